@@ -1,0 +1,34 @@
+/** What can go wrong, as a closed list the page can branch on. */
+export type ErrorCode =
+  | 'bad-shape'
+  | 'bad-file'
+  | 'bad-package'
+  | 'package-version'
+  | 'bad-pickle'
+  | 'missing-tensor'
+  | 'missing-statistics'
+  | 'unsupported'
+  | 'download-failed'
+  | 'hash-mismatch'
+  | 'storage-full'
+  | 'no-webgpu'
+  | 'device-lost'
+  | 'out-of-memory'
+  | 'cancelled'
+  | 'bad-input';
+
+/**
+ * The one error type of the library. `message` says what was found and what was expected, `hint` what
+ * the user can do about it. Plain fields, so that it crosses a worker boundary as data.
+ */
+export class ModelError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, hint = '', options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'ModelError';
+    this.code = code;
+    this.hint = hint;
+  }
+}

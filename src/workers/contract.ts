@@ -1,0 +1,138 @@
+/**
+ * What crosses the boundary between the page and the policy worker: plain data and one interface.
+ * No tensor and no GPU handle appears here.
+ */
+import type { ErrorCode } from '../model/errors.ts';
+
+/** An error as data; `PolicyWorker` calls reject with exactly these fields (see transfer.ts). */
+export interface WorkerError {
+  code: ErrorCode | 'unknown';
+  message: string;
+  hint: string;
+}
+
+export interface BackendReport {
+  backend: 'webgpu' | 'wasm';
+  /** Why this one, in a sentence for the user. */
+  reason: string;
+  /** The GPU adapter that was found, also when it is not used. */
+  adapter: { vendor: string; architecture: string; description: string; isFallback: boolean } | null;
+  threads: number;
+}
+
+export interface CapabilityCheck {
+  id: 'memory' | 'gpu' | 'threads' | 'storage' | 'limits' | 'version';
+  label: string;
+  status: 'ok' | 'warn' | 'fail';
+  found: string;
+  needed: string;
+  hint: string;
+}
+
+/** Answer to "can this machine run that package?", known before any shard is downloaded. */
+export interface CapabilityReport {
+  verdict: 'ok' | 'slow' | 'no';
+  backend: BackendReport;
+  checks: CapabilityCheck[];
+  package: PackageSummary;
+}
+
+export interface PackageSummary {
+  url: string;
+  name: string;
+  description: string;
+  /** SHA-256 of the manifest, hex. */
+  hash: string;
+  byteLength: number;
+  parameters: number;
+  /** True when every shard is on this device already. */
+  stored: boolean;
+}
+
+export interface LoadProgress {
+  phase: 'manifest' | 'shards' | 'upload' | 'compile';
+  /** Bytes done and to do of the current phase. */
+  loaded: number;
+  total: number;
+  shards: {
+    name: string;
+    loaded: number;
+    total: number;
+    state: 'waiting' | 'stored' | 'downloading' | 'verifying' | 'done';
+  }[];
+}
+
+export interface PolicyInfo {
+  package: PackageSummary;
+  backend: BackendReport;
+  head: 'l1' | 'diffusion' | 'discrete';
+  /** One entry per image the policy wants, in the order upstream stacks them. */
+  imageSlots: { name: string; label: string }[];
+  /** Size of what the model sees, pixels. */
+  imageSize: { width: number; height: number };
+  centerCrop: boolean;
+  /** Names and units of the state vector, or null where the policy takes no proprio. */
+  state: { name: string; unit: string }[] | null;
+  /** Keys of the statistics in the package; one of them un-normalises the actions. */
+  unnormKeys: string[];
+  defaultUnnormKey: string;
+  chunkSize: number;
+  actions: { name: string; unit: string }[];
+  /** Control rate the policy was trained for, Hz. */
+  controlHz: number;
+  /** DDIM steps of the diffusion head, null for the others. */
+  diffusionSteps: number | null;
+}
+
+/** An RGBA image, 8 bit. `data` is transferred. */
+export interface RawImage {
+  width: number;
+  height: number;
+  data: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** A camera or video frame. VideoFrame and ImageBitmap are transferred and closed by the worker. */
+export type Frame = VideoFrame | ImageBitmap | RawImage;
+
+export interface Observation {
+  /** One frame per image slot. */
+  images: Frame[];
+  instruction: string;
+  /** Raw (not normalised) state, in the units of `PolicyInfo.state`; null where it takes none. */
+  state: number[] | null;
+  unnormKey: string;
+  /** Seed of the diffusion head's initial noise. */
+  seed?: number;
+}
+
+export interface Prediction {
+  /** [chunkSize][actions] in real units. */
+  actions: number[][];
+  /** [chunkSize][actions] as the head gives them, in -1…1 for the normalised dimensions. */
+  normalized: number[][];
+  /** What the model saw, one per slot, after resize and crop. */
+  seen: RawImage[];
+  /** Time per stage in order, milliseconds. */
+  stages: { name: string; elapsedMs: number }[];
+  elapsedMs: number;
+  /** The prompt and its token ids as fed to the model. */
+  prompt: string;
+  promptTokens: number;
+}
+
+/** The worker's interface, wrapped by comlink. Only one policy is loaded at a time. */
+export interface PolicyWorker {
+  /** Reads the manifest only; downloads no shard. */
+  inspect(url: string): Promise<CapabilityReport>;
+  /** Downloads what is missing, checks it, uploads it. A second load replaces the first. */
+  load(url: string, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo>;
+  /** Stops a running load; it rejects with code `cancelled`. What was downloaded stays for resuming. */
+  cancelLoad(): Promise<void>;
+  predict(observation: Observation): Promise<Prediction>;
+  /** Resize and crop only: what the model would see of each frame. */
+  preview(images: Frame[]): Promise<RawImage[]>;
+  /** Deletes the stored files of a package. */
+  remove(url: string): Promise<void>;
+  /** Frees the policy and the device. */
+  dispose(): Promise<void>;
+}
