@@ -73,6 +73,11 @@ export interface PolicyInfo {
   centerCrop: boolean;
   /** Names and units of the state vector, or null where the policy takes no proprio. */
   state: { name: string; unit: string }[] | null;
+  /**
+   * Where the state inputs start and what "reset" gives, per unnorm key: the mean of the proprio statistics,
+   * in the units of `state`. Null where the policy takes no proprio.
+   */
+  neutralState: Record<string, number[]> | null;
   /** Keys of the statistics in the package; one of them un-normalises the actions. */
   unnormKeys: string[];
   defaultUnnormKey: string;

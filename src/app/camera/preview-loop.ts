@@ -1,0 +1,68 @@
+/**
+ * Keeps "what the model sees" fresh while nothing is predicted. During a run the predictions themselves bring
+ * those images.
+ */
+import { currentPolicy } from '../policy/policy-store.ts';
+import { policyWorker } from '../policy/policy-session.ts';
+import { useRunStore } from '../prediction/run-store.ts';
+import { toFailure } from '../status/failure.ts';
+import { useCameraStore } from './camera-store.ts';
+import type { FrameSource } from './frame-source.ts';
+import { setSeen } from './seen-frames.ts';
+import { slotSource } from './slots.ts';
+
+/** Five a second is fluent enough to aim a camera by, and leaves the machine idle. */
+const INTERVAL_MS = 200;
+
+interface Fed {
+  index: number;
+  source: FrameSource;
+}
+
+function fedSlots(): Fed[] {
+  return useCameraStore.getState().slots.flatMap((_, index) => {
+    const source = slotSource(index);
+    return source ? [{ index, source }] : [];
+  });
+}
+
+async function previewOnce(fed: readonly Fed[]): Promise<void> {
+  const frames = await Promise.all(fed.map(({ source }) => source.bitmap()));
+  const images = await policyWorker().preview(frames);
+  fed.forEach(({ index, source }, at) => {
+    const image = images[at];
+    if (image && slotSource(index) === source) setSeen(index, image);
+  });
+}
+
+/** Starts the loop; call the result to end it. After a failure it waits until a slot is fed anew. */
+export function startPreviewLoop(): () => void {
+  let timer = 0;
+  let ended = false;
+  /** What the last preview showed, so that still images are not processed again and again. */
+  let shown: { source: FrameSource; frameId: number }[] = [];
+
+  const tick = async (): Promise<void> => {
+    const idle = useRunStore.getState().status.kind === 'idle' && !document.hidden;
+    const fed = fedSlots();
+    const now = fed.map(({ source }) => ({ source, frameId: source.frameId() }));
+    const fresh =
+      now.length !== shown.length ||
+      now.some((one, at) => one.source !== shown[at]?.source || one.frameId !== shown[at].frameId);
+    if (idle && fresh && fed.length > 0 && currentPolicy() && !useCameraStore.getState().previewFailure) {
+      shown = now;
+      try {
+        await previewOnce(fed);
+      } catch (error) {
+        useCameraStore.getState().setPreviewFailure(toFailure(error));
+        shown = [];
+      }
+    }
+    if (!ended) timer = window.setTimeout(() => void tick(), INTERVAL_MS);
+  };
+  void tick();
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+  };
+}

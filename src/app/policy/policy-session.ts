@@ -1,0 +1,98 @@
+/** The one worker of the page, and what the page asks of it about packages. */
+import { connectPolicyWorker, type PolicyClient } from '../../workers/client.ts';
+import type { CapabilityReport, LoadProgress } from '../../workers/contract.ts';
+import { toFailure, type Failure } from '../status/failure.ts';
+import { usePolicyStore, type PolicyStatus } from './policy-store.ts';
+
+let client: PolicyClient | null = null;
+/** Answers to questions about an earlier package or worker are dropped. */
+let generation = 0;
+
+function setStatus(status: PolicyStatus): void {
+  usePolicyStore.getState().setStatus(status);
+}
+
+function reportOf(status: PolicyStatus): CapabilityReport | null {
+  return status.kind === 'inspecting' ? null : status.report;
+}
+
+/** The worker; started at first use. */
+export function policyWorker(): PolicyClient {
+  client ??= connectPolicyWorker((error) => failPolicy(toFailure(error)));
+  return client;
+}
+
+/** Puts the page into its failed state, from which "Restart" or "Load" lead on. */
+export function failPolicy(failure: Failure): void {
+  generation++;
+  const { status } = usePolicyStore.getState();
+  const progress = status.kind === 'loading' ? status.progress : null;
+  setStatus({ kind: 'failed', failure, report: reportOf(status), progress });
+}
+
+/** Reads a package's manifest and checks this machine against it; loads at once what is stored here already. */
+export async function openPolicy(url: string): Promise<void> {
+  const mine = ++generation;
+  usePolicyStore.getState().setUrl(url);
+  try {
+    const report = await policyWorker().inspect(url);
+    if (mine !== generation) return;
+    setStatus({ kind: 'inspected', report });
+    if (report.package.stored && report.verdict !== 'no') await loadPolicy();
+  } catch (error) {
+    if (mine === generation) failPolicy(toFailure(error));
+  }
+}
+
+/** Downloads what is missing and makes the policy ready. Called again after a failure it resumes. */
+export async function loadPolicy(): Promise<void> {
+  const { url, status } = usePolicyStore.getState();
+  const report = reportOf(status);
+  if (!report || status.kind === 'loading') return;
+  const mine = ++generation;
+  setStatus({ kind: 'loading', report, progress: null, cancelling: false });
+  const onProgress = (progress: LoadProgress): void => {
+    const now = usePolicyStore.getState().status;
+    if (mine === generation && now.kind === 'loading') setStatus({ ...now, progress });
+  };
+  try {
+    const info = await policyWorker().load(url, onProgress);
+    if (mine !== generation) return;
+    const stored: CapabilityReport = { ...report, backend: info.backend, package: info.package };
+    setStatus({ kind: 'ready', report: stored, info });
+  } catch (error) {
+    if (mine === generation) failPolicy(toFailure(error));
+  }
+}
+
+/** Asks a running load to stop; the load itself then ends with code `cancelled`. */
+export async function cancelLoad(): Promise<void> {
+  const { status } = usePolicyStore.getState();
+  if (status.kind !== 'loading') return;
+  setStatus({ ...status, cancelling: true });
+  try {
+    await policyWorker().cancelLoad();
+  } catch (error) {
+    failPolicy(toFailure(error));
+  }
+}
+
+/** A new worker in place of one that died or lost its device; then opens the same package again. */
+export async function restartWorker(): Promise<void> {
+  client?.terminate();
+  client = null;
+  await openPolicy(usePolicyStore.getState().url);
+}
+
+/** Deletes the package's stored files and goes back to the check before the download. */
+export async function removePolicy(): Promise<void> {
+  const { url } = usePolicyStore.getState();
+  generation++;
+  setStatus({ kind: 'inspecting' });
+  try {
+    await policyWorker().remove(url);
+    await openPolicy(url);
+  } catch (error) {
+    failPolicy(toFailure(error));
+  }
+}

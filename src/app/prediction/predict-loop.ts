@@ -1,0 +1,143 @@
+/** Makes predictions: one, or one after the other. Never more than one is in flight; each takes the newest frames. */
+import type { Frame, Observation, PolicyInfo, Prediction } from '../../workers/contract.ts';
+import type { FrameSource } from '../camera/frame-source.ts';
+import { setSeen } from '../camera/seen-frames.ts';
+import { allSources, rawFrames } from '../camera/slots.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { failPolicy, policyWorker } from '../policy/policy-session.ts';
+import { currentPolicy } from '../policy/policy-store.ts';
+import { parseValue, useStateStore } from '../state/state-store.ts';
+import { cameraEnded } from '../camera/camera-failure.ts';
+import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
+import { closeFrames, keepFrames, type KeptFrame } from './kept-frames.ts';
+import { usePredictionStore } from './prediction-store.ts';
+import { useRunStore } from './run-store.ts';
+
+/** The same noise each time, so that a diffusion policy's chunk changes only when its input does. */
+const NOISE_SEED = 0;
+/** A hidden page gets no animation frames; look for a new video frame this often then. */
+const HIDDEN_POLL_MS = 250;
+
+type Asked = Omit<Observation, 'images'>;
+
+function readInputs(info: PolicyInfo): Asked {
+  const { values, unnormKey } = useStateStore.getState();
+  const state = info.state ? values.map((text) => parseValue(text) ?? 0) : null;
+  const instruction = useInstructionStore.getState().text.trim();
+  return {
+    instruction,
+    state,
+    unnormKey,
+    ...(info.head === 'diffusion' ? { seed: NOISE_SEED } : {}),
+  };
+}
+
+function show(asked: Asked, prediction: Prediction, kept: KeptFrame[], startsRun: boolean): void {
+  const { seen, ...numbers } = prediction;
+  const { instruction, state, unnormKey, seed = null } = asked;
+  seen.forEach((image, index) => setSeen(index, image));
+  keepFrames(kept);
+  usePredictionStore.getState().add(
+    { ...numbers, instruction, state, unnormKey, seed },
+    {
+      stages: prediction.stages,
+      elapsedMs: prediction.elapsedMs,
+      finishedAtMs: performance.now(),
+      startsRun,
+    },
+  );
+}
+
+async function predict(
+  info: PolicyInfo,
+  images: Frame[],
+  kept: KeptFrame[],
+  startsRun: boolean,
+): Promise<void> {
+  const asked = readInputs(info);
+  try {
+    const prediction = await policyWorker().predict({ ...asked, images });
+    show(asked, prediction, kept, startsRun);
+  } catch (error) {
+    closeFrames(kept);
+    throw error;
+  }
+}
+
+/** Exact pixels: what is sent is read once and copied. */
+async function predictRaw(info: PolicyInfo, sources: FrameSource[]): Promise<void> {
+  const images = rawFrames(sources);
+  const kept = images.map((image) => ({ ...image, data: image.data.slice() }));
+  await predict(info, images, kept, true);
+}
+
+/** Fast: bitmaps stay on the GPU; a second handle to each is kept for saving. */
+async function predictFast(info: PolicyInfo, sources: FrameSource[], startsRun: boolean): Promise<void> {
+  const kept = await Promise.all(sources.map((source) => source.bitmap()));
+  const images = await Promise.all(kept.map((bitmap) => createImageBitmap(bitmap)));
+  await predict(info, images, kept, startsRun);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (document.hidden) setTimeout(resolve, HIDDEN_POLL_MS);
+    else requestAnimationFrame(() => resolve());
+  });
+}
+
+function end(failure: Failure | null): void {
+  useRunStore.getState().setStatus({ kind: 'idle' });
+  if (failure && needsRestart(failure.code)) failPolicy(failure);
+  else useRunStore.getState().setFailure(failure);
+}
+
+export async function predictOnce(): Promise<void> {
+  const info = currentPolicy();
+  const sources = allSources();
+  if (!info || !sources || useRunStore.getState().status.kind !== 'idle') return;
+  useRunStore.setState({ status: { kind: 'once' }, failure: null });
+  try {
+    await predictRaw(info, sources);
+    end(null);
+  } catch (error) {
+    end(toFailure(error));
+  }
+}
+
+/** Predicts until `stopRun`, a failure, or a source that is lost. Waits for a new frame between predictions. */
+export async function startRun(): Promise<void> {
+  if (!currentPolicy() || useRunStore.getState().status.kind !== 'idle') return;
+  useRunStore.setState({ status: { kind: 'streaming' }, failure: null });
+  let shown = '';
+  let startsRun = true;
+  try {
+    while (useRunStore.getState().status.kind === 'streaming') {
+      const info = currentPolicy();
+      const sources = allSources();
+      if (!info) break;
+      if (!sources) {
+        end(cameraEnded);
+        return;
+      }
+      // Also a changed input is worth a new prediction, for still images the only thing that can change.
+      const now = JSON.stringify([sources.map((source) => source.frameId()), readInputs(info)]);
+      if (now === shown) {
+        await nextTurn();
+        continue;
+      }
+      shown = now;
+      await predictFast(info, sources, startsRun);
+      startsRun = false;
+    }
+    end(null);
+  } catch (error) {
+    end(toFailure(error));
+  }
+}
+
+/** Ends a run; the prediction that is in flight is still shown. */
+export function stopRun(): void {
+  if (useRunStore.getState().status.kind === 'streaming') {
+    useRunStore.getState().setStatus({ kind: 'stopping' });
+  }
+}

@@ -1,0 +1,60 @@
+import type { OpDefinition } from '../op.ts';
+import { attention, rope } from './attention.ts';
+import {
+  add,
+  addScalar,
+  div,
+  erfOp,
+  exp,
+  gelu,
+  log,
+  mul,
+  relu,
+  scale,
+  sigmoid,
+  sqrt,
+  step,
+  sub,
+} from './elementwise.ts';
+import { concat, expand, pad, reduceSum, reshape, slice, transpose } from './layout.ts';
+import { linear, linearTransposed, matMul } from './matmul.ts';
+import { layerNorm, rmsNorm, softmax } from './norm.ts';
+
+/** Every op of the IR by name. */
+export const ops = {
+  add,
+  addScalar,
+  attention,
+  concat,
+  div,
+  erf: erfOp,
+  exp,
+  expand,
+  gelu,
+  layerNorm,
+  linear,
+  linearTransposed,
+  log,
+  matMul,
+  mul,
+  pad,
+  reduceSum,
+  relu,
+  reshape,
+  rmsNorm,
+  rope,
+  scale,
+  sigmoid,
+  slice,
+  softmax,
+  sqrt,
+  step,
+  sub,
+  transpose,
+} satisfies Record<string, OpDefinition>;
+
+export type OpName = keyof typeof ops;
+
+export function opNamed(name: string): OpDefinition {
+  return ops[name as OpName];
+}

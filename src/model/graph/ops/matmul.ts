@@ -1,0 +1,186 @@
+import { defineOp, type Dense } from '../op.ts';
+import { badShape, broadcastShapes, expectFloat, lastDim, show } from '../shape-check.ts';
+import { BLOCK_SIZE, sizeOf, type Attrs, type DType, type Value } from '../types.ts';
+import { broadcastIndex } from './indexing.ts';
+
+export function bitsOf(dtype: DType): 4 | 8 {
+  if (dtype === 'float32') throw badShape('quantised linear', 'a float32 weight', 'q4 or q8');
+  return dtype === 'q4' ? 4 : 8;
+}
+
+function weightDims(op: string, weight: Value): [number, number] {
+  const [n, k] = weight.shape;
+  if (weight.shape.length !== 2 || n === undefined || k === undefined) {
+    throw badShape(op, `a weight of shape ${show(weight.shape)}`, '[N, K]');
+  }
+  return [n, k];
+}
+
+function padding(k: number): number {
+  return (BLOCK_SIZE - (k % BLOCK_SIZE)) % BLOCK_SIZE;
+}
+
+function rowsOf(value: Value): number {
+  return sizeOf(value.shape) / value.shape.at(-1)!;
+}
+
+/** x[…, K] · Wᵀ (W is [N, K] as torch stores it) + bias[N] if given → […, N]. */
+export const linear = defineOp<Attrs>({
+  infer: ([x, weight, bias]) => {
+    expectFloat('linear', x!, ...(bias ? [bias] : []));
+    const [n, k] = weightDims('linear', weight!);
+    if (lastDim('linear', x!) !== k) {
+      throw badShape('linear', `x ${show(x!.shape)} with weight ${show(weight!.shape)}`, `x […, ${k}]`);
+    }
+    if (bias && (bias.shape.length !== 1 || bias.shape[0] !== n)) {
+      throw badShape('linear', `bias ${show(bias.shape)}`, `[${n}]`);
+    }
+    return [...x!.shape.slice(0, -1), n];
+  },
+  lower: (to, names, { inputs: [x, weight], output }) => {
+    const [n, k] = weightDims('linear', weight!);
+    const [xName, weightName, biasName] = names;
+    if (weight!.dtype === 'float32') {
+      const rows = to.emit('Reshape', [xName!, to.ints([rowsOf(x!), k])]);
+      const y = to.emit('Gemm', [rows, weightName!, ...(biasName ? [biasName] : [])], { transB: { int: 1 } });
+      return to.emit('Reshape', [y, to.ints(output.shape)]);
+    }
+    const extra = padding(k);
+    const rank = x!.shape.length;
+    const padded =
+      extra === 0
+        ? xName!
+        : to.emit('Pad', [
+            xName!,
+            to.ints(Array.from({ length: 2 * rank }, (_, i) => (i === 2 * rank - 1 ? extra : 0))),
+          ]);
+    const { data, scales } = to.packed(weight!, 'blocks');
+    const attrs = {
+      K: { int: k + extra },
+      N: { int: n },
+      bits: { int: bitsOf(weight!.dtype) },
+      block_size: { int: BLOCK_SIZE },
+    };
+    const y = to.emit('MatMulNBits', [padded, data, scales], attrs, 'com.microsoft');
+    return biasName ? to.emit('Add', [y, biasName]) : y;
+  },
+  evaluate: ([x, weight, bias], _attrs, shape) => {
+    const [n, k] = weight!.shape as [number, number];
+    const out = new Float64Array(sizeOf(shape));
+    for (let row = 0; row < out.length / n; row++) {
+      for (let col = 0; col < n; col++) {
+        let sum = bias ? bias.data[col]! : 0;
+        for (let i = 0; i < k; i++) sum += x!.data[row * k + i]! * weight!.data[col * k + i]!;
+        out[row * n + col] = sum;
+      }
+    }
+    return out;
+  },
+  vjp: (g, { inputs: [x, weight, bias] }, dy, needs) => {
+    const [n, k] = weightDims('linear', weight!);
+    const rows = rowsOf(x!);
+    const weightGrad = () => {
+      const dyColumns = g.transpose(g.reshape(dy, [rows, n]), [1, 0]);
+      return g.matMul(dyColumns, g.reshape(x!, [rows, k]));
+    };
+    return [
+      needs[0] ? g.linearTransposed(dy, weight!) : undefined,
+      needs[1] && weight!.dtype === 'float32' ? weightGrad() : undefined,
+      bias && needs[2] ? g.sumTo(dy, bias.shape) : undefined,
+    ];
+  },
+});
+
+/** dy[…, N] · W (W is [N, K]) → […, K]: what `linear` needs for the gradient of its input. */
+export const linearTransposed = defineOp<Attrs>({
+  infer: ([dy, weight]) => {
+    expectFloat('linearTransposed', dy!);
+    const [n, k] = weightDims('linearTransposed', weight!);
+    if (lastDim('linearTransposed', dy!) !== n) {
+      throw badShape(
+        'linearTransposed',
+        `dy ${show(dy!.shape)} with weight ${show(weight!.shape)}`,
+        `dy […, ${n}]`,
+      );
+    }
+    return [...dy!.shape.slice(0, -1), k];
+  },
+  lower: (to, names, { inputs: [dy, weight], output }) => {
+    const [n, k] = weightDims('linearTransposed', weight!);
+    const rows = to.emit('Reshape', [names[0]!, to.ints([rowsOf(dy!), n])]);
+    if (weight!.dtype === 'float32') {
+      return to.emit('Reshape', [to.emit('Gemm', [rows, names[1]!]), to.ints(output.shape)]);
+    }
+    const { data, scales, zeroPoints } = to.packed(weight!, 'grid');
+    const matrix = to.emit('DequantizeLinear', [data, scales, zeroPoints], {
+      axis: { int: 1 },
+      block_size: { int: BLOCK_SIZE },
+    });
+    const product = to.emit('MatMul', [rows, matrix]);
+    const cut =
+      padding(k) === 0 ? product : to.emit('Slice', [product, to.ints([0]), to.ints([k]), to.ints([1])]);
+    return to.emit('Reshape', [cut, to.ints(output.shape)]);
+  },
+  evaluate: ([dy, weight], _attrs, shape) => {
+    const [n, k] = weight!.shape as [number, number];
+    const out = new Float64Array(sizeOf(shape));
+    for (let row = 0; row < out.length / k; row++) {
+      for (let i = 0; i < n; i++) {
+        const factor = dy!.data[row * n + i]!;
+        for (let col = 0; col < k; col++) out[row * k + col]! += factor * weight!.data[i * k + col]!;
+      }
+    }
+    return out;
+  },
+  vjp: (g, { inputs: [dy, weight] }, dOut, needs) => {
+    const [n, k] = weightDims('linearTransposed', weight!);
+    const rows = rowsOf(dy!);
+    const weightGrad = () =>
+      g.matMul(g.transpose(g.reshape(dy!, [rows, n]), [1, 0]), g.reshape(dOut, [rows, k]));
+    return [
+      needs[0] ? g.linear(dOut, weight!) : undefined,
+      needs[1] && weight!.dtype === 'float32' ? weightGrad() : undefined,
+    ];
+  },
+});
+
+/** Batched matrix product a[…, M, K] · b[…, K, N] with NumPy broadcasting of the leading axes. */
+export const matMul = defineOp<Attrs>({
+  infer: ([a, b]) => {
+    expectFloat('matMul', a!, b!);
+    const [m, k] = a!.shape.slice(-2);
+    const [k2, n] = b!.shape.slice(-2);
+    if (m === undefined || n === undefined || k === undefined || k !== k2) {
+      throw badShape('matMul', `${show(a!.shape)} and ${show(b!.shape)}`, '[…, M, K] and […, K, N]');
+    }
+    return [...broadcastShapes('matMul', a!.shape.slice(0, -2), b!.shape.slice(0, -2)), m, n];
+  },
+  lower: (to, names) => to.emit('MatMul', names),
+  evaluate: ([a, b], _attrs, shape) => evaluateMatMul(a!, b!, shape),
+  vjp: (g, { inputs: [a, b] }, dy, needs) => [
+    needs[0] ? g.sumTo(g.matMul(dy, g.swapLast(b!)), a!.shape) : undefined,
+    needs[1] ? g.sumTo(g.matMul(g.swapLast(a!), dy), b!.shape) : undefined,
+  ],
+});
+
+function evaluateMatMul(a: Dense, b: Dense, shape: readonly number[]): Float64Array {
+  const [m, n] = shape.slice(-2) as [number, number];
+  const k = a.shape.at(-1)!;
+  const batch = shape.slice(0, -2);
+  const out = new Float64Array(sizeOf(shape));
+  const indexA = broadcastIndex(a.shape.slice(0, -2), batch);
+  const indexB = broadcastIndex(b.shape.slice(0, -2), batch);
+  for (let i = 0; i < sizeOf(batch); i++) {
+    const startA = indexA(i) * m * k;
+    const startB = indexB(i) * k * n;
+    for (let row = 0; row < m; row++) {
+      for (let inner = 0; inner < k; inner++) {
+        const factor = a.data[startA + row * k + inner]!;
+        for (let col = 0; col < n; col++) {
+          out[(i * m + row) * n + col]! += factor * b.data[startB + inner * n + col]!;
+        }
+      }
+    }
+  }
+  return out;
+}

@@ -1,0 +1,52 @@
+import { ModelError } from '../errors.ts';
+import type { DType, Shape } from '../graph/types.ts';
+import type { Runtime, Tensor } from '../runtime/runtime.ts';
+import type { EncodedTensor } from '../weights/encoding.ts';
+import { usedBlocks, type NetworkConfig } from './config.ts';
+import type { WeightStore } from './network.ts';
+
+/** Where weights come from: a stored package, or a checkpoint encoded on the way. */
+export interface WeightSource {
+  /** Names in the order they are best read. */
+  readonly names: readonly string[];
+  byteLengthOf(name: string): number;
+  load(name: string): Promise<EncodedTensor>;
+}
+
+/** True for the tensors that inference binds to graphs (attention pooling, the last ViT block and its norm are never run). */
+export function isBound(name: string, config: NetworkConfig, withLmHead: boolean): boolean {
+  if (name.startsWith('projector.') || name.startsWith('language_model.model.layers.')) return true;
+  if (name === 'language_model.model.norm.weight') return true;
+  if (name === 'language_model.lm_head.weight') return withLmHead;
+  return config.vits.some((vit) => {
+    if (!name.startsWith(`${vit.prefix}.`)) return false;
+    const [part, index] = name.slice(vit.prefix.length + 1).split('.');
+    if (part === 'blocks') return Number(index) < usedBlocks(vit);
+    return part === 'patch_embed' || part === 'pos_embed' || part === 'cls_token' || part === 'reg_token';
+  });
+}
+
+/** Weights uploaded to a runtime, in their stored encoding. */
+export class LoadedWeights implements WeightStore {
+  readonly table = new Map<string, { shape: Shape; dtype: DType }>();
+  readonly #tensors = new Map<string, Tensor>();
+
+  add(runtime: Runtime, weight: EncodedTensor): void {
+    const tensor = runtime.uploadWeight(weight);
+    this.#tensors.get(weight.name)?.dispose();
+    this.#tensors.set(weight.name, tensor);
+    this.table.set(weight.name, { shape: tensor.shape, dtype: tensor.dtype });
+  }
+
+  tensor(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw new ModelError('missing-tensor', `The policy has no tensor "${name}".`);
+    return tensor;
+  }
+
+  dispose(): void {
+    for (const tensor of this.#tensors.values()) tensor.dispose();
+    this.#tensors.clear();
+    this.table.clear();
+  }
+}

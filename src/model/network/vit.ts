@@ -1,0 +1,83 @@
+import type { GraphBuilder } from '../graph/builder.ts';
+import type { Value } from '../graph/types.ts';
+import { patchesOf, prefixTokensOf, type VitConfig } from './config.ts';
+import type { Scope, Tap } from './scope.ts';
+
+/**
+ * Pixels [B, 3, H, W] → tokens [B, prefix + patches, D].
+ *
+ * The patch convolution has stride = kernel, so it is a reshape and a matrix product (timm PatchEmbed, bias included).
+ */
+export function vitEmbed(g: GraphBuilder, config: VitConfig, scope: Scope, pixels: Value, tap: Tap): Value {
+  const [batch, channels, height, width] = pixels.shape as [number, number, number, number];
+  const { patchSize: p, dim } = config;
+  const rows = height / p;
+  const columns = width / p;
+  const grid = g.transpose(g.reshape(pixels, [batch, channels, rows, p, columns, p]), [0, 2, 4, 1, 3, 5]);
+  const flat = g.reshape(grid, [batch, rows * columns, channels * p * p]);
+  const weight = scope.weight('patch_embed.proj.weight', [dim, channels * p * p]);
+  const patches = g.linear(flat, weight, scope.weight('patch_embed.proj.bias'));
+  tap('patch_embed', patches);
+
+  const positions = scope.weight('pos_embed');
+  const prefix = [
+    ...(config.classToken ? [g.expand(scope.weight('cls_token'), [batch, 1, dim])] : []),
+    ...(config.registerTokens
+      ? [g.expand(scope.weight('reg_token'), [batch, config.registerTokens, dim])]
+      : []),
+  ];
+  const embedded = config.positionsForPatchesOnly
+    ? g.concat([...prefix, g.add(patches, positions)], 1)
+    : g.add(g.concat([...prefix, patches], 1), positions);
+  tap('embedded', embedded);
+  return embedded;
+}
+
+/**
+ * One timm ViT block on [B, N, D]: pre-norm attention and MLP, LayerScale where the checkpoint has it, and FiLM
+ * x·(1 + γ) + β between the two (film_vit_wrapper.py), γ and β linear in the mean language embedding [1, hidden].
+ */
+export function vitBlock(
+  g: GraphBuilder,
+  config: VitConfig,
+  scope: Scope,
+  x: Value,
+  language: Value | undefined,
+  tap: Tap,
+): Value {
+  const { dim, heads, eps } = config;
+  const scaled = (name: string, value: Value) =>
+    config.layerScale ? g.mul(value, scope.weight(`${name}.scale_factor`)) : value;
+
+  const normed = scope.layerNorm('norm1', x, eps);
+  tap('norm1', normed);
+  const qkv = scope.linear('attn.qkv', normed);
+  tap('attn.qkv', qkv);
+  const part = (i: number) => g.slice(qkv, 2, i * dim, (i + 1) * dim);
+  const mixed = g.attention(part(0), part(1), part(2), { heads, scale: 1 / Math.sqrt(dim / heads) });
+  const attended = scope.linear('attn.proj', mixed);
+  tap('attn', attended);
+  const branch = scaled('ls1', attended);
+  tap('ls1', branch);
+  let h = g.add(x, branch);
+
+  if (config.film && language) {
+    const gamma = scope.linear('scale', language);
+    const beta = scope.linear('shift', language);
+    tap('gamma', gamma);
+    tap('beta', beta);
+    h = g.add(g.mul(h, g.addScalar(gamma, 1)), beta);
+  }
+
+  const normed2 = scope.layerNorm('norm2', h, eps);
+  tap('norm2', normed2);
+  const mlp = scope.linear('mlp.fc2', g.gelu(scope.linear('mlp.fc1', normed2)));
+  tap('mlp', mlp);
+  return g.add(h, scaled('ls2', mlp));
+}
+
+/** Drops the class and register tokens: [B, prefix + patches, D] → [B, patches, D]; no final norm, as upstream. */
+export function vitFeatures(g: GraphBuilder, config: VitConfig, x: Value): Value {
+  const prefix = prefixTokensOf(config);
+  return g.slice(x, 1, prefix, prefix + patchesOf(config));
+}

@@ -1,0 +1,227 @@
+/** The policy's configuration: what a package's manifest holds under `config`, and how it follows from a checkpoint. */
+import * as v from 'valibot';
+import { ModelError } from '../errors.ts';
+import { networkConfig, type NetworkConfig, type Shapes } from '../network/config.ts';
+import { fitDimensions, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
+import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
+
+export interface PolicyTokens {
+  readonly bos: number;
+  /** Appended to the prompt if missing: the empty token `▁` (29871 in Llama-2). */
+  readonly empty: number;
+  readonly placeholder: number;
+  readonly stop: number;
+  /** Vocabulary without padding rows; action tokens are its last ones (32000 in Llama-2). */
+  readonly vocabulary: number;
+}
+
+export interface PolicyConfig {
+  readonly network: NetworkConfig;
+  readonly head: 'l1' | 'diffusion' | 'discrete';
+  readonly profile: RobotProfile;
+  readonly tokens: PolicyTokens;
+  /** Edges of the discretisation, `n_action_bins` of config.json. */
+  readonly actionBins: number;
+  /** DDIM steps in training and at inference; null unless the head is a diffusion head. */
+  readonly diffusion: { readonly trainSteps: number; readonly inferenceSteps: number } | null;
+  /** Upstream's preprocessor_config.json. */
+  readonly preprocessor: Readonly<Record<string, unknown>>;
+  /** Whether images are center-cropped first, as for policies trained with image augmentation. */
+  readonly centerCrop: boolean;
+  readonly statistics: Readonly<Record<string, DatasetStatistics>>;
+  readonly defaultUnnormKey: string;
+}
+
+const positive = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1e7));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e7));
+const dimension = v.object({ name: v.string(), unit: v.string() });
+const vit = v.object({
+  prefix: v.picklist(['vision_backbone.featurizer', 'vision_backbone.fused_featurizer']),
+  imageSize: positive,
+  patchSize: positive,
+  dim: positive,
+  depth: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(1000)),
+  heads: positive,
+  classToken: v.boolean(),
+  registerTokens: count,
+  positionsForPatchesOnly: v.boolean(),
+  layerScale: v.boolean(),
+  film: v.boolean(),
+  eps: v.number(),
+});
+
+const policyConfigSchema = v.object({
+  network: v.object({
+    vits: v.pipe(v.array(vit), v.minLength(1), v.maxLength(2)),
+    projectorLayers: v.picklist([2, 3]),
+    llama: v.object({
+      hidden: positive,
+      layers: positive,
+      heads: positive,
+      kvHeads: positive,
+      vocabulary: positive,
+      rmsEps: v.number(),
+      ropeTheta: v.number(),
+    }),
+  }),
+  head: v.picklist(['l1', 'diffusion', 'discrete']),
+  profile: v.object({
+    name: v.string(),
+    chunkSize: v.pipe(positive, v.maxValue(1000)),
+    actions: v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000)),
+    state: v.nullable(v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000))),
+    normalization: v.picklist(['bounds', 'bounds_q99']),
+    images: v.pipe(
+      v.array(v.object({ name: v.string(), label: v.string() })),
+      v.minLength(1),
+      v.maxLength(8),
+    ),
+    controlHz: v.pipe(v.number(), v.minValue(0.01), v.maxValue(10_000)),
+  }),
+  tokens: v.object({ bos: count, empty: count, placeholder: count, stop: count, vocabulary: positive }),
+  actionBins: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(65_536)),
+  diffusion: v.nullable(v.object({ trainSteps: positive, inferenceSteps: positive })),
+  preprocessor: v.record(v.string(), v.unknown()),
+  centerCrop: v.boolean(),
+  statistics: v.record(v.string(), datasetStatisticsSchema),
+  defaultUnnormKey: v.string(),
+});
+
+/** Checks a manifest's `config`. @throws ModelError `bad-package` naming the first field that is wrong. */
+export function parsePolicyConfig(json: unknown): PolicyConfig {
+  const result = v.safeParse(policyConfigSchema, json);
+  if (!result.success) {
+    const issue = result.issues[0];
+    const path = v.getDotPath(issue) ?? 'config';
+    throw new ModelError(
+      'bad-package',
+      `The package's config.${path} is wrong: ${issue.message}`,
+      'The package was made by another program or is damaged; convert the checkpoint again.',
+    );
+  }
+  const config = result.output;
+  if (!(config.defaultUnnormKey in config.statistics)) {
+    throw new ModelError(
+      'missing-statistics',
+      `The package un-normalises with "${config.defaultUnnormKey}", but has statistics for ` +
+        `${Object.keys(config.statistics).join(', ') || 'no dataset'} only.`,
+      'Convert the checkpoint again with its dataset_statistics.json, or with --unnorm-key.',
+    );
+  }
+  return config;
+}
+
+export interface CheckpointFacts {
+  /** config.json */
+  readonly config: Record<string, unknown>;
+  /** preprocessor_config.json; null for Prismatic folders, which have none. */
+  readonly preprocessor: Record<string, unknown> | null;
+  /** dataset_statistics.json; null falls back to config.json's norm_stats. */
+  readonly statistics: Record<string, unknown> | null;
+  readonly shapes: Shapes;
+  /** Name of a robot profile; guessed from statistics and shapes when missing. */
+  readonly profile?: string;
+  /** Number of images, where it differs from the profile's. */
+  readonly images?: number;
+  /** Default true: official OFT checkpoints are trained with image augmentation. */
+  readonly centerCrop?: boolean;
+  readonly unnormKey?: string;
+}
+
+/** @throws ModelError naming what the checkpoint lacks. */
+export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig {
+  const network = networkConfig(facts.config, facts.shapes);
+  const statistics = (facts.statistics ?? facts.config['norm_stats'] ?? {}) as Record<
+    string,
+    DatasetStatistics
+  >;
+  const keys = Object.keys(statistics);
+  const defaultUnnormKey = facts.unnormKey ?? keys[0];
+  if (!defaultUnnormKey || !(defaultUnnormKey in statistics)) {
+    throw new ModelError(
+      'missing-statistics',
+      `The checkpoint has statistics for ${keys.join(', ') || 'no dataset'}; ${facts.unnormKey ? `"${facts.unnormKey}" was asked for` : 'one is needed'}.`,
+      'Put dataset_statistics.json into the checkpoint folder, or name one of the keys.',
+    );
+  }
+  const head = headOf(facts.shapes);
+  const actionDim = statistics[defaultUnnormKey]!.action.q01.length;
+  const proprioDim = facts.shapes.get('proprio_projector.fc1.weight')?.[1] ?? null;
+  const base = profileFor(facts.profile, defaultUnnormKey, actionDim);
+  const vocabulary = network.llama.vocabulary - Number(facts.config['pad_to_multiple_of'] ?? 64);
+  return parsePolicyConfig({
+    network,
+    head,
+    profile: {
+      ...base,
+      actions: fitDimensions(base.actions, actionDim, 'action'),
+      state: proprioDim === null ? null : fitDimensions(base.state, proprioDim, 'state'),
+      images: fitImages(base.images, facts.images ?? base.images.length),
+    },
+    tokens: { bos: 1, empty: 29871, placeholder: 1, stop: 2, vocabulary },
+    actionBins: Number(facts.config['n_action_bins'] ?? 256),
+    diffusion: head === 'diffusion' ? { trainSteps: 50, inferenceSteps: 50 } : null,
+    preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
+    centerCrop: facts.centerCrop ?? true,
+    statistics,
+    defaultUnnormKey,
+  });
+}
+
+function headOf(shapes: Shapes): PolicyConfig['head'] {
+  for (const name of shapes.keys()) {
+    if (name.startsWith('action_head.noise_predictor.')) return 'diffusion';
+    if (name.startsWith('action_head.')) return 'l1';
+  }
+  return 'discrete';
+}
+
+function profileFor(name: string | undefined, key: string, actionDim: number): RobotProfile {
+  const guess =
+    /aloha/i.test(key) || actionDim === 14
+      ? 'aloha'
+      : /bridge/i.test(key)
+        ? 'bridge'
+        : /libero/i.test(key)
+          ? 'libero'
+          : undefined;
+  const profile = ROBOT_PROFILES[name ?? guess ?? ''];
+  if (!profile) {
+    throw new ModelError(
+      'bad-input',
+      `No robot profile ${name ? `"${name}"` : `follows from the statistics key "${key}"`}.`,
+      `Name one with --profile: ${Object.keys(ROBOT_PROFILES).join(', ')}.`,
+    );
+  }
+  return profile;
+}
+
+function fitImages(images: RobotProfile['images'], wanted: number): RobotProfile['images'] {
+  return Array.from(
+    { length: wanted },
+    (_, i) => images[i] ?? { name: `image_${i}`, label: `Camera ${i + 1}` },
+  );
+}
+
+/** For folders without preprocessor_config.json: what convert_openvla_weights_to_hf.py would write, bf16 rounding included. */
+function defaultPreprocessor(
+  config: Record<string, unknown>,
+  network: NetworkConfig,
+): Record<string, unknown> {
+  const dino = { mean: [0.484375, 0.455078125, 0.40625], std: [0.228515625, 0.2236328125, 0.224609375] };
+  const siglip = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+  const sizes = network.vits.map(({ imageSize }) => imageSize);
+  return {
+    image_resize_strategy: config['image_resize_strategy'] ?? 'resize-naive',
+    input_sizes: sizes.map((size) => [3, size, size]),
+    interpolations: sizes.map(() => 'bicubic'),
+    tvf_resize_params: sizes.map((size) => ({
+      antialias: true,
+      interpolation: 3,
+      max_size: null,
+      size: [size, size],
+    })),
+    tvf_normalize_params: network.vits.map(({ classToken }) => (classToken ? dino : siglip)),
+    use_fused_vision_backbone: network.vits.length > 1,
+  };
+}

@@ -1,0 +1,95 @@
+/** Dataset statistics and the two normalisations, as openvla_utils.py and modeling_prismatic.py compute them (float64). */
+import * as v from 'valibot';
+import { ModelError } from '../errors.ts';
+import type { PolicyConfig } from './config.ts';
+import type { RobotProfile } from './robot-profiles.ts';
+
+const numbers = v.array(v.number());
+const fieldStatisticsSchema = v.looseObject({
+  mean: numbers,
+  std: numbers,
+  min: numbers,
+  max: numbers,
+  q01: numbers,
+  q99: numbers,
+  mask: v.optional(v.array(v.boolean())),
+});
+
+export const datasetStatisticsSchema = v.looseObject({
+  action: fieldStatisticsSchema,
+  proprio: v.optional(fieldStatisticsSchema),
+});
+
+export type FieldStatistics = v.InferOutput<typeof fieldStatisticsSchema>;
+/** One entry of dataset_statistics.json. */
+export type DatasetStatistics = v.InferOutput<typeof datasetStatisticsSchema>;
+
+/** The statistics named `key`. @throws ModelError `missing-statistics` listing the keys there are. */
+export function statisticsFor(config: PolicyConfig, key: string): DatasetStatistics {
+  const found = Object.hasOwn(config.statistics, key) ? config.statistics[key] : undefined;
+  if (!found) {
+    throw new ModelError(
+      'missing-statistics',
+      `The policy has no statistics "${key}"; it has ${Object.keys(config.statistics).join(', ')}.`,
+      'Choose one of these keys.',
+    );
+  }
+  return found;
+}
+
+function bounds(field: FieldStatistics, kind: RobotProfile['normalization'], size: number, what: string) {
+  const [low, high] = kind === 'bounds' ? [field.min, field.max] : [field.q01, field.q99];
+  const mask = field.mask ?? Array.from({ length: size }, () => true);
+  if (low.length !== size || high.length !== size || mask.length !== size) {
+    throw new ModelError(
+      'missing-statistics',
+      `The ${what} statistics cover ${low.length} dimensions, the policy has ${size}.`,
+      'These statistics belong to another robot; choose another key.',
+    );
+  }
+  return { low, high, mask };
+}
+
+/** Normalised actions [chunk][dim] in −1…1 to real units; dimensions with mask false pass unchanged. */
+export function unnormalizeActions(
+  actions: readonly (readonly number[])[],
+  statistics: DatasetStatistics,
+  profile: RobotProfile,
+): number[][] {
+  const { low, high, mask } = bounds(
+    statistics.action,
+    profile.normalization,
+    profile.actions.length,
+    'action',
+  );
+  return actions.map((row) =>
+    row.map((a, i) => (mask[i] ? 0.5 * (a + 1) * (high[i]! - low[i]! + 1e-8) + low[i]! : a)),
+  );
+}
+
+/** A raw state to −1…1, clipped there, mask-aware (openvla_utils.normalize_proprio). */
+export function normalizeProprio(
+  state: readonly number[],
+  statistics: DatasetStatistics,
+  profile: RobotProfile,
+): number[] {
+  const size = profile.state?.length ?? 0;
+  if (state.length !== size || !state.every(Number.isFinite)) {
+    throw new ModelError(
+      'bad-input',
+      `The state has ${state.length} values (${state.filter(Number.isFinite).length} of them finite), the policy wants ${size}.`,
+      'Fill in every state field with a number.',
+    );
+  }
+  if (!statistics.proprio) {
+    throw new ModelError(
+      'missing-statistics',
+      'These statistics have no "proprio" part, but the policy takes a state.',
+    );
+  }
+  const { low, high, mask } = bounds(statistics.proprio, profile.normalization, size, 'proprio');
+  return state.map((x, i) => {
+    const scaled = mask[i] ? (2 * (x - low[i]!)) / (high[i]! - low[i]! + 1e-8) - 1 : x;
+    return Math.min(1, Math.max(-1, scaled));
+  });
+}

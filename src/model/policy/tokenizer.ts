@@ -1,0 +1,32 @@
+import { ModelError } from '../errors.ts';
+
+/** Text → token ids, BOS included. */
+export type Tokenize = (text: string) => number[];
+
+/**
+ * A tokenizer from the package's tokenizer.json (Hugging Face format). transformers.js is loaded when first needed.
+ * @throws ModelError `bad-package` when the file is no tokenizer.
+ */
+export async function createTokenizer(tokenizerJson: unknown): Promise<Tokenize> {
+  const { PreTrainedTokenizer } = await import('@xenova/transformers');
+  try {
+    const tokenizer = new PreTrainedTokenizer(tokenizerJson as object, {
+      add_bos_token: true,
+      add_eos_token: false,
+      bos_token: '<s>',
+      eos_token: '</s>',
+      legacy: true,
+      tokenizer_class: 'LlamaTokenizer',
+    });
+    return (text) => tokenizer.encode(text);
+  } catch (error) {
+    throw new ModelError(
+      'bad-package',
+      `The package's tokenizer.json cannot be read: ${String(error)}`,
+      'Download it again.',
+      {
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,43 @@
+import type { Graph, Shape } from '../graph/types.ts';
+import type { EncodedTensor } from '../weights/encoding.ts';
+import type { Backend } from './backend.ts';
+
+/** Values on the CPU or the GPU. Whoever made it (`upload`, a program's run) disposes it, once. */
+export interface Tensor {
+  readonly shape: Shape;
+  readonly dtype: 'float32' | 'q8' | 'q4';
+  readonly location: 'cpu' | 'gpu';
+  readonly byteLength: number;
+  dispose(): void;
+}
+
+export type Tensors = Record<string, Tensor>;
+
+/** A compiled graph. It holds no weights: they are among the feeds of each run. */
+export interface Program {
+  readonly graph: Graph;
+  /** Feeds stay the caller's; the outputs are the caller's to dispose. */
+  run(feeds: Tensors): Promise<Tensors>;
+  dispose(): Promise<void>;
+}
+
+/** One executor of graphs. Everything it made is freed by `dispose`. */
+export interface Runtime {
+  readonly backend: Backend;
+  /** The device shared with the hand-written kernels; null on the CPU. */
+  readonly device: GPUDevice | null;
+  compile(graph: Graph): Promise<Program>;
+  /** A float32 tensor; on the GPU the data is copied at once, on the CPU it is kept by reference. */
+  upload(data: Float32Array, shape: Shape): Tensor;
+  /** A weight as stored: f32 and f16 become float32, q8 and q4 stay packed and are never unpacked in memory. */
+  uploadWeight(weight: EncodedTensor): Tensor;
+  /** Copies a tensor's values to the CPU. */
+  read(tensor: Tensor): Promise<Float32Array>;
+  /** The GPU buffer behind a float32 tensor; null on the CPU. Owned by the tensor. */
+  gpuBuffer(tensor: Tensor): GPUBuffer | null;
+  /** Wraps a buffer of `device`; disposing the tensor destroys the buffer. */
+  adopt(buffer: GPUBuffer, shape: Shape): Tensor;
+  /** Tensors made and not yet disposed, and their bytes: what a leak test looks at. */
+  readonly live: { readonly tensors: number; readonly byteLength: number };
+  dispose(): Promise<void>;
+}

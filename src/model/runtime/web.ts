@@ -1,0 +1,65 @@
+import { ModelError } from '../errors.ts';
+import { requestDevice, type BackendChoice } from './backend.ts';
+import { createOrtRuntime } from './ort-runtime.ts';
+import type { Runtime } from './runtime.ts';
+
+/** Where the build put onnxruntime's own files; given by the worker, as only it knows the bundler. */
+export interface OrtFiles {
+  mjs: string;
+  wasm: string;
+}
+
+/** True where WebAssembly can suspend on promises, so that the smaller and sturdier JSPI build runs. */
+export const hasJspi = (): boolean => 'Suspending' in WebAssembly;
+
+/** onnxruntime-web on threads of the CPU. */
+export async function createWasmRuntime(options: { threads: number; files?: OrtFiles }): Promise<Runtime> {
+  const ort = await import('onnxruntime-web/wasm');
+  ort.env.wasm.numThreads = options.threads;
+  if (options.files) ort.env.wasm.wasmPaths = options.files;
+  return createOrtRuntime({ backend: 'wasm', ort, device: null, executionProviders: ['wasm'] });
+}
+
+/** onnxruntime-web on WebGPU, on a device it shares with the kernels. `onLost` hears of a lost device once. */
+export async function createWebGpuRuntime(options: {
+  adapter: GPUAdapter;
+  files?: OrtFiles;
+  onLost?: (error: ModelError) => void;
+}): Promise<Runtime> {
+  const ort = hasJspi() ? await import('onnxruntime-web/jspi') : await import('onnxruntime-web/webgpu');
+  if (options.files) ort.env.wasm.wasmPaths = options.files;
+  const device = await requestDevice(options.adapter, 'openvla-web');
+  void device.lost.then((info) => {
+    if (info.reason === 'destroyed') return;
+    options.onLost?.(
+      new ModelError(
+        'device-lost',
+        `The GPU device was lost: ${info.message || info.reason}.`,
+        'Load the policy again.',
+      ),
+    );
+  });
+  return createOrtRuntime({
+    backend: 'webgpu',
+    ort,
+    device,
+    // Assigning env.webgpu.device has no effect in 1.30; the provider option does.
+    executionProviders: [{ name: 'webgpu', device }],
+  });
+}
+
+export async function createWebRuntime(
+  choice: BackendChoice,
+  adapter: GPUAdapter | null,
+  options: { files?: (backend: 'wasm' | 'webgpu') => OrtFiles; onLost?: (error: ModelError) => void } = {},
+): Promise<Runtime> {
+  const files = options.files?.(choice.backend);
+  if (choice.backend === 'wasm')
+    return createWasmRuntime({ threads: choice.threads, ...(files ? { files } : {}) });
+  if (!adapter) throw new ModelError('no-webgpu', 'WebGPU was chosen without an adapter.');
+  return createWebGpuRuntime({
+    adapter,
+    ...(files ? { files } : {}),
+    ...(options.onLost ? { onLost: options.onLost } : {}),
+  });
+}

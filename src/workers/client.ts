@@ -1,0 +1,84 @@
+/**
+ * The page's end of the policy worker: starts it, hands frames over without copying them, and turns a crash
+ * of the worker into an error of every call that was waiting.
+ */
+import * as Comlink from 'comlink';
+import type { Frame, PolicyWorker, WorkerError } from './contract.ts';
+
+/** What a call can reject with: the worker's own errors, and the worker having died. */
+export interface ClientError extends Omit<WorkerError, 'code'> {
+  code: WorkerError['code'] | 'worker-crashed';
+}
+
+export interface PolicyClient extends PolicyWorker {
+  /** Ends the worker at once, without freeing what it holds: for after a crash. Waiting calls reject. */
+  terminate(): void;
+}
+
+function crash(detail: string): ClientError {
+  return {
+    code: 'worker-crashed',
+    message: `The worker that runs the policy stopped: ${detail}.`,
+    hint: 'Restart it. The policy is stored on this device and is not downloaded again.',
+  };
+}
+
+/** Frames are moved, not copied; the sender can no longer read them afterwards. */
+function transferables(images: readonly Frame[]): Transferable[] {
+  return images.map((image) => ('data' in image ? image.data.buffer : image));
+}
+
+/**
+ * Starts a worker. `onCrash` is called once, when it dies by itself; calls that were waiting reject with a
+ * `ClientError` of code `worker-crashed`, and so does every later call.
+ */
+export function connectPolicyWorker(onCrash: (error: ClientError) => void): PolicyClient {
+  const worker = new Worker(new URL('./policy-worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'policy',
+  });
+  const remote = Comlink.wrap<PolicyWorker>(worker);
+  const waiting = new Set<(error: ClientError) => void>();
+  let dead: ClientError | null = null;
+
+  const end = (error: ClientError, report: boolean): void => {
+    if (dead) return;
+    dead = error;
+    worker.terminate();
+    for (const reject of waiting) reject(error);
+    waiting.clear();
+    if (report) onCrash(error);
+  };
+  worker.addEventListener('error', (event) => {
+    event.preventDefault();
+    end(crash(event.message || 'its script could not be loaded or it ran out of memory'), true);
+  });
+  worker.addEventListener('messageerror', () => {
+    end(crash('it sent a message that could not be read'), true);
+  });
+
+  // Comlink alone would leave a call to a dead worker waiting for ever.
+  const guard = <T>(call: () => Promise<T>): Promise<T> =>
+    new Promise<T>((resolve, reject: (reason: unknown) => void) => {
+      if (dead) {
+        reject(dead);
+        return;
+      }
+      waiting.add(reject);
+      call()
+        .then(resolve, reject)
+        .finally(() => waiting.delete(reject));
+    });
+
+  return {
+    inspect: (url) => guard(() => remote.inspect(url)),
+    load: (url, onProgress) => guard(() => remote.load(url, Comlink.proxy(onProgress))),
+    cancelLoad: () => guard(() => remote.cancelLoad()),
+    predict: (observation) =>
+      guard(() => remote.predict(Comlink.transfer(observation, transferables(observation.images)))),
+    preview: (images) => guard(() => remote.preview(Comlink.transfer(images, transferables(images)))),
+    remove: (url) => guard(() => remote.remove(url)),
+    dispose: () => guard(() => remote.dispose()),
+    terminate: () => end(crash('it was ended by the page'), false),
+  };
+}

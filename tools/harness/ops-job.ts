@@ -1,0 +1,55 @@
+import { evaluate } from '../../src/model/graph/evaluate.ts';
+import { vjp } from '../../src/model/graph/vjp.ts';
+import type { Graph } from '../../src/model/graph/types.ts';
+import type { Runtime, Tensors } from '../../src/model/runtime/runtime.ts';
+import { opCases, randomFeeds } from '../../tests/graph/op-cases.ts';
+
+export interface OpResult {
+  name: string;
+  /** Largest |ours − reference| / (1 + |reference|); null when the run failed. */
+  error: number | null;
+  message: string;
+}
+
+/** Every op, forward and backward, on one runtime against the float64 evaluator. */
+export async function runOps(runtime: Runtime): Promise<OpResult[]> {
+  const results: OpResult[] = [];
+  for (const { name, graph, wrt, range } of opCases) {
+    for (const [kind, tested] of [
+      ['forward', graph],
+      ['backward', vjp(graph, { wrt })],
+    ] as const) {
+      try {
+        results.push({
+          name: `${name}, ${kind}`,
+          error: await largestError(runtime, tested, range),
+          message: '',
+        });
+      } catch (error) {
+        results.push({ name: `${name}, ${kind}`, error: null, message: String(error) });
+      }
+    }
+  }
+  results.push({ name: 'tensors left alive', error: runtime.live.tensors, message: '' });
+  return results;
+}
+
+async function largestError(runtime: Runtime, graph: Graph, range: [number, number]): Promise<number> {
+  const feeds = randomFeeds(graph, range);
+  const bound: Tensors = {};
+  for (const { name, value } of graph.inputs) bound[name] = runtime.upload(feeds[name]!, value.shape);
+  const program = await runtime.compile(graph);
+  const outputs = await program.run(bound);
+  const expected = evaluate(graph, feeds);
+  let worst = 0;
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const ours = await runtime.read(tensor);
+    expected[name]!.data.forEach((v, i) => {
+      worst = Math.max(worst, Math.abs(ours[i]! - v) / (1 + Math.abs(v)));
+    });
+    tensor.dispose();
+  }
+  for (const tensor of Object.values(bound)) tensor.dispose();
+  await program.dispose();
+  return worst;
+}

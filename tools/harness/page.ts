@@ -1,0 +1,34 @@
+/** The browser side of command-line tools: runs a named job in a real page and hands back its JSON. */
+import { createWebRuntime } from '../../src/model/runtime/web.ts';
+import { chooseBackend, currentHost } from '../../src/model/runtime/backend.ts';
+import type { Runtime } from '../../src/model/runtime/runtime.ts';
+import { ortFiles } from '../../src/workers/ort-files.ts';
+import { runOps } from './ops-job.ts';
+
+export interface JobArguments {
+  backend: 'wasm' | 'webgpu';
+  [name: string]: unknown;
+}
+
+export type Job = (runtime: Runtime, args: JobArguments) => Promise<unknown>;
+
+const jobs: Record<string, Job> = { ops: runOps };
+
+declare global {
+  interface Window {
+    runJob: (name: string, args: JobArguments) => Promise<unknown>;
+  }
+}
+
+window.runJob = async (name, args) => {
+  const job = jobs[name];
+  if (!job) throw new Error(`No job "${name}".`);
+  const { choice, adapter } = await chooseBackend(currentHost(), args.backend);
+  const runtime = await createWebRuntime(choice, adapter, { files: ortFiles });
+  try {
+    return await job(runtime, args);
+  } finally {
+    await runtime.dispose();
+  }
+};
+document.title = 'ready';
