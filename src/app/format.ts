@@ -1,11 +1,11 @@
 const binaryUnits = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
 
-/** Bytes as a person reads them, in powers of 1024: `5.2 MB`. */
+/** Bytes as a person reads them, in powers of 1000 as file managers show them: `5.2 MB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
-  while (value >= 1024 && unit < binaryUnits.length - 1) {
-    value /= 1024;
+  while (value >= 1000 && unit < binaryUnits.length - 1) {
+    value /= 1000;
     unit++;
   }
   const digits = unit === 0 || value >= 100 ? 0 : 1;

@@ -3,6 +3,7 @@
  * of the worker into an error of every call that was waiting.
  */
 import * as Comlink from 'comlink';
+import { installErrorTransfer } from './transfer.ts';
 import type { Frame, PolicyWorker, WorkerError } from './contract.ts';
 
 /** What a call can reject with: the worker's own errors, and the worker having died. */
@@ -14,6 +15,8 @@ export interface PolicyClient extends PolicyWorker {
   /** Ends the worker at once, without freeing what it holds: for after a crash. Waiting calls reject. */
   terminate(): void;
 }
+
+installErrorTransfer();
 
 function crash(detail: string): ClientError {
   return {

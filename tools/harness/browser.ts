@@ -1,17 +1,7 @@
 /** Node side: starts Vite and a real Chromium, and runs jobs in the harness page. */
 import { chromium, type Page } from '@playwright/test';
 import { createServer, type Plugin } from 'vite';
-import { findChromium } from '../node/find-chromium.ts';
-
-export const CHROMIUM_FLAGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-  '--disable-quic',
-];
+import { CHROMIUM_FLAGS, findChromium } from '../node/find-chromium.ts';
 
 export interface Browser {
   run<T>(job: string, args: Record<string, unknown>): Promise<T>;
@@ -29,7 +19,7 @@ export async function openHarness(plugins: Plugin[] = []): Promise<Browser> {
     cacheDir: 'node_modules/.vite-harness',
   });
   await server.listen();
-  const executablePath = findChromium();
+  const executablePath = await findChromium();
   const browser = await chromium.launch({
     args: CHROMIUM_FLAGS,
     ...(executablePath ? { executablePath } : {}),

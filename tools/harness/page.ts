@@ -3,6 +3,8 @@ import { createWebRuntime } from '../../src/model/runtime/web.ts';
 import { chooseBackend, currentHost } from '../../src/model/runtime/backend.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { ortFiles } from '../../src/workers/ort-files.ts';
+import { benchLlamaBlock } from '../bench/llama-block.ts';
+import { runParityJob } from './parity-job.ts';
 import { runOps } from './ops-job.ts';
 
 export interface JobArguments {
@@ -12,7 +14,12 @@ export interface JobArguments {
 
 export type Job = (runtime: Runtime, args: JobArguments) => Promise<unknown>;
 
-const jobs: Record<string, Job> = { ops: runOps };
+const jobs: Record<string, Job> = {
+  ops: runOps,
+  parity: runParityJob,
+  'llama-block': (runtime, args) =>
+    benchLlamaBlock(runtime, args['options'] as Parameters<typeof benchLlamaBlock>[1]),
+};
 
 declare global {
   interface Window {

@@ -28,10 +28,10 @@ interface CameraState {
   devices: CameraDevice[];
   /** Why the preview of what the model sees cannot be made, or null. */
   previewFailure: Failure | null;
-  setSlotCount(count: number): void;
-  setSlot(index: number, status: SlotStatus): void;
-  setDevices(devices: CameraDevice[]): void;
-  setPreviewFailure(failure: Failure | null): void;
+  setSlotCount: (count: number) => void;
+  setSlot: (index: number, status: SlotStatus) => void;
+  setDevices: (devices: CameraDevice[]) => void;
+  setPreviewFailure: (failure: Failure | null) => void;
 }
 
 /** What feeds each image slot. */

@@ -2,7 +2,7 @@ import { create } from 'zustand';
 
 interface InstructionState {
   text: string;
-  setText(text: string): void;
+  setText: (text: string) => void;
 }
 
 /** What the robot is told to do. Kept in the address by main.tsx. */

@@ -13,8 +13,8 @@ export type PolicyStatus =
 interface PolicyState {
   url: string;
   status: PolicyStatus;
-  setUrl(url: string): void;
-  setStatus(status: PolicyStatus): void;
+  setUrl: (url: string) => void;
+  setStatus: (status: PolicyStatus) => void;
 }
 
 /** Which policy the page is about, and how far it has come with it. Changed by policy-session.ts only. */

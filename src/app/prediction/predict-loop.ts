@@ -1,5 +1,6 @@
 /** Makes predictions: one, or one after the other. Never more than one is in flight; each takes the newest frames. */
 import type { Frame, Observation, PolicyInfo, Prediction } from '../../workers/contract.ts';
+import { useCameraStore } from '../camera/camera-store.ts';
 import type { FrameSource } from '../camera/frame-source.ts';
 import { setSeen } from '../camera/seen-frames.ts';
 import { allSources, rawFrames } from '../camera/slots.ts';
@@ -7,7 +8,6 @@ import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy } from '../policy/policy-store.ts';
 import { parseValue, useStateStore } from '../state/state-store.ts';
-import { cameraEnded } from '../camera/camera-failure.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { closeFrames, keepFrames, type KeptFrame } from './kept-frames.ts';
 import { usePredictionStore } from './prediction-store.ts';
@@ -20,10 +20,14 @@ const HIDDEN_POLL_MS = 250;
 
 type Asked = Omit<Observation, 'images'>;
 
-function readInputs(info: PolicyInfo): Asked {
+/** What is asked of the policy beside the images, or null while something is missing. */
+function readInputs(info: PolicyInfo): Asked | null {
   const { values, unnormKey } = useStateStore.getState();
-  const state = info.state ? values.map((text) => parseValue(text) ?? 0) : null;
+  const parsed = info.state ? values.map(parseValue) : [];
+  const given = parsed.filter((value) => value !== null);
   const instruction = useInstructionStore.getState().text.trim();
+  if (given.length < parsed.length || !instruction) return null;
+  const state = info.state ? given : null;
   return {
     instruction,
     state,
@@ -48,13 +52,7 @@ function show(asked: Asked, prediction: Prediction, kept: KeptFrame[], startsRun
   );
 }
 
-async function predict(
-  info: PolicyInfo,
-  images: Frame[],
-  kept: KeptFrame[],
-  startsRun: boolean,
-): Promise<void> {
-  const asked = readInputs(info);
+async function predict(asked: Asked, images: Frame[], kept: KeptFrame[], startsRun: boolean): Promise<void> {
   try {
     const prediction = await policyWorker().predict({ ...asked, images });
     show(asked, prediction, kept, startsRun);
@@ -65,17 +63,17 @@ async function predict(
 }
 
 /** Exact pixels: what is sent is read once and copied. */
-async function predictRaw(info: PolicyInfo, sources: FrameSource[]): Promise<void> {
+async function predictRaw(asked: Asked, sources: FrameSource[]): Promise<void> {
   const images = rawFrames(sources);
   const kept = images.map((image) => ({ ...image, data: image.data.slice() }));
-  await predict(info, images, kept, true);
+  await predict(asked, images, kept, true);
 }
 
 /** Fast: bitmaps stay on the GPU; a second handle to each is kept for saving. */
-async function predictFast(info: PolicyInfo, sources: FrameSource[], startsRun: boolean): Promise<void> {
+async function predictFast(asked: Asked, sources: FrameSource[], startsRun: boolean): Promise<void> {
   const kept = await Promise.all(sources.map((source) => source.bitmap()));
   const images = await Promise.all(kept.map((bitmap) => createImageBitmap(bitmap)));
-  await predict(info, images, kept, startsRun);
+  await predict(asked, images, kept, startsRun);
 }
 
 function nextTurn(): Promise<void> {
@@ -85,23 +83,40 @@ function nextTurn(): Promise<void> {
   });
 }
 
+/** Why a slot gives no frames: its own failure, or null where the user emptied it. */
+function lostSource(): Failure | null {
+  for (const slot of useCameraStore.getState().slots) if (slot.kind === 'failed') return slot.failure;
+  return null;
+}
+
 function end(failure: Failure | null): void {
   useRunStore.getState().setStatus({ kind: 'idle' });
   if (failure && needsRestart(failure.code)) failPolicy(failure);
   else useRunStore.getState().setFailure(failure);
 }
 
+/** A frame of a source that was closed meanwhile fails in many ways; the slot knows the reason. */
+function endWith(error: unknown): void {
+  end(lostSource() ?? toFailure(error));
+}
+
 export async function predictOnce(): Promise<void> {
   const info = currentPolicy();
   const sources = allSources();
-  if (!info || !sources || useRunStore.getState().status.kind !== 'idle') return;
+  const asked = info ? readInputs(info) : null;
+  if (!sources || !asked || useRunStore.getState().status.kind !== 'idle') return;
   useRunStore.setState({ status: { kind: 'once' }, failure: null });
   try {
-    await predictRaw(info, sources);
+    await predictRaw(asked, sources);
     end(null);
   } catch (error) {
-    end(toFailure(error));
+    endWith(error);
   }
+}
+
+/** True while a new source is being opened: a run waits for it. */
+function opening(): boolean {
+  return useCameraStore.getState().slots.some(({ kind }) => kind === 'opening');
 }
 
 /** Predicts until `stopRun`, a failure, or a source that is lost. Waits for a new frame between predictions. */
@@ -114,24 +129,21 @@ export async function startRun(): Promise<void> {
     while (useRunStore.getState().status.kind === 'streaming') {
       const info = currentPolicy();
       const sources = allSources();
-      if (!info) break;
-      if (!sources) {
-        end(cameraEnded);
-        return;
-      }
-      // Also a changed input is worth a new prediction, for still images the only thing that can change.
-      const now = JSON.stringify([sources.map((source) => source.frameId()), readInputs(info)]);
-      if (now === shown) {
+      if (!info || (!sources && !opening())) break;
+      const asked = readInputs(info);
+      // A changed instruction or state is worth a new prediction too: for still images all that can change.
+      const now = JSON.stringify([sources?.map((source) => source.frameId()), asked]);
+      if (!sources || !asked || now === shown) {
         await nextTurn();
         continue;
       }
       shown = now;
-      await predictFast(info, sources, startsRun);
+      await predictFast(asked, sources, startsRun);
       startsRun = false;
     }
-    end(null);
+    end(lostSource());
   } catch (error) {
-    end(toFailure(error));
+    endWith(error);
   }
 }
 

@@ -23,8 +23,8 @@ interface PredictionState {
   latest: ShownPrediction | null;
   /** The last predictions, oldest first. */
   timings: Timing[];
-  add(prediction: ShownPrediction, timing: Timing): void;
-  clear(): void;
+  add: (prediction: ShownPrediction, timing: Timing) => void;
+  clear: () => void;
 }
 
 /** Rolling figures are over this many predictions. */

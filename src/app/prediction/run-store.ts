@@ -12,8 +12,8 @@ interface RunState {
   status: RunStatus;
   /** Why the last run ended by itself, or null. */
   failure: Failure | null;
-  setStatus(status: RunStatus): void;
-  setFailure(failure: Failure | null): void;
+  setStatus: (status: RunStatus) => void;
+  setFailure: (failure: Failure | null) => void;
 }
 
 /** Whether predictions are being made. */

@@ -6,10 +6,10 @@ interface StateState {
   values: string[];
   unnormKey: string;
   /** Takes over a newly loaded policy's key and neutral state. */
-  adopt(info: PolicyInfo): void;
-  setValue(index: number, value: string): void;
-  setUnnormKey(key: string): void;
-  reset(info: PolicyInfo): void;
+  adopt: (info: PolicyInfo) => void;
+  setValue: (index: number, value: string) => void;
+  setUnnormKey: (key: string) => void;
+  reset: (info: PolicyInfo) => void;
 }
 
 /** Six significant digits: more than any joint encoder gives. */

@@ -10,7 +10,11 @@ interface Props {
 /** A failure in the page's words: its kind, what was found, what to do, and the buttons that do it. */
 export function FailureNotice({ failure, children }: Props) {
   return (
-    <div className="notice notice-fail" role="alert" data-code={failure.code}>
+    <div
+      className={failure.code === 'cancelled' ? 'notice notice-calm' : 'notice'}
+      role="alert"
+      data-code={failure.code}
+    >
       <h3>{failureTitle(failure.code)}</h3>
       <p>{failure.message}</p>
       {failure.hint && <p className="notice-hint">{failure.hint}</p>}

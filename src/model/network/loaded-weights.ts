@@ -13,15 +13,22 @@ export interface WeightSource {
   load(name: string): Promise<EncodedTensor>;
 }
 
-/** True for the tensors that inference binds to graphs (attention pooling, the last ViT block and its norm are never run). */
-export function isBound(name: string, config: NetworkConfig, withLmHead: boolean): boolean {
+/**
+ * True for the tensors that inference binds to graphs. Attention pooling, the last ViT block and its norm are never
+ * run; `lastBlock` keeps that block all the same, for traced runs.
+ */
+export function isBound(
+  name: string,
+  config: NetworkConfig,
+  options: { lmHead: boolean; lastBlock: boolean },
+): boolean {
   if (name.startsWith('projector.') || name.startsWith('language_model.model.layers.')) return true;
   if (name === 'language_model.model.norm.weight') return true;
-  if (name === 'language_model.lm_head.weight') return withLmHead;
+  if (name === 'language_model.lm_head.weight') return options.lmHead;
   return config.vits.some((vit) => {
     if (!name.startsWith(`${vit.prefix}.`)) return false;
     const [part, index] = name.slice(vit.prefix.length + 1).split('.');
-    if (part === 'blocks') return Number(index) < usedBlocks(vit);
+    if (part === 'blocks') return Number(index) < (options.lastBlock ? vit.depth : usedBlocks(vit));
     return part === 'patch_embed' || part === 'pos_embed' || part === 'cls_token' || part === 'reg_token';
   });
 }

@@ -82,11 +82,13 @@ export class Network {
         const features = this.config.vits.map((vit, i) => {
           const tower = scope(vit.prefix);
           let x = vitEmbed(g, vit, tower, channelsOf(g, input, i), stageTap(tap, vit));
-          for (let block = 0; block < usedBlocks(vit); block++) {
+          let features = x;
+          for (let block = 0; block < this.#blocksOf(vit); block++) {
             x = vitBlock(g, vit, tower.child(`blocks.${block}`), x, lang, stageTap(tap, vit, block));
             tap(`${stageOf(vit)}/block${block}`, x);
+            if (block === usedBlocks(vit) - 1) features = this.#features(g, vit, x, tap);
           }
-          return this.#features(g, vit, x, tap);
+          return features;
         });
         return this.#join(g, scope('projector'), features, tap);
       });
@@ -102,9 +104,9 @@ export class Network {
         (g, scope, tap) =>
           vitEmbed(g, vit, scope(''), channelsOf(g, g.input('pixels', pixels.shape), i), stageTap(tap, vit)),
       );
-      for (let block = 0; block < usedBlocks(vit); block++) {
+      for (let block = 0; block < this.#blocksOf(vit); block++) {
         const stage = `${stageOf(vit)}/block${block}`;
-        x = await this.#step(
+        const next = await this.#on(
           `${key} block ${i}`,
           `${vit.prefix}.blocks.${block}`,
           x,
@@ -115,6 +117,9 @@ export class Network {
             return vitBlock(g, vit, scope(''), input, lang, (name, value) => tap(`${stage}.${name}`, value));
           },
         );
+        // The features are the output of block depth − 2; a block after it runs only to be traced.
+        (block < usedBlocks(vit) ? x : next).dispose();
+        if (block < usedBlocks(vit)) x = next;
       }
       features.push(x);
     }
@@ -188,13 +193,15 @@ export class Network {
     for (let layer = 0; layer < llama.layers; layer++) {
       const stage = `llm/layer${layer}`;
       const prefix = `language_model.model.layers.${layer}`;
-      x = await this.#step(`llama block ${length}`, prefix, x, rope, stage, (g, scope, input, tap) =>
+      const next = await this.#on(`llama block ${length}`, prefix, x, rope, stage, (g, scope, input, tap) =>
         llamaBlock(g, llama, scope(''), input, ropeInputs(g), undefined, (name, value) =>
           tap(`${stage}.${name}`, value),
         ),
       );
+      x.dispose();
+      x = next;
     }
-    return this.#step(
+    const states = await this.#on(
       `llama norm ${length} ${span}`,
       'language_model.model',
       x,
@@ -202,6 +209,8 @@ export class Network {
       'actions_hidden_states',
       (g, scope, input, tap) => finish(g, scope(''), input, tap),
     );
+    x.dispose();
+    return states;
   }
 
   /** lm_head on [1, rows, hidden] → [1, rows, vocabulary]; the caller disposes it. */
@@ -218,6 +227,11 @@ export class Network {
       sin.dispose();
     }
     this.#rope.clear();
+  }
+
+  /** A traced run goes through the last block too: nothing reads it, but upstream computes it. */
+  #blocksOf(vit: VitConfig): number {
+    return this.#trace ? vit.depth : usedBlocks(vit);
   }
 
   #features(g: GraphBuilder, vit: VitConfig, x: Value, tap: Tap): Value {
@@ -248,8 +262,8 @@ export class Network {
     return uploaded;
   }
 
-  /** One block: consumes `x` (disposes it) and gives its successor. */
-  async #step(
+  /** One block on `x`, which stays the caller's. */
+  async #on(
     key: string,
     prefix: string,
     x: Tensor,
@@ -257,11 +271,9 @@ export class Network {
     stage: string,
     build: (g: GraphBuilder, scope: (name: string) => Scope, x: Value, tap: Tap) => Value,
   ): Promise<Tensor> {
-    const result = await this.#run(key, prefix, { ...feeds, x }, stage, (g, scope, tap) =>
+    return this.#run(key, prefix, { ...feeds, x }, stage, (g, scope, tap) =>
       build(g, scope, g.input('x', x.shape), tap),
     );
-    x.dispose();
-    return result;
   }
 
   /**

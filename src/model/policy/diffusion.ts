@@ -15,6 +15,8 @@ export interface DenoiseOptions {
     timeEmbedding: Float32Array,
     step: number,
   ) => Promise<Float32Array>;
+  /** x_t of a step, where it is not to be our own. */
+  readonly sampleAt?: (step: number) => Float32Array;
   readonly trace?: PolicyTrace;
 }
 
@@ -23,12 +25,13 @@ export async function denoise(options: DenoiseOptions): Promise<Float32Array> {
   const schedule = ddimSchedule(options.trainSteps, options.inferenceSteps);
   let sample: Float32Array = options.noise;
   for (const [step, timestep] of schedule.timesteps.entries()) {
+    sample = options.sampleAt?.(step) ?? sample;
     const embedding = timeEmbedding(timestep, options.hidden);
     const noise = await options.predictNoise(sample, embedding, step);
     const next = ddimStep(sample, noise, schedule, step);
-    options.trace?.(`ddim/time_embedding/${step}`, embedding, [options.hidden]);
-    options.trace?.(`ddim/noise_pred/${step}`, noise, [noise.length]);
-    options.trace?.(`ddim/sample_out/${step}`, next, [next.length]);
+    options.trace?.('ddim/time_embedding', embedding, [options.hidden]);
+    options.trace?.('ddim/noise_pred', noise, [noise.length]);
+    options.trace?.('ddim/sample_out', next, [next.length]);
     sample = next;
   }
   return sample;

@@ -35,6 +35,8 @@ export interface PolicyInputs {
   readonly noise?: Float32Array;
   /** Fewer DDIM steps than the config says. */
   readonly diffusionSteps?: number;
+  /** Replaces x_t of a DDIM step: parity runs compare step by step, as errors grow along the trajectory. */
+  readonly sampleAt?: (step: number) => Float32Array;
 }
 
 export interface StageTime {
@@ -91,8 +93,8 @@ export class Policy {
     runtime: Runtime,
     options: PolicyOptions = {},
   ): Promise<Policy> {
-    const discrete = config.head === 'discrete';
-    const bound = source.names.filter((name) => isBound(name, config.network, discrete));
+    const needs = { lmHead: config.head === 'discrete', lastBlock: options.trace !== undefined };
+    const bound = source.names.filter((name) => isBound(name, config.network, needs));
     const total = bound.reduce((sum, name) => sum + source.byteLengthOf(name), 0);
     const weights = new LoadedWeights();
     try {
@@ -104,7 +106,7 @@ export class Policy {
         options.onProgress?.(loaded, total);
       }
       const embedding = new TokenEmbedding(await source.load('language_model.model.embed_tokens.weight'));
-      const modules = await loadModules(source, runtime, config.head);
+      const modules = await loadModules(source, runtime);
       const { trace } = options;
       const network = new Network(runtime, config.network, weights, {
         ...(options.partition ? { partition: options.partition } : {}),
@@ -154,14 +156,9 @@ export class Policy {
         inputs.proprio && this.#modules.proprio ? [keep(await this.#proprioToken(inputs.proprio))] : [];
       const bos = keep(this.runtime.upload(text.slice(0, hidden), [1, 1, hidden]));
       const prefix = { bos, patches, extra };
-      switch (config.head) {
-        case 'l1':
-          return await this.#predictL1(prefix, text, sequence, clock);
-        case 'discrete':
-          return await this.#predictDiscrete(prefix, text, sequence, clock);
-        case 'diffusion':
-          return await this.#predictDiffusion(prefix, text, sequence, inputs, clock);
-      }
+      if (config.head === 'l1') return await this.#predictL1(prefix, text, sequence, clock);
+      if (config.head === 'discrete') return await this.#predictDiscrete(prefix, text, sequence, clock);
+      return await this.#predictDiffusion(prefix, text, sequence, inputs, clock);
     } finally {
       for (const tensor of own) tensor.dispose();
     }
@@ -223,6 +220,14 @@ export class Policy {
     }
   }
 
+  /** [1, chunk · dim, hidden] → [chunk · dim]. */
+  async #head(states: Tensor): Promise<Float32Array> {
+    const { chunkSize, actions } = this.config.profile;
+    const out = await this.#modules.head!(states, chunkSize);
+    this.#trace?.('action_head/out', out, [1, chunkSize, actions.length]);
+    return out;
+  }
+
   async #predictL1(
     prefix: Prefix,
     text: Float32Array,
@@ -232,7 +237,7 @@ export class Policy {
     const states = await this.#language(prefix, text, sequence);
     await clock.mark('language model');
     try {
-      const actions = await this.#modules.head!(states, this.config.profile.chunkSize);
+      const actions = await this.#head(states);
       await clock.mark('action head');
       return rowsOf(actions, this.config.profile.actions.length);
     } finally {
@@ -284,7 +289,7 @@ export class Policy {
       const states = await this.#language({ ...prefix, extra: [...prefix.extra, time] }, text, sequence);
       time.dispose();
       try {
-        return await this.#modules.head!(states, profile.chunkSize);
+        return await this.#head(states);
       } finally {
         states.dispose();
       }
@@ -295,6 +300,7 @@ export class Policy {
       trainSteps: diffusion.trainSteps,
       inferenceSteps: inputs.diffusionSteps ?? diffusion.inferenceSteps,
       predictNoise,
+      ...(inputs.sampleAt ? { sampleAt: inputs.sampleAt } : {}),
       ...(this.#trace ? { trace: this.#trace } : {}),
     });
     await clock.mark('diffusion');

@@ -1,0 +1,20 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { App } from './app.tsx';
+import { openPolicy } from './policy/policy-session.ts';
+import { readUrlState } from './url-state.ts';
+import { wireStores } from './wire-stores.ts';
+import './tokens.css';
+import './base.css';
+
+const root = document.getElementById('root');
+if (!root) throw new Error('index.html has no element with id "root".');
+
+wireStores();
+void openPolicy(readUrlState().policyUrl);
+
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

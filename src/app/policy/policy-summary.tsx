@@ -1,0 +1,67 @@
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { formatBytes, formatCount } from '../format.ts';
+import { useRunStore } from '../prediction/run-store.ts';
+import { PackagePicker } from './package-picker.tsx';
+import { removePolicy } from './policy-session.ts';
+import './policy.css';
+
+const heads: Record<PolicyInfo['head'], string> = {
+  l1: 'L1 regression head',
+  diffusion: 'diffusion head',
+  discrete: 'discrete action tokens',
+};
+
+/** The loaded policy in two lines, with the rest behind a disclosure. */
+export function PolicySummary({ info }: { info: PolicyInfo }) {
+  const running = useRunStore((state) => state.status.kind !== 'idle');
+  const { backend, package: loaded } = info;
+  const steps = info.diffusionSteps === null ? '' : `, ${info.diffusionSteps} DDIM steps`;
+  return (
+    <section className="summary" aria-labelledby="policy-title">
+      <h2 id="policy-title">{loaded.name}</h2>
+      <p className="package-about">{loaded.description}</p>
+      <p className="summary-backend" data-backend={backend.backend}>
+        <span className="tag">{backend.backend === 'webgpu' ? 'WebGPU' : 'WASM'}</span> {backend.reason}
+      </p>
+      <details>
+        <summary>About this policy</summary>
+        <dl className="facts">
+          <div>
+            <dt>Head</dt>
+            <dd>{heads[info.head] + steps}</dd>
+          </div>
+          <div>
+            <dt>Chunk</dt>
+            <dd>
+              {info.chunkSize} actions at {info.controlHz} Hz
+            </dd>
+          </div>
+          <div>
+            <dt>Size</dt>
+            <dd>
+              {formatBytes(loaded.byteLength)}, {formatCount(loaded.parameters)} parameters
+            </dd>
+          </div>
+          <div>
+            <dt>GPU adapter</dt>
+            <dd>{backend.adapter?.description || backend.adapter?.vendor || 'none found'}</dd>
+          </div>
+          <div>
+            <dt>Processor threads</dt>
+            <dd>{backend.threads}</dd>
+          </div>
+          <div>
+            <dt>Manifest SHA-256</dt>
+            <dd>
+              <code className="hash">{loaded.hash}</code>
+            </dd>
+          </div>
+        </dl>
+        <PackagePicker />
+        <button type="button" disabled={running} onClick={() => void removePolicy()}>
+          Remove from this device
+        </button>
+      </details>
+    </section>
+  );
+}

@@ -1,0 +1,64 @@
+/** What follows from what across the stores: the only place where one store's change leads to another's. */
+import { useCameraStore } from './camera/camera-store.ts';
+import { startPreviewLoop } from './camera/preview-loop.ts';
+import { refreshDevices, setSlotCount } from './camera/slots.ts';
+import { useInstructionStore } from './instruction/instruction-store.ts';
+import { usePolicyStore } from './policy/policy-store.ts';
+import { keepFrames } from './prediction/kept-frames.ts';
+import { usePredictionStore } from './prediction/prediction-store.ts';
+import { stopRun } from './prediction/predict-loop.ts';
+import { useRunStore } from './prediction/run-store.ts';
+import { useStateStore } from './state/state-store.ts';
+import { readUrlState, writeUrlState } from './url-state.ts';
+
+/** Browsers limit how often the address may be written; once typing pauses is enough. */
+const URL_DELAY_MS = 300;
+
+/** Called once, before the page is drawn. */
+export function wireStores(): void {
+  const { policyUrl, instruction } = readUrlState();
+  useInstructionStore.getState().setText(instruction);
+
+  let urlTimer = 0;
+  useInstructionStore.subscribe(({ text }) => {
+    clearTimeout(urlTimer);
+    urlTimer = window.setTimeout(() => writeUrlState({ instruction: text.trim() }), URL_DELAY_MS);
+  });
+
+  let adopted = '';
+  let shownUrl = policyUrl;
+  usePolicyStore.subscribe(({ status, url }) => {
+    if (url !== shownUrl) {
+      shownUrl = url;
+      writeUrlState({ policyUrl: url });
+    }
+    if (status.kind !== 'ready') {
+      stopRun();
+      return;
+    }
+    const { info } = status;
+    // The same package after a restart keeps its inputs and its last prediction.
+    if (adopted === info.package.hash) return;
+    adopted = info.package.hash;
+    setSlotCount(info.imageSlots.length);
+    useStateStore.getState().adopt(info);
+    usePredictionStore.getState().clear();
+    keepFrames([]);
+    useRunStore.getState().setFailure(null);
+  });
+
+  // A run that ended with its camera can go on once the slot is fed again.
+  useCameraStore.subscribe(({ slots }) => {
+    const { failure, setFailure } = useRunStore.getState();
+    if (failure?.code.startsWith('camera-') && slots.every(({ kind }) => kind !== 'failed')) setFailure(null);
+  });
+
+  const media = navigator.mediaDevices as MediaDevices | undefined;
+  media?.addEventListener('devicechange', () => void refreshDevices());
+  void refreshDevices();
+
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') stopRun();
+  });
+  startPreviewLoop();
+}

@@ -1,0 +1,34 @@
+import { useEffect, useRef } from 'react';
+import type { PolicyInfo } from '../workers/contract.ts';
+import { Slots } from './camera/slots-panel.tsx';
+import { InstructionField } from './instruction/instruction-field.tsx';
+import { PolicySummary } from './policy/policy-summary.tsx';
+import { PredictionPanel } from './prediction/prediction-panel.tsx';
+import { RunControls } from './prediction/run-controls.tsx';
+import { StateInputs } from './state/state-inputs.tsx';
+import { UnnormKeyChoice } from './state/unnorm-key-choice.tsx';
+import './workbench.css';
+
+/** Inputs on one side, the predicted chunk on the other. */
+export function Workbench({ info }: { info: PolicyInfo }) {
+  // The button that was pressed last went with the gate: let the keyboard go on from here.
+  const start = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (document.activeElement === document.body) start.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <div className="bench" ref={start} tabIndex={-1}>
+      <div className="bench-inputs">
+        <PolicySummary info={info} />
+        <Slots info={info} />
+        <InstructionField />
+        <UnnormKeyChoice info={info} />
+        <StateInputs info={info} />
+      </div>
+      <div className="bench-output">
+        <RunControls info={info} />
+        <PredictionPanel info={info} />
+      </div>
+    </div>
+  );
+}

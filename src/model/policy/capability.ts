@@ -1,0 +1,147 @@
+/** Can this machine run that package? Answered from the manifest alone, before anything large is downloaded. */
+import type { BackendChoice } from '../runtime/backend.ts';
+
+export interface PackageDemand {
+  /** Bytes to download and store. */
+  readonly storedBytes: number;
+  /** Bytes of weights held while running. */
+  readonly weightBytes: number;
+  /** The largest single tensor as it is bound, bytes. */
+  readonly largestTensorBytes: number;
+  /** Rough size of activations, bytes. */
+  readonly activationBytes: number;
+}
+
+export interface Machine {
+  readonly choice: BackendChoice;
+  /** navigator.deviceMemory, GiB; browsers round it and cap it at 8 (some at 32), so it can only be a lower bound. */
+  readonly deviceMemoryGib: number | null;
+  readonly storage: { readonly quota: number; readonly usage: number } | null;
+  /** Bytes of this package that are stored already. */
+  readonly alreadyStored: number;
+}
+
+export interface Check {
+  readonly id: 'memory' | 'gpu' | 'threads' | 'storage' | 'limits';
+  readonly label: string;
+  readonly status: 'ok' | 'warn' | 'fail';
+  readonly found: string;
+  readonly needed: string;
+  readonly hint: string;
+}
+
+export interface Capability {
+  readonly verdict: 'ok' | 'slow' | 'no';
+  readonly checks: readonly Check[];
+}
+
+/** A 32-bit WASM heap ends at 4 GiB; onnxruntime's own code, its arena and our copies need the rest. */
+const WASM_HEAP = 3 * 2 ** 30;
+/** Above this, a prediction on CPU threads takes tens of seconds (50 GFLOPS, docs/measurements.md). */
+const SLOW_ON_CPU = 1 * 2 ** 30;
+
+export function assessCapability(demand: PackageDemand, machine: Machine): Capability {
+  const checks = [
+    gpuCheck(demand, machine),
+    memoryCheck(demand, machine),
+    limitsCheck(demand, machine),
+    storageCheck(demand, machine),
+  ];
+  if (machine.choice.backend === 'wasm') checks.push(threadsCheck(machine));
+  const failed = checks.some(({ status }) => status === 'fail');
+  const slow = machine.choice.backend === 'wasm' && demand.weightBytes > SLOW_ON_CPU;
+  return { verdict: failed ? 'no' : slow ? 'slow' : 'ok', checks };
+}
+
+function gpuCheck(demand: PackageDemand, { choice }: Machine): Check {
+  const onGpu = choice.backend === 'webgpu';
+  const heavy = demand.weightBytes > SLOW_ON_CPU;
+  return {
+    id: 'gpu',
+    label: 'Processor',
+    status: onGpu || !heavy ? 'ok' : 'warn',
+    found: choice.reason,
+    needed: heavy ? 'a GPU with WebGPU' : 'any CPU; a GPU is faster',
+    hint:
+      onGpu || !heavy
+        ? ''
+        : 'It will run, but each prediction takes tens of seconds. A browser with WebGPU on a real GPU makes it fast.',
+  };
+}
+
+function memoryCheck(demand: PackageDemand, machine: Machine): Check {
+  const needed = demand.weightBytes + demand.activationBytes;
+  const wasm = machine.choice.backend === 'wasm';
+  const reported = machine.deviceMemoryGib === null ? null : machine.deviceMemoryGib * 2 ** 30;
+  const overHeap = wasm && needed > WASM_HEAP;
+  const overDevice = reported !== null && needed > reported;
+  const found = reported === null ? 'not told by this browser' : `at least ${formatBytes(reported)}`;
+  return {
+    id: 'memory',
+    label: 'Memory',
+    status: overHeap ? 'fail' : overDevice ? 'warn' : 'ok',
+    found: overHeap ? `${formatBytes(WASM_HEAP)} usable by WebAssembly` : found,
+    needed: formatBytes(needed),
+    hint: overHeap
+      ? 'Use a browser with WebGPU on a real GPU, or a smaller or more strongly quantised package.'
+      : overDevice
+        ? 'Close other programs; browsers under-report memory, so it may still fit.'
+        : '',
+  };
+}
+
+function limitsCheck(demand: PackageDemand, { choice }: Machine): Check {
+  const limit =
+    choice.backend === 'webgpu' && choice.limits
+      ? Math.min(choice.limits.maxBufferSize, choice.limits.maxStorageBufferBindingSize)
+      : WASM_HEAP;
+  const fits = demand.largestTensorBytes <= limit;
+  return {
+    id: 'limits',
+    label: 'Largest tensor',
+    status: fits ? 'ok' : 'fail',
+    found: `up to ${formatBytes(limit)} in one buffer`,
+    needed: formatBytes(demand.largestTensorBytes),
+    hint: fits ? '' : 'This GPU cannot bind so large a buffer; use a more strongly quantised package.',
+  };
+}
+
+function storageCheck(demand: PackageDemand, machine: Machine): Check {
+  const needed = Math.max(0, demand.storedBytes - machine.alreadyStored);
+  const free = machine.storage && machine.storage.quota - machine.storage.usage;
+  const fits = free === null || needed <= free;
+  return {
+    id: 'storage',
+    label: 'Storage',
+    status: fits ? 'ok' : 'fail',
+    found: free === null ? 'not told by this browser' : `${formatBytes(free)} free for this site`,
+    needed: needed === 0 ? 'nothing: it is stored already' : formatBytes(needed),
+    hint: fits ? '' : 'Free some disk space, or delete packages you no longer use.',
+  };
+}
+
+function threadsCheck({ choice }: Machine): Check {
+  return {
+    id: 'threads',
+    label: 'Threads',
+    status: choice.threads > 1 ? 'ok' : 'warn',
+    found: String(choice.threads),
+    needed: '2 or more',
+    hint:
+      choice.threads > 1
+        ? ''
+        : 'The page is not cross-origin isolated (COOP and COEP headers), so it runs on one thread.',
+  };
+}
+
+/** 1536 → "1.5 KB"; decimal units as file managers show them. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

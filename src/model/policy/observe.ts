@@ -1,0 +1,85 @@
+/** Frames → the pixel tensor a policy takes, on the GPU where the runtime has one. */
+import { ModelError } from '../errors.ts';
+import { createStorageBuffer } from '../kernels/gpu-run.ts';
+import type { Runtime, Tensor } from '../runtime/runtime.ts';
+import { createGpuImageProcessor, type GpuImageSource } from './image-processor.gpu.ts';
+import { createImageProcessor, type ImageBytes } from './image-processor.ts';
+import type { PolicyConfig } from './config.ts';
+
+export interface SeenImage {
+  readonly width: number;
+  readonly height: number;
+  /** RGBA, opaque. */
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export interface Observed {
+  /** [images, 3 · backbones, H, W]; the caller disposes it. */
+  readonly pixels: Tensor;
+  /** What the model sees, per image. */
+  readonly seen: readonly SeenImage[];
+}
+
+export interface Observer {
+  observe(frames: readonly GpuImageSource[]): Promise<Observed>;
+}
+
+/** Reads any frame's pixels where there is no GPU to take them from; given by the host, as it needs a canvas. */
+export type ReadPixels = (frame: VideoFrame | ImageBitmap) => ImageBytes;
+
+export function createObserver(config: PolicyConfig, runtime: Runtime, readPixels: ReadPixels): Observer {
+  const options = { centerCrop: config.centerCrop, policyResize: true };
+  const wanted = config.profile.images;
+  const { imageSize } = config.network.vits[0]!;
+  const shape = [wanted.length, 3 * config.network.vits.length, imageSize, imageSize];
+  const perImage = shape[1]! * imageSize * imageSize;
+  const check = (frames: readonly unknown[]) => {
+    if (frames.length === wanted.length) return;
+    throw new ModelError(
+      'bad-input',
+      `The policy wants ${wanted.length} images (${wanted.map(({ label }) => label).join(', ')}), it got ${frames.length}.`,
+      'Give every image slot a camera, a video or an image.',
+    );
+  };
+
+  const { device } = runtime;
+  if (device) {
+    const processor = createGpuImageProcessor(device, config.preprocessor, options);
+    return {
+      observe: async (frames) => {
+        check(frames);
+        const buffer = createStorageBuffer(device, 4 * perImage * frames.length, 'pixels');
+        const pixels = runtime.adopt(buffer, shape);
+        const results = [];
+        try {
+          for (const [i, frame] of frames.entries()) {
+            results.push(processor.process(frame, { buffer, offset: i * perImage }));
+          }
+          const seen = [];
+          for (const result of results) seen.push((await result.seen()) as SeenImage);
+          return { pixels, seen };
+        } catch (error) {
+          pixels.dispose();
+          throw error;
+        } finally {
+          for (const result of results) result.destroy();
+        }
+      },
+    };
+  }
+
+  const processor = createImageProcessor(config.preprocessor, options);
+  return {
+    observe: async (frames) => {
+      check(frames);
+      const values = new Float32Array(perImage * frames.length);
+      const seen = frames.map((frame, i) => {
+        const bytes = 'data' in frame ? frame : readPixels(frame as VideoFrame | ImageBitmap);
+        const result = processor.process(bytes);
+        values.set(result.pixelValues, i * perImage);
+        return result.seen as SeenImage;
+      });
+      return { pixels: runtime.upload(values, shape), seen };
+    },
+  };
+}

@@ -1,0 +1,183 @@
+/** Upstream checkpoint folders: Hugging Face (with OFT's extra modules) and Prismatic. */
+import { ModelError } from '../errors.ts';
+import { mergeLora, type LoraPair } from './lora-merge.ts';
+import { prismaticToHf } from './prismatic-keys.ts';
+import type { RandomAccess } from './random-access.ts';
+import { openSafetensors, openShardedSafetensors } from './safetensors.ts';
+import { overlay, renamed, type TensorFile } from './tensor-file.ts';
+import { openTorchArchive } from './torch-archive.ts';
+
+/** A folder on disk, or one that was dropped on the page. Paths use `/`. */
+export interface CheckpointFolder {
+  readonly files: readonly string[];
+  open(path: string): Promise<RandomAccess>;
+}
+
+type Json = Record<string, unknown>;
+
+export interface Checkpoint {
+  /** Every tensor under the name the rest of the library uses; external modules carry their module's name in front. */
+  readonly tensors: TensorFile;
+  readonly config: Json;
+  readonly preprocessor: Json | null;
+  readonly statistics: Json | null;
+  /** Path of tokenizer.json, if the folder has one. */
+  readonly tokenizer: string | null;
+}
+
+const MODULES = ['action_head', 'proprio_projector', 'noisy_action_projector'] as const;
+const PRISMATIC = 'checkpoints/latest-checkpoint.pt';
+const MAX_JSON_BYTES = 64 * 2 ** 20;
+
+/** @throws ModelError that names what the folder lacks, or which file is damaged. */
+export async function openCheckpoint(folder: CheckpointFolder): Promise<Checkpoint> {
+  const config = await readJson(folder, 'config.json');
+  if (!config)
+    throw new ModelError(
+      'bad-file',
+      'The folder has no config.json.',
+      'Choose the folder that holds the checkpoint.',
+    );
+  const prismatic = folder.files.includes(PRISMATIC);
+  const base = prismatic ? await openPrismatic(folder) : await openHuggingFace(folder);
+  const modules: TensorFile[] = [];
+  for (const module of MODULES) {
+    const file = await openModule(folder, module);
+    if (file) modules.push(renamed(file, (name) => `${module}.${name.replace(/^module\./, '')}`));
+  }
+  const vision = await openFilmBackbone(folder);
+  const backbone = vision
+    ? renamed(base, (name) => (name.startsWith('vision_backbone.') ? null : name))
+    : base;
+  return {
+    tensors: overlay(backbone, ...(vision ? [vision] : []), ...modules),
+    config: prismatic ? huggingFaceConfig(config, base) : config,
+    preprocessor: await readJson(folder, 'preprocessor_config.json'),
+    statistics: await readJson(folder, 'dataset_statistics.json'),
+    tokenizer: folder.files.includes('tokenizer.json') ? 'tokenizer.json' : null,
+  };
+}
+
+async function openPrismatic(folder: CheckpointFolder): Promise<TensorFile> {
+  const file = renamed(await openTorchArchive(await folder.open(PRISMATIC)), prismaticToHf);
+  if (file.entries.size === 0) {
+    throw new ModelError('bad-file', `${PRISMATIC} holds none of projector, llm_backbone, vision_backbone.`);
+  }
+  return file;
+}
+
+async function openHuggingFace(folder: CheckpointFolder): Promise<TensorFile> {
+  if (folder.files.includes('model.safetensors'))
+    return openSafetensors(await folder.open('model.safetensors'));
+  const index = await readJson(folder, 'model.safetensors.index.json');
+  if (index) return openShardedSafetensors(index, (path) => openListed(folder, path));
+  throw new ModelError(
+    'bad-file',
+    `The folder has neither model.safetensors, nor model.safetensors.index.json, nor ${PRISMATIC}.`,
+    'Choose a Hugging Face or Prismatic checkpoint folder.',
+  );
+}
+
+async function openListed(folder: CheckpointFolder, path: string): Promise<RandomAccess> {
+  if (folder.files.includes(path)) return folder.open(path);
+  throw new ModelError(
+    'bad-file',
+    `The safetensors index names ${path}, which is not in the folder.`,
+    'Download the missing file.',
+  );
+}
+
+/** `<module>--<step>_checkpoint.pt` of the highest step, or `<module>.safetensors`. */
+async function openModule(folder: CheckpointFolder, module: string): Promise<TensorFile | null> {
+  const steps = folder.files.flatMap((path) => {
+    const step = new RegExp(`^${module}--(\\d+)_checkpoint\\.pt$`).exec(path)?.[1];
+    return step === undefined ? [] : [{ path, step: Number(step) }];
+  });
+  const latest = steps.toSorted((a, b) => b.step - a.step)[0];
+  if (latest) return openTorchArchive(await folder.open(latest.path));
+  const plain = `${module}.safetensors`;
+  return folder.files.includes(plain) ? openSafetensors(await folder.open(plain)) : null;
+}
+
+/**
+ * The vision backbone that FiLM training saves apart: blocks wrapped as `blocks.N.block`, LoRA not merged
+ * (`base_layer`, `lora_A.default`, `lora_B.default`). Upstream runs it with the adapter active, so it is merged here.
+ */
+async function openFilmBackbone(folder: CheckpointFolder): Promise<TensorFile | null> {
+  const file = await openModule(folder, 'vision_backbone');
+  if (!file) return null;
+  const plainName = (name: string) =>
+    `vision_backbone.${name.replace(/^(module\.)?(vision_backbone\.)?/, '')}`
+      .replace(/\.blocks\.(\d+)\.block\./, '.blocks.$1.')
+      .replace('.base_layer.', '.');
+  const base = renamed(file, (name) => (name.includes('.lora_') ? null : plainName(name)));
+  const pairs = new Map<string, LoraPair>();
+  let rank = 0;
+  for (const [a, { shape }] of file.entries) {
+    if (!a.includes('.lora_A.')) continue;
+    pairs.set(plainName(a.replace(/\.lora_A\.\w+\./, '.')), { a, b: a.replace('.lora_A.', '.lora_B.') });
+    rank = shape[0]!;
+  }
+  return pairs.size === 0 ? base : mergeLora(base, file, pairs, await loraScaling(folder, rank));
+}
+
+/** lora_alpha / r of the adapter's config; without one, finetune.py's min(r, 16) / r. */
+async function loraScaling(folder: CheckpointFolder, rank: number): Promise<number> {
+  const config = await readJson(folder, 'lora_adapter/adapter_config.json');
+  const alpha = Number(config?.['lora_alpha'] ?? Math.min(rank, 16));
+  return alpha / Number(config?.['r'] ?? rank);
+}
+
+async function readJson(folder: CheckpointFolder, path: string): Promise<Json | null> {
+  if (!folder.files.includes(path)) return null;
+  const file = await folder.open(path);
+  if (file.byteLength > MAX_JSON_BYTES)
+    throw new ModelError('bad-file', `${path} has ${file.byteLength} bytes; that is no configuration.`);
+  try {
+    const json: unknown = JSON.parse(new TextDecoder().decode(await file.read(0, file.byteLength)));
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;
+  } catch {
+    // Reported below, like JSON of another kind.
+  }
+  throw new ModelError('bad-file', `${path} is no JSON object.`, 'Copy or download the file again.');
+}
+
+/** timm models and image size of Prismatic's vision backbones (prismatic/models/backbones/vision). */
+const VISION_BACKBONES: Readonly<Record<string, { ids: readonly string[]; size: number }>> = {
+  'dinosiglip-vit-so-224px': {
+    ids: ['vit_large_patch14_reg4_dinov2.lvd142m', 'vit_so400m_patch14_siglip_224'],
+    size: 224,
+  },
+  'dinosiglip-vit-so-384px': {
+    ids: ['vit_large_patch14_reg4_dinov2.lvd142m', 'vit_so400m_patch14_siglip_384'],
+    size: 384,
+  },
+  'siglip-vit-so400m': { ids: ['vit_so400m_patch14_siglip_224'], size: 224 },
+  'siglip-vit-so400m-384px': { ids: ['vit_so400m_patch14_siglip_384'], size: 384 },
+  'dinov2-vit-l': { ids: ['vit_large_patch14_reg4_dinov2.lvd142m'], size: 224 },
+};
+
+/** The fields of a Hugging Face config.json that the rest of the library reads, from Prismatic's. */
+function huggingFaceConfig(config: Json, tensors: TensorFile): Json {
+  const model = (config['model'] ?? {}) as Json;
+  const id = String(model['vision_backbone_id']);
+  const backbone = Object.hasOwn(VISION_BACKBONES, id) ? VISION_BACKBONES[id] : undefined;
+  if (!backbone)
+    throw new ModelError(
+      'unsupported',
+      `The vision backbone "${id}" is not known; known are ${Object.keys(VISION_BACKBONES).join(', ')}.`,
+    );
+  const fused = [...tensors.entries.keys()].some((name) =>
+    name.startsWith('vision_backbone.fused_featurizer.'),
+  );
+  return {
+    use_fused_vision_backbone: fused,
+    timm_model_ids: backbone.ids,
+    image_sizes: backbone.ids.map(() => backbone.size),
+    image_resize_strategy: model['image_resize_strategy'] ?? 'resize-naive',
+    text_config: {},
+    pad_to_multiple_of: 64,
+    n_action_bins: 256,
+    ...(config['norm_stats'] ? { norm_stats: config['norm_stats'] } : {}),
+  };
+}

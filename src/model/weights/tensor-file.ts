@@ -1,0 +1,134 @@
+import { ModelError } from '../errors.ts';
+import { fromBfloat16, fromFloat16 } from './half.ts';
+
+/** Bytes per element, by safetensors' names of the types. */
+export const DTYPE_BYTES = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+} as const;
+
+export type FileDtype = keyof typeof DTYPE_BYTES;
+
+export interface TensorEntry {
+  readonly dtype: FileDtype;
+  readonly shape: readonly number[];
+  readonly byteLength: number;
+}
+
+/** Named tensors that are read piece by piece. All methods throw ModelError `missing-tensor` or `bad-file`. */
+export interface TensorFile {
+  readonly entries: ReadonlyMap<string, TensorEntry>;
+  /** Little-endian, row-major bytes, all or a range of them. */
+  readRaw(name: string, byteOffset?: number, byteLength?: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Rows of the first axis as float32; everything by default. Floating types only. */
+  readFloat32(name: string, firstRow?: number, rowCount?: number): Promise<Float32Array<ArrayBuffer>>;
+  /** Any type as numbers; 64-bit integers must be safe ones. */
+  readNumbers(name: string): Promise<Float64Array>;
+}
+
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+/** The decoding methods over entries and raw bytes. */
+export function tensorFile(
+  entries: ReadonlyMap<string, TensorEntry>,
+  readRange: (name: string, offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>,
+): TensorFile {
+  const entryOf = (name: string): TensorEntry => {
+    const entry = entries.get(name);
+    if (entry) return entry;
+    throw new ModelError('missing-tensor', `There is no tensor "${name}" among ${entries.size}.`);
+  };
+  return {
+    entries,
+    readRaw: async (name, byteOffset = 0, byteLength) => {
+      const entry = entryOf(name);
+      return readRange(name, byteOffset, byteLength ?? entry.byteLength - byteOffset);
+    },
+    readFloat32: async (name, firstRow = 0, rowCount) => {
+      const { dtype, shape } = entryOf(name);
+      const rows = shape[0] ?? 1;
+      const rowBytes = (elementCount(shape) / rows) * DTYPE_BYTES[dtype];
+      const bytes = await readRange(name, firstRow * rowBytes, (rowCount ?? rows - firstRow) * rowBytes);
+      return decodeFloats(name, dtype, bytes);
+    },
+    readNumbers: async (name) => {
+      const { dtype, byteLength } = entryOf(name);
+      return decodeNumbers(dtype, await readRange(name, 0, byteLength));
+    },
+  };
+}
+
+function decodeFloats(
+  name: string,
+  dtype: FileDtype,
+  bytes: Uint8Array<ArrayBuffer>,
+): Float32Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  if (dtype === 'F32') return new Float32Array(buffer);
+  if (dtype === 'BF16') return fromBfloat16(new Uint16Array(buffer));
+  if (dtype === 'F16') return fromFloat16(new Uint16Array(buffer));
+  if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer));
+  throw new ModelError('bad-file', `"${name}" holds ${dtype}, expected a floating type.`);
+}
+
+function decodeNumbers(dtype: FileDtype, bytes: Uint8Array<ArrayBuffer>): Float64Array {
+  const { buffer } = bytes;
+  switch (dtype) {
+    case 'F64':
+      return new Float64Array(buffer);
+    case 'F32':
+      return Float64Array.from(new Float32Array(buffer));
+    case 'F16':
+      return Float64Array.from(fromFloat16(new Uint16Array(buffer)));
+    case 'BF16':
+      return Float64Array.from(fromBfloat16(new Uint16Array(buffer)));
+    case 'I64':
+      return Float64Array.from(new BigInt64Array(buffer), Number);
+    case 'I32':
+      return Float64Array.from(new Int32Array(buffer));
+    case 'I16':
+      return Float64Array.from(new Int16Array(buffer));
+    case 'I8':
+      return Float64Array.from(new Int8Array(buffer));
+    case 'U8':
+    case 'BOOL':
+      return Float64Array.from(bytes);
+  }
+}
+
+/** Several files as one; a name in a later file hides the same name in an earlier one. */
+export function overlay(...files: readonly TensorFile[]): TensorFile {
+  const owners = new Map<string, TensorFile>();
+  const entries = new Map<string, TensorEntry>();
+  for (const file of files) {
+    for (const [name, entry] of file.entries) {
+      owners.set(name, file);
+      entries.set(name, entry);
+    }
+  }
+  return tensorFile(entries, (name, offset, length) => owners.get(name)!.readRaw(name, offset, length));
+}
+
+/** The same tensors under other names; a name mapped to null is left out. */
+export function renamed(file: TensorFile, rename: (name: string) => string | null): TensorFile {
+  const original = new Map<string, string>();
+  const entries = new Map<string, TensorEntry>();
+  for (const [name, entry] of file.entries) {
+    const target = rename(name);
+    if (target === null) continue;
+    if (entries.has(target)) throw new ModelError('bad-file', `Two tensors are called "${target}".`);
+    original.set(target, name);
+    entries.set(target, entry);
+  }
+  return tensorFile(entries, (name, offset, length) => file.readRaw(original.get(name)!, offset, length));
+}

@@ -1,0 +1,32 @@
+/** The worker that owns the device, the policy and the stored packages. One per page. */
+import * as Comlink from 'comlink';
+import type { CapabilityReport, Frame, LoadProgress, Observation, PolicyInfo, PolicyWorker, Prediction, RawImage } from './contract.ts';
+import { installErrorTransfer } from './transfer.ts';
+import { PolicyHost } from './policy-host.ts';
+
+installErrorTransfer();
+const host = new PolicyHost();
+
+const worker: PolicyWorker = {
+  inspect: (url): Promise<CapabilityReport> => host.inspect(url),
+  load: (url, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo> => host.load(url, onProgress),
+  cancelLoad: async () => host.cancelLoad(),
+  predict: async (observation: Observation): Promise<Prediction> => {
+    const prediction = await host.predict(observation);
+    return Comlink.transfer(
+      prediction,
+      prediction.seen.map(({ data }) => data.buffer),
+    );
+  },
+  preview: async (images: Frame[]): Promise<RawImage[]> => {
+    const seen = await host.preview(images);
+    return Comlink.transfer(
+      seen,
+      seen.map(({ data }) => data.buffer),
+    );
+  },
+  remove: (url) => host.remove(url),
+  dispose: () => host.dispose(),
+};
+
+Comlink.expose(worker);

@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/**
+ * Which rooms a room may import from (docs/architecture.md). A room is a path prefix; the longest match wins.
+ * `src/workers` is two rooms: what the page sees (contract, client) and the worker itself.
+ */
+const ARROWS: Record<string, readonly string[]> = {
+  'src/app': ['src/workers/boundary', 'src/model/errors'],
+  'src/workers/boundary': ['src/model/errors'],
+  'src/workers': ['src/workers/boundary', 'src/model'],
+  'src/model/errors': [],
+  'src/model/graph': ['src/model/errors'],
+  'src/model/kernels': ['src/model/errors'],
+  'src/model/weights': ['src/model/errors'],
+  'src/model/runtime': ['src/model/errors', 'src/model/graph', 'src/model/weights'],
+  'src/model/network': [
+    'src/model/errors',
+    'src/model/graph',
+    'src/model/kernels',
+    'src/model/runtime',
+    'src/model/weights',
+  ],
+  'src/model/policy': [
+    'src/model/errors',
+    'src/model/graph',
+    'src/model/kernels',
+    'src/model/runtime',
+    'src/model/weights',
+    'src/model/network',
+  ],
+};
+
+/** Packages that only one room may name, and packages no library room may name. */
+const ONLY_IN: Record<string, string> = {
+  'onnxruntime-web': 'src/model/runtime',
+  'onnxruntime-node': 'src/model/runtime',
+  'onnxruntime-common': 'src/model/runtime',
+  '@zip.js/zip.js': 'src/model/weights',
+  react: 'src/app',
+  zustand: 'src/app',
+  uplot: 'src/app',
+};
+
+const BOUNDARY = ['src/workers/contract', 'src/workers/client', 'src/workers/transfer'];
+
+function roomOf(path: string): string {
+  if (BOUNDARY.some((file) => path.startsWith(file))) return 'src/workers/boundary';
+  const rooms = Object.keys(ARROWS).filter(
+    (room) => path === room || path.startsWith(`${room}/`) || path.startsWith(`${room}.`),
+  );
+  return rooms.toSorted((a, b) => b.length - a.length)[0] ?? path;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !/\.(test|d)\.tsx?$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(file, 'utf8');
+  const pattern = /(?:import|export)\s[^;]*?from\s+'([^']+)'|import\s+'([^']+)'|import\(\s*'([^']+)'/g;
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? match[2] ?? match[3]!);
+}
+
+describe('import directions', () => {
+  const edges = sources('src').flatMap((file) =>
+    importsOf(file).map((specifier) => ({ file: relative('.', file), specifier })),
+  );
+
+  it('finds imports at all', () => {
+    expect(edges.length).toBeGreaterThan(50);
+  });
+
+  it('every arrow between rooms is drawn in docs/architecture.md', () => {
+    const wrong = edges.flatMap(({ file, specifier }) => {
+      if (!specifier.startsWith('.')) return [];
+      const from = roomOf(file);
+      const to = roomOf(normalize(join(dirname(file), specifier)).replace(/\?.*$/, ''));
+      const allowed = ARROWS[from];
+      const fits = from === to || allowed?.some((room) => to === room || to.startsWith(`${room}/`));
+      return fits ? [] : [`${file} imports ${specifier} (${from} → ${to})`];
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('packages stay in the room that owns them', () => {
+    const wrong = edges.flatMap(({ file, specifier }) => {
+      const owner = Object.entries(ONLY_IN).find(
+        ([name]) => specifier === name || specifier.startsWith(`${name}/`),
+      );
+      // The worker names the URLs of onnxruntime's files for the bundler, nothing of its code.
+      if (!owner || file.startsWith(owner[1]) || specifier.endsWith('?url')) return [];
+      return [`${file} imports ${specifier}, which belongs to ${owner[1]}`];
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('the library knows no DOM: neither document nor window', () => {
+    const wrong = sources('src/model').filter((file) =>
+      /\b(document|window)\./.test(readFileSync(file, 'utf8')),
+    );
+    expect(wrong).toEqual([]);
+  });
+});

@@ -1,0 +1,60 @@
+/** Every golden case on every backend in fp32, and in 8 and 4 bits on Node: what `npm test` runs. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { openHarness } from '../harness/browser.ts';
+import { worstOf, type Row } from './compare.ts';
+import { runParity, runParityIn, serveFolders, type ParityOptions } from './host.ts';
+
+const ROOT = 'tests/golden';
+const folders = readdirSync(ROOT, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .flatMap(({ name }) => (name === 'convert' ? ['convert/fused', 'convert/siglip'] : [name]))
+  .map((name) => join(ROOT, name));
+const networks = folders.filter((folder) => readdirSync(folder).includes('io.safetensors'));
+
+let failures = 0;
+async function report(folder: string, options: ParityOptions, run: () => Promise<Row[]>): Promise<void> {
+  const label = `${folder} ${options.backend} ${options.bits} bit${options.partition ? ` ${options.partition}` : ''}`;
+  const start = performance.now();
+  try {
+    const rows = await run();
+    const worst = worstOf(rows)!;
+    const over = rows.filter(({ ok }) => !ok);
+    failures += over.length;
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    console.log(
+      `${over.length === 0 ? 'ok  ' : 'OVER'} ${label}: ${rows.length} stages, worst ${worst.stage} ` +
+        `${(worst.measure === 'absolute' ? worst.absolute : worst.relative).toExponential(2)} of ${worst.limit} (${seconds} s)`,
+    );
+    for (const row of over)
+      console.log(
+        `       ${row.stage} ${row.measure} ${row[row.measure].toExponential(2)} over ${row.limit}`,
+      );
+  } catch (error) {
+    failures += 1;
+    console.log(`FAIL ${label}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+const onNode = async (folder: string, options: Omit<ParityOptions, 'backend'>) => {
+  const full: ParityOptions = { backend: 'node', ...options };
+  await report(folder, full, () => runParity(folder, full));
+};
+for (const folder of folders) await onNode(folder, { bits: 32 });
+for (const folder of networks) {
+  await onNode(folder, { bits: 32, partition: 'blocks' });
+  await onNode(folder, { bits: 8 });
+  await onNode(folder, { bits: 4 });
+}
+const browser = await openHarness([serveFolders()]);
+for (const backend of ['wasm', 'webgpu'] as const) {
+  for (const folder of networks) {
+    const options: ParityOptions = { backend, bits: 32 };
+    await report(folder, options, () => runParityIn(browser, folder, options));
+  }
+}
+await browser.close();
+if (failures > 0) {
+  console.error(`${failures} stages are over their tolerance.`);
+  process.exit(1);
+}

@@ -1,0 +1,78 @@
+/** Runs a parity case on a backend: in this process on onnxruntime-node, or in a real Chromium on WASM or WebGPU. */
+import { existsSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import type { Plugin } from 'vite';
+import { createNodeRuntime } from '../../src/model/runtime/node.ts';
+import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { openHarness, type Browser } from '../harness/browser.ts';
+import type { Row } from './compare.ts';
+import type { CaseFiles } from './golden.ts';
+import { runFolder, type FolderOptions } from './run-folder.ts';
+import { llama2Tokenize } from './tokenize.ts';
+
+export type ParityBackend = 'node' | 'wasm' | 'webgpu';
+
+export interface ParityOptions extends FolderOptions {
+  readonly backend: ParityBackend;
+}
+
+/** A golden folder on disk. Larger siblings of a case (train*.safetensors) are only read when asked for. */
+export function folderFiles(folder: string): CaseFiles {
+  if (!existsSync(folder)) throw new Error(`There is no folder ${folder}.`);
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+  return {
+    name: basename(resolve(folder)),
+    files,
+    open: async (name) => bytesAccess(new Uint8Array(await readFile(join(folder, name)))),
+  };
+}
+
+export async function runParity(folder: string, options: ParityOptions): Promise<Row[]> {
+  if (options.backend === 'node') {
+    const runtime = await createNodeRuntime();
+    try {
+      return await runFolder(folderFiles(folder), runtime, await llama2Tokenize(), options);
+    } finally {
+      await runtime.dispose();
+    }
+  }
+  const browser = await openHarness([serveFolders()]);
+  try {
+    return await runParityIn(browser, folder, options);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** As `runParity` in a harness that was opened with `serveFolders`; for running many cases in one page. */
+export async function runParityIn(browser: Browser, folder: string, options: ParityOptions): Promise<Row[]> {
+  const { files, name } = folderFiles(folder);
+  return browser.run<Row[]>('parity', {
+    ...options,
+    name,
+    files,
+    base: `/golden-case/${encodeURIComponent(resolve(folder))}/`,
+  });
+}
+
+/** Serves `/golden-case/<folder>/<file>`; the dev server listens on localhost only and lives as long as the run. */
+export function serveFolders(): Plugin {
+  return {
+    name: 'serve-golden-case',
+    configureServer(server) {
+      server.middlewares.use('/golden-case', (request, response) => {
+        const [, folder = '', ...rest] = (request.url ?? '').split('/').map(decodeURIComponent);
+        readFile(join(folder, ...rest)).then(
+          (data) => response.end(data),
+          () => {
+            response.statusCode = 404;
+            response.end();
+          },
+        );
+      });
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import type { Tokenize } from '../../src/model/policy/tokenizer.ts';
+import type { Runtime } from '../../src/model/runtime/runtime.ts';
+import type { Row } from './compare.ts';
+import { runConvert } from './run-convert.ts';
+import { runCase, type CaseOptions } from './run-case.ts';
+import { runPreprocess } from './run-preprocess.ts';
+import { runTokenizer } from './run-tokenizer.ts';
+import type { CaseFiles } from './golden.ts';
+
+export type FolderOptions = CaseOptions;
+
+/** Picks what a golden folder holds by its files, and compares all of it. */
+export async function runFolder(
+  files: CaseFiles,
+  runtime: Runtime,
+  tokenize: Tokenize,
+  options: FolderOptions,
+): Promise<Row[]> {
+  const has = (name: string) => files.files.includes(name);
+  if (has('io.safetensors')) return runCase(files, runtime, tokenize, options);
+  if (has('preprocess.safetensors')) return runPreprocess(files, runtime);
+  if (has('cases.json')) return runTokenizer(files, tokenize);
+  if (has('expected.json')) return runConvert(files);
+  throw new Error(
+    `${files.name} is no golden case: it has none of io.safetensors, preprocess.safetensors, cases.json, expected.json.`,
+  );
+}

@@ -1,0 +1,45 @@
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { CHROMIUM_FLAGS, findChromium } from './tools/node/find-chromium.ts';
+
+const chromium = await findChromium();
+if (chromium === null) {
+  throw new Error(
+    'No Chromium for the browser tests: run `npm test`, which installs one, or set CHROMIUM_PATH.',
+  );
+}
+
+// Code that runs on both hosts is tested on both, by the same files.
+const ON_BOTH_HOSTS = ['src/model/kernels/**/*.test.ts', 'src/model/policy/image-processor*.test.ts'];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'node',
+          include: ['{src,tests,tools,server}/**/*.test.ts'],
+          // Dawn picks its Vulkan driver by an environment variable, which worker threads cannot set.
+          pool: 'forks',
+          testTimeout: 30_000,
+        },
+      },
+      {
+        // Named beforehand: a dependency that Vite discovers while tests run reloads the page under them.
+        optimizeDeps: { include: ['valibot'] },
+        test: {
+          name: 'chromium',
+          include: ON_BOTH_HOSTS,
+          testTimeout: 30_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: { executablePath: chromium, args: CHROMIUM_FLAGS } }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
