@@ -210,7 +210,7 @@ export class Policy {
     sequence: Sequence,
   ): Promise<Tensor> {
     const hidden = this.config.network.llama.hidden;
-    this.#trace?.('input_embeddings', text, [1, sequence.inputIds.length, hidden]);
+    this.#trace?.('input_embeddings', text.slice(), [1, sequence.inputIds.length, hidden]);
     const rest = this.runtime.upload(text.slice(hidden), [1, sequence.inputIds.length - 1, hidden]);
     try {
       const patchTokens = prefix.patches.shape[1]! + prefix.extra.length;
