@@ -1,0 +1,204 @@
+/** Opens a package by URL: from this device if it is here, else by downloading what is missing. */
+import { ModelError } from '../errors.ts';
+import { downloadFile, fetchText, type Fetch } from './download.ts';
+import { MAX_MANIFEST_BYTES, parseManifest, type Manifest, type PackageFile } from './manifest.ts';
+import { checkHash, PackageReader, sha256Hex } from './package-reader.ts';
+import type { ShardStore } from './shard-store.ts';
+
+const MANIFEST = 'manifest.json';
+
+export type ShardState = 'waiting' | 'stored' | 'downloading' | 'verifying' | 'refetching' | 'done';
+
+export interface ShardProgress {
+  readonly name: string;
+  readonly loaded: number;
+  readonly total: number;
+  readonly state: ShardState;
+}
+
+export interface PackageOptions {
+  readonly store: ShardStore;
+  readonly signal?: AbortSignal;
+  readonly fetch?: Fetch;
+  /** Hears of every file, in order, whenever one of them changes. */
+  readonly onProgress?: (files: readonly ShardProgress[]) => void;
+}
+
+export interface PackageInspection {
+  readonly manifest: Manifest;
+  /** SHA-256 of the manifest: names the package. */
+  readonly hash: string;
+  /** Bytes of its files that are on this device. */
+  readonly storedBytes: number;
+  /** True when nothing has to be fetched. */
+  readonly stored: boolean;
+}
+
+/** Reads the manifest: the stored one when the package is complete here, else the server's. Fetches nothing more. */
+export async function inspectPackage(url: string, options: PackageOptions): Promise<PackageInspection> {
+  const { manifest, text } = await readManifest(url, options);
+  const pack = await packageKey(url);
+  let storedBytes = 0;
+  let stored = true;
+  for (const { path, byteLength } of filesOf(manifest)) {
+    const here = Math.min(byteLength, await options.store.byteLength(pack, path));
+    storedBytes += here;
+    stored &&= here === byteLength;
+  }
+  return { manifest, hash: await sha256Hex(text), storedBytes, stored };
+}
+
+/**
+ * Downloads what is missing, then gives a reader that checks each file's hash as it reads it. A damaged file is fetched once more;
+ * if that one is damaged too, reading fails with `hash-mismatch`.
+ *
+ * @throws ModelError `download-failed` (what came stays and is resumed), `storage-full`, `cancelled`, or as `parseManifest`
+ */
+export async function openPackage(url: string, options: PackageOptions): Promise<PackageReader> {
+  const { store } = options;
+  const pack = await packageKey(url);
+  return store.exclusively(pack, async () => {
+    const { manifest, text } = await readManifest(url, options);
+    await dropOtherVersion(store, pack, manifest, text);
+    const files = filesOf(manifest);
+    const progress = new Progress(files, options.onProgress);
+    const download = async (file: PackageFile, state: ShardState) => {
+      progress.set(file.path, { state });
+      await downloadFile(new URL(file.path, url).href, file, store, pack, {
+        ...options,
+        onBytes: (loaded) => progress.set(file.path, { loaded }),
+      });
+    };
+    for (const file of files) {
+      const here = await store.byteLength(pack, file.path);
+      progress.set(file.path, {
+        loaded: Math.min(here, file.byteLength),
+        state: here === file.byteLength ? 'stored' : 'waiting',
+      });
+    }
+    await store.write(pack, MANIFEST, text);
+    for (const file of files) {
+      if ((await store.byteLength(pack, file.path)) !== file.byteLength) await download(file, 'downloading');
+    }
+
+    const readChecked = async (path: string) => {
+      const file = files.find((candidate) => candidate.path === path)!;
+      progress.set(path, { state: 'verifying' });
+      const bytes = await store.read(pack, path);
+      await checkHash(path, bytes, file.sha256);
+      progress.set(path, { state: 'done', loaded: file.byteLength });
+      return bytes;
+    };
+    return new PackageReader(manifest, async (path) => {
+      try {
+        return await readChecked(path);
+      } catch (error) {
+        if (!(error instanceof ModelError) || error.code !== 'hash-mismatch') throw error;
+        return store.exclusively(pack, async () => {
+          await store.remove(pack, path);
+          await download(
+            files.find((file) => file.path === path)!,
+            'refetching',
+          );
+          try {
+            return await readChecked(path);
+          } catch (again) {
+            // Nobody should find the damaged copy and take it for a stored one.
+            await store.remove(pack, path);
+            throw again;
+          }
+        });
+      }
+    });
+  });
+}
+
+/** Deletes everything stored of a package. */
+export async function removePackage(url: string, store: ShardStore): Promise<void> {
+  const pack = await packageKey(url);
+  await store.exclusively(pack, () => store.removePackage(pack));
+}
+
+/** The folder of a package: its URL, hashed, so that any URL is a valid name. */
+export async function packageKey(url: string): Promise<string> {
+  return (await sha256Hex(new TextEncoder().encode(url))).slice(0, 32);
+}
+
+const filesOf = (manifest: Manifest): readonly PackageFile[] => [manifest.tokenizer, ...manifest.shards];
+
+async function readManifest(
+  url: string,
+  options: PackageOptions,
+): Promise<{ manifest: Manifest; text: Uint8Array<ArrayBuffer> }> {
+  const stored = await storedManifest(url, options.store);
+  if (stored) return stored;
+  const text = await fetchText(url, MAX_MANIFEST_BYTES, options);
+  return { manifest: parseManifest(new TextDecoder().decode(text)), text };
+}
+
+/** The stored manifest, if all its files are here in full length. */
+async function storedManifest(url: string, store: ShardStore) {
+  const pack = await packageKey(url);
+  if ((await store.byteLength(pack, MANIFEST)) === 0) return null;
+  try {
+    const text = await store.read(pack, MANIFEST);
+    const manifest = parseManifest(new TextDecoder().decode(text));
+    for (const { path, byteLength } of filesOf(manifest)) {
+      if ((await store.byteLength(pack, path)) !== byteLength) return null;
+    }
+    return { manifest, text };
+  } catch (error) {
+    // A manifest that was cut short while it was written: the server's takes its place.
+    if (error instanceof ModelError) return null;
+    throw error;
+  }
+}
+
+/** Files left by another version of the package under the same URL are of no use; equal files stay. */
+async function dropOtherVersion(
+  store: ShardStore,
+  pack: string,
+  manifest: Manifest,
+  text: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  if ((await store.byteLength(pack, MANIFEST)) === 0) return;
+  const before = await store.read(pack, MANIFEST);
+  if ((await sha256Hex(before)) === (await sha256Hex(text))) return;
+  let old: Manifest | null = null;
+  try {
+    old = parseManifest(new TextDecoder().decode(before));
+  } catch {
+    // Unreadable: nothing under it can be trusted.
+  }
+  const kept = new Set(
+    filesOf(manifest)
+      .filter(
+        ({ path, sha256 }) =>
+          old && filesOf(old).some((file) => file.path === path && file.sha256 === sha256),
+      )
+      .map(({ path }) => path),
+  );
+  for (const { path } of [...(old ? filesOf(old) : []), ...filesOf(manifest)]) {
+    if (!kept.has(path)) await store.remove(pack, path);
+  }
+}
+
+class Progress {
+  readonly #files: Map<string, ShardProgress>;
+  readonly #report: PackageOptions['onProgress'];
+
+  constructor(files: readonly PackageFile[], report: PackageOptions['onProgress']) {
+    this.#files = new Map(
+      files.map(({ path, byteLength }) => [
+        path,
+        { name: path, loaded: 0, total: byteLength, state: 'waiting' as const },
+      ]),
+    );
+    this.#report = report;
+  }
+
+  set(path: string, change: Partial<ShardProgress>): void {
+    this.#files.set(path, { ...this.#files.get(path)!, ...change });
+    this.#report?.([...this.#files.values()]);
+  }
+}

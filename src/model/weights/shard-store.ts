@@ -1,0 +1,90 @@
+import { ModelError } from '../errors.ts';
+
+/** An open file that grows at its end. */
+export interface Appender {
+  readonly byteLength: number;
+  /** @throws ModelError `storage-full`; what was written before stays. */
+  append(bytes: Uint8Array<ArrayBuffer>): void;
+  close(): void;
+}
+
+/** Files of packages on this device. A file may be partial: its length says how far it got. */
+export interface ShardStore {
+  /** Bytes there are of a file; 0 when there is none. */
+  byteLength(pack: string, path: string): Promise<number>;
+  read(pack: string, path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Replaces a small file as a whole. */
+  write(pack: string, path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  appender(pack: string, path: string): Promise<Appender>;
+  remove(pack: string, path: string): Promise<void>;
+  removePackage(pack: string): Promise<void>;
+  /** Runs `task` while no other tab works on the same package. */
+  exclusively<T>(pack: string, task: () => Promise<T>): Promise<T>;
+}
+
+export function storageFull(path: string, cause?: unknown): ModelError {
+  return new ModelError(
+    'storage-full',
+    `There is no room left on this device for ${path}.`,
+    'Free some disk space or delete packages you no longer use, then load again: it resumes where it stopped.',
+    { cause },
+  );
+}
+
+/** Keeps everything in memory: for tests, and for browsers without OPFS. */
+export function memoryShardStore(options: { quota?: number } = {}): ShardStore {
+  const packages = new Map<string, Map<string, Uint8Array<ArrayBuffer>>>();
+  const filesOf = (pack: string) => {
+    const files = packages.get(pack) ?? new Map<string, Uint8Array<ArrayBuffer>>();
+    packages.set(pack, files);
+    return files;
+  };
+  const used = () =>
+    [...packages.values()]
+      .flatMap((files) => [...files.values()])
+      .reduce((sum, bytes) => sum + bytes.byteLength, 0);
+  const locks = new Map<string, Promise<unknown>>();
+  return {
+    byteLength: async (pack, path) => packages.get(pack)?.get(path)?.byteLength ?? 0,
+    read: async (pack, path) => {
+      const bytes = packages.get(pack)?.get(path);
+      if (!bytes) throw new ModelError('bad-file', `${path} is not stored.`);
+      return bytes.slice();
+    },
+    write: async (pack, path, bytes) => {
+      if (used() + bytes.byteLength > (options.quota ?? Infinity)) throw storageFull(path);
+      filesOf(pack).set(path, bytes.slice());
+    },
+    appender: async (pack, path) => {
+      const files = filesOf(pack);
+      return {
+        get byteLength() {
+          return files.get(path)?.byteLength ?? 0;
+        },
+        append: (bytes) => {
+          if (used() + bytes.byteLength > (options.quota ?? Infinity)) throw storageFull(path);
+          const before = files.get(path) ?? new Uint8Array();
+          const joined = new Uint8Array(before.byteLength + bytes.byteLength);
+          joined.set(before);
+          joined.set(bytes, before.byteLength);
+          files.set(path, joined);
+        },
+        close: () => undefined,
+      };
+    },
+    remove: async (pack, path) => {
+      packages.get(pack)?.delete(path);
+    },
+    removePackage: async (pack) => {
+      packages.delete(pack);
+    },
+    exclusively: (pack, task) => {
+      const result = (locks.get(pack) ?? Promise.resolve()).then(task);
+      locks.set(
+        pack,
+        result.catch(() => undefined),
+      );
+      return result;
+    },
+  };
+}

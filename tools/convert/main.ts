@@ -1,0 +1,155 @@
+/**
+ * `npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [options]`: an upstream checkpoint folder → a policy package.
+ * Streams: memory does not grow with the checkpoint.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ModelError } from '../../src/model/errors.ts';
+import { storageEncoding, type Bits } from '../../src/model/network/storage-encoding.ts';
+import { policyConfigFromCheckpoint, type PolicyConfig } from '../../src/model/policy/config.ts';
+import { ROBOT_PROFILES } from '../../src/model/policy/robot-profiles.ts';
+import { formatBytes } from '../../src/model/policy/capability.ts';
+import { openCheckpoint, type Checkpoint } from '../../src/model/weights/checkpoint.ts';
+import { shardBytes } from '../../src/model/weights/manifest.ts';
+import { writePackage } from '../../src/model/weights/package-writer.ts';
+import { diskFolder, diskSink } from '../node/file-access.ts';
+import { llama2TokenizerJson } from './llama2-tokenizer.ts';
+
+const USAGE = `usage: npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [options]
+
+  <checkpoint>          Hugging Face folder of OpenVLA-OFT (with action_head--N_checkpoint.pt and the like),
+                        or a Prismatic folder with checkpoints/latest-checkpoint.pt
+  <out>                 folder of the package; replaced if it is a package, refused if it is anything else
+  --bits                4 and 8 quantise the large matrices in blocks of 32; 16 stores f16; 32 stores f32
+  --name, --description shown on the page
+  --profile             ${Object.keys(ROBOT_PROFILES).join(', ')} (default: follows from the statistics)
+  --images N            number of camera images, where it differs from the profile's
+  --no-center-crop      for policies trained without image augmentation
+  --unnorm-key KEY      default statistics (default: the first)`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  allowNegative: true,
+  options: {
+    bits: { type: 'string' },
+    name: { type: 'string' },
+    description: { type: 'string', default: '' },
+    profile: { type: 'string' },
+    images: { type: 'string' },
+    'center-crop': { type: 'boolean', default: true },
+    'unnorm-key': { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+const [source, out] = positionals;
+if (values.help || !source || !out || !['4', '8', '16', '32'].includes(values.bits ?? '')) {
+  console.error(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+
+try {
+  await convert(source, out, Number(values.bits) as Bits);
+} catch (error) {
+  if (!(error instanceof ModelError)) throw error;
+  console.error(`${error.message} ${error.hint}`.trim());
+  process.exit(1);
+}
+
+async function convert(from: string, target: string, bits: Bits): Promise<void> {
+  if (!existsSync(from)) throw new ModelError('bad-input', `There is no folder ${from}.`);
+  await refuseForeignFolder(target);
+  const start = performance.now();
+  const folder = diskFolder(from);
+  const checkpoint = await openCheckpoint(folder);
+  const config = configOf(checkpoint);
+  const tokenizer = await tokenizerOf(checkpoint, config, folder);
+
+  // Written beside the target and renamed at the end: an interrupted run leaves no half package under its name.
+  const unfinished = `${resolve(target)}.unfinished-${process.pid}`;
+  await mkdir(unfinished, { recursive: true });
+  try {
+    const manifest = await writePackage(
+      checkpoint.tensors,
+      tokenizer,
+      {
+        name: values.name ?? basename(resolve(from)),
+        description: values.description,
+        source: `${basename(resolve(from))}, converted with ${bits} bits`,
+        config: { ...config },
+      },
+      diskSink(unfinished),
+      { encodingOf: (name, shape) => storageEncoding(name, shape, bits), onProgress: progressLine() },
+    );
+    await rm(target, { recursive: true, force: true });
+    await mkdir(dirname(resolve(target)), { recursive: true });
+    await rename(unfinished, target);
+    const seconds = (performance.now() - start) / 1000;
+    const read = [...checkpoint.tensors.entries.values()].reduce(
+      (sum, { byteLength }) => sum + byteLength,
+      0,
+    );
+    console.log(
+      `${target}: ${formatBytes(shardBytes(manifest))} in ${manifest.shards.length} shards from ${formatBytes(read)}, ` +
+        `${seconds.toFixed(1)} s, ${(read / 1e6 / seconds).toFixed(0)} MB/s, ` +
+        `peak memory ${formatBytes(process.resourceUsage().maxRSS * 1024)}`,
+    );
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+function configOf(checkpoint: Checkpoint): PolicyConfig {
+  return policyConfigFromCheckpoint({
+    config: checkpoint.config,
+    preprocessor: checkpoint.preprocessor,
+    statistics: checkpoint.statistics,
+    shapes: new Map([...checkpoint.tensors.entries].map(([name, { shape }]) => [name, shape])),
+    centerCrop: values['center-crop'],
+    ...(values.profile ? { profile: values.profile } : {}),
+    ...(values.images ? { images: Number(values.images) } : {}),
+    ...(values['unnorm-key'] ? { unnormKey: values['unnorm-key'] } : {}),
+  });
+}
+
+async function tokenizerOf(
+  checkpoint: Checkpoint,
+  config: PolicyConfig,
+  folder: ReturnType<typeof diskFolder>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (checkpoint.tokenizer) {
+    const file = await folder.open(checkpoint.tokenizer);
+    return file.read(0, file.byteLength);
+  }
+  if (config.network.llama.vocabulary < 32000) {
+    throw new ModelError(
+      'bad-file',
+      `The folder has no tokenizer.json, and a vocabulary of ${config.network.llama.vocabulary} is not Llama-2's.`,
+      'Put the tokenizer.json the policy was trained with into the folder.',
+    );
+  }
+  return new TextEncoder().encode(JSON.stringify(await llama2TokenizerJson()));
+}
+
+async function refuseForeignFolder(target: string): Promise<void> {
+  if (!existsSync(target)) return;
+  const files = await readdir(target);
+  if (files.length === 0 || files.includes('manifest.json')) return;
+  throw new ModelError(
+    'bad-input',
+    `${target} exists and is no policy package.`,
+    'Name another folder, or remove it yourself.',
+  );
+}
+
+/** Writes `percent name` over itself; nothing where no one watches. */
+function progressLine(): (done: number, total: number, name: string) => void {
+  let shown = -1;
+  return (done, total, name) => {
+    const percent = Math.floor((100 * done) / total);
+    if (percent === shown || !process.stderr.isTTY) return;
+    shown = percent;
+    process.stderr.write(`\r${percent} % ${name.slice(0, 70).padEnd(70)}${percent === 100 ? '\n' : ''}`);
+  };
+}
