@@ -58,12 +58,14 @@ export interface LoadProgress {
     name: string;
     loaded: number;
     total: number;
-    state: 'waiting' | 'stored' | 'downloading' | 'verifying' | 'done';
+    state: 'waiting' | 'stored' | 'downloading' | 'verifying' | 'refetching' | 'done';
   }[];
 }
 
 export interface PolicyInfo {
   package: PackageSummary;
+  /** Files whose stored or downloaded copy was damaged and that were fetched again during this load. */
+  repaired: string[];
   backend: BackendReport;
   head: 'l1' | 'diffusion' | 'discrete';
   /** One entry per image the policy wants, in the order upstream stacks them. */

@@ -1,18 +1,21 @@
-import { formatBytes } from '../model/policy/capability.ts';
 import { ModelError } from '../model/errors.ts';
-import { chooseBackend, currentHost, type BackendChoice } from '../model/runtime/backend.ts';
-import type { Runtime } from '../model/runtime/runtime.ts';
-import { createWebRuntime } from '../model/runtime/web.ts';
-import { isBound } from '../model/network/loaded-weights.ts';
-import { assessCapability, type PackageDemand } from '../model/policy/capability.ts';
+import { assessCapability } from '../model/policy/capability.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../model/policy/config.ts';
+import { demandOf } from '../model/policy/demand.ts';
 import { gaussianNoise } from '../model/policy/noise.ts';
 import { createObserver, type Observer } from '../model/policy/observe.ts';
 import { Policy, StageClock } from '../model/policy/policy.ts';
 import { createTokenizer, type Tokenize } from '../model/policy/tokenizer.ts';
-import type { ImageBytes } from '../model/policy/image-processor.ts';
-import { inspectPackage, openPackage, removePackage, type PackageInspection } from '../model/weights/package.ts';
+import { chooseBackend, currentHost, type BackendChoice } from '../model/runtime/backend.ts';
+import type { Runtime } from '../model/runtime/runtime.ts';
+import { createWebRuntime } from '../model/runtime/web.ts';
 import { opfsShardStore } from '../model/weights/opfs-store.ts';
+import {
+  inspectPackage,
+  openPackage,
+  removePackage,
+  type PackageInspection,
+} from '../model/weights/package.ts';
 import type {
   BackendReport,
   CapabilityReport,
@@ -25,10 +28,206 @@ import type {
   RawImage,
 } from './contract.ts';
 import { ortFiles } from './ort-files.ts';
+import { policyInfo } from './policy-info.ts';
+import { readPixels } from './read-pixels.ts';
 
 interface Loaded {
-  runtime: Runtime;
-  policy: Policy;
-  observer: Observer;
-  tokenize: Tokenize;
+  readonly runtime: Runtime;
+  readonly policy: Policy;
+  readonly observer: Observer;
+  readonly tokenize: Tokenize;
+}
+
+/** What the worker does, apart from its messages: one policy at a time, on one runtime. */
+export class PolicyHost {
+  readonly #store = opfsShardStore();
+  #loaded: Loaded | null = null;
+  #loading: AbortController | null = null;
+  /** The GPU was lost since the policy was loaded. */
+  #lost: ModelError | null = null;
+
+  async inspect(url: string): Promise<CapabilityReport> {
+    const inspection = await inspectPackage(url, { store: this.#store });
+    const config = parsePolicyConfig(inspection.manifest.config);
+    const { choice } = await chooseBackend(currentHost());
+    const { verdict, checks } = assessCapability(demandOf(inspection.manifest, config), {
+      choice,
+      deviceMemoryGib: (navigator as { deviceMemory?: number }).deviceMemory ?? null,
+      storage: await storageEstimate(),
+      alreadyStored: inspection.storedBytes,
+    });
+    return {
+      verdict,
+      backend: backendReport(choice),
+      checks: [...checks],
+      package: summaryOf(url, inspection),
+    };
+  }
+
+  async load(url: string, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo> {
+    if (this.#loading)
+      throw new ModelError('bad-input', 'A policy is being loaded already.', 'Cancel it first.');
+    const loading = new AbortController();
+    this.#loading = loading;
+    try {
+      return await this.#load(url, loading.signal, onProgress);
+    } finally {
+      this.#loading = null;
+    }
+  }
+
+  cancelLoad(): void {
+    this.#loading?.abort();
+  }
+
+  async predict(observation: Observation): Promise<Prediction> {
+    const { policy, observer, tokenize, runtime } = this.#current();
+    const start = performance.now();
+    const clock = new StageClock(runtime.device);
+    const { profile, head } = policy.config;
+    const { pixels, seen } = await observer
+      .observe(observation.images)
+      .finally(() => close(observation.images));
+    try {
+      await clock.mark('image processor');
+      const { prompt, ids } = policy.promptIds(observation.instruction, tokenize);
+      const proprio = policy.normalizeState(observation.state, observation.unnormKey);
+      await clock.mark('prompt');
+      const count = profile.chunkSize * profile.actions.length;
+      const noise = head === 'diffusion' ? { noise: gaussianNoise(count, observation.seed ?? 0) } : {};
+      const normalized = await policy.predict({ pixels, promptIds: ids, proprio, ...noise }, clock);
+      return {
+        actions: policy.unnormalize(normalized, observation.unnormKey),
+        normalized,
+        seen: [...seen],
+        stages: clock.stages,
+        elapsedMs: performance.now() - start,
+        prompt,
+        promptTokens: ids.length,
+      };
+    } catch (error) {
+      throw this.#lost ?? error;
+    } finally {
+      pixels.dispose();
+    }
+  }
+
+  async preview(images: Frame[]): Promise<RawImage[]> {
+    const { pixels, seen } = await this.#current()
+      .observer.observe(images)
+      .finally(() => close(images));
+    pixels.dispose();
+    return [...seen];
+  }
+
+  async remove(url: string): Promise<void> {
+    await removePackage(url, this.#store);
+  }
+
+  async dispose(): Promise<void> {
+    const loaded = this.#loaded;
+    this.#loaded = null;
+    await loaded?.policy.dispose();
+    await loaded?.runtime.dispose();
+  }
+
+  async #load(
+    url: string,
+    signal: AbortSignal,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<PolicyInfo> {
+    const report = (
+      phase: LoadProgress['phase'],
+      loaded: number,
+      total: number,
+      shards: LoadProgress['shards'],
+    ) => onProgress({ phase, loaded, total, shards });
+    let shards: LoadProgress['shards'] = [];
+    const repaired = new Set<string>();
+    report('manifest', 0, 1, shards);
+    const inspection = await inspectPackage(url, { store: this.#store, signal });
+    const config = parsePolicyConfig(inspection.manifest.config);
+    const reader = await openPackage(url, {
+      store: this.#store,
+      signal,
+      onProgress: (files) => {
+        shards = [...files];
+        for (const { name, state } of files) if (state === 'refetching') repaired.add(name);
+        const sum = (key: 'loaded' | 'total') => files.reduce((total, file) => total + file[key], 0);
+        report('shards', sum('loaded'), sum('total'), shards);
+      },
+    });
+    const tokenize = await createTokenizer(await reader.tokenizer());
+
+    await this.dispose();
+    this.#lost = null;
+    const { choice, adapter } = await chooseBackend(currentHost());
+    const runtime = await createWebRuntime(choice, adapter, {
+      files: ortFiles,
+      onLost: (error) => (this.#lost = error),
+    });
+    try {
+      const policy = await Policy.load(config, reader, runtime, {
+        signal,
+        onProgress: (loaded, total) => report('upload', loaded, total, shards),
+      });
+      reader.release();
+      this.#loaded = { runtime, policy, tokenize, observer: createObserver(config, runtime, readPixels) };
+      report('compile', 0, 1, shards);
+      await this.#warmUp(config);
+      report('compile', 1, 1, shards);
+    } catch (error) {
+      this.#loaded = null;
+      await runtime.dispose();
+      throw error;
+    }
+    return policyInfo(config, { ...summaryOf(url, inspection), stored: true }, backendReport(choice), [
+      ...repaired,
+    ]);
+  }
+
+  /** One prediction on grey images: compiles graphs and kernels, so that the first real one is not slow. */
+  async #warmUp(config: PolicyConfig): Promise<void> {
+    const { imageSize } = config.network.vits[0]!;
+    const grey = () => ({
+      width: imageSize,
+      height: imageSize,
+      data: new Uint8ClampedArray(4 * imageSize * imageSize).fill(128),
+    });
+    const statistics = config.statistics[config.defaultUnnormKey]!;
+    await this.predict({
+      images: config.profile.images.map(grey),
+      instruction: 'pick up the block',
+      state: config.profile.state && (statistics.proprio?.mean ?? config.profile.state.map(() => 0)),
+      unnormKey: config.defaultUnnormKey,
+    });
+  }
+
+  #current(): Loaded {
+    if (this.#lost) throw this.#lost;
+    if (!this.#loaded) throw new ModelError('bad-input', 'No policy is loaded.', 'Load one first.');
+    return this.#loaded;
+  }
+}
+
+function close(images: readonly Frame[]): void {
+  for (const image of images) if ('close' in image) image.close();
+}
+
+async function storageEstimate(): Promise<{ quota: number; usage: number } | null> {
+  const { quota, usage } = (await navigator.storage?.estimate?.()) ?? {};
+  return quota === undefined || usage === undefined ? null : { quota, usage };
+}
+
+function backendReport({ backend, reason, adapter, threads }: BackendChoice): BackendReport {
+  return { backend, reason, adapter, threads };
+}
+
+function summaryOf(url: string, { manifest, hash, stored }: PackageInspection): PackageSummary {
+  const { name, description, parameters } = manifest;
+  return { url, name, description, hash, byteLength: bytesOf(manifest), parameters, stored };
+}
+
+function bytesOf({ tokenizer, shards }: PackageInspection['manifest']): number {
+  return shards.reduce((sum, { byteLength }) => sum + byteLength, tokenizer.byteLength);
 }

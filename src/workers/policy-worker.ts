@@ -1,6 +1,15 @@
 /** The worker that owns the device, the policy and the stored packages. One per page. */
 import * as Comlink from 'comlink';
-import type { CapabilityReport, Frame, LoadProgress, Observation, PolicyInfo, PolicyWorker, Prediction, RawImage } from './contract.ts';
+import type {
+  CapabilityReport,
+  Frame,
+  LoadProgress,
+  Observation,
+  PolicyInfo,
+  PolicyWorker,
+  Prediction,
+  RawImage,
+} from './contract.ts';
 import { installErrorTransfer } from './transfer.ts';
 import { PolicyHost } from './policy-host.ts';
 
@@ -9,7 +18,8 @@ const host = new PolicyHost();
 
 const worker: PolicyWorker = {
   inspect: (url): Promise<CapabilityReport> => host.inspect(url),
-  load: (url, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo> => host.load(url, onProgress),
+  load: (url, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo> =>
+    host.load(url, onProgress),
   cancelLoad: async () => host.cancelLoad(),
   predict: async (observation: Observation): Promise<Prediction> => {
     const prediction = await host.predict(observation);

@@ -13,6 +13,7 @@ const shardStates: Record<LoadProgress['shards'][number]['state'], string> = {
   stored: 'on this device',
   downloading: 'downloading',
   verifying: 'checking',
+  refetching: 'damaged, fetching again',
   done: 'done',
 };
 

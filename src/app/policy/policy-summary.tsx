@@ -23,6 +23,11 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
       <p className="summary-backend" data-backend={backend.backend}>
         <span className="tag">{backend.backend === 'webgpu' ? 'WebGPU' : 'WASM'}</span> {backend.reason}
       </p>
+      {info.repaired.length > 0 && (
+        <p className="summary-repaired" role="status">
+          {info.repaired.join(', ')} {info.repaired.length === 1 ? 'was' : 'were'} damaged and fetched again.
+        </p>
+      )}
       <details>
         <summary>About this policy</summary>
         <dl className="facts">

@@ -1,0 +1,34 @@
+import { isBound } from '../network/loaded-weights.ts';
+import { patchesOf } from '../network/config.ts';
+import { encodedByteLength } from '../weights/encoding.ts';
+import type { Manifest } from '../weights/manifest.ts';
+import type { PackageDemand } from './capability.ts';
+import type { PolicyConfig } from './config.ts';
+
+/** Text tokens of a usual prompt; only the size of activations depends on it. */
+const PROMPT_TOKENS = 40;
+/** Activations alive at once in a LLaMA block, in units of [tokens, hidden]: queries, keys, values, gate, up, residuals. */
+const LIVE_ACTIVATIONS = 16;
+
+/** What a package asks of a machine, from its manifest. Weights of f16 and of modules are held as f32. */
+export function demandOf(manifest: Manifest, config: PolicyConfig): PackageDemand {
+  const { network, profile } = config;
+  let storedBytes = manifest.tokenizer.byteLength;
+  for (const shard of manifest.shards) storedBytes += shard.byteLength;
+  let weightBytes = 0;
+  let largestTensorBytes = 0;
+  for (const { name, shape, encoding } of manifest.tensors) {
+    const bound = isBound(name, network, { lmHead: config.head === 'discrete', lastBlock: false });
+    const module = /^(action_head|proprio_projector|noisy_action_projector)\./.test(name);
+    const embedding = name === 'language_model.model.embed_tokens.weight';
+    if (!bound && !module && !embedding) continue;
+    const bytes = encodedByteLength(shape, encoding === 'f16' && !embedding ? 'f32' : encoding);
+    weightBytes += bytes;
+    if (!embedding) largestTensorBytes = Math.max(largestTensorBytes, bytes);
+  }
+  const patches = patchesOf(network.vits[0]!) * profile.images.length;
+  const tokens = patches + PROMPT_TOKENS + profile.chunkSize * profile.actions.length;
+  const activationBytes =
+    4 * tokens * (LIVE_ACTIVATIONS * network.llama.hidden + network.llama.heads * tokens);
+  return { storedBytes, weightBytes, largestTensorBytes, activationBytes };
+}

@@ -1,0 +1,34 @@
+import type { PolicyConfig } from '../model/policy/config.ts';
+import type { BackendReport, PackageSummary, PolicyInfo } from './contract.ts';
+
+/** What the page shows of a policy. */
+export function policyInfo(
+  config: PolicyConfig,
+  summary: PackageSummary,
+  backend: BackendReport,
+  repaired: string[],
+): PolicyInfo {
+  const { profile, network, statistics } = config;
+  const { imageSize } = network.vits[0]!;
+  const means = Object.entries(statistics).map(([key, { proprio }]) => [
+    key,
+    proprio?.mean ?? profile.state?.map(() => 0) ?? [],
+  ]);
+  return {
+    package: summary,
+    repaired,
+    backend,
+    head: config.head,
+    imageSlots: [...profile.images],
+    imageSize: { width: imageSize, height: imageSize },
+    centerCrop: config.centerCrop,
+    state: profile.state && [...profile.state],
+    neutralState: profile.state && (Object.fromEntries(means) as Record<string, number[]>),
+    unnormKeys: Object.keys(statistics),
+    defaultUnnormKey: config.defaultUnnormKey,
+    chunkSize: profile.chunkSize,
+    actions: [...profile.actions],
+    controlHz: profile.controlHz,
+    diffusionSteps: config.diffusion?.inferenceSteps ?? null,
+  };
+}
