@@ -8,6 +8,8 @@ const isolation = {
 };
 
 export default defineConfig({
+  // One page, no client-side routes: what is not there is a 404, not the page again.
+  appType: 'mpa',
   plugins: [react()],
   server: { headers: isolation },
   preview: { headers: isolation },

@@ -55,7 +55,8 @@ function print(rows: readonly Row[]): void {
   const width = Math.max(...rows.map(({ stage }) => stage.length));
   console.log(`${'stage'.padEnd(width)}  relative  absolute  limit`);
   for (const row of rows) {
-    const limit = `${row.limit.toExponential(0)} ${row.measure.slice(0, 3)}`;
+    const limit =
+      row.limit === Infinity ? 'printed' : `${row.limit.toExponential(0)} ${row.measure.slice(0, 3)}`;
     const mark = row.ok ? '' : `  OVER by ${severity(row).toFixed(1)}x`;
     console.log(
       `${row.stage.padEnd(width)}  ${row.relative.toExponential(2)}  ${row.absolute.toExponential(2)}  ${limit}${mark}`,

@@ -5,7 +5,7 @@ import { ropeTables } from '../../src/model/network/llama.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import type { Partition } from '../../src/model/network/network.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
-import { checkpointSource } from '../../src/model/policy/checkpoint-source.ts';
+import { checkpointSource, decodedSource } from '../../src/model/policy/checkpoint-source.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import { createImageProcessor } from '../../src/model/policy/image-processor.ts';
 import { Policy, type PolicyInputs } from '../../src/model/policy/policy.ts';
@@ -18,7 +18,7 @@ import { caseConfig, foldTokens } from './case-config.ts';
 import { compare, type Limit, type Row } from './compare.ts';
 import { openTensors, readJson, type CaseFiles, type GoldenMeta, type GoldenTensors } from './golden.ts';
 import { joined, Recorder } from './recorder.ts';
-import { EXACT, limitFor, TRAJECTORY } from './tolerances.ts';
+import { EXACT, float32Limit, limitFor, TRAJECTORY } from './tolerances.ts';
 
 export interface CaseOptions {
   readonly bits: Bits;
@@ -57,7 +57,29 @@ export async function runCase(
     );
   }
   rows.push(await endToEnd(io, meta, config, source, runtime, tokenize, options));
+  if (options.bits !== 32)
+    rows.push(...(await compareAsFloat32(values, io, config, source, runtime, options)));
   return rows;
+}
+
+/**
+ * The run with packed weights against a run with the same weights decoded to float32: rounding of the weights cancels,
+ * so what is left is the arithmetic, held as tightly as float32.
+ */
+async function compareAsFloat32(
+  packed: Values,
+  io: GoldenTensors,
+  config: PolicyConfig,
+  source: WeightSource,
+  runtime: Runtime,
+  options: CaseOptions,
+): Promise<Row[]> {
+  const decoded: Values = new Map();
+  await fillNetwork(decoded, new Map(), io, config, decodedSource(source), runtime, options);
+  return [...decoded].map(([stage, theirs]) => {
+    const loose = config.head === 'diffusion' && /(^|\/)(normalized_)?actions$/.test(stage);
+    return compare(`${stage} (as f32)`, packed.get(stage)!, theirs, loose ? TRAJECTORY : float32Limit(stage));
+  });
 }
 
 /** What comes before the network: images, tokens, masks, proprio. */
@@ -137,7 +159,8 @@ async function fillNetwork(
     await fillDdim(values, limits, 'ddim', io, config, policy, inputs, recorder);
     const free = await policy.predict({ ...inputs, noise: await float32(io, 'ddim/noise') });
     setActions(values, '', free, policy.unnormalize(free, key));
-    for (const name of ['normalized_actions', 'actions']) limits.set(name, TRAJECTORY);
+    const limit = options.bits === 32 ? TRAJECTORY : limitFor('actions', options.bits);
+    for (const name of ['normalized_actions', 'actions']) limits.set(name, limit);
   } else {
     const normalized = await policy.predict(inputs);
     setActions(values, '', normalized, policy.unnormalize(normalized, key));
@@ -171,7 +194,8 @@ async function fillNetwork(
       diffusionSteps,
     });
     setActions(values, `${group}/`, free, policy.unnormalize(free, key));
-    for (const name of ['normalized_actions', 'actions']) limits.set(`${group}/${name}`, TRAJECTORY);
+    const limit = options.bits === 32 ? TRAJECTORY : limitFor('actions', options.bits);
+    for (const name of ['normalized_actions', 'actions']) limits.set(`${group}/${name}`, limit);
   }
   await policy.dispose();
 }

@@ -133,7 +133,12 @@ async function readManifest(
   const stored = await storedManifest(url, options.store);
   if (stored) return stored;
   const text = await fetchText(url, MAX_MANIFEST_BYTES, options);
-  return { manifest: parseManifest(new TextDecoder().decode(text)), text };
+  try {
+    return { manifest: parseManifest(new TextDecoder().decode(text)), text };
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    throw new ModelError(error.code, `${url}: ${error.message}`, error.hint, { cause: error });
+  }
 }
 
 /** The stored manifest, if all its files are here in full length. */
