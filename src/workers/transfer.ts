@@ -19,7 +19,7 @@ export function installErrorTransfer(): void {
   const standard = Comlink.transferHandlers.get('throw');
   if (!standard) throw new Error('comlink has no "throw" handler to replace.');
   Comlink.transferHandlers.set('throw', {
-    canHandle: standard.canHandle,
+    canHandle: (value: unknown): value is unknown => standard.canHandle(value),
     serialize: (thrown: unknown) => {
       const { value } = thrown as Thrown;
       if (!(value instanceof ModelError)) console.error(value);

@@ -2,8 +2,8 @@
  * `npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [options]`: an upstream checkpoint folder → a policy package.
  * Streams: memory does not grow with the checkpoint.
  */
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/model/errors.ts';
@@ -69,6 +69,11 @@ async function convert(from: string, target: string, bits: Bits): Promise<void> 
   // Written beside the target and renamed at the end: an interrupted run leaves no half package under its name.
   const unfinished = `${resolve(target)}.unfinished-${process.pid}`;
   await mkdir(unfinished, { recursive: true });
+  const interrupted = () => {
+    rmSync(unfinished, { recursive: true, force: true });
+    process.exit(130);
+  };
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
     const manifest = await writePackage(
       checkpoint.tensors,
@@ -134,8 +139,10 @@ async function tokenizerOf(
 
 async function refuseForeignFolder(target: string): Promise<void> {
   if (!existsSync(target)) return;
-  const files = await readdir(target);
-  if (files.length === 0 || files.includes('manifest.json')) return;
+  const files = (await stat(target)).isDirectory() ? await readdir(target) : [''];
+  // It will be deleted, so a manifest.json beside other files (a web app's) does not make it a package.
+  const known = files.every((file) => /^(manifest|tokenizer)\.json$|^shard-\d+\.bin$/.test(file));
+  if (files.length === 0 || (known && files.includes('manifest.json'))) return;
   throw new ModelError(
     'bad-input',
     `${target} exists and is no policy package.`,

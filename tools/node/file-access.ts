@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { fstatSync, openSync, read, readdirSync } from 'node:fs';
+import { fstatSync, openSync, read, readdirSync, statSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
+import { ModelError } from '../../src/model/errors.ts';
 import type { CheckpointFolder } from '../../src/model/weights/checkpoint.ts';
 import type { PackageSink } from '../../src/model/weights/package-writer.ts';
 import { checkRange, type RandomAccess } from '../../src/model/weights/random-access.ts';
@@ -29,7 +30,7 @@ export async function openFile(path: string): Promise<RandomAccess> {
           Math.min(length - done, 2 ** 30),
           offset + done,
         );
-        if (bytesRead === 0) throw new Error(`${path} became shorter while it was read.`);
+        if (bytesRead === 0) throw new ModelError('bad-file', `${path} became shorter while it was read.`);
         done += bytesRead;
       }
       return bytes;
@@ -40,8 +41,10 @@ export async function openFile(path: string): Promise<RandomAccess> {
 /** A checkpoint folder on disk, sub-folders included. */
 export function diskFolder(folder: string): CheckpointFolder {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+    .map((entry) => join(entry.parentPath, entry.name))
+    // Follows links: the Hugging Face cache is made of them.
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
+    .map((path) => relative(folder, path).split(sep).join('/'));
   return { files, open: (path) => openFile(join(folder, path)) };
 }
 

@@ -82,6 +82,8 @@ async function compareAsFloat32(
   });
 }
 
+const ones = (length: number) => new Float32Array(length).fill(1);
+
 /** What comes before the network: images, tokens, masks, proprio. */
 async function fillInputs(
   values: Values,
@@ -118,7 +120,6 @@ async function fillInputs(
 
   const promptIds = foldTokens(tokenize(promptFor(meta.spec.prompt)), meta);
   const sequence = layoutSequence(promptIds, config);
-  const ones = (length: number) => new Float32Array(length).fill(1);
   const exact: Record<string, ArrayLike<number>> = {
     prompt_input_ids: promptIds,
     prompt_attention_mask: ones(promptIds.length),

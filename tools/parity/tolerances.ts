@@ -35,7 +35,7 @@ export function limitFor(stage: string, bits: Bits): Limit {
 export function float32Limit(stage: string): Limit {
   if (/^(processor|pixel_values|vision|film|projector|proprio|patch_tokens)/.test(stage))
     return absolute(5e-5);
-  if (/^logits/.test(stage)) return absolute(1e-3);
+  if (stage.startsWith('logits')) return absolute(1e-3);
   return absolute(3e-4);
 }
 

@@ -1,6 +1,7 @@
 // The project's whole test: types, lint, format, unit tests (Node and Chromium), parity, page. Stops at the first failure.
 import { spawnSync } from 'node:child_process';
 
+/** @type {[string, string, string[]][]} */
 const steps = [
   ['browser', 'node', ['tools/node/run.mjs', 'tools/node/find-chromium.ts', '--install']],
   ['types', 'npx', ['tsc', '-p', 'tsconfig.json']],

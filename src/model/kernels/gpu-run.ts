@@ -210,8 +210,9 @@ export function requireBindable(device: GPUDevice, byteLength: number, what: str
   );
 }
 
+// onnxruntime binds the buffers of its WebGPU provider in whole multiples of 16 bytes, and ours may become its inputs.
 function storageSize(byteLength: number): number {
-  return Math.max(4, Math.ceil(byteLength / 4) * 4);
+  return Math.max(16, Math.ceil(byteLength / 16) * 16);
 }
 
 // A function, since Node has GPUBufferUsage only once Dawn is there.

@@ -122,6 +122,7 @@ describeGpu('image kernels', (device) => {
   async function onGpu(
     image: Pixels,
     work: (run: GpuRun, input: GpuPixels) => GpuPixels,
+    byteLength?: number,
   ): Promise<Uint8Array> {
     return withoutGpuErrors(device, async () => {
       const run = new GpuRun(device, 'image test');
@@ -129,7 +130,9 @@ describeGpu('image kernels', (device) => {
       const output = work(run, { ...image, buffer });
       run.keep(output.buffer);
       run.submit();
-      const bytes = new Uint8Array(await readBuffer(device, output.buffer));
+      const bytes = new Uint8Array(
+        await readBuffer(device, output.buffer, byteLength ?? output.width * output.height * 4),
+      );
       output.buffer.destroy();
       return bytes;
     });
@@ -176,11 +179,12 @@ describeGpu('image kernels', (device) => {
   it.each(SIZES)('normalize-pixels %i x %i', async (width, height) => {
     const image = randomImage(width, height);
     const count = width * height * 3;
-    const bytes = await onGpu(image, (run, pixels) => {
+    const planes = (run: GpuRun, pixels: GpuPixels) => {
       const buffer = run.temporary((count + 5) * 4);
       normalizePixels(run, pixels, NORMALIZATION, buffer, 5);
       return { width, height, buffer };
-    });
+    };
+    const bytes = await onGpu(image, planes, (count + 5) * 4);
     const expected = new Float32Array(count + 5);
     normalizePixelsCpu(image, NORMALIZATION, expected, 5);
     expect(new Float32Array(bytes.buffer)).toBeNear(expected, 1e-6);

@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { randomFloats } from '../../../tests/setup/compare.ts';
 import { describeGpu, withoutGpuErrors } from '../../../tests/setup/gpu.ts';
 import { loadModule, loadSafetensors } from '../../../tests/setup/safetensors.ts';
+import { readBuffer } from './gpu-run.ts';
 import type { Matrix } from './dense.ts';
 import {
   cpuDense,
-  evaluateOnGpu,
+  runOnGpu,
   mlp2,
   mlpResNet,
   uploadWeights,
@@ -101,9 +102,14 @@ describeGpu('mlp', (device) => {
   ): Promise<Float32Array> {
     const uploaded = uploadWeights(device, weights);
     try {
-      return await withoutGpuErrors(device, () =>
-        evaluateOnGpu(device, x, (backend, input) => network(backend, uploaded.weights, input)),
-      );
+      return await withoutGpuErrors(device, async () => {
+        const { data, rows, columns } = runOnGpu(device, x, (backend, input) =>
+          network(backend, uploaded.weights, input),
+        );
+        const values = new Float32Array(await readBuffer(device, data, rows * columns * 4));
+        data.destroy();
+        return values;
+      });
     } finally {
       uploaded.destroy();
     }

@@ -4,7 +4,7 @@
  */
 import { ModelError } from '../errors.ts';
 import type { LayerNormOptions, LinearOptions, Matrix } from './dense.ts';
-import { readBuffer, uploadStorageBuffer, GpuRun } from './gpu-run.ts';
+import { uploadStorageBuffer, GpuRun } from './gpu-run.ts';
 import { layerNorm } from './layer-norm.ts';
 import { layerNorm as layerNormCpu } from './layer-norm.cpu.ts';
 import { linear } from './linear.ts';
@@ -96,27 +96,23 @@ export function uploadWeights(
 }
 
 /**
- * Runs a network once on the GPU and reads its result.
+ * Runs a network once on the GPU.
  *
  * @param x [rows, columns]; an array is uploaded, a buffer is used as it is and stays the caller's.
- * @returns the result, row-major.
+ * @returns the result, which is the caller's to destroy.
  */
-export async function evaluateOnGpu(
+export function runOnGpu(
   device: GPUDevice,
   x: Matrix<Float32Array | GPUBuffer>,
   network: (backend: DenseBackend<GPUBuffer>, x: Matrix<GPUBuffer>) => Matrix<GPUBuffer>,
-): Promise<Float32Array> {
+): Matrix<GPUBuffer> {
   const run = new GpuRun(device, 'mlp');
   try {
     const data = x.data instanceof Float32Array ? run.upload(x.data, 'input') : x.data;
     const result = network(gpuDense(run), { ...x, data });
-    const output = run.keep(result.data);
+    run.keep(result.data);
     run.submit();
-    try {
-      return new Float32Array(await readBuffer(device, output, result.rows * result.columns * 4));
-    } finally {
-      output.destroy();
-    }
+    return result;
   } catch (error) {
     run.discard();
     throw error;

@@ -39,8 +39,8 @@ export interface SequenceInputs {
   readonly patches: Tensor;
   /** [1, 1, hidden] each: proprio, then diffusion timestep. */
   readonly extra: readonly Tensor[];
-  /** [1, T − 1, hidden]: embeddings of the remaining text, actions and stop token. */
-  readonly text: Tensor;
+  /** Embeddings of what follows, in parts [1, n, hidden]: rest of the prompt, actions, stop token. */
+  readonly text: readonly Tensor[];
 }
 
 /** The frozen part of OpenVLA-OFT: vision backbones, projector, language model. */
@@ -82,13 +82,13 @@ export class Network {
         const features = this.config.vits.map((vit, i) => {
           const tower = scope(vit.prefix);
           let x = vitEmbed(g, vit, tower, channelsOf(g, input, i), stageTap(tap, vit));
-          let features = x;
+          let output = x;
           for (let block = 0; block < this.#blocksOf(vit); block++) {
             x = vitBlock(g, vit, tower.child(`blocks.${block}`), x, lang, stageTap(tap, vit, block));
             tap(`${stageOf(vit)}/block${block}`, x);
-            if (block === usedBlocks(vit) - 1) features = this.#features(g, vit, x, tap);
+            if (block === usedBlocks(vit) - 1) output = this.#features(g, vit, x, tap);
           }
-          return features;
+          return output;
         });
         return this.#join(g, scope('projector'), features, tap);
       });
@@ -143,10 +143,12 @@ export class Network {
     const { llama } = this.config;
     const parts: Tensors = { bos: inputs.bos, patches: inputs.patches };
     inputs.extra.forEach((tensor, i) => (parts[`extra${i}`] = tensor));
-    parts['text'] = inputs.text;
+    inputs.text.forEach((tensor, i) => (parts[`text${i}`] = tensor));
     const length = Object.values(parts).reduce((sum, tensor) => sum + tensor.shape[1]!, 0);
     const rope = this.#ropeFor(length);
-    const key = `language ${Object.values(parts).map((tensor) => tensor.shape[1])}`;
+    const key = `language ${Object.values(parts)
+      .map((tensor) => tensor.shape[1])
+      .join()}`;
     const assemble = (g: GraphBuilder, tap: Tap) => {
       const x = g.concat(
         Object.entries(parts).map(([name, tensor]) => g.input(name, tensor.shape)),

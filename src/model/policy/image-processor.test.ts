@@ -169,7 +169,9 @@ describeGpu('image processor', (device) => {
   ) {
     return withoutGpuErrors(device, async () => {
       const result = createGpuImageProcessor(device, json, options).process(source);
-      const pixelValues = new Float32Array(await readBuffer(device, result.pixelValues));
+      const pixelValues = new Float32Array(
+        await readBuffer(device, result.pixelValues, result.shape[0] * result.shape[1] * result.shape[2] * 4),
+      );
       const seen = await result.seen();
       result.destroy();
       return { seen, pixelValues, shape: result.shape };

@@ -56,7 +56,7 @@ export function createObserver(config: PolicyConfig, runtime: Runtime, readPixel
             results.push(processor.process(frame, { buffer, offset: i * perImage }));
           }
           const seen = [];
-          for (const result of results) seen.push((await result.seen()) as SeenImage);
+          for (const result of results) seen.push(await result.seen());
           return { pixels, seen };
         } catch (error) {
           pixels.dispose();
@@ -77,7 +77,7 @@ export function createObserver(config: PolicyConfig, runtime: Runtime, readPixel
         const bytes = 'data' in frame ? frame : readPixels(frame as VideoFrame | ImageBitmap);
         const result = processor.process(bytes);
         values.set(result.pixelValues, i * perImage);
-        return result.seen as SeenImage;
+        return result.seen;
       });
       return { pixels: runtime.upload(values, shape), seen };
     },

@@ -70,6 +70,7 @@ export class Policy {
   readonly #modules: Modules;
   readonly #embedding: TokenEmbedding;
   readonly #trace: PolicyTrace | undefined;
+  readonly #traceTensor: ((stage: string, tensor: Tensor) => Promise<void>) | undefined;
 
   private constructor(
     config: PolicyConfig,
@@ -84,6 +85,8 @@ export class Policy {
     this.#modules = parts.modules;
     this.#embedding = parts.embedding;
     this.#trace = trace;
+    this.#traceTensor =
+      trace && (async (stage, tensor) => trace(stage, await runtime.read(tensor), tensor.shape));
   }
 
   /** Reads and uploads every weight the policy runs with. On failure everything uploaded is freed again. */
@@ -139,28 +142,32 @@ export class Policy {
   /** Normalised actions [chunk][dim]. */
   async predict(inputs: PolicyInputs, clock: StageClock = new StageClock(null)): Promise<number[][]> {
     const { config } = this;
-    const hidden = config.network.llama.hidden;
     const sequence = layoutSequence(inputs.promptIds, config);
-    const text = this.#embedding.rows(sequence.inputIds);
-    text.fill(0, sequence.actions.start * hidden, sequence.actions.end * hidden);
-
-    const own: Tensor[] = [];
-    const keep = (tensor: Tensor): Tensor => {
-      own.push(tensor);
-      return tensor;
-    };
+    const scope = new TensorScope();
     try {
-      const patches = keep(await this.#vision(inputs.pixels, text, sequence));
+      const text = this.#embed(sequence, scope);
+      const patches = scope.keep(await this.#vision(inputs.pixels, text.rows, sequence));
       await clock.mark('vision');
-      const extra =
-        inputs.proprio && this.#modules.proprio ? [keep(await this.#proprioToken(inputs.proprio))] : [];
-      const bos = keep(this.runtime.upload(text.slice(0, hidden), [1, 1, hidden]));
-      const prefix = { bos, patches, extra };
-      if (config.head === 'l1') return await this.#predictL1(prefix, text, sequence, clock);
-      if (config.head === 'discrete') return await this.#predictDiscrete(prefix, text, sequence, clock);
-      return await this.#predictDiffusion(prefix, text, sequence, inputs, clock);
+      const extra: Tensor[] = [];
+      if (inputs.proprio && this.#modules.proprio) {
+        const state = scope.keep(
+          this.runtime.upload(Float32Array.from(inputs.proprio), [1, inputs.proprio.length]),
+        );
+        extra.push(scope.keep(await this.#modules.proprio(state)));
+        await this.#traceTensor?.('proprio_token', extra[0]!);
+      }
+      const language = async (actions: Tensor, time?: Tensor): Promise<Tensor> => {
+        const tokens = time ? [...extra, time] : extra;
+        await this.#traceEmbeddings(text, actions);
+        const rows = actionRows(sequence, patches.shape[1]! + tokens.length);
+        const parts = { bos: text.bos, patches, extra: tokens, text: [text.prompt, actions, text.stop] };
+        return this.network.language(parts, rows);
+      };
+      if (config.head === 'l1') return await this.#predictL1(() => language(text.actions), clock);
+      if (config.head === 'discrete') return await this.#predictDiscrete(() => language(text.actions), clock);
+      return await this.#predictDiffusion(language, inputs, clock);
     } finally {
-      for (const tensor of own) tensor.dispose();
+      scope.dispose();
     }
   }
 
@@ -170,13 +177,31 @@ export class Policy {
     this.#weights.dispose();
   }
 
+  /** Token embeddings with zeros at the action positions, whole and in the parts the language model takes. */
+  #embed(sequence: Sequence, scope: TensorScope): EmbeddedText {
+    const hidden = this.config.network.llama.hidden;
+    const { start, end } = sequence.actions;
+    const rows = this.#embedding.rows(sequence.inputIds);
+    rows.fill(0, start * hidden, end * hidden);
+    const part = (from: number, to: number) =>
+      scope.keep(this.runtime.upload(rows.slice(from * hidden, to * hidden), [1, to - from, hidden]));
+    return {
+      rows,
+      bos: part(0, 1),
+      prompt: part(1, start),
+      actions: part(start, end),
+      stop: part(end, sequence.inputIds.length),
+    };
+  }
+
   async #vision(pixels: Tensor, text: Float32Array, sequence: Sequence): Promise<Tensor> {
     if (!this.config.network.vits.some((vit) => vit.film)) return this.network.vision(pixels);
-    const hidden = this.config.network.llama.hidden;
-    const mean = this.#languageMean(text, sequence);
-    this.#trace?.('film/average_language_embedding', mean, [1, hidden]);
-    const language = this.runtime.upload(mean, [1, hidden]);
+    const language = this.runtime.upload(this.#languageMean(text, sequence), [
+      1,
+      this.config.network.llama.hidden,
+    ]);
     try {
+      await this.#traceTensor?.('film/average_language_embedding', language);
       return await this.network.vision(pixels, language);
     } finally {
       language.dispose();
@@ -196,83 +221,43 @@ export class Policy {
     return Float32Array.from(sum, (v) => v / count);
   }
 
-  async #proprioToken(proprio: readonly number[]): Promise<Tensor> {
-    const token = await this.#modules.proprio!(Float32Array.from(proprio));
-    const hidden = this.config.network.llama.hidden;
-    this.#trace?.('proprio_token', token, [1, hidden]);
-    return this.runtime.upload(token, [1, 1, hidden]);
-  }
-
-  /** Runs the language model; gives the hidden states of the action rows [1, chunk · dim, hidden]. */
-  async #language(
-    prefix: { bos: Tensor; patches: Tensor; extra: readonly Tensor[] },
-    text: Float32Array,
-    sequence: Sequence,
-  ): Promise<Tensor> {
-    const hidden = this.config.network.llama.hidden;
-    this.#trace?.('input_embeddings', text.slice(), [1, sequence.inputIds.length, hidden]);
-    const rest = this.runtime.upload(text.slice(hidden), [1, sequence.inputIds.length - 1, hidden]);
+  async #predictL1(language: () => Promise<Tensor>, clock: StageClock): Promise<number[][]> {
+    const scope = new TensorScope();
     try {
-      const patchTokens = prefix.patches.shape[1]! + prefix.extra.length;
-      return await this.network.language({ ...prefix, text: rest }, actionRows(sequence, patchTokens));
-    } finally {
-      rest.dispose();
-    }
-  }
-
-  /** [1, chunk · dim, hidden] → [chunk · dim]. */
-  async #head(states: Tensor): Promise<Float32Array> {
-    const { chunkSize, actions } = this.config.profile;
-    const out = await this.#modules.head!(states, chunkSize);
-    this.#trace?.('action_head/out', out, [1, chunkSize, actions.length]);
-    return out;
-  }
-
-  async #predictL1(
-    prefix: Prefix,
-    text: Float32Array,
-    sequence: Sequence,
-    clock: StageClock,
-  ): Promise<number[][]> {
-    const states = await this.#language(prefix, text, sequence);
-    await clock.mark('language model');
-    try {
-      const actions = await this.#head(states);
+      const states = scope.keep(await language());
+      await clock.mark('language model');
+      const out = scope.keep(await this.#modules.head!(states, this.config.profile.chunkSize));
+      await this.#traceTensor?.('action_head/out', out);
+      const actions = await this.runtime.read(out);
       await clock.mark('action head');
       return rowsOf(actions, this.config.profile.actions.length);
     } finally {
-      states.dispose();
+      scope.dispose();
     }
   }
 
-  async #predictDiscrete(
-    prefix: Prefix,
-    text: Float32Array,
-    sequence: Sequence,
-    clock: StageClock,
-  ): Promise<number[][]> {
+  async #predictDiscrete(language: () => Promise<Tensor>, clock: StageClock): Promise<number[][]> {
     const { tokens, actionBins, network, profile } = this.config;
-    const states = await this.#language(prefix, text, sequence);
-    await clock.mark('language model');
-    const logits = await this.network.logits(states);
-    states.dispose();
-    const values = await this.runtime.read(logits);
-    logits.dispose();
-    const ids = argmaxRows(values, network.llama.vocabulary);
-    this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
-    await clock.mark('action tokens');
-    return rowsOf(decodeActionTokens(ids, tokens.vocabulary, actionBins), profile.actions.length);
+    const scope = new TensorScope();
+    try {
+      const states = scope.keep(await language());
+      await clock.mark('language model');
+      const logits = scope.keep(await this.network.logits(states));
+      const ids = argmaxRows(await this.runtime.read(logits), network.llama.vocabulary);
+      this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
+      await clock.mark('action tokens');
+      return rowsOf(decodeActionTokens(ids, tokens.vocabulary, actionBins), profile.actions.length);
+    } finally {
+      scope.dispose();
+    }
   }
 
   async #predictDiffusion(
-    prefix: Prefix,
-    text: Float32Array,
-    sequence: Sequence,
+    language: (actions: Tensor, time: Tensor) => Promise<Tensor>,
     inputs: PolicyInputs,
     clock: StageClock,
   ): Promise<number[][]> {
     const { diffusion, profile, network } = this.config;
-    const hidden = network.llama.hidden;
     const size = profile.chunkSize * profile.actions.length;
     if (!diffusion) throw new ModelError('bad-package', 'A diffusion head without its number of steps.');
     if (inputs.noise?.length !== size) {
@@ -281,37 +266,59 @@ export class Policy {
         `The initial noise has ${inputs.noise?.length ?? 0} values, expected ${size}.`,
       );
     }
-    const predictNoise = async (sample: Float32Array, timeEmbedding: Float32Array, step: number) => {
-      const features = await this.#modules.noisyActions!(sample);
-      if (step === 0) this.#trace?.('noisy_action_features', features, [1, size, hidden]);
-      text.set(features, sequence.actions.start * hidden);
-      const time = this.runtime.upload(timeEmbedding, [1, 1, hidden]);
-      const states = await this.#language({ ...prefix, extra: [...prefix.extra, time] }, text, sequence);
-      time.dispose();
-      try {
-        return await this.#head(states);
-      } finally {
-        states.dispose();
-      }
-    };
     const actions = await denoise({
+      runtime: this.runtime,
+      modules: this.#modules,
       noise: inputs.noise,
-      hidden,
+      shape: [1, profile.chunkSize, profile.actions.length],
+      hidden: network.llama.hidden,
       trainSteps: diffusion.trainSteps,
       inferenceSteps: inputs.diffusionSteps ?? diffusion.inferenceSteps,
-      predictNoise,
+      language,
       ...(inputs.sampleAt ? { sampleAt: inputs.sampleAt } : {}),
-      ...(this.#trace ? { trace: this.#trace } : {}),
+      ...(this.#traceTensor ? { trace: this.#traceTensor } : {}),
     });
-    await clock.mark('diffusion');
-    return rowsOf(actions, profile.actions.length);
+    try {
+      const values = await this.runtime.read(actions);
+      await clock.mark('diffusion');
+      return rowsOf(values, profile.actions.length);
+    } finally {
+      actions.dispose();
+    }
+  }
+
+  /** input_embeddings as upstream has them: the text rows with what stands at the action positions. */
+  async #traceEmbeddings(text: EmbeddedText, actions: Tensor): Promise<void> {
+    if (!this.#trace) return;
+    const hidden = this.config.network.llama.hidden;
+    const rows = text.rows.slice();
+    rows.set(await this.runtime.read(actions), (1 + text.prompt.shape[1]!) * hidden);
+    this.#trace('input_embeddings', rows, [1, rows.length / hidden, hidden]);
   }
 }
 
-interface Prefix {
+interface EmbeddedText {
+  /** All rows [tokens · hidden], on the CPU. */
+  readonly rows: Float32Array;
   readonly bos: Tensor;
-  readonly patches: Tensor;
-  readonly extra: readonly Tensor[];
+  readonly prompt: Tensor;
+  /** Zeros. */
+  readonly actions: Tensor;
+  readonly stop: Tensor;
+}
+
+/** Tensors that are disposed together. */
+class TensorScope {
+  readonly #tensors: Tensor[] = [];
+
+  keep(tensor: Tensor): Tensor {
+    this.#tensors.push(tensor);
+    return tensor;
+  }
+
+  dispose(): void {
+    for (const tensor of this.#tensors) tensor.dispose();
+  }
 }
 
 function rowsOf(flat: ArrayLike<number>, width: number): number[][] {

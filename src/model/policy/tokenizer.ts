@@ -10,7 +10,7 @@ export type Tokenize = (text: string) => number[];
 export async function createTokenizer(tokenizerJson: unknown): Promise<Tokenize> {
   const { PreTrainedTokenizer } = await import('@xenova/transformers');
   try {
-    const tokenizer = new PreTrainedTokenizer(tokenizerJson as object, {
+    const tokenizer = new PreTrainedTokenizer(tokenizerJson, {
       add_bos_token: true,
       add_eos_token: false,
       bos_token: '<s>',

@@ -2,6 +2,7 @@ import type * as Ort from 'onnxruntime-common';
 import { ModelError } from '../errors.ts';
 import { toOnnx, type OnnxInput } from '../graph/onnx.ts';
 import { sizeOf, type Graph, type Shape } from '../graph/types.ts';
+import { readBuffer } from '../kernels/gpu-run.ts';
 import { decodeFloat32, type EncodedTensor } from '../weights/encoding.ts';
 import type { Backend } from './backend.ts';
 import { float32Bytes, Ledger, OrtTensor } from './ort-tensor.ts';
@@ -38,7 +39,7 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
     bind: (part: OnnxInput) => Ort.Tensor,
   ) => new OrtTensor({ shape, dtype, location: 'cpu', byteLength, ledger, bind, release: () => undefined });
 
-  const gpuUpload = (bytes: ArrayBufferView<ArrayBufferLike>, label: string): GPUBuffer => {
+  const gpuUpload = (bytes: ArrayBufferView, label: string): GPUBuffer => {
     const buffer = device!.createBuffer({
       label,
       size: Math.ceil(bytes.byteLength / 16) * 16,
@@ -161,10 +162,12 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
     uploadWeight,
     adopt,
     read: async (tensor) => {
-      const data = await queue.run(async () => (tensor as OrtTensor).value().getData());
-      return (data as Float32Array).slice();
+      const value = (tensor as OrtTensor).value();
+      if (!device || !onGpu) return ((await value.getData()) as Float32Array).slice();
+      const buffer = value.gpuBuffer;
+      return new Float32Array(await queue.run(() => readBuffer(device, buffer, float32Bytes(tensor.shape))));
     },
-    gpuBuffer: (tensor) => (onGpu ? ((tensor as OrtTensor).value().gpuBuffer as GPUBuffer) : null),
+    gpuBuffer: (tensor) => (onGpu ? (tensor as OrtTensor).value().gpuBuffer : null),
     live: ledger,
     dispose: async () => {
       for (const program of programs) await program.dispose();

@@ -74,7 +74,9 @@ async function openHuggingFace(folder: CheckpointFolder): Promise<TensorFile> {
   throw new ModelError(
     'bad-file',
     `The folder has neither model.safetensors, nor model.safetensors.index.json, nor ${PRISMATIC}.`,
-    'Choose a Hugging Face or Prismatic checkpoint folder.',
+    folder.files.includes('lora_adapter/adapter_model.safetensors')
+      ? 'It holds a LoRA adapter only: merge it with vla-scripts/merge_lora_weights_and_save.py first.'
+      : 'Choose a Hugging Face or Prismatic checkpoint folder.',
   );
 }
 
@@ -106,10 +108,6 @@ async function openModule(folder: CheckpointFolder, module: string): Promise<Ten
 async function openFilmBackbone(folder: CheckpointFolder): Promise<TensorFile | null> {
   const file = await openModule(folder, 'vision_backbone');
   if (!file) return null;
-  const plainName = (name: string) =>
-    `vision_backbone.${name.replace(/^(module\.)?(vision_backbone\.)?/, '')}`
-      .replace(/\.blocks\.(\d+)\.block\./, '.blocks.$1.')
-      .replace('.base_layer.', '.');
   const base = renamed(file, (name) => (name.includes('.lora_') ? null : plainName(name)));
   const pairs = new Map<string, LoraPair>();
   let rank = 0;
@@ -121,11 +119,27 @@ async function openFilmBackbone(folder: CheckpointFolder): Promise<TensorFile | 
   return pairs.size === 0 ? base : mergeLora(base, file, pairs, await loraScaling(folder, rank));
 }
 
+/** A name of the FiLM backbone's file as the unwrapped, unadapted backbone has it. */
+function plainName(name: string): string {
+  return `vision_backbone.${name.replace(/^(module\.)?(vision_backbone\.)?/, '')}`
+    .replace(/\.blocks\.(\d+)\.block\./, '.blocks.$1.')
+    .replace('.base_layer.', '.');
+}
+
 /** lora_alpha / r of the adapter's config; without one, finetune.py's min(r, 16) / r. */
 async function loraScaling(folder: CheckpointFolder, rank: number): Promise<number> {
-  const config = await readJson(folder, 'lora_adapter/adapter_config.json');
-  const alpha = Number(config?.['lora_alpha'] ?? Math.min(rank, 16));
-  return alpha / Number(config?.['r'] ?? rank);
+  const path = 'lora_adapter/adapter_config.json';
+  const config = (await readJson(folder, path)) ?? { lora_alpha: Math.min(rank, 16), r: rank };
+  const alpha = Number(config['lora_alpha']);
+  const r = Number(config['r']);
+  if (config['use_dora'] === true || config['use_rslora'] === true || !(alpha > 0) || !(r > 0)) {
+    throw new ModelError(
+      'unsupported',
+      `${path} asks for a scaling other than lora_alpha / r (${alpha} / ${r}).`,
+      'Merge the adapter with PEFT first.',
+    );
+  }
+  return alpha / r;
 }
 
 async function readJson(folder: CheckpointFolder, path: string): Promise<Json | null> {
@@ -157,10 +171,22 @@ const VISION_BACKBONES: Readonly<Record<string, { ids: readonly string[]; size: 
   'dinov2-vit-l': { ids: ['vit_large_patch14_reg4_dinov2.lvd142m'], size: 224 },
 };
 
+/** A VLA's config.json may name the VLM it was trained from only (`vla.base_vlm`); prismatic/conf/models.py has the rest. */
+function backboneOfBaseVlm(config: Json): string {
+  const id = (config['vla'] as Json | undefined)?.['base_vlm'];
+  if (typeof id !== 'string') return 'unknown';
+  if (id.startsWith('prism-dinosiglip-224px')) return 'dinosiglip-vit-so-224px';
+  if (/^prism-dinosiglip(-controlled)?\+/.test(id)) return 'dinosiglip-vit-so-384px';
+  if (id === 'siglip-224px+7b') return 'siglip-vit-so400m';
+  if (/^prism-siglip(-controlled)?\+7b$/.test(id)) return 'siglip-vit-so400m-384px';
+  return id;
+}
+
 /** The fields of a Hugging Face config.json that the rest of the library reads, from Prismatic's. */
 function huggingFaceConfig(config: Json, tensors: TensorFile): Json {
   const model = (config['model'] ?? {}) as Json;
-  const id = String(model['vision_backbone_id']);
+  const given = model['vision_backbone_id'];
+  const id = typeof given === 'string' ? given : backboneOfBaseVlm(config);
   const backbone = Object.hasOwn(VISION_BACKBONES, id) ? VISION_BACKBONES[id] : undefined;
   if (!backbone)
     throw new ModelError(

@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { PackageFile } from './manifest.ts';
-import type { ShardStore } from './shard-store.ts';
+import { cancelled, type ShardStore } from './shard-store.ts';
 
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
@@ -28,10 +28,16 @@ export async function downloadFile(
   options: DownloadOptions,
 ): Promise<void> {
   if ((await store.byteLength(pack, file.path)) > file.byteLength) await store.remove(pack, file.path);
+  const have = await store.byteLength(pack, file.path);
+  const response = await request(url, options, have > 0 ? { Range: `bytes=${have}-` } : {});
+  if (response.status === 416 && have > 0) {
+    // The server's file ends before ours does: what is here is of another version.
+    await store.remove(pack, file.path);
+    return downloadFile(url, file, store, pack, options);
+  }
+  if (!response.ok) throw refused(url, response);
   const target = await store.appender(pack, file.path);
   try {
-    const have = target.byteLength;
-    const response = await request(url, options, have > 0 ? { Range: `bytes=${have}-` } : {});
     if (have > 0 && response.status === 206) checkContentRange(response, file.path, have);
     let skip = response.status === 206 ? 0 : have;
     let waiting: Uint8Array<ArrayBuffer>[] = [];
@@ -80,6 +86,7 @@ export async function fetchText(
   options: DownloadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const response = await request(url, options, {});
+  if (!response.ok) throw refused(url, response);
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for await (const chunk of bodyOf(response, url, options)) {
@@ -97,9 +104,8 @@ async function request(
   headers: Record<string, string>,
 ): Promise<Response> {
   const fetchIt = options.fetch ?? fetch;
-  let response: Response;
   try {
-    response = await fetchIt(url, {
+    return await fetchIt(url, {
       headers,
       cache: 'no-store',
       ...(options.signal ? { signal: options.signal } : {}),
@@ -107,8 +113,10 @@ async function request(
   } catch (error) {
     throw failure(url, options, error);
   }
-  if (response.ok) return response;
-  throw new ModelError(
+}
+
+function refused(url: string, response: Response): ModelError {
+  return new ModelError(
     'download-failed',
     `${url} answered ${response.status} ${response.statusText}`.trim() + '.',
     response.status === 404 ? 'Check the address of the package.' : RESUME,
@@ -146,14 +154,7 @@ function checkContentRange(response: Response, path: string, have: number): void
 }
 
 function failure(what: string, options: DownloadOptions, cause: unknown): ModelError {
-  if (options.signal?.aborted) {
-    return new ModelError(
-      'cancelled',
-      'Loading was cancelled.',
-      'What was downloaded stays; loading again resumes there.',
-      { cause },
-    );
-  }
+  if (options.signal?.aborted) return cancelled(cause);
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new ModelError(
     'download-failed',

@@ -23,44 +23,48 @@ export function toBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
 
 /** IEEE half bits → float32, subnormals, infinities and NaN included. */
 export function fromFloat16(bits: Uint16Array): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(bits.length);
+  const out = new Uint32Array(bits.length);
   for (let i = 0; i < bits.length; i++) {
     const half = bits[i]!;
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    if (exponent === 31) out[i] = fraction ? NaN : sign * Infinity;
-    else out[i] = sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+    const sign = (half & 0x8000) << 16;
+    const exponent = half & 0x7c00;
+    const fraction = half & 0x3ff;
+    if (exponent === 0x7c00) out[i] = sign | 0x7f800000 | (fraction << 13);
+    else if (exponent !== 0) out[i] = sign | ((exponent + EXPONENT_SHIFT) << 13) | (fraction << 13);
+    else {
+      scratchFloat[0] = fraction * 2 ** -24;
+      out[i] = sign | scratchBits[0]!;
+    }
   }
-  return out;
+  return new Float32Array(out.buffer);
 }
 
 /** Largest finite half. */
 export const FLOAT16_MAX = 65504;
+
+/** Difference of the exponents' biases, 127 − 15, where a half keeps its exponent. */
+const EXPONENT_SHIFT = 112 << 10;
+const FLOAT16_MAX_BITS = 0x477fe000;
+const FLOAT16_MIN_NORMAL_BITS = 0x38800000;
 
 /**
  * float32 → IEEE half bits, rounded to nearest even. Finite values beyond ±65504 are clamped there: an infinity in
  * a weight would turn every prediction into NaN, a clamped one is off by its excess only.
  */
 export function toFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const out = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = halfBits(values[i]!);
+  for (let i = 0; i < values.length; i++) {
+    const sign = (bits[i]! >>> 16) & 0x8000;
+    const size = bits[i]! & 0x7fffffff;
+    if (size > 0x7f800000) out[i] = 0x7e00;
+    else if (size === 0x7f800000) out[i] = sign | 0x7c00;
+    else if (size >= FLOAT16_MAX_BITS) out[i] = sign | 0x7bff;
+    else if (size < FLOAT16_MIN_NORMAL_BITS) out[i] = sign | roundEven(Math.abs(values[i]!) * 2 ** 24);
+    // Half a unit of the last kept bit, less one where that bit is even; a carry goes into the exponent, as the bits are laid out for.
+    else out[i] = sign | (((size + 0xfff + ((size >>> 13) & 1)) >>> 13) - EXPONENT_SHIFT);
+  }
   return out;
-}
-
-function halfBits(value: number): number {
-  if (Number.isNaN(value)) return 0x7e00;
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (size === Infinity) return sign | 0x7c00;
-  if (size >= FLOAT16_MAX) return sign | 0x7bff;
-  if (size < 2 ** -14) return sign | roundEven(size * 2 ** 24);
-  const exponent = Math.floor(Math.log2(size));
-  // log2 can land one off at powers of two.
-  const exact = size >= 2 ** (exponent + 1) ? exponent + 1 : size < 2 ** exponent ? exponent - 1 : exponent;
-  const fraction = roundEven((size / 2 ** exact - 1) * 1024);
-  // A fraction rounded up to 1024 carries into the exponent, as the bits are laid out for.
-  return sign | (((exact + 15) << 10) + fraction);
 }
 
 function roundEven(x: number): number {

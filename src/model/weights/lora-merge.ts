@@ -9,7 +9,7 @@ export interface LoraPair {
 }
 
 /**
- * A lazy view of `base` with an adapter merged in; each tensor is computed when it is read.
+ * A lazy view of `base` with an adapter merged in; rows are computed when they are read.
  *
  * @param pairs by the base tensor's name, from `peftPairs` or the like
  * @throws ModelError `bad-shape` where the adapter does not fit
@@ -30,43 +30,50 @@ export function mergeLora(
       );
     entries.set(name, { ...entry, dtype: 'F32', byteLength: 4 * elementCount(entry.shape) });
   }
-  let cached: { name: string; bytes: Uint8Array<ArrayBuffer> } | null = null;
   return tensorFile(entries, async (name, offset, length) => {
     const pair = pairs.get(name);
     if (!pair) return base.readRaw(name, offset, length);
-    // Rows are asked for one range after another: keep the tensor that is being read.
-    if (cached?.name !== name) cached = { name, bytes: await merged(base, adapter, name, pair, scaling) };
-    return cached.bytes.slice(offset, offset + length);
+    // Only the rows that the bytes lie in are computed, so that a large tensor is never whole in memory.
+    const { shape } = base.entries.get(name)!;
+    const rowBytes = 4 * elementCount(shape.slice(1));
+    const firstRow = Math.floor(offset / rowBytes);
+    const endRow = Math.ceil((offset + length) / rowBytes);
+    const rows = await mergedRows(base, adapter, { name, pair, scaling, firstRow, endRow });
+    const start = offset - firstRow * rowBytes;
+    return new Uint8Array(rows.buffer).slice(start, start + length);
   });
 }
 
-async function merged(
+async function mergedRows(
   base: TensorFile,
   adapter: TensorFile,
-  name: string,
-  pair: LoraPair,
-  scaling: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const weight = await base.readFloat32(name);
-  const a = await adapter.readFloat32(pair.a);
-  const b = await adapter.readFloat32(pair.b);
-  const out = base.entries.get(name)!.shape[0]!;
-  const inputs = weight.length / out;
-  const rank = a.length / inputs;
-  if (!Number.isInteger(rank) || b.length !== out * rank) {
+  of: { name: string; pair: LoraPair; scaling: number; firstRow: number; endRow: number },
+): Promise<Float32Array<ArrayBuffer>> {
+  const { name, pair, scaling, firstRow, endRow } = of;
+  const { shape } = base.entries.get(name)!;
+  const inputs = elementCount(shape.slice(1));
+  const a = adapter.entries.get(pair.a)?.shape ?? [];
+  const b = adapter.entries.get(pair.b)?.shape ?? [];
+  const rank = a[0] ?? 0;
+  const outputs = shape[0] ?? 0;
+  if (b[0] !== outputs || elementCount(a) !== rank * inputs || elementCount(b) !== outputs * rank) {
     throw new ModelError(
       'bad-shape',
-      `The adapter of "${name}" has ${a.length} and ${b.length} values; they do not fit ${out} × ${inputs}.`,
+      `The adapter of "${name}" is [${a.join(', ')}] and [${b.join(', ')}]; the weight is [${shape.join(', ')}].`,
+      'The adapter belongs to another checkpoint.',
     );
   }
-  for (let row = 0; row < out; row++) {
+  const weight = await base.readFloat32(name, firstRow, endRow - firstRow);
+  const down = await adapter.readFloat32(pair.a);
+  const up = await adapter.readFloat32(pair.b, firstRow, endRow - firstRow);
+  for (let row = 0; row < endRow - firstRow; row++) {
     for (let r = 0; r < rank; r++) {
-      const factor = scaling * b[row * rank + r]!;
+      const factor = scaling * up[row * rank + r]!;
       if (factor === 0) continue;
-      for (let i = 0; i < inputs; i++) weight[row * inputs + i]! += factor * a[r * inputs + i]!;
+      for (let i = 0; i < inputs; i++) weight[row * inputs + i]! += factor * down[r * inputs + i]!;
     }
   }
-  return new Uint8Array(weight.buffer);
+  return weight;
 }
 
 /** Pairs of a PEFT adapter_model.safetensors: `base_model.model.<module>.lora_A.weight`. */

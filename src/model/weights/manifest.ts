@@ -62,7 +62,7 @@ const manifestSchema = v.object({
     v.array(
       v.object({
         name: v.pipe(v.string(), v.minLength(1), v.maxLength(500)),
-        shape: v.pipe(v.array(v.pipe(size, v.minValue(1))), v.minLength(1), v.maxLength(8)),
+        shape: v.pipe(v.array(v.pipe(size, v.minValue(1))), v.maxLength(8)),
         encoding: v.picklist(['f32', 'f16', 'q8', 'q4']),
         offset: size,
         scalesOffset: v.optional(size),

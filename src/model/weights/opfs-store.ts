@@ -1,37 +1,11 @@
 /** Packages in the origin private file system, for use in a dedicated worker. */
 import { ModelError } from '../errors.ts';
-import { storageFull, type ShardStore } from './shard-store.ts';
+import { cancelled, storageFull, type Appender, type ShardStore } from './shard-store.ts';
 
 const ROOT = 'packages';
 
 /** @throws ModelError `unsupported` (on first use) where the browser has no OPFS */
 export function opfsShardStore(): ShardStore {
-  const folder = async (pack: string, create: boolean): Promise<FileSystemDirectoryHandle | null> => {
-    if (!navigator.storage?.getDirectory) {
-      throw new ModelError(
-        'unsupported',
-        'This browser has no file storage for pages (OPFS).',
-        'Use a current browser, outside private mode.',
-      );
-    }
-    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
-    return orNull(root.getDirectoryHandle(pack, { create }));
-  };
-  const fileOf = async (pack: string, path: string): Promise<File | null> => {
-    const handle = await orNull((await folder(pack, false))?.getFileHandle(path));
-    return handle ? handle.getFile() : null;
-  };
-  const open = async (pack: string, path: string) => {
-    const handle = await (await folder(pack, true))!.getFileHandle(path, { create: true });
-    return handle.createSyncAccessHandle().catch((error: unknown) => {
-      throw new ModelError(
-        'bad-file',
-        `${path} is being written by another tab.`,
-        'Close the other tab, or wait until it is done.',
-        { cause: error },
-      );
-    });
-  };
   return {
     byteLength: async (pack, path) => (await fileOf(pack, path))?.size ?? 0,
     read: async (pack, path) => {
@@ -48,33 +22,78 @@ export function opfsShardStore(): ShardStore {
         file.close();
       }
     },
-    appender: async (pack, path) => {
-      const file = await open(pack, path);
-      let size = file.getSize();
-      return {
-        get byteLength() {
-          return size;
-        },
-        append: (bytes) => {
-          writeAll(file, path, bytes, size);
-          size += bytes.byteLength;
-        },
-        close: () => {
-          file.flush();
-          file.close();
-        },
-      };
-    },
+    appender,
     remove: async (pack, path) => {
       await orNull((await folder(pack, false))?.removeEntry(path));
     },
     removePackage: async (pack) => {
-      const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
-      await orNull(root.removeEntry(pack, { recursive: true }));
+      await orNull((await root()).removeEntry(pack, { recursive: true }));
     },
-    exclusively: (pack, task) =>
-      navigator.locks.request(`openvla-web package ${pack}`, task) as ReturnType<typeof task>,
+    exclusively,
   };
+}
+
+async function root(): Promise<FileSystemDirectoryHandle> {
+  // Both are missing on pages that are not secure, and OPFS in some private modes.
+  if (!navigator.storage?.getDirectory || !navigator.locks) {
+    throw new ModelError(
+      'unsupported',
+      'This browser has no file storage for pages (OPFS).',
+      'Use a current browser, outside private mode.',
+    );
+  }
+  return (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
+}
+
+async function folder(pack: string, create: boolean): Promise<FileSystemDirectoryHandle | null> {
+  return orNull((await root()).getDirectoryHandle(pack, { create }));
+}
+
+async function fileOf(pack: string, path: string): Promise<File | null> {
+  const handle = await orNull((await folder(pack, false))?.getFileHandle(path));
+  return handle ? handle.getFile() : null;
+}
+
+async function open(pack: string, path: string): Promise<FileSystemSyncAccessHandle> {
+  const handle = await (await folder(pack, true))!.getFileHandle(path, { create: true });
+  return handle.createSyncAccessHandle().catch((error: unknown) => {
+    throw new ModelError(
+      'bad-file',
+      `${path} is being written by another tab.`,
+      'Close the other tab, or wait until it is done.',
+      { cause: error },
+    );
+  });
+}
+
+async function appender(pack: string, path: string): Promise<Appender> {
+  const file = await open(pack, path);
+  let size = file.getSize();
+  return {
+    get byteLength() {
+      return size;
+    },
+    append: (bytes) => {
+      writeAll(file, path, bytes, size);
+      size += bytes.byteLength;
+    },
+    close: () => {
+      file.flush();
+      file.close();
+    },
+  };
+}
+
+/** The Web Locks API holds across tabs, and lets go when a tab is closed. */
+async function exclusively<T>(pack: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  // Says `unsupported` where there are no locks.
+  await root();
+  try {
+    return await navigator.locks.request(`openvla-web package ${pack}`, signal ? { signal } : {}, task);
+  } catch (error) {
+    if (signal?.aborted && !(error instanceof ModelError)) throw cancelled(error);
+    throw error;
+  }
 }
 
 function writeAll(
@@ -83,15 +102,17 @@ function writeAll(
   bytes: Uint8Array<ArrayBuffer>,
   at: number,
 ): void {
-  let written: number;
+  let written = 0;
+  let cause: unknown;
   try {
     written = file.write(bytes, { at });
   } catch (error) {
-    throw storageFull(path, error);
+    cause = error;
   }
   if (written === bytes.byteLength) return;
+  // A piece that is there in part would be taken for a whole one by the download that resumes.
   file.truncate(at);
-  throw storageFull(path);
+  throw storageFull(path, cause);
 }
 
 /** Null for what does not exist; other failures stay failures. */

@@ -82,7 +82,12 @@ export class PackageReader {
 
   #shard(index: number): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#current?.index !== index) {
-      this.#current = { index, bytes: this.#readFile(this.manifest.shards[index]!.path) };
+      const bytes = this.#readFile(this.manifest.shards[index]!.path);
+      this.#current = { index, bytes };
+      // A failure is not kept: the next read tries again.
+      bytes.catch(() => {
+        if (this.#current?.bytes === bytes) this.#current = null;
+      });
     }
     return this.#current.bytes;
   }

@@ -3,6 +3,7 @@ import {
   ALIGNMENT,
   FORMAT_VERSION,
   MAX_SHARD_BYTES,
+  parseManifest,
   type Manifest,
   type PackageFile,
   type PackageTensor,
@@ -83,8 +84,11 @@ export async function writePackage(
     shards: await shards.finish(),
     tensors: placed,
   };
-  await writeFile(sink, 'manifest.json', new TextEncoder().encode(JSON.stringify(manifest)));
-  return manifest;
+  // What cannot be read must not be written: its readers check the same way.
+  const text = JSON.stringify(manifest);
+  const checked = parseManifest(text);
+  await writeFile(sink, 'manifest.json', new TextEncoder().encode(text));
+  return checked;
 }
 
 async function writeFile(sink: PackageSink, path: string, bytes: Uint8Array): Promise<PackageFile> {

@@ -3,7 +3,7 @@ import { ModelError } from '../errors.ts';
 import { downloadFile, fetchText, type Fetch } from './download.ts';
 import { MAX_MANIFEST_BYTES, parseManifest, type Manifest, type PackageFile } from './manifest.ts';
 import { checkHash, PackageReader, sha256Hex } from './package-reader.ts';
-import type { ShardStore } from './shard-store.ts';
+import { storageFull, type ShardStore } from './shard-store.ts';
 
 const MANIFEST = 'manifest.json';
 
@@ -57,17 +57,22 @@ export async function inspectPackage(url: string, options: PackageOptions): Prom
 export async function openPackage(url: string, options: PackageOptions): Promise<PackageReader> {
   const { store } = options;
   const pack = await packageKey(url);
-  return store.exclusively(pack, async () => {
+  const open = async () => {
     const { manifest, text } = await readManifest(url, options);
     await dropOtherVersion(store, pack, manifest, text);
     const files = filesOf(manifest);
     const progress = new Progress(files, options.onProgress);
     const download = async (file: PackageFile, state: ShardState) => {
       progress.set(file.path, { state });
-      await downloadFile(new URL(file.path, url).href, file, store, pack, {
-        ...options,
-        onBytes: (loaded) => progress.set(file.path, { loaded }),
-      });
+      try {
+        await downloadFile(new URL(file.path, url).href, file, store, pack, {
+          ...options,
+          onBytes: (loaded) => progress.set(file.path, { loaded }),
+        });
+      } catch (error) {
+        if (!(error instanceof ModelError) || error.code !== 'storage-full') throw error;
+        throw storageFull(file.path, error, await missingBytes(store, pack, manifest));
+      }
     };
     for (const file of files) {
       const here = await store.byteLength(pack, file.path);
@@ -94,23 +99,35 @@ export async function openPackage(url: string, options: PackageOptions): Promise
         return await readChecked(path);
       } catch (error) {
         if (!(error instanceof ModelError) || error.code !== 'hash-mismatch') throw error;
-        return store.exclusively(pack, async () => {
-          await store.remove(pack, path);
-          await download(
-            files.find((file) => file.path === path)!,
-            'refetching',
-          );
-          try {
-            return await readChecked(path);
-          } catch (again) {
-            // Nobody should find the damaged copy and take it for a stored one.
+        return store.exclusively(
+          pack,
+          async () => {
             await store.remove(pack, path);
-            throw again;
-          }
-        });
+            await download(
+              files.find((file) => file.path === path)!,
+              'refetching',
+            );
+            try {
+              return await readChecked(path);
+            } catch (again) {
+              // Nobody should find the damaged copy and take it for a stored one.
+              await store.remove(pack, path);
+              throw again;
+            }
+          },
+          options.signal,
+        );
       }
     });
-  });
+  };
+  return store.exclusively(pack, open, options.signal);
+}
+
+async function missingBytes(store: ShardStore, pack: string, manifest: Manifest): Promise<number> {
+  let missing = 0;
+  for (const { path, byteLength } of filesOf(manifest))
+    missing += Math.max(0, byteLength - (await store.byteLength(pack, path)));
+  return missing;
 }
 
 /** Deletes everything stored of a package. */

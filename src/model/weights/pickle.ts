@@ -46,6 +46,10 @@ const STORAGES: Readonly<Record<string, FileDtype>> = {
   'torch.ByteStorage': 'U8',
   'torch.BoolStorage': 'BOOL',
 };
+/** Values that one pickle may make, and characters of a key: some bytes of hostile pickle can ask for billions. */
+const MAX_VALUES = 1_000_000;
+const MAX_KEY_LENGTH = 1000;
+
 const CALLABLES = new Set([
   'collections.OrderedDict',
   'torch._utils._rebuild_tensor_v2',
@@ -73,7 +77,7 @@ function damaged(what: string): ModelError {
   );
 }
 
-const isTensor = (item: Item): item is PickledTensor =>
+export const isTensor = (item: unknown): item is PickledTensor =>
   typeof item === 'object' && item !== null && 'kind' in item && item.kind === 'tensor';
 
 class Machine {
@@ -82,6 +86,7 @@ class Machine {
   #at = 0;
   #stack: Item[] = [];
   readonly #memo = new Map<number, Item>();
+  #pushed = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -158,10 +163,12 @@ class Machine {
         return this.#recall(this.#take(1)[0]!);
       case 0x6a: // LONG_BINGET
         return this.#recall(this.#number(4, (at) => this.#view.getUint32(at, true)));
+      case 0x69: // INST: a call by name; nothing that is allowed is written so.
+        throw refuse(`"${this.#line()}.${this.#line()}"`);
       case 0x63: // GLOBAL
         return this.#pushGlobal(`${this.#line()}.${this.#line()}`);
       case 0x93: // STACK_GLOBAL
-        return this.#pushGlobal(this.#popMany(2).map(String).join('.'));
+        return this.#stackGlobal();
       case 0x51: // BINPERSID
         return this.#push(this.#storage(this.#pop()));
       case 0x52: // REDUCE
@@ -209,6 +216,7 @@ class Machine {
   }
 
   #push(item: Item): void {
+    if (++this.#pushed > MAX_VALUES) throw refuse(`more than ${MAX_VALUES} values`);
     this.#stack.push(item);
   }
 
@@ -243,6 +251,7 @@ class Machine {
       const key = items[i];
       if (typeof key !== 'string' && typeof key !== 'number')
         throw refuse('a dict key that is neither string nor number');
+      if (String(key).length > MAX_KEY_LENGTH) throw refuse(`a dict key of ${String(key).length} characters`);
       map.set(String(key), items[i + 1] as Pickled);
     }
   }
@@ -257,6 +266,12 @@ class Machine {
     const item = this.#memo.get(index);
     if (item === undefined) throw damaged(`memo ${index} is not set`);
     this.#push(item);
+  }
+
+  #stackGlobal(): void {
+    const [module, name] = this.#popMany(2);
+    if (typeof module !== 'string' || typeof name !== 'string') throw damaged('a name is no string');
+    this.#pushGlobal(`${module}.${name}`);
   }
 
   #pushGlobal(name: string): void {
@@ -287,7 +302,7 @@ class Machine {
       if (!isTensor(args[0] ?? null)) throw damaged('a parameter is no tensor');
       return this.#push(args[0]!);
     }
-    return this.#push(tensorFrom(args as Item[]));
+    return this.#push(tensorFrom(args));
   }
 
   /** State set on an OrderedDict (a state dict's `_metadata`): not needed, so dropped. */
@@ -303,7 +318,7 @@ class Machine {
     ) {
       throw damaged('it ends in the middle of something');
     }
-    return item as Pickled;
+    return item;
   }
 }
 

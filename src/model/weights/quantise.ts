@@ -37,18 +37,13 @@ export function quantiseRows(values: Float32Array, columns: number, bits: Quanti
   for (let row = 0; row < rows; row++) {
     for (let block = 0; block < blocks; block++) {
       const start = row * columns + block * BLOCK_SIZE;
-      const length = Math.min(BLOCK_SIZE, columns - block * BLOCK_SIZE);
-      const peak = peakOf(values, start, length);
-      const even = Math.fround(Math.abs(peak) / (half - 1));
-      const long = Math.fround(peak / -half);
-      const scale =
-        squaredError(values, start, length, long, half) < squaredError(values, start, length, even, half)
-          ? long
-          : even;
+      const end = start + Math.min(BLOCK_SIZE, columns - block * BLOCK_SIZE);
+      const scale = bestScale(values, start, end, half);
       const index = row * blocks + block;
       scales[index] = scale;
       codes.fill(half);
-      for (let i = 0; i < length; i++) codes[i] = codeOf(values[start + i]!, scale, half) + half;
+      const inverse = scale === 0 ? 0 : 1 / scale;
+      for (let i = start; i < end; i++) codes[i - start] = codeOf(values[i]!, inverse, half) + half;
       if (bits === 8) data.set(codes, index * size);
       else for (let i = 0; i < size; i++) data[index * size + i] = codes[2 * i]! | (codes[2 * i + 1]! << 4);
     }
@@ -56,37 +51,55 @@ export function quantiseRows(values: Float32Array, columns: number, bits: Quanti
   return { data, scales };
 }
 
+/** Scale of one block, values[start…end); 0 where all values are 0, or too small for float32 to hold their scale. */
+function bestScale(values: Float32Array, start: number, end: number, half: number): number {
+  const peak = peakOf(values, start, end);
+  const even = Math.fround(Math.abs(peak) / (half - 1));
+  const long = Math.fround(peak / -half);
+  if (long === 0) return 0;
+  const byEven = 1 / even;
+  const byLong = 1 / long;
+  let evenError = 0;
+  let longError = 0;
+  for (let i = start; i < end; i++) {
+    const value = values[i]!;
+    const e = value - codeOf(value, byEven, half) * even;
+    const l = value - codeOf(value, byLong, half) * long;
+    evenError += e * e;
+    longError += l * l;
+  }
+  return longError < evenError ? long : even;
+}
+
 /** The value of largest magnitude, with its sign. */
-function peakOf(values: Float32Array, start: number, length: number): number {
+function peakOf(values: Float32Array, start: number, end: number): number {
   let peak = 0;
-  for (let i = start; i < start + length; i++) {
+  let size = 0;
+  // x − x is 0 for what is finite and NaN otherwise: one test a block instead of one a value.
+  let finite = 0;
+  for (let i = start; i < end; i++) {
     const value = values[i]!;
-    if (!Number.isFinite(value))
-      throw new ModelError('bad-file', `A weight is ${value}; only finite ones can be quantised.`);
-    if (Math.abs(value) > Math.abs(peak)) peak = value;
+    finite += value - value;
+    if (Math.abs(value) > size) {
+      size = Math.abs(value);
+      peak = value;
+    }
   }
-  return peak;
+  if (finite === 0) return peak;
+  const bad = values.subarray(start, end).find((value) => !Number.isFinite(value));
+  throw new ModelError(
+    'bad-file',
+    `A weight is ${bad}; only finite ones can be quantised.`,
+    'The checkpoint is damaged, or its training diverged.',
+  );
 }
 
-function codeOf(value: number, scale: number, half: number): number {
-  if (scale === 0) return 0;
-  return Math.min(half - 1, Math.max(-half, Math.round(value / scale)));
-}
+/** 1.5 · 2^52: adding it to a small double leaves no bits for a fraction, so the sum is rounded to nearest even. */
+const ROUNDER = 6755399441055744;
 
-function squaredError(
-  values: Float32Array,
-  start: number,
-  length: number,
-  scale: number,
-  half: number,
-): number {
-  let sum = 0;
-  for (let i = start; i < start + length; i++) {
-    const value = values[i]!;
-    const error = value - codeOf(value, scale, half) * scale;
-    sum += error * error;
-  }
-  return sum;
+function codeOf(value: number, inverseScale: number, half: number): number {
+  const code = value * inverseScale + ROUNDER - ROUNDER;
+  return code < -half ? -half : code > half - 1 ? half - 1 : code;
 }
 
 /** Rows back to float32, without the padding. `firstRow` counts in the packed data. */
@@ -101,12 +114,16 @@ export function dequantiseRows(
   const size = blockBytes(bits);
   const out = new Float32Array(rowCount * columns);
   for (let row = 0; row < rowCount; row++) {
-    for (let column = 0; column < columns; column++) {
-      const block = (firstRow + row) * blocks + Math.floor(column / BLOCK_SIZE);
-      const inBlock = column % BLOCK_SIZE;
-      const byte = packed.data[block * size + (bits === 8 ? inBlock : inBlock >> 1)]!;
-      const code = bits === 8 ? byte - 128 : (inBlock & 1 ? byte >> 4 : byte & 15) - 8;
-      out[row * columns + column] = code * packed.scales[block]!;
+    for (let block = 0; block < blocks; block++) {
+      const index = (firstRow + row) * blocks + block;
+      const scale = packed.scales[index]!;
+      const start = row * columns + block * BLOCK_SIZE;
+      const length = Math.min(BLOCK_SIZE, columns - block * BLOCK_SIZE);
+      for (let i = 0; i < length; i++) {
+        const byte = packed.data[index * size + (bits === 8 ? i : i >> 1)]!;
+        const code = bits === 8 ? byte - 128 : (i & 1 ? byte >> 4 : byte & 15) - 8;
+        out[start + i] = code * scale;
+      }
     }
   }
   return out;

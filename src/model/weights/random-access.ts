@@ -6,12 +6,18 @@ export interface RandomAccess {
   read(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-export function checkRange(access: { readonly byteLength: number }, offset: number, length: number): void {
+/** @throws ModelError `bad-file` for bytes that `what` does not have */
+export function checkRange(
+  access: { readonly byteLength: number },
+  offset: number,
+  length: number,
+  what = 'the file',
+): void {
   const fits = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
   if (fits && offset + length <= access.byteLength) return;
   throw new ModelError(
     'bad-file',
-    `Bytes ${offset}…${offset + length} were asked for; the file has ${access.byteLength}.`,
+    `Bytes ${offset}…${offset + length} were asked for; ${what} has ${access.byteLength}.`,
     'The file is truncated or damaged: copy or download it again.',
   );
 }

@@ -18,15 +18,29 @@ export interface ShardStore {
   appender(pack: string, path: string): Promise<Appender>;
   remove(pack: string, path: string): Promise<void>;
   removePackage(pack: string): Promise<void>;
-  /** Runs `task` while no other tab works on the same package. */
-  exclusively<T>(pack: string, task: () => Promise<T>): Promise<T>;
+  /**
+   * Runs `task` while no other tab works on the same package.
+   * @throws ModelError `cancelled` when the signal comes while another tab still does
+   */
+  exclusively<T>(pack: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
-export function storageFull(path: string, cause?: unknown): ModelError {
+/** @param missing bytes that are still to be stored, where that is known */
+export function storageFull(path: string, cause?: unknown, missing?: number): ModelError {
+  const needed = missing === undefined ? '' : `; ${(missing / 1e6).toFixed(1)} MB are still needed`;
   return new ModelError(
     'storage-full',
-    `There is no room left on this device for ${path}.`,
+    `There is no room left on this device for ${path}${needed}.`,
     'Free some disk space or delete packages you no longer use, then load again: it resumes where it stopped.',
+    { cause },
+  );
+}
+
+export function cancelled(cause?: unknown): ModelError {
+  return new ModelError(
+    'cancelled',
+    'Loading was cancelled.',
+    'What was downloaded stays; loading again resumes there.',
     { cause },
   );
 }
@@ -78,8 +92,11 @@ export function memoryShardStore(options: { quota?: number } = {}): ShardStore {
     removePackage: async (pack) => {
       packages.delete(pack);
     },
-    exclusively: (pack, task) => {
-      const result = (locks.get(pack) ?? Promise.resolve()).then(task);
+    exclusively: (pack, task, signal) => {
+      const result = (locks.get(pack) ?? Promise.resolve()).then(() => {
+        if (signal?.aborted) throw cancelled(signal.reason);
+        return task();
+      });
       locks.set(
         pack,
         result.catch(() => undefined),

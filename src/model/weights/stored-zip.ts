@@ -8,6 +8,7 @@ configure({ useWebWorkers: false });
 /** A zip whose entries are stored, not deflated, so that any range of an entry is read directly. */
 export interface StoredZip {
   readonly names: readonly string[];
+  has(name: string): boolean;
   sizeOf(name: string): number;
   read(name: string, offset?: number, length?: number): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -56,6 +57,7 @@ export async function openStoredZip(file: RandomAccess): Promise<StoredZip> {
   };
   return {
     names: [...entries.keys()],
+    has: (name) => entries.has(name),
     sizeOf: (name) => entryOf(name).size,
     read: async (name, offset = 0, length) => {
       const { size } = entryOf(name);

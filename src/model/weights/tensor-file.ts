@@ -1,5 +1,6 @@
 import { ModelError } from '../errors.ts';
 import { fromBfloat16, fromFloat16 } from './half.ts';
+import { checkRange } from './random-access.ts';
 
 /** Bytes per element, by safetensors' names of the types. */
 export const DTYPE_BYTES = {
@@ -26,7 +27,7 @@ export interface TensorEntry {
 /** Named tensors that are read piece by piece. All methods throw ModelError `missing-tensor` or `bad-file`. */
 export interface TensorFile {
   readonly entries: ReadonlyMap<string, TensorEntry>;
-  /** Little-endian, row-major bytes, all or a range of them. */
+  /** Little-endian, row-major bytes, all or a range of them; a copy that the caller may change. */
   readRaw(name: string, byteOffset?: number, byteLength?: number): Promise<Uint8Array<ArrayBuffer>>;
   /** Rows of the first axis as float32; everything by default. Floating types only. */
   readFloat32(name: string, firstRow?: number, rowCount?: number): Promise<Float32Array<ArrayBuffer>>;
@@ -38,7 +39,7 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
 
-/** The decoding methods over entries and raw bytes. */
+/** The decoding methods over entries and raw bytes; `readRange` is only asked for bytes that the entry has. */
 export function tensorFile(
   entries: ReadonlyMap<string, TensorEntry>,
   readRange: (name: string, offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>,
@@ -48,32 +49,34 @@ export function tensorFile(
     if (entry) return entry;
     throw new ModelError('missing-tensor', `There is no tensor "${name}" among ${entries.size}.`);
   };
+  const checked = async (name: string, offset: number, length: number) => {
+    checkRange(entryOf(name), offset, length, `"${name}"`);
+    return readRange(name, offset, length);
+  };
   return {
     entries,
-    readRaw: async (name, byteOffset = 0, byteLength) => {
-      const entry = entryOf(name);
-      return readRange(name, byteOffset, byteLength ?? entry.byteLength - byteOffset);
-    },
+    readRaw: async (name, byteOffset = 0, byteLength) =>
+      checked(name, byteOffset, byteLength ?? entryOf(name).byteLength - byteOffset),
     readFloat32: async (name, firstRow = 0, rowCount) => {
       const { dtype, shape } = entryOf(name);
       const rows = shape[0] ?? 1;
-      const rowBytes = (elementCount(shape) / rows) * DTYPE_BYTES[dtype];
-      const bytes = await readRange(name, firstRow * rowBytes, (rowCount ?? rows - firstRow) * rowBytes);
-      return decodeFloats(name, dtype, bytes);
+      const rowBytes = elementCount(shape.slice(1)) * DTYPE_BYTES[dtype];
+      const bytes = await checked(name, firstRow * rowBytes, (rowCount ?? rows - firstRow) * rowBytes);
+      return decodeFloats(name, dtype, ownBuffer(bytes));
     },
     readNumbers: async (name) => {
       const { dtype, byteLength } = entryOf(name);
-      return decodeNumbers(dtype, await readRange(name, 0, byteLength));
+      return decodeNumbers(name, dtype, ownBuffer(await checked(name, 0, byteLength)));
     },
   };
 }
 
-function decodeFloats(
-  name: string,
-  dtype: FileDtype,
-  bytes: Uint8Array<ArrayBuffer>,
-): Float32Array<ArrayBuffer> {
-  const { buffer } = bytes;
+/** The bytes as a buffer of their own, so that they start aligned for any element type. */
+function ownBuffer(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+}
+
+function decodeFloats(name: string, dtype: FileDtype, buffer: ArrayBuffer): Float32Array<ArrayBuffer> {
   if (dtype === 'F32') return new Float32Array(buffer);
   if (dtype === 'BF16') return fromBfloat16(new Uint16Array(buffer));
   if (dtype === 'F16') return fromFloat16(new Uint16Array(buffer));
@@ -81,8 +84,7 @@ function decodeFloats(
   throw new ModelError('bad-file', `"${name}" holds ${dtype}, expected a floating type.`);
 }
 
-function decodeNumbers(dtype: FileDtype, bytes: Uint8Array<ArrayBuffer>): Float64Array {
-  const { buffer } = bytes;
+function decodeNumbers(name: string, dtype: FileDtype, buffer: ArrayBuffer): Float64Array {
   switch (dtype) {
     case 'F64':
       return new Float64Array(buffer);
@@ -93,16 +95,21 @@ function decodeNumbers(dtype: FileDtype, bytes: Uint8Array<ArrayBuffer>): Float6
     case 'BF16':
       return Float64Array.from(fromBfloat16(new Uint16Array(buffer)));
     case 'I64':
-      return Float64Array.from(new BigInt64Array(buffer), Number);
+      return Float64Array.from(new BigInt64Array(buffer), (value) => {
+        if (Number.isSafeInteger(Number(value))) return Number(value);
+        throw new ModelError(
+          'bad-file',
+          `"${name}" holds the integer ${value}, which has more than 53 bits.`,
+        );
+      });
     case 'I32':
       return Float64Array.from(new Int32Array(buffer));
     case 'I16':
       return Float64Array.from(new Int16Array(buffer));
     case 'I8':
       return Float64Array.from(new Int8Array(buffer));
-    case 'U8':
-    case 'BOOL':
-      return Float64Array.from(bytes);
+    default:
+      return Float64Array.from(new Uint8Array(buffer));
   }
 }
 

@@ -1,12 +1,12 @@
 /** Checkpoints written by torch.save: a zip of raw storages and one pickle that describes them. */
 import { ModelError } from '../errors.ts';
-import { unpickle, type Pickled, type PickledTensor } from './pickle.ts';
+import { isTensor, unpickle, type Pickled, type PickledTensor } from './pickle.ts';
 import type { RandomAccess } from './random-access.ts';
 import { DTYPE_BYTES, elementCount, tensorFile, type TensorEntry, type TensorFile } from './tensor-file.ts';
 import { openStoredZip, type StoredZip } from './stored-zip.ts';
 
 /** A description larger than this is none: OpenVLA-7B's has under 1 MB. */
-const MAX_PICKLE_BYTES = 64 * 2 ** 20;
+const MAX_PICKLE_BYTES = 16 * 2 ** 20;
 const MAX_DEPTH = 32;
 const MAX_VALUES = 1_000_000;
 
@@ -41,7 +41,7 @@ export async function openTorchArchive(file: RandomAccess): Promise<TensorFile> 
   for (const [name, { dtype, shape, storage, storageSize }] of tensors) {
     const record = `${root}data/${storage}`;
     const expected = storageSize * DTYPE_BYTES[dtype];
-    if (!zip.names.includes(record) || zip.sizeOf(record) < expected) {
+    if (!zip.has(record) || zip.sizeOf(record) < expected) {
       throw new ModelError(
         'bad-file',
         `"${name}" needs ${expected} bytes of the record ${record}, which is shorter or missing.`,
@@ -56,7 +56,7 @@ export async function openTorchArchive(file: RandomAccess): Promise<TensorFile> 
 
 async function refuseBigEndian(zip: StoredZip, root: string): Promise<void> {
   const record = `${root}byteorder`;
-  if (!zip.names.includes(record)) return;
+  if (!zip.has(record)) return;
   const order = new TextDecoder().decode(await zip.read(record, 0, Math.min(16, zip.sizeOf(record)))).trim();
   if (order !== 'little')
     throw new ModelError(
@@ -78,7 +78,7 @@ function collect(
   if (value instanceof Map) {
     for (const [key, child] of value)
       collect(child, path ? `${path}/${key}` : key, tensors, budget, depth + 1);
-  } else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+  } else if (isTensor(value)) {
     tensors.set(path, value);
   }
 }
@@ -94,7 +94,9 @@ async function readTensor(
   const record = `${root}data/${tensor.storage}`;
   if (isContiguous(tensor)) return zip.read(record, tensor.offset * bytes + offset, length);
   const whole = await zip.read(record, 0, tensor.storageSize * bytes);
-  return gather(whole, tensor, bytes).slice(offset, offset + length);
+  const first = Math.floor(offset / bytes);
+  const gathered = gather(whole, tensor, bytes, first, Math.ceil((offset + length) / bytes));
+  return gathered.slice(offset - first * bytes, offset - first * bytes + length);
 }
 
 function isContiguous({ shape, stride }: PickledTensor): boolean {
@@ -106,16 +108,17 @@ function isContiguous({ shape, stride }: PickledTensor): boolean {
   return true;
 }
 
-/** Row-major bytes of a transposed or sliced tensor. */
+/** Row-major bytes of the elements first…end of a transposed or sliced tensor. */
 function gather(
   storage: Uint8Array,
   { shape, stride, offset }: PickledTensor,
   bytes: number,
+  first: number,
+  end: number,
 ): Uint8Array<ArrayBuffer> {
-  const count = elementCount(shape);
-  const out = new Uint8Array(count * bytes);
-  for (let i = 0; i < count; i++) {
-    let rest = i;
+  const out = new Uint8Array((end - first) * bytes);
+  for (let i = 0; i < end - first; i++) {
+    let rest = first + i;
     let at = offset;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       at += (rest % shape[axis]!) * stride[axis]!;
