@@ -51,10 +51,11 @@ describe.each(QUANTISED)('$encoding', ({ encoding, bits, half }) => {
     let plain = 0;
     for (let block = 0; block < values.length; block += 32) {
       const part = values.subarray(block, block + 32);
-      const scale = Math.max(...part.map(Math.abs)) / (half - 1);
+      const scale = Math.fround(Math.max(...part.map(Math.abs)) / (half - 1));
       const error = part.reduce((sum, x, i) => sum + (x - decoded[block + i]!) ** 2, 0);
       const simple = part.reduce((sum, x) => sum + (x - Math.round(x / scale) * scale) ** 2, 0);
-      expect(error).toBeLessThanOrEqual(simple * (1 + 1e-5));
+      // Decoded values are rounded to float32, which is coarse beside the error of an 8-bit code.
+      expect(error).toBeLessThanOrEqual(simple * (1 + 1e-4));
       ours += error;
       plain += simple;
     }

@@ -4,6 +4,7 @@ import { chooseBackend, currentHost } from '../../src/model/runtime/backend.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { ortFiles } from '../../src/workers/ort-files.ts';
 import { benchLlamaBlock } from '../bench/llama-block.ts';
+import { runPolicyStep } from './policy-step-job.ts';
 import { runParityJob } from './parity-job.ts';
 import { runOps } from './ops-job.ts';
 
@@ -17,6 +18,7 @@ export type Job = (runtime: Runtime, args: JobArguments) => Promise<unknown>;
 const jobs: Record<string, Job> = {
   ops: runOps,
   parity: runParityJob,
+  'policy-step': runPolicyStep,
   'llama-block': (runtime, args) =>
     benchLlamaBlock(runtime, args['options'] as Parameters<typeof benchLlamaBlock>[1]),
 };

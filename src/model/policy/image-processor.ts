@@ -60,6 +60,9 @@ export function createImageProcessor(
   };
 }
 
+/** Alpha 255 in a little-endian RGBA word, as every platform with WebGPU or WASM threads has it. */
+const OPAQUE = 0xff000000;
+
 /** A copy with four bytes a pixel and alpha 255. */
 export function opaquePixels(image: ImageBytes): Pixels {
   const { width, height, data } = image;
@@ -73,10 +76,17 @@ export function opaquePixels(image: ImageBytes): Pixels {
     );
   }
   const pixels = blank(width, height);
-  for (let i = 0; i < count; i++) {
-    for (let channel = 0; channel < 3; channel++) {
-      pixels.data[i * 4 + channel] = data[i * stride + channel]!;
-    }
+  const out = pixels.data;
+  if (stride === 4) {
+    out.set(data);
+    const words = new Uint32Array(out.buffer);
+    for (let i = 0; i < count; i++) words[i]! |= OPAQUE;
+    return pixels;
+  }
+  for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
+    out[to] = data[from]!;
+    out[to + 1] = data[from + 1]!;
+    out[to + 2] = data[from + 2]!;
   }
   return pixels;
 }

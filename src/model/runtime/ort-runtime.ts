@@ -30,6 +30,7 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
   const { backend, ort, device } = options;
   const ledger = new Ledger();
   const programs = new Set<Program>();
+  let runMs = 0;
   const onGpu = backend === 'webgpu';
 
   const cpuTensor = (
@@ -137,7 +138,12 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
       const bound: Record<string, Ort.Tensor> = {};
       for (const input of model.inputs) bound[input.name] = bindInput(graph, input, feeds[input.of]);
       const results = await queue
-        .run(() => session.run(bound))
+        .run(async () => {
+          const start = performance.now();
+          const outputs = await session.run(bound);
+          runMs += performance.now() - start;
+          return outputs;
+        })
         .catch((error: unknown) => {
           throw runError(graph, error);
         });
@@ -169,6 +175,9 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
     },
     gpuBuffer: (tensor) => (onGpu ? (tensor as OrtTensor).value().gpuBuffer : null),
     live: ledger,
+    get runMs() {
+      return runMs;
+    },
     dispose: async () => {
       for (const program of programs) await program.dispose();
       await queue.run(async () => device?.destroy());

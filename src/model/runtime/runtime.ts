@@ -39,5 +39,7 @@ export interface Runtime {
   adopt(buffer: GPUBuffer, shape: Shape): Tensor;
   /** Tensors made and not yet disposed, and their bytes: what a leak test looks at. */
   readonly live: { readonly tensors: number; readonly byteLength: number };
+  /** Milliseconds spent inside onnxruntime's `run` so far, for benchmarks. On the GPU only until work is submitted. */
+  readonly runMs: number;
   dispose(): Promise<void>;
 }

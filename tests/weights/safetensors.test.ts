@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest';
+import { toBfloat16 } from '../../src/model/weights/half.ts';
+import { blobAccess, bytesAccess, type RandomAccess } from '../../src/model/weights/random-access.ts';
+import {
+  openSafetensors,
+  openShardedSafetensors,
+  safetensorsHeader,
+} from '../../src/model/weights/safetensors.ts';
+import { overlay, renamed } from '../../src/model/weights/tensor-file.ts';
+import { openFile } from '../../tools/node/file-access.ts';
+import '../setup/compare.ts';
+import { loadSafetensors } from '../setup/safetensors.ts';
+import { concat } from './make-archive.ts';
+import { refusedWith } from './refused.ts';
+
+/** A file with the given header, as text or JSON, and this many bytes of data. */
+function fileOf(header: unknown, dataLength = 0): RandomAccess {
+  const text = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
+  const length = new Uint8Array(BigUint64Array.of(BigInt(text.length)).buffer);
+  return bytesAccess(concat(length, text, new Uint8Array(dataLength)));
+}
+
+const entry = (dtype: string, shape: unknown, start: number, end: number) => ({
+  dtype,
+  shape,
+  data_offsets: [start, end],
+});
+
+describe('openSafetensors', () => {
+  it('reads every tensor of a golden file, whole and by rows', async () => {
+    const path = 'tests/golden/libero-l1/model.safetensors';
+    const file = await openSafetensors(await openFile(path));
+    const golden = await loadSafetensors(path);
+    expect(file.entries.size).toBeGreaterThan(100);
+    for (const [name, { shape }] of file.entries) {
+      const expected = golden(name);
+      expect(shape).toEqual(expected.shape);
+      expect(await file.readFloat32(name)).toBeNear(expected.f32, 0, name);
+    }
+    const name = 'language_model.lm_head.weight';
+    const [rows, columns] = golden(name).shape as [number, number];
+    expect(await file.readFloat32(name, rows - 2, 2)).toBeNear(golden(name).f32.slice(-2 * columns), 0);
+    await refusedWith('bad-file', () => file.readFloat32(name, rows - 1, 2));
+    await refusedWith('bad-file', () => file.readRaw(name, -4, 4));
+  });
+
+  it('reads what its writer writes, of every type', async () => {
+    const tensors = [
+      { name: 'f32', dtype: 'F32' as const, shape: [2], data: Float32Array.of(1.5, -2) },
+      { name: 'bf16', dtype: 'BF16' as const, shape: [3, 1], data: toBfloat16(Float32Array.of(1, 2, 3)) },
+      { name: 'f16', dtype: 'F16' as const, shape: [1], data: Uint16Array.of(0x3c00) },
+      { name: 'f64', dtype: 'F64' as const, shape: [1], data: Float64Array.of(0.1) },
+      { name: 'i64', dtype: 'I64' as const, shape: [2], data: BigInt64Array.of(-5n, 2n ** 53n) },
+      { name: 'i32', dtype: 'I32' as const, shape: [1], data: Int32Array.of(-7) },
+      { name: 'scalar', dtype: 'F32' as const, shape: [], data: Float32Array.of(9) },
+      { name: 'none', dtype: 'F32' as const, shape: [0, 3], data: new Float32Array() },
+      { name: 'bool', dtype: 'BOOL' as const, shape: [2], data: Uint8Array.of(1, 0) },
+    ];
+    const bytes = concat(
+      safetensorsHeader(tensors),
+      ...tensors.map(({ data }) => new Uint8Array(data.buffer)),
+    );
+    for (const access of [bytesAccess(bytes), blobAccess(new Blob([bytes]))]) {
+      const file = await openSafetensors(access);
+      expect([...(await file.readFloat32('f32'))]).toEqual([1.5, -2]);
+      expect([...(await file.readFloat32('bf16', 1, 2))]).toEqual([2, 3]);
+      expect([...(await file.readFloat32('f16'))]).toEqual([1]);
+      expect([...(await file.readFloat32('f64'))]).toEqual([Math.fround(0.1)]);
+      expect([...(await file.readNumbers('f64'))]).toEqual([0.1]);
+      expect([...(await file.readNumbers('i32'))]).toEqual([-7]);
+      expect([...(await file.readNumbers('bool'))]).toEqual([1, 0]);
+      expect([...(await file.readFloat32('scalar'))]).toEqual([9]);
+      expect(await file.readFloat32('none')).toHaveLength(0);
+      // 2^53 is the first integer that a double does not tell from its neighbour.
+      expect(await refusedWith('bad-file', () => file.readNumbers('i64'))).toContain('53 bits');
+      await refusedWith('bad-file', () => file.readFloat32('i32'));
+      expect(await refusedWith('missing-tensor', () => file.readRaw('nowhere'))).toContain('nowhere');
+    }
+  });
+
+  it.each<[string, RandomAccess]>([
+    ['a file of some bytes', bytesAccess(new Uint8Array(9))],
+    [
+      'a header longer than the file',
+      bytesAccess(concat([255, 255, 255, 255, 255, 255, 255, 255], new Uint8Array(8))),
+    ],
+    ['a header that is no JSON', fileOf('{"a": ')],
+    ['a header that is no object', fileOf([1])],
+    ['an unknown type', fileOf({ a: entry('F8', [4], 0, 4) }, 4)],
+    ['a negative dimension', fileOf({ a: entry('U8', [-4], 0, 4) }, 4)],
+    ['a fraction of a dimension', fileOf({ a: entry('U8', [4.5], 0, 4) }, 4)],
+    ['offsets that do not fit the shape', fileOf({ a: entry('F32', [2], 0, 4) }, 4)],
+    ['an end before the start', fileOf({ a: entry('U8', [4], 8, 4) }, 8)],
+    ['data beyond the file', fileOf({ a: entry('U8', [8], 0, 8) }, 4)],
+    ['two tensors on the same bytes', fileOf({ a: entry('U8', [4], 0, 4), b: entry('U8', [4], 2, 6) }, 6)],
+    [
+      'a shape of astronomic size',
+      fileOf(
+        {
+          a: entry(
+            'F32',
+            Array.from({ length: 16 }, () => 1e15),
+            0,
+            4,
+          ),
+        },
+        4,
+      ),
+    ],
+    [
+      'a rank of a thousand',
+      fileOf(
+        {
+          a: entry(
+            'U8',
+            Array.from({ length: 1000 }, () => 1),
+            0,
+            1,
+          ),
+        },
+        1,
+      ),
+    ],
+  ])('refuses %s', async (_, access) => {
+    await refusedWith('bad-file', () => openSafetensors(access));
+  });
+});
+
+describe('openShardedSafetensors', () => {
+  const shard = (name: string, value: number) =>
+    bytesAccess(
+      concat(
+        safetensorsHeader([{ name, dtype: 'F32', shape: [1] }]),
+        new Uint8Array(Float32Array.of(value).buffer),
+      ),
+    );
+  const open = async (path: string) => shard(path === 'one.safetensors' ? 'a' : 'b', path.length);
+
+  it('reads each tensor from the file the index names', async () => {
+    const index = { weight_map: { a: 'one.safetensors', b: 'three.safetensors' } };
+    const file = await openShardedSafetensors(index, open);
+    expect([...(await file.readFloat32('a')), ...(await file.readFloat32('b'))]).toEqual([15, 17]);
+  });
+
+  it('refuses an index that names what the file lacks, or a path outside the folder', async () => {
+    const message = await refusedWith('missing-tensor', () =>
+      openShardedSafetensors({ weight_map: { c: 'one.safetensors' } }, open),
+    );
+    expect(message).toContain('one.safetensors');
+    for (const index of [null, {}, { weight_map: { a: '../secret' } }, { weight_map: { a: '/etc/passwd' } }])
+      await refusedWith('bad-file', () => openShardedSafetensors(index, open));
+  });
+});
+
+it('overlay hides earlier tensors, renamed drops and refuses clashes', async () => {
+  const one = await openSafetensors(
+    bytesAccess(concat(safetensorsHeader([{ name: 'a', dtype: 'U8', shape: [1] }]), [1])),
+  );
+  const two = await openSafetensors(
+    bytesAccess(
+      concat(
+        safetensorsHeader([
+          { name: 'a', dtype: 'U8', shape: [1] },
+          { name: 'b', dtype: 'U8', shape: [1] },
+        ]),
+        [2, 3],
+      ),
+    ),
+  );
+  expect([...(await overlay(one, two).readRaw('a'))]).toEqual([2]);
+  const kept = renamed(two, (name) => (name === 'a' ? null : `x.${name}`));
+  expect([...kept.entries.keys()]).toEqual(['x.b']);
+  expect([...(await kept.readRaw('x.b'))]).toEqual([3]);
+  await refusedWith('bad-file', () => renamed(two, () => 'same'));
+});

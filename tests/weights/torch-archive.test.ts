@@ -1,0 +1,132 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';
+import { openFile } from '../../tools/node/file-access.ts';
+import '../setup/compare.ts';
+import { loadModule } from '../setup/safetensors.ts';
+import { archive, pickle, tensor, type Picklable } from './make-archive.ts';
+import { refusedWith } from './refused.ts';
+
+const GOLDEN = 'tests/golden';
+const SUFFIX = '--50000_checkpoint.pt';
+const modules = readdirSync(GOLDEN, { withFileTypes: true })
+  .filter((folder) => folder.isDirectory())
+  .flatMap(({ name }) =>
+    readdirSync(`${GOLDEN}/${name}`)
+      .filter((file) => file.endsWith(SUFFIX))
+      .map((file) => ({ folder: `${GOLDEN}/${name}`, module: file.slice(0, -SUFFIX.length) })),
+  );
+
+describe('torch.save files of upstream', () => {
+  it.each(modules)('$folder $module equals its safetensors twin', async ({ folder, module }) => {
+    const file = await openTorchArchive(await openFile(`${folder}/${module}${SUFFIX}`));
+    const twin = await loadModule(`${folder}/${module}.safetensors`);
+    const plain = (name: string) => name.replace(/^module\./, '');
+    // The FiLM backbone's twin is merged and unwrapped; checkpoint.test.ts compares it.
+    if (module === 'vision_backbone') return expect(file.entries.size).toBeGreaterThan(100);
+    expect([...file.entries.keys()].map(plain).toSorted()).toEqual(Object.keys(twin).toSorted());
+    for (const [name, { shape }] of file.entries) {
+      expect(shape).toEqual(twin[plain(name)]!.shape);
+      expect(await file.readFloat32(name)).toBeNear(twin[plain(name)]!.data, 0, name);
+    }
+  });
+
+  it('reads the bf16 head that upstream saves, as the fp32 one rounded', async () => {
+    const head = `action_head${SUFFIX}`;
+    const half = await openTorchArchive(await openFile(`${GOLDEN}/libero-l1/bf16_sample/${head}`));
+    const full = await openTorchArchive(await openFile(`${GOLDEN}/libero-l1/${head}`));
+    for (const [name, { dtype }] of half.entries) {
+      expect(dtype).toBe('BF16');
+      const exact = await full.readFloat32(name);
+      (await half.readFloat32(name)).forEach((value, i) => {
+        expect(Math.abs(value - exact[i]!)).toBeLessThanOrEqual(Math.abs(exact[i]!) * 2 ** -8);
+      });
+    }
+  });
+});
+
+const data = new Uint8Array(Float32Array.of(0, 1, 2, 3, 4, 5).buffer);
+const six = (view: { offset?: number; shape: number[]; stride: number[] }) =>
+  tensor('0', 'FloatStorage', 6, view);
+
+async function open(value: Picklable, records: Record<string, Uint8Array> = {}, options = {}) {
+  const bytes = await archive({ 'data.pkl': pickle(value), 'data/0': data, ...records }, options);
+  return openTorchArchive(bytesAccess(bytes));
+}
+
+describe('openTorchArchive', () => {
+  it('joins the names of nested dicts and leaves out what is no tensor', async () => {
+    const file = await open({
+      dict: {
+        model: { dict: { a: six({ shape: [6], stride: [1] }), note: 'text', steps: 3, list: [1, null] } },
+        epoch: 7,
+      },
+    });
+    expect([...file.entries.keys()]).toEqual(['model/a']);
+  });
+
+  it('reads views of a storage: offset, transposed, sliced, scalar and empty', async () => {
+    const file = await open({
+      dict: {
+        offset: six({ offset: 2, shape: [2, 2], stride: [2, 1] }),
+        transposed: six({ shape: [3, 2], stride: [1, 3] }),
+        sliced: six({ offset: 1, shape: [2], stride: [3] }),
+        scalar: six({ offset: 5, shape: [], stride: [] }),
+        empty: six({ shape: [0, 4], stride: [4, 1] }),
+      },
+    });
+    expect([...(await file.readFloat32('offset'))]).toEqual([2, 3, 4, 5]);
+    expect([...(await file.readFloat32('transposed'))]).toEqual([0, 3, 1, 4, 2, 5]);
+    expect([...(await file.readFloat32('transposed', 1, 1))]).toEqual([1, 4]);
+    expect([...(await file.readRaw('transposed', 6, 4))]).toEqual([
+      ...new Uint8Array(Float32Array.of(0, 3, 1).buffer).slice(6, 10),
+    ]);
+    expect([...(await file.readFloat32('sliced'))]).toEqual([1, 4]);
+    expect([...(await file.readFloat32('scalar'))]).toEqual([5]);
+    expect(await file.readFloat32('empty')).toHaveLength(0);
+    await refusedWith('bad-file', () => file.readRaw('offset', 0, 20));
+  });
+
+  it('takes parameters and the records that newer torch adds', async () => {
+    const parameter: Picklable = {
+      call: 'torch._utils._rebuild_parameter',
+      args: [six({ shape: [6], stride: [1] }), true, { call: 'collections.OrderedDict', args: [] }],
+    };
+    const file = await open(
+      { dict: { w: parameter } },
+      {
+        byteorder: new TextEncoder().encode('little'),
+        '.data/serialization_id': new Uint8Array(40),
+        version: new TextEncoder().encode('3\n'),
+      },
+    );
+    expect([...(await file.readFloat32('w'))]).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it('refuses big-endian files, compressed records and archives of other programs', async () => {
+    const value = { dict: { w: six({ shape: [6], stride: [1] }) } };
+    expect(
+      await refusedWith('unsupported', () => open(value, { byteorder: new TextEncoder().encode('big') })),
+    ).toContain('big-endian');
+    const filler = { filler: new Uint8Array(1000) };
+    expect(await refusedWith('unsupported', () => open(value, filler, { level: 6 }))).toContain('compressed');
+    const other = await archive({ 'readme.txt': new Uint8Array(3) });
+    expect(await refusedWith('bad-file', () => openTorchArchive(bytesAccess(other)))).toContain('data.pkl');
+    await refusedWith('bad-file', () => openTorchArchive(bytesAccess(new Uint8Array(100))));
+  });
+
+  it('refuses tensors that their storage or its record cannot hold', async () => {
+    for (const view of [
+      { shape: [7], stride: [1] },
+      { offset: 1, shape: [6], stride: [1] },
+      { shape: [2, 2], stride: [5, 1] },
+      { shape: [1000, 1000], stride: [0, 0] },
+    ])
+      await refusedWith('bad-pickle', () => open({ dict: { w: six(view) } }));
+    const larger = tensor('0', 'FloatStorage', 7, { shape: [7], stride: [1] });
+    expect(await refusedWith('bad-file', () => open({ dict: { w: larger } }))).toContain('data/0');
+    const elsewhere = tensor('9', 'FloatStorage', 6, { shape: [6], stride: [1] });
+    await refusedWith('bad-file', () => open({ dict: { w: elsewhere } }));
+  });
+});

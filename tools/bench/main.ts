@@ -1,0 +1,83 @@
+/**
+ * `npm run bench [-- --skip-block] [--webgpu] [--convert]`
+ *
+ * Prints, in one run: a LLaMA-2-7B layer (q4, 600 tokens) beside a plain float32 MatMul of the same provider, with its error
+ * against a twin; a whole prediction of the default package by stage, with the share spent outside kernels. `--convert` also makes
+ * a checkpoint of full 7B shape (15 GB in the temporary folder, deleted afterwards) and converts it.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createNodeRuntime } from '../../src/model/runtime/node.ts';
+import { openHarness } from '../harness/browser.ts';
+import { openPackageFolder } from '../node/package-folder.ts';
+import { benchLlamaBlock, type BlockBench } from './llama-block.ts';
+import { benchPolicyStep, type PolicyBench } from './policy-step.ts';
+
+const { values } = parseArgs({
+  options: {
+    'skip-block': { type: 'boolean', default: false },
+    webgpu: { type: 'boolean', default: false },
+    convert: { type: 'boolean', default: false },
+  },
+});
+const DEFAULT_PACKAGE = 'models/default/manifest.json';
+
+console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}\n`);
+
+const node = await createNodeRuntime();
+if (!values['skip-block']) printBlock('node', await benchLlamaBlock(node, { sampledRows: [0, 299, 599] }));
+printPolicy('node', await benchPolicyStep(node, await openPackageFolder('public/models/default')));
+await node.dispose();
+
+const browser = await openHarness();
+if (!values['skip-block']) {
+  const options = { sampledRows: [0, 299, 599] };
+  printBlock('wasm', await browser.run<BlockBench>('llama-block', { backend: 'wasm', options }));
+}
+for (const backend of ['wasm', ...(values.webgpu ? ['webgpu'] : [])]) {
+  printPolicy(backend, await browser.run<PolicyBench>('policy-step', { backend, url: DEFAULT_PACKAGE }));
+}
+await browser.close();
+if (values.convert) benchConvert();
+
+function printBlock(backend: string, bench: BlockBench): void {
+  const list = (ms: number[]) => ms.map((value) => value.toFixed(0)).join(', ');
+  console.log(`LLaMA-2-7B layer, q4, 600 tokens, ${backend}`);
+  console.log(`  layer   ${bench.blockGflops.toFixed(1)} GFLOPS (${list(bench.blockMs)} ms)`);
+  console.log(
+    `  MatMul  ${bench.matMulGflops.toFixed(1)} GFLOPS (${list(bench.matMulMs)} ms), 600×4096×4096 f32`,
+  );
+  console.log(`  ratio   ${bench.ratio.toFixed(2)} (aim 0.80)`);
+  console.log(
+    `  largest error against the twin, rows ${bench.twinRows.join(', ')}: ${bench.twinError?.toExponential(1)} of the largest value\n`,
+  );
+}
+
+function printPolicy(backend: string, bench: PolicyBench): void {
+  console.log(`Prediction with "${bench.name}", ${backend}`);
+  console.log(
+    `  first actions after ${bench.coldMs.toFixed(0)} ms, then ${bench.stepMs.toFixed(1)} ms each (median of 20)`,
+  );
+  for (const { name, elapsedMs } of bench.stages)
+    console.log(`    ${name.padEnd(16)} ${elapsedMs.toFixed(2).padStart(8)} ms`);
+  console.log(
+    `  outside kernels ${(100 * bench.outsideShare).toFixed(1)} %, leaked tensors ${bench.leakedTensors}\n`,
+  );
+}
+
+/** In processes of their own, so that the peak memory is the converter's. */
+function benchConvert(): void {
+  const folder = mkdtempSync(join(tmpdir(), 'openvla-web-'));
+  const tool = (script: string, ...args: string[]) =>
+    execFileSync(process.execPath, ['tools/node/run.mjs', script, ...args], { stdio: 'inherit' });
+  try {
+    console.log('Converting a checkpoint of full 7B shape (random bf16) to 4 bits');
+    tool('tools/make-checkpoint.ts', join(folder, 'checkpoint'), '--shape', '7b');
+    tool('tools/convert/main.ts', join(folder, 'checkpoint'), join(folder, 'package'), '--bits', '4');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
