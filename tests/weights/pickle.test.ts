@@ -3,7 +3,7 @@ import { bytesAccess } from '../../src/model/weights/random-access.ts';
 import { unpickle } from '../../src/model/weights/pickle.ts';
 import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';
 import { archive, concat, pickle, type Picklable } from './make-archive.ts';
-import { refusedWith } from './refused.ts';
+import { refusalCode, refusedWith } from './refused.ts';
 
 const text = (ascii: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(ascii);
 const refused = (bytes: Uint8Array) => refusedWith('bad-pickle', () => unpickle(bytes));
@@ -41,10 +41,12 @@ describe('unpickle', () => {
     expect(await refused(text("cposix\nsystem\n(S'ls'\ntR."))).toContain('"posix.system"');
     expect(await refused(pickle({ call: 'builtins.eval', args: ['1'] }))).toContain('"builtins.eval"');
     expect(
-      await refused(
-        concat(text('X'), [2, 0, 0, 0], text('osX'), [6, 0, 0, 0], text('system'), [0x93], text(')R.')),
-      ),
-    ).toContain('"os.system"');
+      expect(
+        await refused(
+          concat(text('X'), [2, 0, 0, 0], text('osX'), [6, 0, 0, 0], text('system'), [0x93], text(')R.')),
+        ),
+      ).toContain('"os.system"'),
+    ).toContain('pickle');
     expect(await refused(text("(S'ls'\nios\nsystem\n."))).toMatch(/opcode 0x53|os\.system/);
     expect(await refused(text('(ios\nsystem\n.'))).toContain('"os.system"');
     expect(await refused(pickle({ global: 'torch.float32' }))).toContain('"torch.float32"');
@@ -54,23 +56,30 @@ describe('unpickle', () => {
   });
 
   it('calls nothing that is no callable, and no callable with other arguments', async () => {
-    await refused(pickle({ call: 'torch.FloatStorage', args: [] }));
-    await refused(pickle({ call: 'collections.OrderedDict', args: [[1]] }));
-    await refused(pickle({ call: 'torch._utils._rebuild_tensor_v2', args: [null, 0, 0, 0] }));
-    await refused(pickle({ call: 'torch._utils._rebuild_parameter', args: ['tensor'] }));
-    await refused(pickle({ persistent: ['storage', 'torch.FloatStorage', '0', 'cpu', 1] }));
+    expect(await refused(pickle({ call: 'torch.FloatStorage', args: [] }))).toContain('pickle');
+    expect(await refused(pickle({ call: 'collections.OrderedDict', args: [[1]] }))).toContain('pickle');
+    expect(
+      await refused(pickle({ call: 'torch._utils._rebuild_tensor_v2', args: [null, 0, 0, 0] })),
+    ).toContain('pickle');
+    expect(await refused(pickle({ call: 'torch._utils._rebuild_parameter', args: ['tensor'] }))).toContain(
+      'pickle',
+    );
+    expect(await refused(pickle({ persistent: ['storage', 'torch.FloatStorage', '0', 'cpu', 1] }))).toContain(
+      'pickle',
+    );
     // An instance's state, set on what is no dict.
-    await refused(text('](Nt)b.'));
+    expect(await refused(text('](Nt)b.'))).toContain('pickle');
   });
 
   it('refuses to end with something that is no data', async () => {
     for (const program of ['(.', 'ccollections\nOrderedDict\n.', '.', '0.', 't.', 'h\0.', 'Q.'])
-      await refused(text(program));
+      expect(await refused(text(program))).toContain('pickle');
   });
 
   it('stops at every truncation', async () => {
     const whole = pickle({ dict: { weights: [1, 'two', { tuple: [3, 4] }] } });
-    for (let length = 0; length < whole.length; length++) await refused(whole.slice(0, length));
+    for (let length = 0; length < whole.length; length++)
+      expect(await refused(whole.slice(0, length))).toContain('pickle');
   });
 
   it('refuses giant lengths without allocating', async () => {
@@ -79,7 +88,7 @@ describe('unpickle', () => {
       concat([0x8a], [255]),
       concat([0x8c], [255]),
     ])
-      await refused(concat(program, text('.')));
+      expect(await refused(concat(program, text('.')))).toContain('pickle');
   });
 
   it('does not turn a nested or repeated list into a name', async () => {
@@ -87,9 +96,11 @@ describe('unpickle', () => {
     const doubling = Array.from({ length: 60 }, (_, i) =>
       concat(text('(h'), [i], text('h'), [i], text('tq'), [i + 1]),
     );
-    await refused(
-      concat(text(')q'), [0], ...doubling, text('X'), [1, 0, 0, 0], text('x'), [0x93], text('.')),
-    );
+    expect(
+      await refused(
+        concat(text(')q'), [0], ...doubling, text('X'), [1, 0, 0, 0], text('x'), [0x93], text('.')),
+      ),
+    ).toContain('pickle');
     const deep = concat(
       text('('.repeat(100_000)),
       text('t'.repeat(100_000)),
@@ -98,7 +109,7 @@ describe('unpickle', () => {
       text('x'),
       [0x93, 0x2e],
     );
-    await refused(deep);
+    expect(await refused(deep)).toContain('pickle');
   });
 
   it('refuses more values than a checkpoint has', async () => {
@@ -111,7 +122,9 @@ describe('hostile archives', () => {
     openTorchArchive(bytesAccess(await archive({ 'data.pkl': program })));
 
   it('refuses a dict that holds itself', async () => {
-    await refusedWith('bad-pickle', () => open(concat(text('}q\0X'), [1, 0, 0, 0], text('ah\0s.'))));
+    expect(await refusalCode(() => open(concat(text('}q\0X'), [1, 0, 0, 0], text('ah\0s.'))))).toBe(
+      'bad-pickle',
+    );
   });
 
   it('refuses a memo bomb of dicts', async () => {
@@ -125,14 +138,16 @@ describe('hostile archives', () => {
         [i + 1],
       );
     const start = performance.now();
-    await refusedWith('bad-pickle', () =>
-      open(concat(text('}q'), [0], ...Array.from({ length: 30 }, (_, i) => level(i)), text('.'))),
-    );
+    expect(
+      await refusalCode(() =>
+        open(concat(text('}q'), [0], ...Array.from({ length: 30 }, (_, i) => level(i)), text('.'))),
+      ),
+    ).toBe('bad-pickle');
     expect(performance.now() - start).toBeLessThan(5000);
   });
 
   it('refuses names of absurd length', async () => {
-    await refusedWith('bad-pickle', () => open(pickle({ dict: { ['k'.repeat(2000)]: 1 } })));
+    expect(await refusalCode(() => open(pickle({ dict: { ['k'.repeat(2000)]: 1 } })))).toBe('bad-pickle');
   });
 
   it('takes no other object for a tensor', async () => {

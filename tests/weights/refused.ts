@@ -12,6 +12,11 @@ export async function refusal(call: () => unknown): Promise<ModelError> {
   throw new Error('Nothing was refused.');
 }
 
+/** The code of the ModelError that a call fails with. */
+export async function refusalCode(call: () => unknown): Promise<ErrorCode> {
+  return (await refusal(call)).code;
+}
+
 /** Expects a ModelError of that code; gives its message. */
 export async function refusedWith(code: ErrorCode, call: () => unknown): Promise<string> {
   const error = await refusal(call);

@@ -2,14 +2,18 @@
  * `npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [options]`: an upstream checkpoint folder → a policy package.
  * Streams: memory does not grow with the checkpoint.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/model/errors.ts';
 import { storageEncoding, type Bits } from '../../src/model/network/storage-encoding.ts';
-import { policyConfigFromCheckpoint, type PolicyConfig } from '../../src/model/policy/config.ts';
-import { ROBOT_PROFILES } from '../../src/model/policy/robot-profiles.ts';
+import {
+  parseRobotProfile,
+  policyConfigFromCheckpoint,
+  type PolicyConfig,
+} from '../../src/model/policy/config.ts';
+import { ROBOT_PROFILES, type RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import { formatBytes } from '../../src/model/policy/capability.ts';
 import { openCheckpoint, type Checkpoint } from '../../src/model/weights/checkpoint.ts';
 import { shardBytes } from '../../src/model/weights/manifest.ts';
@@ -24,7 +28,8 @@ const USAGE = `usage: npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [op
   <out>                 folder of the package; replaced if it is a package, refused if it is anything else
   --bits                4 and 8 quantise the large matrices in blocks of 32; 16 stores f16; 32 stores f32
   --name, --description shown on the page
-  --profile             ${Object.keys(ROBOT_PROFILES).join(', ')} (default: follows from the statistics)
+  --profile             ${Object.keys(ROBOT_PROFILES).join(', ')}, or a .json file with a profile (docs/packages.md);
+                        default: follows from the statistics
   --images N            number of camera images, where it differs from the profile's
   --no-center-crop      for policies trained without image augmentation
   --unnorm-key KEY      default statistics (default: the first)`;
@@ -112,7 +117,7 @@ function configOf(checkpoint: Checkpoint): PolicyConfig {
     statistics: checkpoint.statistics,
     shapes: new Map([...checkpoint.tensors.entries].map(([name, { shape }]) => [name, shape])),
     centerCrop: values['center-crop'],
-    ...(values.profile ? { profile: values.profile } : {}),
+    ...(values.profile ? { profile: profileOf(values.profile) } : {}),
     ...(values.images ? { images: Number(values.images) } : {}),
     ...(values['unnorm-key'] ? { unnormKey: values['unnorm-key'] } : {}),
   });
@@ -135,6 +140,10 @@ async function tokenizerOf(
     );
   }
   return new TextEncoder().encode(JSON.stringify(await llama2TokenizerJson()));
+}
+
+function profileOf(name: string): string | RobotProfile {
+  return name.endsWith('.json') ? parseRobotProfile(JSON.parse(readFileSync(name, 'utf8'))) : name;
 }
 
 async function refuseForeignFolder(target: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** Every golden case on every backend in fp32, and in 8 and 4 bits on Node: what `npm test` runs. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BlockBench } from '../bench/llama-block.ts';
 import { openHarness } from '../harness/browser.ts';
 import { worstOf, type Row } from './compare.ts';
 import { runParity, runParityIn, serveFolders, type ParityOptions } from './host.ts';
@@ -53,6 +54,19 @@ for (const backend of ['wasm', 'webgpu'] as const) {
     await report(folder, options, () => runParityIn(browser, folder, options));
   }
 }
+
+// The real thing's size: one LLaMA-2-7B layer, 600 tokens, q4, through the same graph on WASM, against its twin.
+const block = await browser.run<BlockBench>('llama-block', {
+  backend: 'wasm',
+  options: { runs: 1, sampledRows: [0, 599] },
+});
+// q4 codes are exact in float32; 4096 and 11008 terms a sum leave about 1e-6 of the largest value.
+const BLOCK_TOLERANCE = 1e-5;
+const blockOk = block.twinError !== null && block.twinError <= BLOCK_TOLERANCE;
+if (!blockOk) failures += 1;
+console.log(
+  `${blockOk ? 'ok  ' : 'OVER'} LLaMA-2-7B layer on wasm: error ${block.twinError?.toExponential(2)} of ${BLOCK_TOLERANCE}`,
+);
 await browser.close();
 if (failures > 0) {
   console.error(`${failures} stages are over their tolerance.`);

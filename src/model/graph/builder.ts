@@ -78,7 +78,11 @@ export class GraphBuilder {
 
   /** Appends any op by name; the methods below are the readable form. */
   apply(op: OpName, inputs: readonly Value[], attrs: Attrs = {}): Value {
-    const shape = opNamed(op).infer(inputs, attrs);
+    const { arity, infer } = opNamed(op);
+    if (inputs.length < arity[0] || inputs.length > arity[1]) {
+      throw badShape(op, `${inputs.length} inputs`, `${arity[0]} to ${arity[1]}`);
+    }
+    const shape = infer(inputs, attrs);
     checkShape(op, shape);
     const output = this.#value('float32', shape);
     this.#nodes.push({ op, inputs, attrs, output });

@@ -24,6 +24,8 @@ export interface Lowering {
 export type OnnxAttrs = Record<string, number | { int: number } | { ints: readonly number[] }>;
 
 interface Definition<A> {
+  /** Fewest and most inputs. */
+  readonly arity: readonly [number, number];
   readonly infer: (inputs: readonly Value[], attrs: A) => Shape;
   /** Emits ONNX for the node; `names` are the inputs' ONNX names, in order. Returns the output's name. */
   readonly lower: (

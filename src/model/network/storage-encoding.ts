@@ -7,8 +7,9 @@ export type Bits = 4 | 8 | 16 | 32;
  * pooling, the last ViT block): an export has to give back a whole checkpoint.
  *
  * At 4 and 8 bits the matrices that `linear` multiplies are quantised. What is small or sensitive stays f32: norms, biases, LayerScale, FiLM,
- * position embeddings, patch embedding, and the modules that are trained from scratch. The token embedding is
- * a table, not a product: its error enters the residual stream unattenuated, so it is kept as f16.
+ * position embeddings and the patch embedding. The modules that are trained from scratch are kept as f16, which holds
+ * the bf16 they are saved in; so is the token embedding: it is a table, not a product, and its error would enter the
+ * residual stream unattenuated.
  */
 export function storageEncoding(name: string, shape: Shape, bits: Bits): 'f32' | 'f16' | 'q8' | 'q4' {
   if (bits === 32) return 'f32';
@@ -16,6 +17,7 @@ export function storageEncoding(name: string, shape: Shape, bits: Bits): 'f32' |
   const module = /^(action_head|proprio_projector|noisy_action_projector)\./.test(name);
   const film = /\.blocks\.\d+\.(scale|shift)\./.test(name);
   if (name === 'language_model.model.embed_tokens.weight') return 'f16';
-  if (shape.length !== 2 || !name.endsWith('.weight') || module || film) return 'f32';
+  if (shape.length !== 2 || !name.endsWith('.weight') || film) return 'f32';
+  if (module) return 'f16';
   return bits === 4 ? 'q4' : 'q8';
 }

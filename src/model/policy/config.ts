@@ -50,6 +50,16 @@ const vit = v.object({
   eps: v.number(),
 });
 
+const profileSchema = v.object({
+  name: v.string(),
+  chunkSize: v.pipe(positive, v.maxValue(1000)),
+  actions: v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000)),
+  state: v.nullable(v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000))),
+  normalization: v.picklist(['bounds', 'bounds_q99']),
+  images: v.pipe(v.array(v.object({ name: v.string(), label: v.string() })), v.minLength(1), v.maxLength(8)),
+  controlHz: v.pipe(v.number(), v.minValue(0.01), v.maxValue(10_000)),
+});
+
 const policyConfigSchema = v.object({
   network: v.object({
     vits: v.pipe(v.array(vit), v.minLength(1), v.maxLength(2)),
@@ -65,19 +75,7 @@ const policyConfigSchema = v.object({
     }),
   }),
   head: v.picklist(['l1', 'diffusion', 'discrete']),
-  profile: v.object({
-    name: v.string(),
-    chunkSize: v.pipe(positive, v.maxValue(1000)),
-    actions: v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000)),
-    state: v.nullable(v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000))),
-    normalization: v.picklist(['bounds', 'bounds_q99']),
-    images: v.pipe(
-      v.array(v.object({ name: v.string(), label: v.string() })),
-      v.minLength(1),
-      v.maxLength(8),
-    ),
-    controlHz: v.pipe(v.number(), v.minValue(0.01), v.maxValue(10_000)),
-  }),
+  profile: profileSchema,
   tokens: v.object({ bos: count, empty: count, placeholder: count, stop: count, vocabulary: positive }),
   actionBins: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(65_536)),
   diffusion: v.nullable(v.object({ trainSteps: positive, inferenceSteps: positive })),
@@ -119,8 +117,8 @@ export interface CheckpointFacts {
   /** dataset_statistics.json; null falls back to config.json's norm_stats. */
   readonly statistics: Record<string, unknown> | null;
   readonly shapes: Shapes;
-  /** Name of a robot profile; guessed from statistics and shapes when missing. */
-  readonly profile?: string;
+  /** A robot profile or the name of a known one; guessed from statistics and shapes when missing. */
+  readonly profile?: string | RobotProfile;
   /** Number of images, where it differs from the profile's. */
   readonly images?: number;
   /** Default true: official OFT checkpoints are trained with image augmentation. */
@@ -176,7 +174,20 @@ function headOf(shapes: Shapes): PolicyConfig['head'] {
   return 'discrete';
 }
 
-function profileFor(name: string | undefined, key: string, actionDim: number): RobotProfile {
+/** A profile written as JSON, for robots upstream has no constants for. @throws ModelError `bad-input` */
+export function parseRobotProfile(json: unknown): RobotProfile {
+  const result = v.safeParse(profileSchema, json);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  throw new ModelError(
+    'bad-input',
+    `The robot profile's ${v.getDotPath(issue) ?? 'content'} is wrong: ${issue.message}`,
+    'docs/packages.md shows one.',
+  );
+}
+
+function profileFor(name: string | RobotProfile | undefined, key: string, actionDim: number): RobotProfile {
+  if (typeof name === 'object') return name;
   const guess =
     /aloha/i.test(key) || actionDim === 14
       ? 'aloha'

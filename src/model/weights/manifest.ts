@@ -54,7 +54,10 @@ const manifestSchema = v.object({
   name: v.pipe(v.string(), v.maxLength(200)),
   description: v.pipe(v.string(), v.maxLength(10_000)),
   source: v.pipe(v.string(), v.maxLength(10_000)),
-  config: v.record(v.string(), v.unknown()),
+  config: v.custom<Record<string, unknown>>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'no object',
+  ),
   parameters: size,
   tokenizer: file,
   shards: v.pipe(v.array(file), v.minLength(1), v.maxLength(4096)),
@@ -113,9 +116,12 @@ function parseJson(text: string): unknown {
 }
 
 function checkFiles(manifest: Manifest): void {
-  const paths = [manifest.tokenizer, ...manifest.shards].map(({ path }) => path);
-  const twice = paths.find((path, i) => paths.indexOf(path) !== i);
-  if (twice) throw damaged(`the file ${twice} is listed twice`);
+  // The manifest itself lies beside them.
+  const paths = new Set(['manifest.json']);
+  for (const { path } of [manifest.tokenizer, ...manifest.shards]) {
+    if (paths.has(path)) throw damaged(`the file ${path} is listed twice`);
+    paths.add(path);
+  }
   if (shardBytes(manifest) > MAX_TOTAL_BYTES)
     throw damaged(`its shards add up to ${shardBytes(manifest)} bytes`);
 }

@@ -11,6 +11,8 @@ interface Heads {
   readonly scale: number;
 }
 
+const isCount = (n: number): boolean => Number.isInteger(n) && n > 0;
+
 function splitHeads(g: GraphBuilder, x: Value, heads: number): Value {
   const [batch, length, width] = x.shape as [number, number, number];
   return g.transpose(g.reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
@@ -49,11 +51,14 @@ function sumHeads(g: GraphBuilder, x: Value, kvHeads: number): Value {
  * q [B, S, heads·D]; k, v [B, T, kvHeads·D]; bias, if given, broadcasts to [B, heads, S, T].
  */
 export const attention = defineOp<Heads>({
+  arity: [3, 4],
   infer: ([q, k, v, bias], { heads, kvHeads }) => {
     expectFloat('attention', q!, k!, v!, ...(bias ? [bias] : []));
     const [batch, length, width] = q!.shape;
     const [kBatch, total, kWidth] = k!.shape;
     const fits =
+      isCount(heads) &&
+      isCount(kvHeads) &&
       q!.shape.length === 3 &&
       sameShape(k!.shape, v!.shape) &&
       batch === kBatch &&
@@ -165,11 +170,17 @@ interface RopeHeads {
 
 /** Rotary embedding, rotate-half layout. x [B, S, heads·D]; cos, sin [S, D/2] (RoFormer; HF LLaMA). */
 export const rope = defineOp<RopeHeads>({
+  arity: [3, 3],
   infer: ([x, cos, sin], { heads }) => {
     expectFloat('rope', x!, cos!, sin!);
     const [, length, width] = x!.shape;
     const table = [length!, width! / heads / 2];
-    if (x!.shape.length !== 3 || !sameShape(cos!.shape, table) || !sameShape(sin!.shape, table)) {
+    if (
+      !isCount(heads) ||
+      x!.shape.length !== 3 ||
+      !sameShape(cos!.shape, table) ||
+      !sameShape(sin!.shape, table)
+    ) {
       throw badShape(
         'rope',
         `x ${show(x!.shape)}, cos ${show(cos!.shape)}`,

@@ -18,6 +18,7 @@ function evaluateBinary(f: Binary) {
 
 function binary(onnx: string, f: Binary, vjp: OpDefinition['vjp']): OpDefinition {
   return defineOp({
+    arity: [2, 2],
     infer: ([a, b]) => {
       expectFloat(onnx, a!, b!);
       return broadcastShapes(onnx, a!.shape, b!.shape);
@@ -63,6 +64,7 @@ export const div = binary(
 
 function unary(onnx: string, f: (x: number) => number, vjp: OpDefinition['vjp']): OpDefinition {
   return defineOp({
+    arity: [1, 1],
     infer: ([x]) => {
       expectFloat(onnx, x!);
       return x!.shape;
@@ -79,6 +81,7 @@ export const sqrt = unary('Sqrt', Math.sqrt, (g, { output }, dy) => [g.scale(g.d
 
 /** Step function, 1 where x > 0: the derivative of ReLU. It has no gradient of its own. */
 export const step = defineOp({
+  arity: [1, 1],
   infer: ([x]) => {
     expectFloat('step', x!);
     return x!.shape;
@@ -123,6 +126,7 @@ interface Scalar {
 
 /** x · value. */
 export const scale = defineOp<Scalar>({
+  arity: [1, 1],
   infer: ([x]) => {
     expectFloat('scale', x!);
     return x!.shape;
@@ -134,6 +138,7 @@ export const scale = defineOp<Scalar>({
 
 /** x + value. */
 export const addScalar = defineOp<Scalar>({
+  arity: [1, 1],
   infer: ([x]) => {
     expectFloat('addScalar', x!);
     return x!.shape;

@@ -1,7 +1,11 @@
 import { defineOp } from '../op.ts';
 import { badShape, broadcastShapes, expectFloat, sameShape, show } from '../shape-check.ts';
-import { sizeOf, stridesOf } from '../types.ts';
+import { sizeOf, stridesOf, type Value } from '../types.ts';
 import { broadcastIndex, stridedIndex } from './indexing.ts';
+
+function checkAxis(op: string, x: Value, axis: number): void {
+  if (x.shape[axis] === undefined) throw badShape(op, `axis ${axis}`, `an axis of ${show(x.shape)}`);
+}
 
 interface Target {
   readonly [name: string]: readonly number[];
@@ -9,6 +13,7 @@ interface Target {
 }
 
 export const reshape = defineOp<Target>({
+  arity: [1, 1],
   infer: ([x], { shape }) => {
     expectFloat('reshape', x!);
     if (sizeOf(shape) !== sizeOf(x!.shape)) {
@@ -23,6 +28,7 @@ export const reshape = defineOp<Target>({
 
 /** Repeats along axes of length 1 (and new leading axes) until the shape is reached. */
 export const expand = defineOp<Target>({
+  arity: [1, 1],
   infer: ([x], { shape }) => {
     expectFloat('expand', x!);
     if (!sameShape(broadcastShapes('expand', x!.shape, shape), shape)) {
@@ -44,6 +50,7 @@ interface Permutation {
 }
 
 export const transpose = defineOp<Permutation>({
+  arity: [1, 1],
   infer: ([x], { perm }) => {
     expectFloat('transpose', x!);
     const sorted = perm.toSorted((a, b) => a - b);
@@ -73,10 +80,12 @@ interface Axis {
 }
 
 export const concat = defineOp<Axis>({
+  arity: [1, Infinity],
   infer: (inputs, { axis }) => {
     expectFloat('concat', ...inputs);
     const first = inputs[0];
     if (!first) throw badShape('concat', 'no inputs', 'at least one');
+    checkAxis('concat', first, axis);
     let total = 0;
     for (const { shape } of inputs) {
       const fits =
@@ -124,10 +133,12 @@ interface Range extends Axis {
 }
 
 export const slice = defineOp<Range>({
+  arity: [1, 1],
   infer: ([x], { axis, start, end }) => {
     expectFloat('slice', x!);
+    checkAxis('slice', x!, axis);
     const dim = x!.shape[axis]!;
-    if (!(start >= 0 && start < end && end <= dim)) {
+    if (!(Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start < end && end <= dim)) {
       throw badShape('slice', `${start}…${end} on an axis of ${dim}`, '0 ≤ start < end ≤ length');
     }
     return x!.shape.with(axis, end - start);
@@ -151,9 +162,13 @@ interface Padding extends Axis {
 
 /** Zeros before and after along one axis. */
 export const pad = defineOp<Padding>({
+  arity: [1, 1],
   infer: ([x], { axis, before, after }) => {
     expectFloat('pad', x!);
-    if (before < 0 || after < 0) throw badShape('pad', `${before} and ${after}`, 'no negative padding');
+    checkAxis('pad', x!, axis);
+    if (![before, after].every((count) => Number.isInteger(count) && count >= 0)) {
+      throw badShape('pad', `${before} and ${after}`, 'whole numbers from 0');
+    }
     return x!.shape.with(axis, before + x!.shape[axis]! + after);
   },
   lower: (to, names, { inputs: [x], attrs }) => {
@@ -182,6 +197,7 @@ interface Axes {
 
 /** Sum over `axes`, which stay as axes of length 1. */
 export const reduceSum = defineOp<Axes>({
+  arity: [1, 1],
   infer: ([x], { axes }) => {
     expectFloat('reduceSum', x!);
     if (axes.some((axis) => x!.shape[axis] === undefined)) {

@@ -26,6 +26,7 @@ function rowsOf(value: Value): number {
 
 /** x[…, K] · Wᵀ (W is [N, K] as torch stores it) + bias[N] if given → […, N]. */
 export const linear = defineOp<Attrs>({
+  arity: [2, 3],
   infer: ([x, weight, bias]) => {
     expectFloat('linear', x!, ...(bias ? [bias] : []));
     const [n, k] = weightDims('linear', weight!);
@@ -93,6 +94,7 @@ export const linear = defineOp<Attrs>({
 
 /** dy[…, N] · W (W is [N, K]) → […, K]: what `linear` needs for the gradient of its input. */
 export const linearTransposed = defineOp<Attrs>({
+  arity: [2, 2],
   infer: ([dy, weight]) => {
     expectFloat('linearTransposed', dy!);
     const [n, k] = weightDims('linearTransposed', weight!);
@@ -146,6 +148,7 @@ export const linearTransposed = defineOp<Attrs>({
 
 /** Batched matrix product a[…, M, K] · b[…, K, N] with NumPy broadcasting of the leading axes. */
 export const matMul = defineOp<Attrs>({
+  arity: [2, 2],
   infer: ([a, b]) => {
     expectFloat('matMul', a!, b!);
     const [m, k] = a!.shape.slice(-2);

@@ -31,6 +31,7 @@ function mean(row: Float64Array): number {
 
 /** (x − mean) / √(var + eps) · weight + bias over the last axis (torch.nn.LayerNorm). */
 export const layerNorm = defineOp<Epsilon>({
+  arity: [3, 3],
   infer: ([x, weight, bias]) => {
     expectFloat('layerNorm', x!, weight!, bias!);
     checkVector('layerNorm', x!, weight!);
@@ -64,6 +65,7 @@ export const layerNorm = defineOp<Epsilon>({
 
 /** x / √(mean(x²) + eps) · weight over the last axis (LlamaRMSNorm). */
 export const rmsNorm = defineOp<Epsilon>({
+  arity: [2, 2],
   infer: ([x, weight]) => {
     expectFloat('rmsNorm', x!, weight!);
     checkVector('rmsNorm', x!, weight!);
@@ -90,6 +92,7 @@ export const rmsNorm = defineOp<Epsilon>({
 
 /** exp(x) / Σ exp(x) over the last axis. */
 export const softmax = defineOp({
+  arity: [1, 1],
   infer: ([x]) => {
     expectFloat('softmax', x!);
     lastDim('softmax', x!);

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import {
+  assessCapability,
+  formatBytes,
+  type Machine,
+  type PackageDemand,
+} from '../../src/model/policy/capability.ts';
+
+const GB = 2 ** 30;
+const small: PackageDemand = {
+  storedBytes: 4e6,
+  weightBytes: 5e6,
+  largestTensorBytes: 3e6,
+  activationBytes: 1e6,
+};
+const large: PackageDemand = {
+  storedBytes: 4.2e9,
+  weightBytes: 4.5e9,
+  largestTensorBytes: 480e6,
+  activationBytes: 200e6,
+};
+const laptop: Machine = {
+  choice: { backend: 'wasm', reason: 'No GPU adapter was found.', adapter: null, limits: null, threads: 4 },
+  deviceMemoryGib: 8,
+  storage: { quota: 50e9, usage: 1e9 },
+  alreadyStored: 0,
+};
+const workstation: Machine = {
+  ...laptop,
+  choice: {
+    backend: 'webgpu',
+    reason: 'Runs on the GPU.',
+    adapter: { vendor: 'nvidia', architecture: '', description: '', isFallback: false },
+    limits: { maxBufferSize: 4 * GB, maxStorageBufferBindingSize: 2 * GB },
+    threads: 8,
+  },
+};
+const statusOf = (demand: PackageDemand, machine: Machine, id: string) =>
+  assessCapability(demand, machine).checks.find((check) => check.id === id)?.status;
+
+describe('assessCapability', () => {
+  it('lets a small policy run anywhere', () => {
+    expect(assessCapability(small, laptop).verdict).toBe('ok');
+    expect(assessCapability(small, { ...laptop, deviceMemoryGib: null, storage: null }).verdict).toBe('ok');
+  });
+
+  it('refuses 7B without a GPU: it does not fit a WASM heap', () => {
+    const { verdict, checks } = assessCapability(large, laptop);
+    expect(verdict).toBe('no');
+    expect(checks.find(({ id }) => id === 'memory')).toMatchObject({
+      status: 'fail',
+      found: '3.2 GB usable by WebAssembly',
+    });
+  });
+
+  it('runs 7B on a GPU whose buffers are large enough, and only there', () => {
+    expect(assessCapability(large, workstation).verdict).toBe('ok');
+    const limits = { maxBufferSize: 256e6, maxStorageBufferBindingSize: 128e6 };
+    const weak: Machine = { ...workstation, choice: { ...workstation.choice, limits } };
+    expect(assessCapability(large, weak).verdict).toBe('no');
+    expect(statusOf(large, weak, 'limits')).toBe('fail');
+  });
+
+  it('counts what is stored already as room that is not needed', () => {
+    const full: Machine = { ...workstation, storage: { quota: 5e9, usage: 4.5e9 } };
+    expect(statusOf(large, full, 'storage')).toBe('fail');
+    expect(statusOf(large, { ...full, alreadyStored: large.storedBytes }, 'storage')).toBe('ok');
+  });
+
+  it('warns of a single thread, and says why', () => {
+    const single: Machine = { ...laptop, choice: { ...laptop.choice, threads: 1 } };
+    const threads = assessCapability(small, single).checks.find(({ id }) => id === 'threads');
+    expect(threads?.status).toBe('warn');
+    expect(threads?.hint).toMatch(/COOP and COEP/);
+  });
+
+  it('every check that is not ok says what to do', () => {
+    const machine: Machine = {
+      ...laptop,
+      storage: { quota: 1, usage: 1 },
+      choice: { ...laptop.choice, threads: 1 },
+    };
+    for (const check of assessCapability(large, machine).checks) {
+      if (check.status !== 'ok') expect(check.hint, check.id).not.toBe('');
+    }
+  });
+});
+
+it('formats bytes as file managers do', () => {
+  expect([0, 999, 1500, 2.8e6, 4.2e9].map(formatBytes)).toEqual([
+    '0 B',
+    '999 B',
+    '1.5 KB',
+    '2.8 MB',
+    '4.2 GB',
+  ]);
+});
