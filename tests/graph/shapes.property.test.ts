@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../src/model/errors.ts';
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
@@ -32,6 +32,7 @@ describe('shape inference', () => {
   it('takes any op, shapes and attributes, or refuses them with a ModelError', () => {
     const names = Object.keys(ops) as OpName[];
     let accepted = 0;
+    let largest = 0;
     fc.assert(
       fc.property(
         fc.constantFrom(...names),
@@ -41,18 +42,18 @@ describe('shape inference', () => {
           try {
             const g = new GraphBuilder('random');
             const inputs: Value[] = shapes.map((dims, i) => g.input(`x${i}`, dims));
-            g.output('y', g.apply(op, inputs, given as Attrs));
+            g.output('y', g.apply(op, inputs, given));
             const model = toOnnx(g.build());
             accepted += 1;
-            expect(model.bytes.byteLength).toBeLessThan(100_000);
+            largest = Math.max(largest, model.bytes.byteLength);
           } catch (error) {
-            if (!(error instanceof ModelError)) throw error;
-            expect(error.code).toBe('bad-shape');
+            if (!(error instanceof ModelError) || error.code !== 'bad-shape') throw error;
           }
         },
       ),
       { numRuns: 5000, seed: 11 },
     );
     expect(accepted).toBeGreaterThan(20);
+    expect(largest).toBeLessThan(100_000);
   });
 });

@@ -123,7 +123,7 @@ it.each(ENCODINGS)(
 
     const all = decodeFloat32(whole);
     expect([...decodeRows(whole, [6, 0, 6])]).toEqual(
-      [6, 0, 6].flatMap((row) => [...all.slice(row * 45, (row + 1) * 45)]),
+      [6, 0, 6].flatMap((row) => Array.from(all.subarray(row * 45, (row + 1) * 45))),
     );
   },
 );

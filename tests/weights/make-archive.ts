@@ -78,5 +78,5 @@ export async function archive(
   const writer = new ZipWriter(new Uint8ArrayWriter(), { level: options.level ?? 0, useWebWorkers: false });
   for (const [name, bytes] of Object.entries(records))
     await writer.add(`archive/${name}`, new Uint8ArrayReader(bytes));
-  return (await writer.close()) as Uint8Array<ArrayBuffer>;
+  return writer.close();
 }

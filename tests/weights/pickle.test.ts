@@ -40,13 +40,8 @@ describe('unpickle', () => {
   it('runs nothing and names what was asked for', async () => {
     expect(await refused(text("cposix\nsystem\n(S'ls'\ntR."))).toContain('"posix.system"');
     expect(await refused(pickle({ call: 'builtins.eval', args: ['1'] }))).toContain('"builtins.eval"');
-    expect(
-      expect(
-        await refused(
-          concat(text('X'), [2, 0, 0, 0], text('osX'), [6, 0, 0, 0], text('system'), [0x93], text(')R.')),
-        ),
-      ).toContain('"os.system"'),
-    ).toContain('pickle');
+    const stackGlobal = [text('X'), [2, 0, 0, 0], text('osX'), [6, 0, 0, 0], text('system'), [0x93]];
+    expect(await refused(concat(...stackGlobal, text(')R.')))).toContain('"os.system"');
     expect(await refused(text("(S'ls'\nios\nsystem\n."))).toMatch(/opcode 0x53|os\.system/);
     expect(await refused(text('(ios\nsystem\n.'))).toContain('"os.system"');
     expect(await refused(pickle({ global: 'torch.float32' }))).toContain('"torch.float32"');
@@ -117,10 +112,19 @@ describe('unpickle', () => {
   });
 });
 
-describe('hostile archives', () => {
-  const open = async (program: Uint8Array<ArrayBuffer>) =>
-    openTorchArchive(bytesAccess(await archive({ 'data.pkl': program })));
+const open = async (program: Uint8Array<ArrayBuffer>) =>
+  openTorchArchive(bytesAccess(await archive({ 'data.pkl': program })));
 
+/** Dict number i + 1, which holds the one before under ten names. */
+const level = (i: number) =>
+  concat(
+    text('}('),
+    ...Array.from({ length: 10 }, (_, k) => concat(text('X'), [1, 0, 0, 0], text(String(k)), text('h'), [i])),
+    text('uq'),
+    [i + 1],
+  );
+
+describe('hostile archives', () => {
   it('refuses a dict that holds itself', async () => {
     expect(await refusalCode(() => open(concat(text('}q\0X'), [1, 0, 0, 0], text('ah\0s.'))))).toBe(
       'bad-pickle',
@@ -128,15 +132,7 @@ describe('hostile archives', () => {
   });
 
   it('refuses a memo bomb of dicts', async () => {
-    // Each dict holds the one before under ten names: 10^30 values.
-    const key = (i: number) => concat(text('X'), [1, 0, 0, 0], text(String(i)));
-    const level = (i: number) =>
-      concat(
-        text('}('),
-        ...Array.from({ length: 10 }, (_, k) => concat(key(k), text('h'), [i])),
-        text('uq'),
-        [i + 1],
-      );
+    // Thirty levels are 10^30 values.
     const start = performance.now();
     expect(
       await refusalCode(() =>

@@ -126,16 +126,17 @@ describe('openSafetensors', () => {
   });
 });
 
-describe('openShardedSafetensors', () => {
-  const shard = (name: string, value: number) =>
-    bytesAccess(
-      concat(
-        safetensorsHeader([{ name, dtype: 'F32', shape: [1] }]),
-        new Uint8Array(Float32Array.of(value).buffer),
-      ),
-    );
-  const open = async (path: string) => shard(path === 'one.safetensors' ? 'a' : 'b', path.length);
+const shard = (name: string, value: number) =>
+  bytesAccess(
+    concat(
+      safetensorsHeader([{ name, dtype: 'F32', shape: [1] }]),
+      new Uint8Array(Float32Array.of(value).buffer),
+    ),
+  );
 
+const open = async (path: string) => shard(path === 'one.safetensors' ? 'a' : 'b', path.length);
+
+describe('openShardedSafetensors', () => {
   it('reads each tensor from the file the index names', async () => {
     const index = { weight_map: { a: 'one.safetensors', b: 'three.safetensors' } };
     const file = await openShardedSafetensors(index, open);

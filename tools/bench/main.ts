@@ -43,8 +43,9 @@ for (const backend of ['wasm', ...(values.webgpu ? ['webgpu'] : [])]) {
 await browser.close();
 if (values.convert) benchConvert();
 
+const list = (ms: number[]): string => ms.map((value) => value.toFixed(0)).join(', ');
+
 function printBlock(backend: string, bench: BlockBench): void {
-  const list = (ms: number[]) => ms.map((value) => value.toFixed(0)).join(', ');
   console.log(`LLaMA-2-7B layer, q4, 600 tokens, ${backend}`);
   console.log(`  layer   ${bench.blockGflops.toFixed(1)} GFLOPS (${list(bench.blockMs)} ms)`);
   console.log(
@@ -68,11 +69,13 @@ function printPolicy(backend: string, bench: PolicyBench): void {
   );
 }
 
+function tool(script: string, ...args: string[]): void {
+  execFileSync(process.execPath, ['tools/node/run.mjs', script, ...args], { stdio: 'inherit' });
+}
+
 /** In processes of their own, so that the peak memory is the converter's. */
 function benchConvert(): void {
   const folder = mkdtempSync(join(tmpdir(), 'openvla-web-'));
-  const tool = (script: string, ...args: string[]) =>
-    execFileSync(process.execPath, ['tools/node/run.mjs', script, ...args], { stdio: 'inherit' });
   try {
     console.log('Converting a checkpoint of full 7B shape (random bf16) to 4 bits');
     tool('tools/make-checkpoint.ts', join(folder, 'checkpoint'), '--shape', '7b');

@@ -24,6 +24,12 @@ export interface PolicyBench {
 
 const OWN_KERNELS = new Set(['image processor', 'action head', 'action tokens']);
 
+const frame = (seed: number) => ({
+  width: 640,
+  height: 480,
+  data: Uint8ClampedArray.from({ length: 640 * 480 * 4 }, (_, i) => (i * seed) & 255),
+});
+
 export async function benchPolicyStep(
   runtime: Runtime,
   reader: PackageReader,
@@ -35,11 +41,6 @@ export async function benchPolicyStep(
   const policy = await Policy.load(config, reader, runtime);
   const observer = createObserver(config, runtime, () => {
     throw new Error('The bench sends raw images.');
-  });
-  const frame = (seed: number) => ({
-    width: 640,
-    height: 480,
-    data: Uint8ClampedArray.from({ length: 640 * 480 * 4 }, (_, i) => (i * seed) & 255),
   });
   const frames = config.profile.images.map((_, i) => frame(7 + 2 * i));
   const state = config.profile.state && config.profile.state.map(() => 0);
