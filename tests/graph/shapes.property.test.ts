@@ -4,7 +4,7 @@ import { ModelError } from '../../src/model/errors.ts';
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { toOnnx } from '../../src/model/graph/onnx.ts';
 import { ops, type OpName } from '../../src/model/graph/ops/index.ts';
-import type { Attrs, Value } from '../../src/model/graph/types.ts';
+import type { Value } from '../../src/model/graph/types.ts';
 
 const dim = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constantFrom(0, -1, 1.5, NaN, 2 ** 31, Infinity));
 const shape = fc.array(dim, { maxLength: 5 });

@@ -2,7 +2,9 @@ import { evaluate } from '../../src/model/graph/evaluate.ts';
 import { vjp } from '../../src/model/graph/vjp.ts';
 import type { Graph } from '../../src/model/graph/types.ts';
 import type { Runtime, Tensors } from '../../src/model/runtime/runtime.ts';
-import { opCases, randomFeeds } from '../../tests/graph/op-cases.ts';
+import { decodeFloat32, encodeTensor } from '../../src/model/weights/encoding.ts';
+import { llamaBlockGraph, vitBlockGraph } from '../../tests/graph/block-cases.ts';
+import { opCases, randomFeeds, type OpCase } from '../../tests/graph/op-cases.ts';
 
 export interface OpResult {
   name: string;
@@ -14,7 +16,7 @@ export interface OpResult {
 /** Every op, forward and backward, on one runtime against the float64 evaluator. */
 export async function runOps(runtime: Runtime): Promise<OpResult[]> {
   const results: OpResult[] = [];
-  for (const { name, graph, wrt, range } of opCases) {
+  for (const { name, graph, wrt, range } of [...opCases, ...blockCases]) {
     for (const [kind, tested] of [
       ['forward', graph],
       ['backward', vjp(graph, { wrt })],
@@ -34,13 +36,35 @@ export async function runOps(runtime: Runtime): Promise<OpResult[]> {
   return results;
 }
 
+/** Whole blocks; packed weights run forward and backward over the same bytes. */
+const blockCases: OpCase[] = [
+  { name: 'ViT block', graph: vitBlockGraph(), wrt: ['x'], range: [-1, 1] },
+  ...(['float32', 'q8', 'q4'] as const).map((dtype): OpCase => ({
+    name: `LLaMA layer in ${dtype}`,
+    graph: llamaBlockGraph(dtype),
+    wrt: ['x'],
+    range: [-1, 1],
+  })),
+];
+
 async function largestError(runtime: Runtime, graph: Graph, range: [number, number]): Promise<number> {
   const feeds = randomFeeds(graph, range);
   const bound: Tensors = {};
-  for (const { name, value } of graph.inputs) bound[name] = runtime.upload(feeds[name]!, value.shape);
+  const exact: Record<string, ArrayLike<number>> = {};
+  for (const { name, value } of graph.inputs) {
+    const values = Float32Array.from(feeds[name]!);
+    if (value.dtype === 'float32') {
+      bound[name] = runtime.upload(values, value.shape);
+      exact[name] = values;
+    } else {
+      const packed = encodeTensor(name, value.shape, values, value.dtype);
+      bound[name] = runtime.uploadWeight(packed);
+      exact[name] = decodeFloat32(packed);
+    }
+  }
   const program = await runtime.compile(graph);
   const outputs = await program.run(bound);
-  const expected = evaluate(graph, feeds);
+  const expected = evaluate(graph, exact);
   let worst = 0;
   for (const [name, tensor] of Object.entries(outputs)) {
     const ours = await runtime.read(tensor);

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BlockBench } from '../bench/llama-block.ts';
+import type { OpResult } from '../harness/ops-job.ts';
 import { openHarness } from '../harness/browser.ts';
 import { worstOf, type Row } from './compare.ts';
 import { runParity, runParityIn, serveFolders, type ParityOptions } from './host.ts';
@@ -48,7 +49,16 @@ for (const folder of networks) {
   await onNode(folder, { bits: 4 });
 }
 const browser = await openHarness([serveFolders()]);
+// float32 against float64 on sums of at most a few dozen terms of size one.
+const OP_TOLERANCE = 5e-6;
 for (const backend of ['wasm', 'webgpu'] as const) {
+  const results = await browser.run<OpResult[]>('ops', { backend });
+  const wrong = results.filter(({ error }) => error === null || !(error <= OP_TOLERANCE));
+  failures += wrong.length;
+  console.log(
+    `${wrong.length === 0 ? 'ok  ' : 'OVER'} ${results.length} ops and blocks, forward and backward, on ${backend}`,
+  );
+  for (const { name, error, message } of wrong) console.log(`       ${name}: ${error ?? message}`);
   for (const folder of networks) {
     const options: ParityOptions = { backend, bits: 32 };
     await report(folder, options, () => runParityIn(browser, folder, options));

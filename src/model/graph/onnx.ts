@@ -90,8 +90,35 @@ function attribute(name: string, value: OnnxAttrs[string]): Uint8Array {
 const rawBytes = (data: Float32Array | BigInt64Array) =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
+export interface OnnxOptions {
+  /** Whether the runtime can bind uint4 tensors: onnxruntime-web can, onnxruntime-node 1.30 cannot. */
+  readonly uint4: boolean;
+}
+
+/** q4 blocks [N, blocks, 16] as bytes → [N, blocks · 32] in float32, by arithmetic that every provider has. */
+function unpackNibbles(
+  to: Lowering,
+  { data, scales }: { data: string; scales: string },
+  n: number,
+  blocks: number,
+): string {
+  const bytes = to.emit('Cast', [data], { to: { int: ELEMENT.float32 } });
+  const high = to.emit('Floor', [to.emit('Mul', [bytes, to.floats([1 / 16], [])])]);
+  const low = to.emit('Sub', [bytes, to.emit('Mul', [high, to.floats([16], [])])]);
+  const column = to.ints([n, blocks, BLOCK_SIZE / 2, 1]);
+  const pairs = to.emit('Concat', [to.emit('Reshape', [low, column]), to.emit('Reshape', [high, column])], {
+    axis: { int: 3 },
+  });
+  const codes = to.emit('Sub', [
+    to.emit('Reshape', [pairs, to.ints([n, blocks, BLOCK_SIZE])]),
+    to.floats([8], []),
+  ]);
+  const values = to.emit('Mul', [codes, to.emit('Reshape', [scales, to.ints([n, blocks, 1])])]);
+  return to.emit('Reshape', [values, to.ints([n, blocks * BLOCK_SIZE])]);
+}
+
 /** Writes a graph as ONNX protobuf bytes. Weights stay inputs; only shapes, axes and scalars become initialisers. */
-export function toOnnx(graph: Graph): OnnxModel {
+export function toOnnx(graph: Graph, options: OnnxOptions = { uint4: true }): OnnxModel {
   const nodes: Uint8Array[] = [];
   const initialisers = new Map<string, Uint8Array>();
   const names = new Map<number, string>();
@@ -104,28 +131,37 @@ export function toOnnx(graph: Graph): OnnxModel {
     if (!initialisers.has(name)) initialisers.set(name, make(name));
     return name;
   };
-  const bindPacked = (value: Value, form: 'blocks' | 'grid') => {
-    const of = inputNames.get(value.id)!;
+  const bind = (of: string, part: OnnxInput['part'], type: OnnxInput['type'], shape: Shape): string => {
+    const name = `${of}:${part}`;
+    inputs.set(name, { name, of, part, type, shape });
+    return name;
+  };
+  const packing = (value: Value) => {
     const [n, k] = value.shape as [number, number];
     const bits = value.dtype === 'q4' ? 4 : 8;
-    const blocks = Math.ceil(k / BLOCK_SIZE);
-    const bind = (part: OnnxInput['part'], type: OnnxInput['type'], shape: Shape): string => {
-      const name = `${of}:${part}`;
-      inputs.set(name, { name, of, part, type, shape });
-      return name;
+    return { of: inputNames.get(value.id)!, n, bits, blocks: Math.ceil(k / BLOCK_SIZE) };
+  };
+  const packed = (value: Value) => {
+    const { of, n, bits, blocks } = packing(value);
+    return {
+      data: bind(of, 'blocks', 'uint8', [n, blocks, (BLOCK_SIZE * bits) / 8]),
+      scales: bind(of, 'scales', 'float32', [n, blocks]),
     };
-    const data =
-      form === 'blocks'
-        ? bind('blocks', 'uint8', [n, blocks, (BLOCK_SIZE * bits) / 8])
-        : bind('grid', bits === 4 ? 'uint4' : 'uint8', [n, blocks * BLOCK_SIZE]);
-    const zeroPoints =
-      form === 'blocks'
-        ? ''
-        : initialise(`zero ${bits} ${n}x${blocks}`, (name) => {
-            const bytes = new Uint8Array(Math.ceil((n * blocks * bits) / 8)).fill(bits === 4 ? 0x88 : 0x80);
-            return tensorProto(name, bits === 4 ? 'uint4' : 'uint8', [n, blocks], bytes);
-          });
-    return { data, scales: bind('scales', 'float32', [n, blocks]), zeroPoints };
+  };
+  const dequantised = (value: Value): string => {
+    const { of, n, bits, blocks } = packing(value);
+    if (bits === 4 && !options.uint4) return unpackNibbles(lowering, packed(value), n, blocks);
+    const type = bits === 4 ? 'uint4' : 'uint8';
+    const zero = initialise(`zero ${bits} ${n}x${blocks}`, (name) => {
+      const bytes = new Uint8Array(Math.ceil((n * blocks * bits) / 8)).fill(bits === 4 ? 0x88 : 0x80);
+      return tensorProto(name, type, [n, blocks], bytes);
+    });
+    const grid = bind(of, 'grid', type, [n, blocks * BLOCK_SIZE]);
+    const scales = bind(of, 'scales', 'float32', [n, blocks]);
+    return lowering.emit('DequantizeLinear', [grid, scales, zero], {
+      axis: { int: 1 },
+      block_size: { int: BLOCK_SIZE },
+    });
   };
 
   const lowering: Lowering = {
@@ -156,7 +192,8 @@ export function toOnnx(graph: Graph): OnnxModel {
         const ids = BigInt64Array.from({ length: batch * length }, (_, i) => BigInt(i % length));
         return tensorProto(name, 'int64', [batch, length], rawBytes(ids));
       }),
-    packed: bindPacked,
+    packed,
+    dequantised,
   };
 
   for (const { name, value } of graph.inputs) {

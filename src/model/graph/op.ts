@@ -17,8 +17,10 @@ export interface Lowering {
   positions(batch: number, length: number): string;
   /** A float32 initialiser. */
   floats(values: readonly number[], shape: Shape): string;
-  /** Names of the ONNX inputs that carry a q8 or q4 value, in the form the kernel wants. */
-  packed(value: Value, form: 'blocks' | 'grid'): { data: string; scales: string; zeroPoints: string };
+  /** Names of the ONNX inputs that carry a q8 or q4 value as MatMulNBits takes it. */
+  packed(value: Value): { data: string; scales: string };
+  /** A q8 or q4 value [N, K] as a float32 matrix [N, K padded to whole blocks], from the same bytes. */
+  dequantised(value: Value): string;
 }
 
 export type OnnxAttrs = Record<string, number | { int: number } | { ints: readonly number[] }>;

@@ -124,7 +124,7 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
     });
 
   const compile = async (graph: Graph): Promise<Program> => {
-    const model = toOnnx(graph);
+    const model = toOnnx(graph, { uint4: backend !== 'node' });
     const session = await queue.run(() =>
       ort.InferenceSession.create(model.bytes, {
         executionProviders: [...options.executionProviders],

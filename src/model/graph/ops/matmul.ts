@@ -55,7 +55,7 @@ export const linear = defineOp<Attrs>({
             xName!,
             to.ints(Array.from({ length: 2 * rank }, (_, i) => (i === 2 * rank - 1 ? extra : 0))),
           ]);
-    const { data, scales } = to.packed(weight!, 'blocks');
+    const { data, scales } = to.packed(weight!);
     const attrs = {
       K: { int: k + extra },
       N: { int: n },
@@ -113,12 +113,7 @@ export const linearTransposed = defineOp<Attrs>({
     if (weight!.dtype === 'float32') {
       return to.emit('Reshape', [to.emit('Gemm', [rows, names[1]!]), to.ints(output.shape)]);
     }
-    const { data, scales, zeroPoints } = to.packed(weight!, 'grid');
-    const matrix = to.emit('DequantizeLinear', [data, scales, zeroPoints], {
-      axis: { int: 1 },
-      block_size: { int: BLOCK_SIZE },
-    });
-    const product = to.emit('MatMul', [rows, matrix]);
+    const product = to.emit('MatMul', [rows, to.dequantised(weight!)]);
     const cut =
       padding(k) === 0 ? product : to.emit('Slice', [product, to.ints([0]), to.ints([k]), to.ints([1])]);
     return to.emit('Reshape', [cut, to.ints(output.shape)]);
