@@ -59,7 +59,8 @@ describe.each(QUANTISED)('$encoding', ({ encoding, bits, half }) => {
       ours += error;
       plain += simple;
     }
-    expect(ours).toBeLessThan(plain);
+    // About 0.84 for 4 bits and 0.90 for 8: the better of two grids, block by block.
+    expect(ours).toBeLessThan(0.95 * plain);
   });
 
   it('pads a last block with the zero point', () => {

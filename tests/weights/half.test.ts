@@ -56,6 +56,12 @@ describe('float16', () => {
     );
   });
 
+  it('rounds exact ties to even, also between subnormals', () => {
+    const ties = [1 + 2 ** -11, 1 + 3 * 2 ** -11, 0.5 * 2 ** -24, 1.5 * 2 ** -24, 2.5 * 2 ** -24];
+    const even = [1, 1 + 2 ** -9, 0, 2 ** -23, 2 ** -23];
+    expect([...fromFloat16(toFloat16(Float32Array.from(ties)))]).toEqual(even);
+  });
+
   it('clamps what is too large, keeps infinities and NaN', () => {
     expect([...toFloat16(Float32Array.of(65520, -1e30, Infinity, -Infinity, NaN))]).toEqual([
       0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00,

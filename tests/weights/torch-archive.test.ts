@@ -116,6 +116,18 @@ describe('openTorchArchive', () => {
     expect(await refusalCode(() => openTorchArchive(bytesAccess(new Uint8Array(100))))).toBe('bad-file');
   });
 
+  it('refuses a record that is not where the directory says', async () => {
+    const bytes = await archive({
+      'data.pkl': pickle({ dict: { w: six({ shape: [6], stride: [1] }) } }),
+      'data/0': data,
+    });
+    // The signature of the second local header, PK\x03\x04.
+    const second = Buffer.from(bytes).indexOf('PK\x03\x04', 4);
+    bytes[second]! ^= 1;
+    const file = await openTorchArchive(bytesAccess(bytes));
+    expect(await refusedWith('bad-file', () => file.readRaw('w'))).toContain('data/0');
+  });
+
   it('refuses tensors that their storage or its record cannot hold', async () => {
     for (const view of [
       { shape: [7], stride: [1] },

@@ -12,7 +12,9 @@ const folders = readdirSync(ROOT, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .flatMap(({ name }) => (name === 'convert' ? ['convert/fused', 'convert/siglip'] : [name]))
   .map((name) => join(ROOT, name));
-const networks = folders.filter((folder) => readdirSync(folder).includes('io.safetensors'));
+const holding = (file: string) => folders.filter((folder) => readdirSync(folder).includes(file));
+const pipelines = holding('preprocess.safetensors');
+const networks = holding('io.safetensors');
 
 let failures = 0;
 async function report(folder: string, options: ParityOptions, run: () => Promise<Row[]>): Promise<void> {
@@ -59,7 +61,7 @@ for (const backend of ['wasm', 'webgpu'] as const) {
     `${wrong.length === 0 ? 'ok  ' : 'OVER'} ${results.length} ops and blocks, forward and backward, on ${backend}`,
   );
   for (const { name, error, message } of wrong) console.log(`       ${name}: ${error ?? message}`);
-  for (const folder of networks) {
+  for (const folder of [...networks, ...pipelines]) {
     const options: ParityOptions = { backend, bits: 32 };
     await report(folder, options, () => runParityIn(browser, folder, options));
   }
