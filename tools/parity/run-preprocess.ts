@@ -1,128 +1,148 @@
 /** The image pipeline on real-sized images: every stage of `preprocess.safetensors`, on the CPU and, where there is one, on the GPU. */
 import { readBuffer } from '../../src/model/kernels/gpu-run.ts';
+import type { Pixels } from '../../src/model/kernels/pixels.ts';
 import { createGpuImageProcessor } from '../../src/model/policy/image-processor.gpu.ts';
 import type { ImageProcessorOptions } from '../../src/model/policy/image-processor-plan.ts';
 import { createImageProcessor, type ImageBytes } from '../../src/model/policy/image-processor.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { compare, type Limit, type Row } from './compare.ts';
-import { openTensors, readJson, type CaseFiles } from './golden.ts';
+import { openTensors, readJson, type CaseFiles, type GoldenTensors } from './golden.ts';
 import { EXACT, float32Limit } from './tolerances.ts';
+
+/**
+ * Stages that are not compared: upstream sends frames through a JPEG encoder and decoder first, whose bytes
+ * depend on the libjpeg they were made with. The page does not imitate that, and the golden file itself, made with
+ * another libjpeg than TensorFlow's, is approximate (meta.json: pipeline_jpeg_approx).
+ */
+const NOT_COMPARED = /^pipeline_jpeg_approx\/\d+$/;
+
+/** What the stages start from. */
+const GIVEN = /^raw\/\d+$/;
+
+/** meta.json: the golden values come from TensorFlow's kernels redone in numpy, which differ from it by one level at most. */
+const ONE_LEVEL: Limit = { measure: 'absolute', limit: 1 };
+
+const PROCESSOR: ImageProcessorOptions = { centerCrop: false, policyResize: false };
 
 type Json = Record<string, unknown>;
 
-interface Stage {
-  readonly raw: string;
+/** How a stage is made from its raw image. */
+interface Recipe {
   readonly config: Json;
   readonly options: ImageProcessorOptions;
-  readonly output: 'bytes' | 'planes';
+  readonly output: 'seen' | 'pixelValues';
   readonly limit: Limit;
 }
 
-/** `raw/…` is input. Upstream's JPEG round trip depends on TensorFlow's own libjpeg; meta.json calls its stand-in approximate. */
-const NOT_COMPARED = /^raw\/|^pipeline_jpeg_approx\//;
+/** `group/index`, or `group/index/part`, and the slice that is stored, as in `processor/0/pixel_values[:, ::7, ::7]`. */
+const STAGE = /^(?<group>[\w-]+(?:\/[a-z][\w-]*)?)\/(?<index>\d+)(?:\/(?<part>\w+))?(?:\[(?<slice>.+)\])?$/;
 
-/** The goldens re-implement TensorFlow's kernels in numpy (meta.json: notes): one byte by order of summation. */
-const ONE_BYTE: Limit = { measure: 'absolute', limit: 1 };
-
+/** @throws when the file holds a stage that is not known here, so that none goes by unseen */
 export async function runPreprocess(files: CaseFiles, runtime: Runtime): Promise<Row[]> {
   const golden = await openTensors(files, 'preprocess.safetensors');
   const config = await readJson<Json>(files, 'preprocessor_config.json');
   const rows: Row[] = [];
   for (const name of golden.names) {
-    if (NOT_COMPARED.test(name)) continue;
-    const stage = stageNamed(name, config);
-    const [height, width] = golden.shape(stage.raw) as [number, number];
-    const image: ImageBytes = { width, height, data: Uint8Array.from(await golden.numbers(stage.raw)) };
+    if (GIVEN.test(name) || NOT_COMPARED.test(name)) continue;
+    const { group = '', index, part, slice } = STAGE.exec(name)?.groups ?? {};
+    const recipe = recipeOf(part ? `${group}/${part}` : group, config);
+    if (!recipe) throw new Error(`${files.name} holds the stage "${name}", which is not known.`);
+    const raw = await imageOf(golden, `raw/${index}`);
     const theirs = await golden.numbers(name);
-    rows.push(compare(name, pick(name, await onCpu(stage, image)), theirs, stage.limit));
-    if (runtime.device) {
-      rows.push(
-        compare(`${name} (gpu)`, pick(name, await onGpu(runtime.device, stage, image)), theirs, stage.limit),
-      );
-    }
+    const add = (stage: string, { values, shape }: Processed) =>
+      rows.push(compare(stage, slice ? sliced(values, shape, slice) : values, theirs, recipe.limit));
+    add(name, onCpu(raw, recipe));
+    if (runtime.device) add(`${name} (gpu)`, await onGpu(runtime.device, raw, recipe));
   }
   return rows;
 }
 
-function stageNamed(name: string, config: Json): Stage {
-  const [kind, ...rest] = name.split('/');
-  const index = rest.find((part) => /^\d+$/.test(part));
-  const stage = (
-    options: Partial<ImageProcessorOptions>,
-    limit: Limit,
-    output: Stage['output'] = 'bytes',
-    json = config,
-  ) => ({
-    raw: `raw/${index}`,
-    config: json,
-    options: { centerCrop: false, policyResize: false, ...options },
-    output,
-    limit,
-  });
-  if (kind === 'center_crop') return stage({ centerCrop: true }, ONE_BYTE);
-  if (kind === 'policy_resize_nojpeg') return stage({ policyResize: true }, ONE_BYTE);
-  if (kind === 'pipeline_nojpeg') return stage({ centerCrop: true, policyResize: true }, ONE_BYTE);
-  if (kind === 'strategy') return stage({}, EXACT, 'bytes', singleSiglip(config, rest[0]!));
-  if (kind === 'processor') {
-    const what = rest[1]!.replace(/\[.*$/, '');
-    if (what === 'resized_u8') return stage({}, EXACT);
-    if (what === 'pixel_values') return stage({}, float32Limit(name), 'planes');
-    const { tvf_normalize_params: _, ...exact } = config;
-    if (what === 'pixel_values_exact_meanstd') return stage({}, float32Limit(name), 'planes', exact);
+function recipeOf(stage: string, config: Json): Recipe | null {
+  const planes = { options: PROCESSOR, output: 'pixelValues', limit: float32Limit('pixel_values') } as const;
+  const bytes = { options: PROCESSOR, output: 'seen', limit: EXACT } as const;
+  switch (stage) {
+    case 'processor/resized_u8':
+      return { ...bytes, config };
+    case 'processor/pixel_values':
+      return { ...planes, config };
+    case 'processor/pixel_values_exact_meanstd': {
+      // Without the saved parameters the processor falls back to `means` and `stds`, which are not rounded to bf16.
+      const { tvf_normalize_params: _, ...bare } = config;
+      return { ...planes, config: bare };
+    }
+    case 'center_crop':
+      return { ...bytes, config, options: { centerCrop: true, policyResize: false }, limit: ONE_LEVEL };
+    case 'policy_resize_nojpeg':
+      return { ...bytes, config, options: { centerCrop: false, policyResize: true }, limit: ONE_LEVEL };
+    case 'pipeline_nojpeg':
+      return { ...bytes, config, options: { centerCrop: true, policyResize: true }, limit: ONE_LEVEL };
+    default: {
+      const strategy = /^strategy\/([\w-]+)$/.exec(stage)?.[1];
+      return strategy ? { ...bytes, config: siglipConfig(strategy, config) } : null;
+    }
   }
-  throw new Error(`preprocess.safetensors holds "${name}", which this tool does not know how to compute.`);
 }
 
-/** What upstream derives for one SigLIP backbone with another resize strategy. */
-function singleSiglip(config: Json, strategy: string): Json {
-  const [size] = config['input_sizes'] as number[][];
-  const half = [[0.5, 0.5, 0.5]];
+/** The other strategies were recorded with SigLIP alone, in the size of the fused pair. */
+function siglipConfig(strategy: string, config: Json): Json {
   return {
     image_resize_strategy: strategy,
-    input_sizes: [size],
+    input_sizes: (config['input_sizes'] as unknown[]).slice(-1),
     interpolations: ['bicubic'],
-    means: half,
-    stds: half,
+    means: [[0.5, 0.5, 0.5]],
+    stds: [[0.5, 0.5, 0.5]],
   };
 }
 
-async function onCpu({ config, options, output }: Stage, image: ImageBytes): Promise<Output> {
-  const { seen, pixelValues, shape } = createImageProcessor(config, options).process(image);
-  return { shape, values: output === 'bytes' ? rgbOf(seen.data) : pixelValues };
+async function imageOf(golden: GoldenTensors, name: string): Promise<ImageBytes> {
+  const [height, width] = golden.shape(name) as [number, number];
+  return { width, height, data: Uint8Array.from(await golden.numbers(name)) };
+}
+
+interface Processed {
+  readonly values: ArrayLike<number>;
+  readonly shape: readonly number[];
+}
+
+function onCpu(raw: ImageBytes, { config, options, output }: Recipe): Processed {
+  const { seen, pixelValues, shape } = createImageProcessor(config, options).process(raw);
+  return output === 'seen' ? rgbOf(seen) : { values: pixelValues, shape };
 }
 
 async function onGpu(
   device: GPUDevice,
-  { config, options, output }: Stage,
-  image: ImageBytes,
-): Promise<Output> {
-  const result = createGpuImageProcessor(device, config, options).process(image);
-  const [channels, height, width] = result.shape;
-  const planes = new Float32Array(
-    await readBuffer(device, result.pixelValues, 4 * channels * height * width),
-  );
-  const seen = await result.seen();
-  result.destroy();
-  return { shape: result.shape, values: output === 'bytes' ? rgbOf(seen.data) : planes };
-}
-
-interface Output {
-  readonly shape: readonly [channels: number, height: number, width: number];
-  readonly values: ArrayLike<number>;
-}
-
-const rgbOf = (data: Uint8ClampedArray): Uint8ClampedArray => data.filter((_, i) => i % 4 !== 3);
-
-/** Every n-th row and column of each plane for a name that ends in `[:, ::n, ::n]`; else everything. */
-function pick(name: string, { shape, values }: Output): ArrayLike<number> {
-  const step = Number(/\[:, ::(\d+), ::\d+\]$/.exec(name)?.[1] ?? 1);
-  if (step === 1) return values;
-  const [channels, height, width] = shape;
-  const picked: number[] = [];
-  for (let channel = 0; channel < channels; channel++) {
-    for (let y = 0; y < height; y += step) {
-      for (let x = 0; x < width; x += step) picked.push(values[(channel * height + y) * width + x]!);
-    }
+  raw: ImageBytes,
+  { config, options, output }: Recipe,
+): Promise<Processed> {
+  const result = createGpuImageProcessor(device, config, options).process(raw);
+  try {
+    if (output === 'seen') return rgbOf(await result.seen());
+    const [channels, height, width] = result.shape;
+    const bytes = await readBuffer(device, result.pixelValues, 4 * channels * height * width);
+    return { values: new Float32Array(bytes), shape: result.shape };
+  } finally {
+    result.destroy();
   }
-  return picked;
+}
+
+function rgbOf({ data, width, height }: Pixels): Processed {
+  return { values: data.filter((_, i) => i % 4 !== 3), shape: [height, width, 3] };
+}
+
+/** The elements that a Python slice of whole and stepped axes names, as `:, ::7, ::7`. */
+function sliced(values: ArrayLike<number>, shape: readonly number[], slice: string): number[] {
+  const steps = slice.split(',').map((axis) => {
+    const match = /^:(?::([1-9]\d*))?$/.exec(axis.trim());
+    if (!match) throw new Error(`The slice [${slice}] is not known.`);
+    return Number(match[1] ?? 1);
+  });
+  if (steps.length !== shape.length)
+    throw new Error(`The slice [${slice}] does not fit [${shape.join(', ')}].`);
+  let offsets = [0];
+  shape.forEach((size, axis) => {
+    const step = steps[axis]!;
+    const taken = Array.from({ length: Math.ceil(size / step) }, (_, i) => i * step);
+    offsets = offsets.flatMap((offset) => taken.map((at) => offset * size + at));
+  });
+  return offsets.map((offset) => values[offset]!);
 }
