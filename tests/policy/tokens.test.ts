@@ -45,6 +45,12 @@ describe('sequence', () => {
     expect(actionRows(layoutSequence([1, 512, 29901], config), 33)).toEqual({ start: 36, end: 50 });
   });
 
+  it('refuses a prompt that is longer than any instruction', () => {
+    expect(() => layoutSequence([1, ...Array.from({ length: 600 }, () => 5)], config)).toThrow(
+      /601 tokens; at most 512/,
+    );
+  });
+
   it('refuses tokens the policy does not know, and a prompt without BOS', () => {
     expect(() => layoutSequence([1, 40_000], config)).toThrow(/token 40000/);
     expect(() => layoutSequence([512], config)).toThrow(/BOS/);

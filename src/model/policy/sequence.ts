@@ -9,6 +9,9 @@ export interface Sequence {
   readonly actions: { readonly start: number; readonly end: number };
 }
 
+/** Longer than any instruction of upstream's datasets by an order of magnitude, and short enough for every machine. */
+const MAX_PROMPT_TOKENS = 512;
+
 /**
  * Lays the sequence out as OpenVLAForActionPrediction.predict_action does.
  * @param promptIds tokens of the prompt, BOS first
@@ -19,6 +22,13 @@ export function layoutSequence(promptIds: readonly number[], config: PolicyConfi
     throw new ModelError(
       'bad-input',
       `The prompt starts with token ${promptIds[0]}, expected BOS (${tokens.bos}).`,
+    );
+  }
+  if (promptIds.length > MAX_PROMPT_TOKENS) {
+    throw new ModelError(
+      'bad-input',
+      `The instruction makes a prompt of ${promptIds.length} tokens; at most ${MAX_PROMPT_TOKENS} are taken.`,
+      'Say it in fewer words.',
     );
   }
   const highest = config.network.llama.vocabulary;
