@@ -32,12 +32,11 @@ describe('Policy', () => {
     const policy = await Policy.load(config, source, runtime);
     const { pixels } = await createObserver(config, runtime, noFrames).observe([grey(56), grey(70)]);
     const proprio = config.profile.state!.map(() => 0);
-    // Two prompt lengths: each compiles and caches a program and rotary tables of its own.
-    for (const promptIds of [
-      [1, 512],
-      [1, 512, 29901],
-    ])
+    // More prompt lengths than programs and rotary tables are kept for, so that both caches also evict.
+    for (let length = 2; length < 42; length++) {
+      const promptIds = [1, ...Array.from({ length: length - 1 }, () => 512)];
       await policy.predict({ pixels, promptIds, proprio });
+    }
     pixels.dispose();
     await policy.dispose();
     expect(runtime.live).toMatchObject({ tensors: 0, byteLength: 0 });

@@ -29,6 +29,9 @@ export interface NetworkOptions {
   trace?: Trace;
 }
 
+/** Sequence lengths whose rotary tables are kept. */
+const ROPE_LENGTHS = 8;
+
 /** Weights up to this size are bound to one graph. */
 const WHOLE_LIMIT = 256 * 2 ** 20;
 
@@ -224,11 +227,14 @@ export class Network {
 
   async dispose(): Promise<void> {
     await this.#programs.dispose();
-    for (const { cos, sin } of this.#rope.values()) {
-      cos.dispose();
-      sin.dispose();
-    }
-    this.#rope.clear();
+    for (const length of [...this.#rope.keys()]) this.#disposeRope(length);
+  }
+
+  #disposeRope(length: number): void {
+    const tables = this.#rope.get(length);
+    tables?.cos.dispose();
+    tables?.sin.dispose();
+    this.#rope.delete(length);
   }
 
   /** A traced run goes through the last block too: nothing reads it, but upstream computes it. */
@@ -254,6 +260,9 @@ export class Network {
   #ropeFor(length: number): { cos: Tensor; sin: Tensor } {
     const known = this.#rope.get(length);
     if (known) return known;
+    // One per sequence length; the oldest goes, so that typing many instructions does not fill the GPU.
+    const oldest = this.#rope.size >= ROPE_LENGTHS ? this.#rope.keys().next() : null;
+    if (oldest && !oldest.done) this.#disposeRope(oldest.value);
     const shape = [length, headDimOf(this.config.llama) / 2];
     const tables = ropeTables(this.config.llama, length);
     const uploaded = {

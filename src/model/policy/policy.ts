@@ -4,6 +4,7 @@ import { isBound, LoadedWeights, type WeightSource } from '../network/loaded-wei
 import { loadModules, type Modules } from '../network/modules.ts';
 import { Network, type Partition } from '../network/network.ts';
 import { TokenEmbedding } from '../network/token-embedding.ts';
+import { withMemoryCheck } from '../runtime/memory-check.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import { decodeActionTokens } from './action-tokenizer.ts';
 import type { PolicyConfig } from './config.ts';
@@ -100,7 +101,7 @@ export class Policy {
     const bound = source.names.filter((name) => isBound(name, config.network, needs));
     const total = bound.reduce((sum, name) => sum + source.byteLengthOf(name), 0);
     const weights = new LoadedWeights();
-    try {
+    const upload = async () => {
       let loaded = 0;
       for (const name of bound) {
         if (options.signal?.aborted) throw new ModelError('cancelled', 'Loading was cancelled.');
@@ -108,6 +109,9 @@ export class Policy {
         loaded += source.byteLengthOf(name);
         options.onProgress?.(loaded, total);
       }
+    };
+    try {
+      await withMemoryCheck(runtime.device, upload);
       const embedding = new TokenEmbedding(await source.load('language_model.model.embed_tokens.weight'));
       const modules = await loadModules(source, runtime);
       const { trace } = options;

@@ -6,6 +6,7 @@ import {
   DTYPE_BYTES,
   elementCount,
   overlay,
+  renamed,
   tensorFile,
   type FileDtype,
   type TensorEntry,
@@ -112,7 +113,10 @@ export async function openShardedSafetensors(
       );
     }
   }
-  return overlay(...shards.values());
+  // A shard may hold more than the index takes from it; the index decides which of two copies counts.
+  return overlay(
+    ...[...shards].map(([path, shard]) => renamed(shard, (name) => (weightMap[name] === path ? name : null))),
+  );
 }
 
 /** Header bytes of a file with these tensors, in this order; the data follows without gaps. */

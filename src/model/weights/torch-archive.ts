@@ -9,6 +9,8 @@ import { openStoredZip, type StoredZip } from './stored-zip.ts';
 const MAX_PICKLE_BYTES = 16 * 2 ** 20;
 const MAX_DEPTH = 32;
 const MAX_VALUES = 1_000_000;
+/** Of all tensors' names together: a key used a million times through the memo costs the file next to nothing. */
+const MAX_NAME_CHARACTERS = MAX_PICKLE_BYTES;
 
 /**
  * Opens an archive without reading its tensors. Nested dicts give names joined by `/`, as in
@@ -35,7 +37,13 @@ export async function openTorchArchive(file: RandomAccess): Promise<TensorFile> 
   }
   await refuseBigEndian(zip, root);
   const tensors = new Map<string, PickledTensor>();
-  collect(unpickle(await zip.read(description)), '', tensors, { left: MAX_VALUES }, 0);
+  collect(
+    unpickle(await zip.read(description)),
+    '',
+    tensors,
+    { values: MAX_VALUES, characters: MAX_NAME_CHARACTERS },
+    0,
+  );
 
   const entries = new Map<string, TensorEntry>();
   for (const [name, { dtype, shape, storage, storageSize }] of tensors) {
@@ -69,16 +77,18 @@ function collect(
   value: Pickled,
   path: string,
   tensors: Map<string, PickledTensor>,
-  budget: { left: number },
+  budget: { values: number; characters: number },
   depth: number,
 ): void {
   // A few bytes of memo references can describe billions of values, or a dict that holds itself.
-  if (--budget.left < 0 || depth > MAX_DEPTH)
+  if (--budget.values < 0 || depth > MAX_DEPTH)
     throw new ModelError('bad-pickle', 'The checkpoint is nested too deeply or too wide.');
   if (value instanceof Map) {
     for (const [key, child] of value)
       collect(child, path ? `${path}/${key}` : key, tensors, budget, depth + 1);
   } else if (isTensor(value)) {
+    budget.characters -= path.length;
+    if (budget.characters < 0) throw new ModelError('bad-pickle', 'The names of the tensors are too long.');
     tensors.set(path, value);
   }
 }
