@@ -13,6 +13,7 @@ import { toBfloat16 } from '../src/model/weights/half.ts';
 import { safetensorsHeader } from '../src/model/weights/safetensors.ts';
 import { elementCount } from '../src/model/weights/tensor-file.ts';
 import { CHECKPOINT_SHAPES, checkpointTensors, type CheckpointShape } from './convert/checkpoint-shapes.ts';
+import { jsonFiles } from './make-checkpoint/json-files.ts';
 
 /** Hugging Face's default for sharded checkpoints. */
 const SHARD_BYTES = 5e9;
@@ -23,15 +24,23 @@ const POOL_VALUES = 2 ** 22;
 /** Spread of the weights of a trained Llama-2. */
 const WEIGHT_STD = 0.02;
 
+export interface ShardProgress {
+  /** The shard that was just finished. */
+  readonly path: string;
+  /** Bytes of the model's tensors so far, and of all of them. */
+  readonly written: number;
+  readonly total: number;
+}
+
 /**
  * Writes the folder; one shard is one file of the index.
- * @param maxShardBytes smaller shards, for tests
+ * @param options `maxShardBytes`: smaller shards, for tests; `onShard`: told after each
  * @throws ModelError `bad-input` where something is there already
  */
 export async function makeCheckpoint(
   folder: string,
   shape: CheckpointShape,
-  options: { seed?: number; maxShardBytes?: number } = {},
+  options: { seed?: number; maxShardBytes?: number; onShard?: (progress: ShardProgress) => void } = {},
 ): Promise<void> {
   if (existsSync(folder))
     throw new ModelError('bad-input', `${folder} exists already.`, 'Name a new folder.');
@@ -41,23 +50,29 @@ export async function makeCheckpoint(
 
   const shards = cutIntoShards(model, options.maxShardBytes ?? SHARD_BYTES);
   const weightMap: Record<string, string> = {};
+  const totalSize = byteLengthOf(model);
+  let written = 0;
   for (const [i, shard] of shards.entries()) {
     const path = `model-${numbered(i + 1)}-of-${numbered(shards.length)}.safetensors`;
     for (const name of shard.keys()) weightMap[name] = path;
     await writeTensors(join(folder, path), shard, pool);
+    written += byteLengthOf(shard);
+    options.onShard?.({ path, written, total: totalSize });
   }
-  const totalSize = 2 * [...model.values()].reduce((sum, dims) => sum + elementCount(dims), 0);
   await writeJson(join(folder, 'model.safetensors.index.json'), {
     metadata: { total_size: totalSize },
     weight_map: weightMap,
   });
   await writeTensors(join(folder, 'action_head.safetensors'), actionHead, pool);
   await writeTensors(join(folder, 'proprio_projector.safetensors'), proprioProjector, pool);
-  await writeJson(join(folder, 'config.json'), configJson(shape));
-  await writeJson(join(folder, 'dataset_statistics.json'), statisticsJson(shape));
+  for (const [name, json] of Object.entries(jsonFiles(shape))) await writeJson(join(folder, name), json);
 }
 
 const numbered = (n: number): string => String(n).padStart(5, '0');
+
+function byteLengthOf(tensors: Shapes): number {
+  return 2 * [...tensors.values()].reduce((sum, shape) => sum + elementCount(shape), 0);
+}
 
 function cutIntoShards(tensors: Shapes, maxBytes: number): Map<string, readonly number[]>[] {
   const shards = [new Map<string, readonly number[]>()];
@@ -122,40 +137,6 @@ function mulberry32(seed: number): () => number {
   };
 }
 
-/** What networkConfig reads; `oracle_tiny_vits` gives the heads of ViTs that timm does not know. */
-function configJson({ dino, siglip, imageSize, llama }: CheckpointShape): object {
-  const known = dino.timmId.startsWith('vit_');
-  return {
-    model_type: 'openvla',
-    architectures: ['OpenVLAForActionPrediction'],
-    use_fused_vision_backbone: true,
-    timm_model_ids: [dino.timmId, siglip.timmId],
-    image_sizes: [imageSize, imageSize],
-    image_resize_strategy: 'resize-naive',
-    n_action_bins: 256,
-    pad_to_multiple_of: 64,
-    text_config: { model_type: 'llama', num_attention_heads: llama.heads, vocab_size: llama.vocabulary },
-    torch_dtype: 'bfloat16',
-    ...(known ? {} : { oracle_tiny_vits: [dino, siglip].map(({ heads }) => ({ num_heads: heads })) }),
-  };
-}
-
-function statisticsJson({ actionDim, proprioDim }: CheckpointShape): object {
-  return {
-    libero_random: {
-      action: { ...bounds(actionDim), mask: Array.from({ length: actionDim }, (_, i) => i < actionDim - 1) },
-      proprio: bounds(proprioDim),
-      num_transitions: 1,
-      num_trajectories: 1,
-    },
-  };
-}
-
-function bounds(length: number): Record<string, number[]> {
-  const all = (value: number) => Array.from({ length }, () => value);
-  return { mean: all(0), std: all(0.5), min: all(-1), max: all(1), q01: all(-0.9), q99: all(0.9) };
-}
-
 async function writeJson(path: string, json: object): Promise<void> {
   await writeFile(path, JSON.stringify(json));
 }
@@ -168,13 +149,23 @@ if (entry && import.meta.url === pathToFileURL(resolve(entry)).href) {
   });
   const folder = positionals[0];
   const shape = Object.entries(CHECKPOINT_SHAPES).find(([name]) => name === values.shape)?.[1];
-  if (!folder || !shape) {
+  const seed = Number(values.seed);
+  if (!folder || !shape || !Number.isInteger(seed)) {
     const names = Object.keys(CHECKPOINT_SHAPES).join('|');
     console.error(
       `usage: node tools/node/run.mjs tools/make-checkpoint.ts <folder> [--shape ${names}] [--seed N]`,
     );
     process.exit(2);
   }
-  await makeCheckpoint(folder, shape, { seed: Number(values.seed) });
-  console.log(folder);
+  const start = performance.now();
+  await makeCheckpoint(folder, shape, {
+    seed,
+    onShard: ({ path, written, total }) => {
+      const rate = written / 1e3 / (performance.now() - start);
+      console.log(`${path}: ${(100 * (written / total)).toFixed(0)} % written, ${rate.toFixed(0)} MB/s`);
+    },
+  });
+  // maxRSS is in kilobytes.
+  const peak = process.resourceUsage().maxRSS / 1000;
+  console.log(`${folder}, peak memory ${peak.toFixed(0)} MB`);
 }

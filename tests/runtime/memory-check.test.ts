@@ -30,8 +30,7 @@ describe('withMemoryCheck', () => {
 
   it('keeps the task’s own error and leaves no scope open', async () => {
     const { device, calls } = deviceWith({ message: 'no heap' });
-    const task = () => Promise.reject(new Error('mine'));
-    await expect(withMemoryCheck(device, task)).rejects.toThrow('mine');
+    await expect(withMemoryCheck(device, () => Promise.reject(new Error('mine')))).rejects.toThrow('mine');
     expect(calls).toEqual(['push out-of-memory', 'pop']);
   });
 });

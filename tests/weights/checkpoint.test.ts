@@ -182,6 +182,22 @@ describe('mergeLora', () => {
     expect(await merged.readRaw(name, start, 1001)).toEqual(whole.slice(start, start + 1001));
   });
 
+  it('reads no more of the checkpoint than the rows that are asked for', async () => {
+    const { base, adapter, scaling } = await parts();
+    const asked: number[] = [];
+    const watched: TensorFile = {
+      ...base,
+      readFloat32: (key, firstRow, rowCount) => {
+        asked.push(firstRow ?? -1, rowCount ?? -1);
+        return base.readFloat32(key, firstRow, rowCount);
+      },
+    };
+    const name = 'language_model.model.layers.0.mlp.down_proj.weight';
+    const [rows] = base.entries.get(name)!.shape as [number];
+    await mergeLora(watched, adapter, peftPairs(adapter), scaling).readFloat32(name, rows - 2, 1);
+    expect(asked).toEqual([rows - 2, 1]);
+  });
+
   it('refuses an adapter of another checkpoint', async () => {
     const { base, adapter } = await parts();
     const name = 'language_model.model.layers.0.mlp.down_proj.weight';
@@ -246,6 +262,19 @@ describe('checkpoint folders', () => {
         openCheckpoint(withFile(without('model.safetensors'), 'model.safetensors.index.json', index)),
       ),
     ).toContain('gone.safetensors');
+  });
+
+  it('take the whole vision backbone from FiLM’s file, where there is one', async () => {
+    const files: Record<string, Uint8Array<ArrayBuffer>> = {
+      'config.json': new TextEncoder().encode('{}'),
+      'model.safetensors': part('vision_backbone.featurizer.old'),
+      'vision_backbone.safetensors': part('featurizer.blocks.0.block.new'),
+    };
+    const { tensors } = await openCheckpoint({
+      files: Object.keys(files),
+      open: async (path) => bytesAccess(files[path]!),
+    });
+    expect([...tensors.entries.keys()]).toEqual(['vision_backbone.featurizer.blocks.0.new']);
   });
 
   it('may be sharded', async () => {

@@ -5,13 +5,19 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parsePolicyConfig } from '../../src/model/policy/config.ts';
+import type { Shapes } from '../../src/model/network/config.ts';
+import { parsePolicyConfig, policyConfigFromCheckpoint } from '../../src/model/policy/config.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { decodeFloat32 } from '../../src/model/weights/encoding.ts';
-import { CHECKPOINT_SHAPES, checkpointTensors } from '../../tools/convert/checkpoint-shapes.ts';
+import {
+  CHECKPOINT_SHAPES,
+  checkpointTensors,
+  type CheckpointShape,
+} from '../../tools/convert/checkpoint-shapes.ts';
 import { llama2TokenizerJson } from '../../tools/convert/llama2-tokenizer.ts';
 import { makeCheckpoint } from '../../tools/make-checkpoint.ts';
+import { jsonFiles } from '../../tools/make-checkpoint/json-files.ts';
 import { diskFolder } from '../../tools/node/file-access.ts';
 import { openPackageFolder } from '../../tools/node/package-folder.ts';
 import '../setup/compare.ts';
@@ -113,6 +119,16 @@ describe('npm run convert', () => {
   });
 });
 
+/** Shapes under the names that openCheckpoint gives to a module's tensors. */
+const prefixed = (prefix: string, shapes: Shapes) =>
+  [...shapes].map(([key, dims]): [string, readonly number[]] => [`${prefix}.${key}`, dims]);
+
+/** The model file of a tiny checkpoint made with that seed. */
+async function seeded(seed: number, name: string): Promise<Buffer> {
+  await makeCheckpoint(join(scratch, name), CHECKPOINT_SHAPES.tiny, { seed });
+  return readFile(join(scratch, name, 'model-00001-of-00001.safetensors'));
+}
+
 describe('make-checkpoint', () => {
   it('writes what upstream names and shapes so, sharded, and convert reads it', async () => {
     const folder = join(scratch, 'made');
@@ -125,6 +141,40 @@ describe('make-checkpoint', () => {
     expect((await readdir(folder)).filter((file) => file.startsWith('model-')).length).toBeGreaterThan(3);
     const { code, output } = await convert(folder, join(scratch, 'made-q4'), '--bits', '4');
     expect({ code, output }).toMatchObject({ code: 0 });
+  });
+
+  it('gives the same bytes for the same seed, others for another', async () => {
+    const one = await seeded(1, 'seed-1');
+    expect(one.equals(await seeded(1, 'seed-1-again'))).toBe(true);
+    expect(one.equals(await seeded(2, 'seed-2'))).toBe(false);
+    await expect(seeded(1, 'seed-1')).rejects.toThrow('exists already');
+  });
+
+  it.each(['7b', 'tiny'] as const)('describes %s so that it becomes a policy', async (name) => {
+    const shape: CheckpointShape = CHECKPOINT_SHAPES[name];
+    const files = jsonFiles(shape) as Record<string, Record<string, unknown>>;
+    const { model, actionHead, proprioProjector } = checkpointTensors(shape);
+    const { network, head, profile } = policyConfigFromCheckpoint({
+      config: files['config.json']!,
+      preprocessor: files['preprocessor_config.json']!,
+      statistics: files['dataset_statistics.json']!,
+      shapes: new Map([
+        ...model,
+        ...prefixed('action_head', actionHead),
+        ...prefixed('proprio_projector', proprioProjector),
+      ]),
+    });
+    expect(head).toBe('l1');
+    expect([profile.name, profile.chunkSize, profile.state?.length]).toEqual(['libero', 8, 8]);
+    expect(network.llama).toMatchObject({ hidden: shape.llama.hidden, heads: shape.llama.heads });
+    expect(network.vits.map(({ dim, depth, heads }) => ({ dim, depth, heads }))).toEqual(
+      [shape.dino, shape.siglip].map(({ dim, depth, heads }) => ({ dim, depth, heads })),
+    );
+  });
+
+  it('writes the golden case’s image processor', async () => {
+    const files = jsonFiles(CHECKPOINT_SHAPES.tiny);
+    expect(files['preprocessor_config.json']).toEqual(await loadJson(`${GOLDEN}/preprocessor_config.json`));
   });
 
   it('knows the size of OpenVLA-7B', () => {

@@ -70,8 +70,13 @@ describe.each(QUANTISED)('$encoding', ({ encoding, bits, half }) => {
     expect(new Set(padding)).toEqual(new Set([bits === 8 ? 128 : 0x88]));
   });
 
-  it('is what MatMulNBits multiplies by, also where rows are no multiple of the block', async () => {
-    const [batch, columns, rows] = [3, 70, 5];
+  it.each([
+    { columns: 70, rows: 5 },
+    { columns: 70, rows: 1 },
+    { columns: 96, rows: 33 },
+    { columns: 7, rows: 3 },
+  ])('is what MatMulNBits multiplies by: K $columns, N $rows', async ({ columns, rows }) => {
+    const batch = 3;
     const weight = encodeTensor('w', [rows, columns], randomFloats(rows * columns, 2), encoding);
     const x = randomFloats(batch * columns, 3);
     const g = new GraphBuilder('matmul');
@@ -90,7 +95,7 @@ describe.each(QUANTISED)('$encoding', ({ encoding, bits, half }) => {
       for (let k = 0; k < columns; k++) sum += x[b * columns + k]! * decoded[r * columns + k]!;
       return sum;
     });
-    // Sums of 70 products below 1; onnxruntime may quantise nothing else at this accuracy level.
+    // Sums of at most 96 products below 1; onnxruntime may quantise nothing else at this accuracy level.
     expect(found).toBeNear(expected, 2e-5);
     await runtime.dispose();
   });
@@ -105,6 +110,12 @@ describe.each(QUANTISED)('$encoding', ({ encoding, bits, half }) => {
   it('gives zeros for zeros, and for values whose scale float32 cannot hold', () => {
     const weight = encodeTensor('w', [1, 3], Float32Array.of(0, 1e-45, -0), encoding);
     expect([...decodeFloat32(weight)].map(Math.abs)).toEqual([0, 0, 0]);
+    // One block of zeros between two that are not.
+    const values = randomFloats(96, 5).fill(0, 32, 64);
+    const decoded = decodeFloat32(encodeTensor('w', [1, 96], values, encoding));
+    expect(new Set(decoded.subarray(32, 64).map(Math.abs))).toEqual(new Set([0]));
+    for (const block of [decoded.subarray(0, 32), decoded.subarray(64)])
+      expect(block.filter((value) => value !== 0 && Number.isFinite(value)).length).toBeGreaterThan(20);
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bytesAccess } from '../../src/model/weights/random-access.ts';
 import { unpickle } from '../../src/model/weights/pickle.ts';
 import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';
-import { archive, concat, pickle, type Picklable } from './make-archive.ts';
+import { archive, concat, pickle, tensor, type Picklable } from './make-archive.ts';
 import { refusalCode, refusedWith } from './refused.ts';
 
 const text = (ascii: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(ascii);
@@ -44,6 +44,10 @@ describe('unpickle', () => {
     expect(await refused(concat(...stackGlobal, text(')R.')))).toContain('"os.system"');
     expect(await refused(text("(S'ls'\nios\nsystem\n."))).toMatch(/opcode 0x53|os\.system/);
     expect(await refused(text('(ios\nsystem\n.'))).toContain('"os.system"');
+    expect(await refused(pickle({ call: 'torch.load', args: ['other.pt'] }))).toContain('"torch.load"');
+    // Names that objects inherit are no entries of the tables.
+    for (const name of ['torch.constructor', 'constructor', '__proto__', 'toString'])
+      expect(await refused(text(`c\n${name}\n.`))).toContain(name);
     expect(await refused(pickle({ global: 'torch.float32' }))).toContain('"torch.float32"');
     expect(await refused(pickle({ call: 'torch._utils._rebuild_tensor_v3', args: [] }))).toContain(
       '_rebuild_tensor_v3',
@@ -144,6 +148,20 @@ describe('hostile archives', () => {
 
   it('refuses names of absurd length', async () => {
     expect(await refusalCode(() => open(pickle({ dict: { ['k'.repeat(2000)]: 1 } })))).toBe('bad-pickle');
+  });
+
+  it('refuses many long names made of few bytes', async () => {
+    // Twenty nested dicts with keys of 900 characters, then one tensor under 5000 short keys: 90 MB of names.
+    const view = { shape: [1], stride: [1] };
+    const short = Object.fromEntries(
+      Array.from({ length: 5000 }, (_, i) => [String(i), tensor('0', 'ByteStorage', 1, view)]),
+    );
+    const nested = Array.from({ length: 20 }).reduce<Picklable>(
+      (inner) => ({ dict: { ['k'.repeat(900)]: inner } }),
+      { dict: short },
+    );
+    const bytes = await archive({ 'data.pkl': pickle(nested), 'data/0': new Uint8Array(1) });
+    expect(await refusedWith('bad-pickle', () => openTorchArchive(bytesAccess(bytes)))).toContain('names');
   });
 
   it('takes no other object for a tensor', async () => {

@@ -134,6 +134,12 @@ const shard = (name: string, value: number) =>
     ),
   );
 
+/** A file with tensors a and b, each of one byte. */
+const twoTensors = (value: number) => [
+  safetensorsHeader(['a', 'b'].map((name) => ({ name, dtype: 'U8' as const, shape: [1] }))),
+  [value, value],
+];
+
 const open = async (path: string) => shard(path === 'one.safetensors' ? 'a' : 'b', path.length);
 
 describe('openShardedSafetensors', () => {
@@ -141,6 +147,19 @@ describe('openShardedSafetensors', () => {
     const index = { weight_map: { a: 'one.safetensors', b: 'three.safetensors' } };
     const file = await openShardedSafetensors(index, open);
     expect([...(await file.readFloat32('a')), ...(await file.readFloat32('b'))]).toEqual([15, 17]);
+  });
+
+  it('takes from a shard only what the index places there', async () => {
+    const index = { weight_map: { a: 'one.safetensors', b: 'two.safetensors' } };
+    const file = await openShardedSafetensors(index, async (path) =>
+      bytesAccess(concat(...twoTensors(path === 'one.safetensors' ? 1 : 2))),
+    );
+    expect([...file.entries.keys()].toSorted()).toEqual(['a', 'b']);
+    expect([...(await file.readRaw('a')), ...(await file.readRaw('b'))]).toEqual([1, 2]);
+    const one = await openShardedSafetensors({ weight_map: { a: 'one.safetensors' } }, async () =>
+      bytesAccess(concat(...twoTensors(3))),
+    );
+    expect([...one.entries.keys()]).toEqual(['a']);
   });
 
   it('refuses an index that names what the file lacks, or a path outside the folder', async () => {

@@ -227,7 +227,7 @@ export class Network {
 
   async dispose(): Promise<void> {
     await this.#programs.dispose();
-    for (const length of [...this.#rope.keys()]) this.#disposeRope(length);
+    for (const length of this.#rope.keys()) this.#disposeRope(length);
   }
 
   #disposeRope(length: number): void {
