@@ -43,6 +43,10 @@ export class PolicyPage {
   get slots(): Locator {
     return this.page.locator('.slot');
   }
+  /** `WebGPU` or `WASM`, as the loaded policy's summary says. */
+  get usedBackend(): Locator {
+    return this.page.locator('.summary-backend .tag');
+  }
   get table(): Locator {
     return this.page.getByRole('region', { name: 'Predicted chunk in numbers' });
   }
@@ -58,7 +62,7 @@ export class PolicyPage {
 
   /** Waits until the policy can be used. */
   async ready(): Promise<void> {
-    await expect(this.instruction).toBeVisible({ timeout: 60_000 });
+    await expect(this.instruction).toBeVisible({ timeout: 120_000 });
   }
 
   /** Opens the page and loads the default policy from the network. */

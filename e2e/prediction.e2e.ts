@@ -30,12 +30,19 @@ function largestDifference(ours: number[][], theirs: number[][]): number {
   );
 }
 
-for (const mode of ['predict once', 'streaming'] as const) {
-  test(`the chunk shown (${mode}) is what Node predicts for the same frames`, async ({
+/** `auto` comes to WASM where the only adapter is software. */
+const cases = (['auto', 'webgpu'] as const).flatMap((backend) =>
+  (['predict once', 'streaming'] as const).map((mode) => ({ backend, mode })),
+);
+
+for (const { backend, mode } of cases) {
+  test(`the chunk shown (${mode}, ${backend}) is what Node predicts for the same frames`, async ({
     policyPage,
     page,
   }, info) => {
-    await policyPage.openAndLoad();
+    if (backend === 'webgpu') test.slow(); // In software it is slow.
+    await policyPage.openAndLoad(backend === 'auto' ? '' : `?backend=${backend}`);
+    if (backend === 'webgpu') await expect(policyPage.usedBackend).toHaveText('WebGPU');
     await policyPage.useCameras();
     await page.getByRole('button', { name: 'put the carrot in the basket' }).click();
     if (mode === 'predict once') {
@@ -53,8 +60,12 @@ for (const mode of ['predict once', 'streaming'] as const) {
     expect(saved.instruction).toBe('put the carrot in the basket');
     expect(saved.prompt).toContain('put the carrot in the basket');
 
+    if (backend === 'webgpu') expect(saved.backend.backend).toBe('webgpu');
+
     const node = await predictInNode(path, info.outputPath('node.json'));
-    expect(largestDifference(saved.actions, node.actions)).toBeLessThanOrEqual(TOLERANCE);
+    const difference = largestDifference(saved.actions, node.actions);
+    info.annotations.push({ type: 'largest difference', description: difference.toExponential(2) });
+    expect(difference).toBeLessThanOrEqual(TOLERANCE);
     expect(largestDifference(saved.normalized, node.normalized)).toBeLessThanOrEqual(TOLERANCE);
     // Not all zero, and not the same at every step: the comparison has something to compare.
     expect(new Set(saved.actions.flat()).size).toBeGreaterThan(saved.actions.length);

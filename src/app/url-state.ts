@@ -1,8 +1,12 @@
-/** What is worth sharing lives in the address: which policy, and which instruction. */
+import type { BackendPreference } from '../workers/contract.ts';
+
+/** What is worth sharing lives in the address: which policy, which instruction, and where it is to run. */
 export interface UrlState {
   /** Address of the package's manifest, absolute. */
   policyUrl: string;
   instruction: string;
+  /** `auto` where the address names none, or one that is unknown. */
+  backend: BackendPreference;
 }
 
 /** The package that comes with the page. */
@@ -14,7 +18,12 @@ export function readUrlState(): UrlState {
   const query = new URLSearchParams(location.search);
   const policy = query.get('policy');
   const given = policy ? (URL.parse(policy, document.baseURI)?.href ?? policy) : null;
-  return { policyUrl: given ?? defaultPolicyUrl(), instruction: query.get('instruction') ?? '' };
+  const backend = query.get('backend');
+  return {
+    policyUrl: given ?? defaultPolicyUrl(),
+    instruction: query.get('instruction') ?? '',
+    backend: backend === 'webgpu' || backend === 'wasm' ? backend : 'auto',
+  };
 }
 
 /** Replaces, not pushes: typing must not fill the history. */
@@ -27,6 +36,10 @@ export function writeUrlState(change: Partial<UrlState>): void {
   if (change.instruction !== undefined) {
     if (change.instruction) url.searchParams.set('instruction', change.instruction);
     else url.searchParams.delete('instruction');
+  }
+  if (change.backend !== undefined) {
+    if (change.backend === 'auto') url.searchParams.delete('backend');
+    else url.searchParams.set('backend', change.backend);
   }
   history.replaceState(null, '', url);
 }

@@ -16,8 +16,9 @@ const URL_DELAY_MS = 300;
 
 /** Called once, before the page is drawn. */
 export function wireStores(): void {
-  const { policyUrl, instruction } = readUrlState();
+  const { policyUrl, instruction, backend } = readUrlState();
   useInstructionStore.getState().setText(instruction);
+  usePolicyStore.getState().setBackend(backend);
 
   let urlTimer = 0;
   useInstructionStore.subscribe(({ text }) => {
@@ -27,7 +28,8 @@ export function wireStores(): void {
 
   let adopted = '';
   let shownUrl = policyUrl;
-  usePolicyStore.subscribe(({ status, url }) => {
+  usePolicyStore.subscribe(({ status, url, backend: wanted }, before) => {
+    if (wanted !== before.backend) writeUrlState({ backend: wanted });
     if (url !== shownUrl) {
       shownUrl = url;
       writeUrlState({ policyUrl: url });

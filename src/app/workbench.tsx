@@ -9,7 +9,7 @@ import { StateInputs } from './state/state-inputs.tsx';
 import { UnnormKeyChoice } from './state/unnorm-key-choice.tsx';
 import './workbench.css';
 
-/** Inputs on one side, the predicted chunk on the other. */
+/** What the policy is given on one side; what it is told and what it predicts on the other. */
 export function Workbench({ info }: { info: PolicyInfo }) {
   // The button that was pressed last went with the gate: let the keyboard go on from here.
   const start = useRef<HTMLDivElement>(null);
@@ -21,13 +21,17 @@ export function Workbench({ info }: { info: PolicyInfo }) {
       <div className="bench-inputs">
         <PolicySummary info={info} />
         <Slots info={info} />
-        <InstructionField />
-        <UnnormKeyChoice info={info} />
-        <StateInputs info={info} />
       </div>
       <div className="bench-output">
-        <RunControls info={info} />
+        <div className="bench-command">
+          <InstructionField />
+          <RunControls info={info} />
+        </div>
         <PredictionPanel info={info} />
+      </div>
+      <div className="bench-inputs bench-robot">
+        <UnnormKeyChoice info={info} />
+        <StateInputs info={info} />
       </div>
     </div>
   );

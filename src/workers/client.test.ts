@@ -28,7 +28,7 @@ function connect(): { client: ReturnType<typeof connectPolicyWorker>; crashes: C
 
 test('a crash rejects what waits and what comes later, and is reported once', async () => {
   const { client, crashes } = connect();
-  const waiting = client.inspect('https://example.org/manifest.json');
+  const waiting = client.inspect('https://example.org/manifest.json', 'auto');
   const error = Object.assign(new Event('error', { cancelable: true }), { message: 'unreachable executed' });
   SilentWorker.latest.dispatchEvent(error);
   await expect(waiting).rejects.toMatchObject({ code: 'worker-crashed' });

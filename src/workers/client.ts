@@ -74,8 +74,8 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     });
 
   return {
-    inspect: (url) => guard(() => remote.inspect(url)),
-    load: (url, onProgress) => guard(() => remote.load(url, Comlink.proxy(onProgress))),
+    inspect: (url, backend) => guard(() => remote.inspect(url, backend)),
+    load: (url, backend, onProgress) => guard(() => remote.load(url, backend, Comlink.proxy(onProgress))),
     cancelLoad: () => guard(() => remote.cancelLoad()),
     predict: (observation) =>
       guard(() => remote.predict(Comlink.transfer(observation, transferables(observation.images)))),

@@ -11,6 +11,9 @@ export interface WorkerError {
   hint: string;
 }
 
+/** Where the user wants it to run; `auto` lets the machine decide. */
+export type BackendPreference = 'auto' | 'webgpu' | 'wasm';
+
 export interface BackendReport {
   backend: 'webgpu' | 'wasm';
   /** Why this one, in a sentence for the user. */
@@ -129,10 +132,14 @@ export interface Prediction {
 
 /** The worker's interface, wrapped by comlink. Only one policy is loaded at a time. */
 export interface PolicyWorker {
-  /** Reads the manifest only; downloads no shard. */
-  inspect(url: string): Promise<CapabilityReport>;
+  /** Reads the manifest only; downloads no shard. Rejects with `no-webgpu` where that is asked for and not there. */
+  inspect(url: string, backend: BackendPreference): Promise<CapabilityReport>;
   /** Downloads what is missing, checks it, uploads it. A second load replaces the first. */
-  load(url: string, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo>;
+  load(
+    url: string,
+    backend: BackendPreference,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<PolicyInfo>;
   /** Stops a running load; it rejects with code `cancelled`. What was downloaded stays for resuming. */
   cancelLoad(): Promise<void>;
   predict(observation: Observation): Promise<Prediction>;

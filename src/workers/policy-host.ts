@@ -17,6 +17,7 @@ import {
   type PackageInspection,
 } from '../model/weights/package.ts';
 import type {
+  BackendPreference,
   BackendReport,
   CapabilityReport,
   Frame,
@@ -46,10 +47,10 @@ export class PolicyHost {
   /** The GPU was lost since the policy was loaded. */
   #lost: ModelError | null = null;
 
-  async inspect(url: string): Promise<CapabilityReport> {
+  async inspect(url: string, backend: BackendPreference): Promise<CapabilityReport> {
     const inspection = await inspectPackage(url, { store: this.#store });
     const config = parsePolicyConfig(inspection.manifest.config);
-    const { choice } = await chooseBackend(currentHost());
+    const { choice } = await chooseBackend(currentHost(), backend);
     const { verdict, checks } = assessCapability(demandOf(inspection.manifest, config), {
       choice,
       deviceMemoryGib: (navigator as { deviceMemory?: number }).deviceMemory ?? null,
@@ -64,13 +65,17 @@ export class PolicyHost {
     };
   }
 
-  async load(url: string, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo> {
+  async load(
+    url: string,
+    backend: BackendPreference,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<PolicyInfo> {
     if (this.#loading)
       throw new ModelError('bad-input', 'A policy is being loaded already.', 'Cancel it first.');
     const loading = new AbortController();
     this.#loading = loading;
     try {
-      return await this.#load(url, loading.signal, onProgress);
+      return await this.#load(url, backend, loading.signal, onProgress);
     } finally {
       this.#loading = null;
     }
@@ -133,6 +138,7 @@ export class PolicyHost {
 
   async #load(
     url: string,
+    backend: BackendPreference,
     signal: AbortSignal,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<PolicyInfo> {
@@ -161,7 +167,7 @@ export class PolicyHost {
 
     await this.dispose();
     this.#lost = null;
-    const { choice, adapter } = await chooseBackend(currentHost());
+    const { choice, adapter } = await chooseBackend(currentHost(), backend);
     const runtime = await createWebRuntime(choice, adapter, {
       files: ortFiles,
       onLost: (error) => (this.#lost = error),

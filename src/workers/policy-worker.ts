@@ -17,9 +17,9 @@ installErrorTransfer();
 const host = new PolicyHost();
 
 const worker: PolicyWorker = {
-  inspect: (url): Promise<CapabilityReport> => host.inspect(url),
-  load: (url, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo> =>
-    host.load(url, onProgress),
+  inspect: (url, backend): Promise<CapabilityReport> => host.inspect(url, backend),
+  load: (url, backend, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo> =>
+    host.load(url, backend, onProgress),
   cancelLoad: async () => host.cancelLoad(),
   predict: async (observation: Observation): Promise<Prediction> => {
     const prediction = await host.predict(observation);

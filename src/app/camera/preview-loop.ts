@@ -3,9 +3,9 @@
  * those images.
  */
 import { currentPolicy } from '../policy/policy-store.ts';
-import { policyWorker } from '../policy/policy-session.ts';
+import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { useRunStore } from '../prediction/run-store.ts';
-import { toFailure } from '../status/failure.ts';
+import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { useCameraStore } from './camera-store.ts';
 import type { FrameSource } from './frame-source.ts';
 import { setSeen } from './seen-frames.ts';
@@ -35,6 +35,11 @@ async function previewOnce(fed: readonly Fed[]): Promise<void> {
   });
 }
 
+function tell(failure: Failure): void {
+  if (needsRestart(failure.code)) failPolicy(failure);
+  else useCameraStore.getState().setPreviewFailure(failure);
+}
+
 /** Starts the loop; call the result to end it. After a failure it waits until a slot is fed anew. */
 export function startPreviewLoop(): () => void {
   let timer = 0;
@@ -54,7 +59,8 @@ export function startPreviewLoop(): () => void {
       try {
         await previewOnce(fed);
       } catch (error) {
-        useCameraStore.getState().setPreviewFailure(toFailure(error));
+        // Without a policy its worker was ended on purpose, or the page tells already why.
+        if (currentPolicy()) tell(toFailure(error));
         shown = [];
       }
     }

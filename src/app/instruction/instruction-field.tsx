@@ -6,7 +6,7 @@ export function InstructionField() {
   const text = useInstructionStore((state) => state.text);
   const setText = useInstructionStore((state) => state.setText);
   return (
-    <section>
+    <section className="instruction-entry">
       <h2>
         <label htmlFor="instruction">Instruction</label>
       </h2>

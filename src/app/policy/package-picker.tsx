@@ -4,7 +4,7 @@ import { openPolicy } from './policy-session.ts';
 import { usePolicyStore } from './policy-store.ts';
 
 /** Opens another package by the address of its manifest. */
-export function PackagePicker() {
+export function PackagePicker({ open: unfolded = false }: { open?: boolean }) {
   const current = usePolicyStore((state) => state.url);
   const [typed, setTyped] = useState<string | null>(null);
   const url = typed ?? current;
@@ -13,7 +13,7 @@ export function PackagePicker() {
     void openPolicy(URL.parse(next, document.baseURI)?.href ?? next);
   };
   return (
-    <details className="picker">
+    <details className="picker" open={unfolded}>
       <summary>Use another policy</summary>
       <form
         onSubmit={(event) => {

@@ -4,7 +4,8 @@ import { CapabilityView } from './capability-view.tsx';
 import { LoadProgressView } from './load-progress.tsx';
 import { PackageHeading } from './package-heading.tsx';
 import { PackagePicker } from './package-picker.tsx';
-import { cancelLoad, loadPolicy, openPolicy, restartWorker } from './policy-session.ts';
+import { cancelLoad, loadPolicy, openPolicy, restartWorker, runOn } from './policy-session.ts';
+import { RunOnChoice } from './run-on-choice.tsx';
 import { usePolicyStore, type PolicyStatus } from './policy-store.ts';
 import { formatBytes } from '../format.ts';
 import './policy.css';
@@ -18,6 +19,11 @@ function retryLabel(failure: Failure, canLoad: boolean): string {
   return 'Try again';
 }
 
+/** True where the fault lies with the package itself, not with this machine or its worker. */
+function needsAnotherPolicy({ code }: Failure): boolean {
+  return code !== 'no-webgpu' && !needsRestart(code);
+}
+
 function FailedLoad({ status }: { status: Extract<PolicyStatus, { kind: 'failed' }> }) {
   const url = usePolicyStore((state) => state.url);
   const { failure, report } = status;
@@ -26,11 +32,26 @@ function FailedLoad({ status }: { status: Extract<PolicyStatus, { kind: 'failed'
     else if (report) void loadPolicy();
     else void openPolicy(url);
   };
+  // Where the GPU is what failed, the CPU is a way out; where there is none, the only one.
+  const noGpu = failure.code === 'no-webgpu';
+  const offerCpu = noGpu || (needsRestart(failure.code) && report?.backend.backend === 'webgpu');
   return (
-    <FailureNotice failure={failure}>
-      <button type="button" className="button-primary" onClick={retry}>
+    <FailureNotice
+      failure={failure}
+      title={!report && failure.code === 'download-failed' ? 'No policy could be read there' : undefined}
+    >
+      <button type="button" className={noGpu ? undefined : 'button-primary'} onClick={retry}>
         {retryLabel(failure, report !== null)}
       </button>
+      {offerCpu && (
+        <button
+          type="button"
+          className={noGpu ? 'button-primary' : undefined}
+          onClick={() => void runOn('wasm')}
+        >
+          Run on the CPU
+        </button>
+      )}
     </FailureNotice>
   );
 }
@@ -77,18 +98,35 @@ function LoadStep({ status }: { status: PolicyStatus }) {
   }
 }
 
+/** What a newcomer can expect after loading. */
+function Outlook() {
+  return (
+    <ol className="outlook" aria-label="How it goes on">
+      <li>Load the policy. It stays on this device.</li>
+      <li>Show it a camera, a video or a still image.</li>
+      <li>Say what the robot should do, and see its next actions.</li>
+    </ol>
+  );
+}
+
 /** Everything before a policy is ready: what it is, whether this machine can run it, and loading it. */
 export function PolicyGate() {
   const status = usePolicyStore((state) => state.status);
   const report = status.kind === 'inspecting' ? null : status.report;
+  // Then another address is what helps, not another backend.
+  const unreadable = status.kind === 'failed' && !report && needsAnotherPolicy(status.failure);
   return (
     <div className="gate">
       <section className="gate-policy" aria-label="Policy">
         {report && <PackageHeading summary={report.package} />}
         <LoadStep status={status} />
-        <PackagePicker />
+        {status.kind !== 'failed' && <Outlook />}
+        <PackagePicker key={status.kind} open={unreadable} />
       </section>
-      {report && <CapabilityView report={report} />}
+      <div className="gate-machine">
+        {report && <CapabilityView report={report} />}
+        {!unreadable && <RunOnChoice />}
+      </div>
     </div>
   );
 }

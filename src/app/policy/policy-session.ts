@@ -1,6 +1,6 @@
 /** The one worker of the page, and what the page asks of it about packages. */
 import { connectPolicyWorker, type PolicyClient } from '../../workers/client.ts';
-import type { CapabilityReport, LoadProgress } from '../../workers/contract.ts';
+import type { BackendPreference, CapabilityReport, LoadProgress } from '../../workers/contract.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 import { usePolicyStore, type PolicyStatus } from './policy-store.ts';
 
@@ -22,6 +22,11 @@ export function policyWorker(): PolicyClient {
   return client;
 }
 
+function endWorker(): void {
+  client?.terminate();
+  client = null;
+}
+
 /** Puts the page into its failed state, from which "Restart" or "Load" lead on. */
 export function failPolicy(failure: Failure): void {
   generation++;
@@ -33,9 +38,12 @@ export function failPolicy(failure: Failure): void {
 /** Reads a package's manifest and checks this machine against it; loads at once what is stored here already. */
 export async function openPolicy(url: string): Promise<void> {
   const mine = ++generation;
+  const { backend, status } = usePolicyStore.getState();
+  // A worker loads one policy at a time; what has arrived of the other one is kept.
+  if (status.kind === 'loading') endWorker();
   usePolicyStore.getState().setUrl(url);
   try {
-    const report = await policyWorker().inspect(url);
+    const report = await policyWorker().inspect(url, backend);
     if (mine !== generation) return;
     setStatus({ kind: 'inspected', report });
     if (report.package.stored && report.verdict !== 'no') await loadPolicy();
@@ -46,7 +54,7 @@ export async function openPolicy(url: string): Promise<void> {
 
 /** Downloads what is missing and makes the policy ready. Called again after a failure it resumes. */
 export async function loadPolicy(): Promise<void> {
-  const { url, status } = usePolicyStore.getState();
+  const { url, backend, status } = usePolicyStore.getState();
   const report = reportOf(status);
   if (!report || status.kind === 'loading') return;
   const mine = ++generation;
@@ -56,7 +64,7 @@ export async function loadPolicy(): Promise<void> {
     if (mine === generation && now.kind === 'loading') setStatus({ ...now, progress });
   };
   try {
-    const info = await policyWorker().load(url, onProgress);
+    const info = await policyWorker().load(url, backend, onProgress);
     if (mine !== generation) return;
     const stored: CapabilityReport = { ...report, backend: info.backend, package: info.package };
     setStatus({ kind: 'ready', report: stored, info });
@@ -79,9 +87,17 @@ export async function cancelLoad(): Promise<void> {
 
 /** A new worker in place of one that died or lost its device; then opens the same package again. */
 export async function restartWorker(): Promise<void> {
-  client?.terminate();
-  client = null;
+  endWorker();
   await openPolicy(usePolicyStore.getState().url);
+}
+
+/**
+ * Runs the policy elsewhere: checks this machine anew and loads again. With a new worker, because only its end
+ * surely frees the other backend's memory: a WASM heap never shrinks.
+ */
+export async function runOn(backend: BackendPreference): Promise<void> {
+  usePolicyStore.getState().setBackend(backend);
+  await restartWorker();
 }
 
 /** Deletes the package's stored files and goes back to the check before the download. */

@@ -1,5 +1,10 @@
 import { create } from 'zustand';
-import type { CapabilityReport, LoadProgress, PolicyInfo } from '../../workers/contract.ts';
+import type {
+  BackendPreference,
+  CapabilityReport,
+  LoadProgress,
+  PolicyInfo,
+} from '../../workers/contract.ts';
 import type { Failure } from '../status/failure.ts';
 
 export type PolicyStatus =
@@ -12,16 +17,21 @@ export type PolicyStatus =
 
 interface PolicyState {
   url: string;
+  /** Where the user wants it to run. */
+  backend: BackendPreference;
   status: PolicyStatus;
   setUrl: (url: string) => void;
+  setBackend: (backend: BackendPreference) => void;
   setStatus: (status: PolicyStatus) => void;
 }
 
 /** Which policy the page is about, and how far it has come with it. Changed by policy-session.ts only. */
 export const usePolicyStore = create<PolicyState>()((set) => ({
   url: '',
+  backend: 'auto',
   status: { kind: 'inspecting' },
   setUrl: (url) => set({ url, status: { kind: 'inspecting' } }),
+  setBackend: (backend) => set({ backend }),
   setStatus: (status) => set({ status }),
 }));
 

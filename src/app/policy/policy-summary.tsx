@@ -2,6 +2,7 @@ import type { PolicyInfo } from '../../workers/contract.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { useRunStore } from '../prediction/run-store.ts';
 import { PackagePicker } from './package-picker.tsx';
+import { RunOnChoice } from './run-on-choice.tsx';
 import { removePolicy } from './policy-session.ts';
 import './policy.css';
 
@@ -10,6 +11,12 @@ const heads: Record<PolicyInfo['head'], string> = {
   diffusion: 'diffusion head',
   discrete: 'discrete action tokens',
 };
+
+function adapterName({ backend }: PolicyInfo): string {
+  if (!backend.adapter) return backend.backend === 'wasm' ? 'not asked for' : 'none found';
+  const { vendor, architecture, description } = backend.adapter;
+  return description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed';
+}
 
 /** The loaded policy in two lines, with the rest behind a disclosure. */
 export function PolicySummary({ info }: { info: PolicyInfo }) {
@@ -28,6 +35,7 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
           {info.repaired.join(', ')} {info.repaired.length === 1 ? 'was' : 'were'} damaged and fetched again.
         </p>
       )}
+      <RunOnChoice />
       <details>
         <summary>About this policy</summary>
         <dl className="facts">
@@ -49,7 +57,7 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
           </div>
           <div>
             <dt>GPU adapter</dt>
-            <dd>{backend.adapter?.description || backend.adapter?.vendor || 'none found'}</dd>
+            <dd>{adapterName(info)}</dd>
           </div>
           <div>
             <dt>Processor threads</dt>

@@ -51,8 +51,12 @@ function ChunkPlot({
   return (
     <figure className="plot">
       <figcaption>
-        <span>{name}</span>
-        <span className="unit">{unit}</span>
+        <span>
+          {name} {unit && <span className="unit">{unit}</span>}
+        </span>
+        <span className="plot-next" title="the next action">
+          {said(values[0])}
+        </span>
       </figcaption>
       <div ref={host} className="plot-canvas" role="img" aria-label={describe(name, unit, values)} />
     </figure>

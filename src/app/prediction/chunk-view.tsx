@@ -1,10 +1,11 @@
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { ChunkTable } from './chunk-table.tsx';
 import type { ShownPrediction } from './prediction-store.ts';
 
-// uPlot is needed only once there is a chunk.
-const ChunkPlots = lazy(async () => ({ default: (await import('./chunk-plots.tsx')).ChunkPlots }));
+const load = () => import('./chunk-plots.tsx');
+// uPlot is not needed to load a policy; by the time there is a chunk it is here.
+const ChunkPlots = lazy(async () => ({ default: (await load()).ChunkPlots }));
 
 export type Scale = 'real' | 'normalized';
 
@@ -13,11 +14,39 @@ const scales: { value: Scale; label: string }[] = [
   { value: 'normalized', label: 'Normalised' },
 ];
 
+/** The same frame as around a chunk, before there is one. */
+export function EmptyChunk({ info }: { info: PolicyInfo }) {
+  useEffect(() => void load(), []);
+  return (
+    <section className="chunk" aria-labelledby="chunk-title">
+      <div className="title-row">
+        <h2 id="chunk-title">No prediction yet</h2>
+      </div>
+      <p className="chunk-prompt">
+        Here appear the next {info.chunkSize} actions: {(info.chunkSize / info.controlHz).toFixed(2)} s of
+        movement at {info.controlHz} Hz, as plots and as a table.
+      </p>
+      <div className="plots">
+        {info.actions.map(({ name, unit }) => (
+          <figure key={name} className="plot">
+            <figcaption>
+              <span>
+                {name} <span className="unit">{unit}</span>
+              </span>
+            </figcaption>
+            <div className="plot-canvas" />
+          </figure>
+        ))}
+      </div>
+    </section>
+  );
+}
+
 /** The predicted chunk as plots and as a table, in real units or as the head gives it. */
 export function ChunkView({ info, latest }: { info: PolicyInfo; latest: ShownPrediction }) {
   const [scale, setScale] = useState<Scale>('real');
   const rows = scale === 'real' ? latest.actions : latest.normalized;
-  const units = info.actions.map(({ unit }) => (scale === 'real' ? unit : ''));
+  const units = info.actions.map(({ unit }) => (scale === 'real' ? unit : 'normalised'));
   return (
     <section className="chunk" aria-labelledby="chunk-title">
       <div className="title-row">

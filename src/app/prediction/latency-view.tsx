@@ -23,7 +23,8 @@ export function LatencyView({ info }: { info: PolicyInfo }) {
   const latency = median(timings.map(({ elapsedMs }) => elapsedMs));
   const of = timings.length === 1 ? 'of one prediction' : `median of the last ${timings.length}`;
   return (
-    <section className="latency" aria-label="Speed">
+    <section className="latency" aria-labelledby="speed-title">
+      <h2 id="speed-title">Speed</h2>
       <dl className="readouts">
         <Readout label="Latency" value={formatMs(latency).replace(' ms', '')} unit={`ms, ${of}`} />
         <Readout label="Predictions" value={formatRate(rate)} unit="per second" />

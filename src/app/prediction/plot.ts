@@ -2,7 +2,10 @@
 import uPlot from 'uplot';
 import type { Scale } from './chunk-view.tsx';
 
-const HEIGHT = 108;
+/** Also in prediction.css: an empty plot is as high. */
+const HEIGHT = 148;
+
+const FONT = '11px system-ui, sans-serif';
 
 export interface Plot {
   /** One value per step. */
@@ -20,6 +23,7 @@ function tick(value: number): string {
  */
 export function createPlot(host: HTMLElement, scale: Scale): Plot {
   let [low, high] = scale === 'normalized' ? [-1, 1] : [Infinity, -Infinity];
+  let actions: readonly number[] = [];
   let data: uPlot.AlignedData = [[], []];
   const dark = matchMedia('(prefers-color-scheme: dark)');
 
@@ -28,7 +32,7 @@ export function createPlot(host: HTMLElement, scale: Scale): Plot {
     const color = (name: string): string => style.getPropertyValue(name).trim();
     const axis: uPlot.Axis = {
       stroke: color('--ink-soft'),
-      font: '11px system-ui, sans-serif',
+      font: FONT,
       grid: { stroke: color('--line-soft'), width: 1 },
       ticks: { show: false },
     };
@@ -39,11 +43,24 @@ export function createPlot(host: HTMLElement, scale: Scale): Plot {
       cursor: { show: false },
       padding: [8, 6, 0, 0],
       scales: {
-        x: { time: false, range: (_, from, to) => [from - 0.25, to + 0.25] },
+        x: { time: false, range: (_, from, to) => [from - 0.25, Math.max(to, from + 1)] },
         y: { range: () => [low, high] },
       },
       axes: [
-        { ...axis, size: 20, gap: 2, space: 28, incrs: [1, 2, 5, 10], grid: { show: false } },
+        {
+          ...axis,
+          size: 18,
+          gap: 2,
+          space: 20,
+          // Where the hold of the last action ends, there is no further one.
+          values: (_, at) => at.map((step) => (step <= actions.length ? String(step) : '')),
+          incrs: [1, 2, 5, 10],
+          grid: { show: false },
+          label: 'step',
+          labelSize: 14,
+          labelGap: 0,
+          labelFont: FONT,
+        },
         {
           ...axis,
           size: 50,
@@ -59,7 +76,13 @@ export function createPlot(host: HTMLElement, scale: Scale): Plot {
           width: 2,
           // An action is held until the next one.
           paths: uPlot.paths.stepped?.({ align: 1 }),
-          points: { show: true, size: 5, fill: color('--accent') },
+          points: {
+            show: true,
+            size: 5,
+            fill: color('--accent'),
+            // The last value is there twice, see below, but is one action.
+            filter: (_, __, shown) => (shown ? actions.map((___, at) => at) : null),
+          },
         },
       ],
     };
@@ -82,7 +105,9 @@ export function createPlot(host: HTMLElement, scale: Scale): Plot {
       const margin = (Math.max(...values) - Math.min(...values)) * 0.08 || 1e-3;
       low = Math.min(low, Math.min(...values) - (scale === 'real' ? margin : 0));
       high = Math.max(high, Math.max(...values) + (scale === 'real' ? margin : 0));
-      data = [values.map((_, step) => step + 1), [...values]];
+      actions = values;
+      // The last action is held for one step as well.
+      data = [[...values, 0].map((_, step) => step + 1), [...values, values.at(-1) ?? null]];
       plot.setData(data);
     },
     destroy() {

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
-import { ChunkView } from './chunk-view.tsx';
+import { ChunkView, EmptyChunk } from './chunk-view.tsx';
 import { LatencyView } from './latency-view.tsx';
 import { usePredictionStore, type ShownPrediction } from './prediction-store.ts';
 import { savePrediction } from './save-prediction.ts';
@@ -30,22 +30,11 @@ function SaveButton({ info, latest }: { info: PolicyInfo; latest: ShownPredictio
 /** The newest chunk and how long it took, or what will appear here. */
 export function PredictionPanel({ info }: { info: PolicyInfo }) {
   const latest = usePredictionStore((state) => state.latest);
-  if (!latest) {
-    return (
-      <section className="chunk-empty" aria-label="Predicted chunk">
-        <h2>No prediction yet</h2>
-        <p>
-          Here appear the next {info.chunkSize} actions, {(info.chunkSize / info.controlHz).toFixed(2)} s of
-          movement at {info.controlHz} Hz, as one plot for each of the {info.actions.length} action dimensions
-          and as a table.
-        </p>
-      </section>
-    );
-  }
+  if (!latest) return <EmptyChunk info={info} />;
   return (
     <>
-      <LatencyView info={info} />
       <ChunkView info={info} latest={latest} />
+      <LatencyView info={info} />
       <SaveButton info={info} latest={latest} />
     </>
   );

@@ -1,13 +1,28 @@
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
+import { formatRate } from '../format.ts';
 import { useMissingInputs } from './missing-inputs.ts';
 import { predictOnce, startRun, stopRun } from './predict-loop.ts';
+import { usePredictionStore } from './prediction-store.ts';
 import { useRunStore } from './run-store.ts';
+import { predictionRate } from './timing.ts';
 import './run-controls.css';
 
 function list(parts: readonly string[]): string {
   if (parts.length < 2) return parts.join('');
   return `${parts.slice(0, -1).join(', ')} and ${parts.at(-1) ?? ''}`;
+}
+
+/** Where inputs and chunk are below each other, pressing a button leads to what it brings. */
+function showChunk(): void {
+  if (!matchMedia('(max-width: 63.99rem)').matches) return;
+  const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+  document.querySelector('.chunk')?.scrollIntoView({ behavior, block: 'start' });
+}
+
+function Rate() {
+  const rate = usePredictionStore((state) => predictionRate(state.timings));
+  return rate === null ? null : <span className="number">{formatRate(rate)} predictions per second. </span>;
 }
 
 /** Start, stop, predict once; and what is still missing for it. */
@@ -22,17 +37,20 @@ export function RunControls({ info }: { info: PolicyInfo }) {
         {idle || status.kind === 'once' ? (
           <button
             type="button"
-            className="button-primary button-large"
+            className="button-primary button-large button-run"
             disabled={blocked || !idle}
             aria-describedby="run-needs"
-            onClick={() => void startRun()}
+            onClick={() => {
+              showChunk();
+              void startRun();
+            }}
           >
             Start
           </button>
         ) : (
           <button
             type="button"
-            className="button-stop button-large"
+            className="button-stop button-large button-run"
             disabled={status.kind === 'stopping'}
             aria-keyshortcuts="Escape"
             onClick={stopRun}
@@ -45,7 +63,10 @@ export function RunControls({ info }: { info: PolicyInfo }) {
           className="button-large"
           disabled={blocked || !idle}
           aria-describedby="run-needs"
-          onClick={() => void predictOnce()}
+          onClick={() => {
+            showChunk();
+            void predictOnce();
+          }}
         >
           {status.kind === 'once' ? 'Predicting…' : 'Predict once'}
         </button>
@@ -54,7 +75,10 @@ export function RunControls({ info }: { info: PolicyInfo }) {
           {!blocked && idle && 'Start follows the newest frame; predict once takes a single one.'}
           {!blocked && status.kind === 'streaming' && (
             <>
-              Following the newest frame. <kbd>Esc</kbd> stops.
+              Following the newest frame. <Rate />
+              <span className="run-key">
+                <kbd>Esc</kbd> stops.
+              </span>
             </>
           )}
         </p>

@@ -1,0 +1,74 @@
+import type { Page } from '@playwright/test';
+import { expect, test } from './fixtures.ts';
+
+/** A browser without WebGPU: the worker's script starts with its absence. */
+async function withoutWebGpu(page: Page): Promise<void> {
+  await page.route(/\/policy-worker[^/]*\.js$/, async (route) => {
+    const response = await route.fetch();
+    const absence = `Object.defineProperty(WorkerNavigator.prototype, 'gpu', { get: () => undefined });\n`;
+    await route.fulfill({ response, body: absence + (await response.text()) });
+  });
+}
+
+function choice(page: Page, name: RegExp) {
+  return page.getByRole('group', { name: 'Run on' }).getByRole('radio', { name });
+}
+
+/** The radio itself is hidden under its label. */
+async function choose(page: Page, name: RegExp): Promise<void> {
+  await choice(page, name).check({ force: true });
+}
+
+test('the backend can be chosen, is used, and stays in the address', async ({ policyPage, page }) => {
+  test.slow(); // WebGPU in software.
+  await policyPage.open();
+  await expect(choice(page, /Automatic/)).toBeChecked();
+  await choose(page, /CPU/);
+  await expect(page).toHaveURL(/\?backend=wasm$/);
+  await expect(page.getByText(/Asked to run on the CPU/)).toBeVisible();
+  await policyPage.loadButton.click();
+  await policyPage.ready();
+  await expect(policyPage.usedBackend).toHaveText('WASM');
+
+  // Stored by now, so a change loads again by itself, and what was fed stays.
+  await policyPage.useCameras();
+  await policyPage.instruction.fill('open the drawer');
+  await choose(page, /GPU/);
+  await expect(policyPage.usedBackend).toHaveText('WebGPU', { timeout: 120_000 });
+  await expect(page).toHaveURL(/backend=webgpu/);
+  await policyPage.predictOnce();
+  const onGpu = await policyPage.shownChunk();
+  expect(onGpu.length).toBeGreaterThan(0);
+
+  await choose(page, /Automatic/);
+  await policyPage.ready();
+  await expect(page).not.toHaveURL(/backend=/);
+});
+
+test('asking for WebGPU where there is none is told, and the CPU serves instead', async ({
+  policyPage,
+  page,
+}) => {
+  await withoutWebGpu(page);
+  await policyPage.open('?backend=webgpu');
+  await expect(policyPage.failure('no-webgpu')).toContainText('This browser has no WebGPU');
+  await page.getByRole('button', { name: 'Run on the CPU' }).click();
+  await expect(policyPage.loadButton).toBeEnabled();
+  await expect(page).toHaveURL(/backend=wasm/);
+});
+
+test('a GPU that is lost in a run is told, and a restart goes on', async ({ policyPage, page, browser }) => {
+  test.slow(); // WebGPU in software, loaded twice.
+  await policyPage.openAndLoad('?backend=webgpu&instruction=open+the+drawer');
+  await policyPage.useCameras();
+  await policyPage.startButton.click();
+  await expect(policyPage.table).toBeVisible({ timeout: 60_000 });
+
+  const session = await browser.newBrowserCDPSession();
+  await session.send('Browser.crashGpuProcess');
+  await expect(policyPage.failure('device-lost')).toBeVisible();
+  await page.getByRole('button', { name: 'Restart the worker' }).click();
+  await policyPage.ready();
+  await expect(policyPage.usedBackend).toHaveText('WebGPU');
+  await expect(policyPage.instruction).toHaveValue('open the drawer');
+});

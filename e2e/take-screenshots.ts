@@ -1,0 +1,85 @@
+/**
+ * Takes the pictures of the page that README and docs show: `node tools/node/run.mjs e2e/take-screenshots.ts`.
+ * Builds the page, serves it, and runs the default policy on the fake camera. Writes docs/page-*.png.
+ */
+import { mkdir, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { chromium, type Browser } from '@playwright/test';
+import { build, preview } from 'vite';
+import { CHROMIUM_FLAGS, findChromium } from '../tools/node/find-chromium.ts';
+import { cameraVideoPath, writeCameraVideo } from './camera-video.ts';
+import { PolicyPage } from './policy-page.ts';
+
+/** Larger pictures make the repository grow with every change of the page. */
+const MAX_BYTES = 300_000;
+const OUT_DIR = resolve(import.meta.dirname, '../node_modules/.cache/e2e/dist');
+const DOCS = resolve(import.meta.dirname, '../docs');
+
+interface Picture {
+  file: string;
+  width: number;
+  height: number;
+  colorScheme: 'light' | 'dark';
+  /** Physical pixels per CSS pixel. */
+  density: number;
+}
+
+const PICTURES: readonly Picture[] = [
+  { file: 'page-1440.png', width: 1440, height: 900, colorScheme: 'light', density: 1 },
+  { file: 'page-1440-dark.png', width: 1440, height: 900, colorScheme: 'dark', density: 1 },
+  { file: 'page-390.png', width: 390, height: 844, colorScheme: 'light', density: 2 },
+];
+
+async function take(browser: Browser, url: string, picture: Picture): Promise<void> {
+  const context = await browser.newContext({
+    baseURL: url,
+    viewport: { width: picture.width, height: picture.height },
+    colorScheme: picture.colorScheme,
+    deviceScaleFactor: picture.density,
+    reducedMotion: 'reduce',
+    isMobile: picture.density > 1,
+    hasTouch: picture.density > 1,
+  });
+  const page = await context.newPage();
+  // The fake camera's name is the path of its video on this machine.
+  // As text: in a function the compiler's helpers would be missing in the page.
+  await page.addInitScript({
+    content: `Object.defineProperty(MediaDeviceInfo.prototype, 'label', { get: () => 'USB camera' });`,
+  });
+  const policyPage = new PolicyPage(page);
+  await policyPage.openAndLoad('?instruction=put+the+carrot+in+the+basket');
+  await policyPage.useCameras();
+  await policyPage.startButton.click();
+  // Until the rolling figures have filled their window.
+  await page.getByText('median of the last 20').waitFor();
+  const path = resolve(DOCS, picture.file);
+  await page.screenshot({ path });
+  await context.close();
+  const { size } = await stat(path);
+  if (size > MAX_BYTES)
+    throw new Error(`${picture.file} has ${size} bytes; at most ${MAX_BYTES} are wanted.`);
+  process.stdout.write(`${picture.file}  ${Math.round(size / 1000)} KB\n`);
+}
+
+await mkdir(DOCS, { recursive: true });
+await writeCameraVideo();
+await build({ logLevel: 'warn', build: { outDir: OUT_DIR, emptyOutDir: true } });
+const server = await preview({ logLevel: 'warn', build: { outDir: OUT_DIR }, preview: { port: 0 } });
+const executablePath = await findChromium();
+const browser = await chromium.launch({
+  ...(executablePath ? { executablePath } : {}),
+  args: [
+    ...CHROMIUM_FLAGS,
+    '--use-fake-device-for-media-stream',
+    '--use-fake-ui-for-media-stream',
+    `--use-file-for-fake-video-capture=${cameraVideoPath}`,
+  ],
+});
+try {
+  const url = server.resolvedUrls?.local[0];
+  if (!url) throw new Error('The preview server gave no address.');
+  for (const picture of PICTURES) await take(browser, url, picture);
+} finally {
+  await browser.close();
+  await server.close();
+}

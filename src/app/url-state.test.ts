@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { readUrlState, writeUrlState } from './url-state.ts';
+
+const PAGE = 'https://example.org/';
+
+function visit(query: string): void {
+  vi.stubGlobal('location', new URL(PAGE + query));
+}
+
+beforeEach(() => {
+  vi.stubGlobal('document', { baseURI: PAGE });
+  vi.stubGlobal('history', {
+    replaceState: (_state: unknown, _title: string, url: URL) => visit(url.search),
+  });
+});
+afterEach(() => vi.unstubAllGlobals());
+
+test('the backend is read from the address; anything unknown is automatic', () => {
+  for (const [query, backend] of [
+    ['', 'auto'],
+    ['?backend=webgpu', 'webgpu'],
+    ['?backend=wasm', 'wasm'],
+    ['?backend=auto', 'auto'],
+    ['?backend=cuda', 'auto'],
+  ] as const) {
+    visit(query);
+    expect(readUrlState().backend).toBe(backend);
+  }
+});
+
+test('what is written is read again, and what is the default is not written', () => {
+  visit('');
+  writeUrlState({ backend: 'wasm', instruction: 'open the drawer' });
+  expect(location.search).toBe('?instruction=open+the+drawer&backend=wasm');
+  expect(readUrlState()).toMatchObject({ backend: 'wasm', instruction: 'open the drawer' });
+  writeUrlState({ backend: 'auto' });
+  expect(location.search).toBe('?instruction=open+the+drawer');
+});
+
+test('a policy of the same site may be named by its path', () => {
+  visit('?policy=models/mine/manifest.json');
+  expect(readUrlState().policyUrl).toBe('https://example.org/models/mine/manifest.json');
+});
