@@ -74,6 +74,13 @@ describe('assessCapability', () => {
     expect(threads?.hint).toMatch(/COOP and COEP/);
   });
 
+  it('warns of a software adapter that was asked for', () => {
+    const adapter = { vendor: 'google', architecture: 'swiftshader', description: '', isFallback: true };
+    const software: Machine = { ...workstation, choice: { ...workstation.choice, adapter } };
+    expect(statusOf(small, software, 'gpu')).toBe('warn');
+    expect(statusOf(small, workstation, 'gpu')).toBe('ok');
+  });
+
   it('every check that is not ok says what to do', () => {
     const machine: Machine = {
       ...laptop,

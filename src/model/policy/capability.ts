@@ -54,18 +54,20 @@ export function assessCapability(demand: PackageDemand, machine: Machine): Capab
 }
 
 function gpuCheck(demand: PackageDemand, { choice }: Machine): Check {
-  const onGpu = choice.backend === 'webgpu';
+  const software = choice.backend === 'webgpu' && (choice.adapter?.isFallback ?? false);
+  const onGpu = choice.backend === 'webgpu' && !software;
   const heavy = demand.weightBytes > SLOW_ON_CPU;
+  const hint = software
+    ? 'This GPU adapter is software and slower than the CPU; choose the CPU, or update the graphics driver.'
+    : 'It will run, but each prediction takes tens of seconds. A browser with WebGPU on a real GPU makes it fast.';
+  const fine = onGpu || (!heavy && !software);
   return {
     id: 'gpu',
     label: 'Processor',
-    status: onGpu || !heavy ? 'ok' : 'warn',
+    status: fine ? 'ok' : 'warn',
     found: choice.reason,
     needed: heavy ? 'a GPU with WebGPU' : 'any CPU; a GPU is faster',
-    hint:
-      onGpu || !heavy
-        ? ''
-        : 'It will run, but each prediction takes tens of seconds. A browser with WebGPU on a real GPU makes it fast.',
+    hint: fine ? '' : hint,
   };
 }
 
