@@ -30,8 +30,6 @@ export default defineConfig({
   timeout: 120_000,
   expect: { timeout: 30_000 },
   reporter: [['list']],
-  // WebGPU runs in software here and the cores are shared: a starved run gets one more try and is reported as flaky.
-  retries: 1,
   forbidOnly: true,
   use: {
     baseURL,

@@ -1,7 +1,7 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { Lowering, OnnxAttrs } from './op.ts';
 import { opNamed } from './ops/index.ts';
-import { BLOCK_SIZE, sizeOf, type Graph, type Shape, type Value } from './types.ts';
+import { BLOCK_SIZE, type Graph, type Shape, type Value } from './types.ts';
 
 /** How an IR input appears in the ONNX model: itself, or the packed parts of a quantised weight. */
 export interface OnnxInput {
@@ -254,6 +254,3 @@ export function toOnnx(graph: Graph, options: OnnxOptions = { uint4: true }): On
     outputs: outputs.map(({ name, shape }) => ({ name, shape })),
   };
 }
-
-/** Bytes a float32 tensor of this shape takes. */
-export const float32ByteLength = (shape: Shape): number => 4 * sizeOf(shape);

@@ -39,9 +39,6 @@ export function fromFloat16(bits: Uint16Array): Float32Array<ArrayBuffer> {
   return new Float32Array(out.buffer);
 }
 
-/** Largest finite half. */
-export const FLOAT16_MAX = 65504;
-
 /** Difference of the exponents' biases, 127 − 15, where a half keeps its exponent. */
 const EXPONENT_SHIFT = 112 << 10;
 const FLOAT16_MAX_BITS = 0x477fe000;
