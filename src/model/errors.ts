@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'device-lost'
   | 'out-of-memory'
   | 'cancelled'
+  | 'diverged'
   | 'bad-input';
 
 /**

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 const ARROWS: Record<string, readonly string[]> = {
   'src/app': ['src/workers/boundary', 'src/model/errors'],
   'src/workers/boundary': ['src/model/errors'],
-  'src/workers': ['src/workers/boundary', 'src/model'],
+  'src/workers': ['src/workers/boundary', 'src/model', 'src/episodes'],
   'src/model/errors': [],
   'src/model/graph': ['src/model/errors'],
   'src/model/kernels': ['src/model/errors'],
@@ -30,6 +30,16 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/weights',
     'src/model/network',
   ],
+  'src/model/finetune': [
+    'src/model/errors',
+    'src/model/graph',
+    'src/model/kernels',
+    'src/model/runtime',
+    'src/model/weights',
+    'src/model/network',
+    'src/model/policy',
+  ],
+  'src/episodes': ['src/model/errors'],
 };
 
 /** Packages that only one room may name, and packages no library room may name. */

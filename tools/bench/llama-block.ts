@@ -2,7 +2,7 @@
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { BLOCK_SIZE, sizeOf, type DType, type Graph } from '../../src/model/graph/types.ts';
 import { llamaBlock, ropeTables } from '../../src/model/network/llama.ts';
-import { Scope } from '../../src/model/network/scope.ts';
+import { loraNames, Scope } from '../../src/model/network/scope.ts';
 import type { Runtime, Tensor, Tensors } from '../../src/model/runtime/runtime.ts';
 import type { EncodedTensor } from '../../src/model/weights/encoding.ts';
 import { randomNumbers } from '../../tests/graph/op-cases.ts';
@@ -31,7 +31,7 @@ export interface BlockBench {
   twinRows: number[];
 }
 
-const LINEARS = [
+export const LINEARS = [
   'self_attn.q_proj',
   'self_attn.k_proj',
   'self_attn.v_proj',
@@ -41,13 +41,16 @@ const LINEARS = [
   'mlp.down_proj',
 ] as const;
 
-function weightShape(name: (typeof LINEARS)[number], { hidden, intermediate }: BlockShape): [number, number] {
+export function weightShape(
+  name: (typeof LINEARS)[number],
+  { hidden, intermediate }: BlockShape,
+): [number, number] {
   if (name === 'mlp.down_proj') return [hidden, intermediate];
   return name.startsWith('mlp') ? [intermediate, hidden] : [hidden, hidden];
 }
 
 /** Uniform 4-bit codes; scales chosen so that each product keeps the size of its input. */
-function randomQ4(name: string, [n, k]: [number, number], seed: number): EncodedTensor {
+export function randomQ4(name: string, [n, k]: [number, number], seed: number): EncodedTensor {
   const words = new Uint32Array((n * k) / 8);
   let state = seed;
   for (let i = 0; i < words.length; i++) {
@@ -66,10 +69,17 @@ function randomQ4(name: string, [n, k]: [number, number], seed: number): Encoded
   };
 }
 
-function blockGraph(shape: BlockShape): Graph {
+/** @param rank of LoRA on every linear layer; 0 for none */
+export function blockGraph(shape: BlockShape, rank = 0): Graph {
   const { hidden, heads, tokens } = shape;
   const table = new Map<string, { shape: number[]; dtype: DType }>();
-  for (const name of LINEARS) table.set(`${name}.weight`, { shape: weightShape(name, shape), dtype: 'q4' });
+  for (const name of LINEARS) {
+    const [outputs, inputs] = weightShape(name, shape);
+    table.set(`${name}.weight`, { shape: [outputs, inputs], dtype: 'q4' });
+    if (rank === 0) continue;
+    table.set(loraNames(name).a, { shape: [rank, inputs], dtype: 'float32' });
+    table.set(loraNames(name).b, { shape: [outputs, rank], dtype: 'float32' });
+  }
   for (const name of ['input_layernorm', 'post_attention_layernorm']) {
     table.set(`${name}.weight`, { shape: [hidden], dtype: 'float32' });
   }

@@ -15,10 +15,15 @@ const folders = readdirSync(ROOT, { withFileTypes: true })
 const holding = (file: string) => folders.filter((folder) => readdirSync(folder).includes(file));
 const pipelines = holding('preprocess.safetensors');
 const networks = holding('io.safetensors');
+const trainings = holding('train.safetensors');
 
 let failures = 0;
 async function report(folder: string, options: ParityOptions, run: () => Promise<Row[]>): Promise<void> {
-  const label = `${folder} ${options.backend} ${options.bits} bit${options.partition ? ` ${options.partition}` : ''}`;
+  const label = [
+    `${folder} ${options.backend} ${options.bits} bit`,
+    ...(options.partition ? [options.partition] : []),
+    ...(options.train ? ['training'] : []),
+  ].join(' ');
   const start = performance.now();
   try {
     const rows = await run();
@@ -28,7 +33,7 @@ async function report(folder: string, options: ParityOptions, run: () => Promise
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     console.log(
       `${over.length === 0 ? 'ok  ' : 'OVER'} ${label}: ${rows.length} stages, worst ${worst.stage} ` +
-        `${(worst.measure === 'absolute' ? worst.absolute : worst.relative).toExponential(2)} of ${worst.limit} (${seconds} s)`,
+        `${worst[worst.measure].toExponential(2)} of ${worst.limit} (${seconds} s)`,
     );
     for (const row of over)
       console.log(
@@ -50,6 +55,10 @@ for (const folder of networks) {
   await onNode(folder, { bits: 8 });
   await onNode(folder, { bits: 4 });
 }
+for (const folder of trainings) {
+  await onNode(folder, { bits: 32, train: true, partition: 'whole' });
+  await onNode(folder, { bits: 32, train: true, partition: 'blocks' });
+}
 const browser = await openHarness([serveFolders()]);
 // float32 against float64 on sums of at most a few dozen terms of size one.
 const OP_TOLERANCE = 5e-6;
@@ -63,6 +72,10 @@ for (const backend of ['wasm', 'webgpu'] as const) {
   for (const { name, error, message } of wrong) console.log(`       ${name}: ${error ?? message}`);
   for (const folder of [...networks, ...pipelines]) {
     const options: ParityOptions = { backend, bits: 32 };
+    await report(folder, options, () => runParityIn(browser, folder, options));
+  }
+  for (const folder of trainings) {
+    const options: ParityOptions = { backend, bits: 32, train: true, brief: backend === 'webgpu' };
     await report(folder, options, () => runParityIn(browser, folder, options));
   }
 }

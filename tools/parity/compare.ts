@@ -5,14 +5,18 @@ export interface Row {
   relative: number;
   /** Largest |ours − theirs|. */
   absolute: number;
-  /** Which of the two is held to `limit`. */
-  measure: 'absolute' | 'relative';
+  /** Largest |ours − theirs| by the largest |theirs|. */
+  peak: number;
+  /** Which of them is held to `limit`. */
+  measure: Measure;
   limit: number;
   ok: boolean;
 }
 
+export type Measure = 'absolute' | 'relative' | 'peak';
+
 export interface Limit {
-  measure: 'absolute' | 'relative';
+  measure: Measure;
   limit: number;
 }
 
@@ -31,21 +35,24 @@ export function compare(
   let difference = 0;
   let norm = 0;
   let absolute = 0;
+  let largest = 0;
   for (let i = 0; i < ours.length; i++) {
     const d = Math.abs(ours[i]! - theirs[i]!);
     difference += d * d;
     norm += theirs[i]! * theirs[i]!;
+    largest = Math.max(largest, Math.abs(theirs[i]!));
     // NaN must not pass as small.
     if (!(d <= absolute)) absolute = d;
   }
   const relative = norm === 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm);
-  const measured = measure === 'absolute' ? absolute : relative;
-  return { stage, relative, absolute, measure, limit, ok: measured <= limit };
+  const peak = largest === 0 ? absolute : absolute / largest;
+  const ok = { relative, absolute, peak }[measure] <= limit;
+  return { stage, relative, absolute, peak, measure, limit, ok };
 }
 
 /** How near a row is to its limit; above 1 it fails. */
 export function severity(row: Row): number {
-  const measured = row.measure === 'absolute' ? row.absolute : row.relative;
+  const measured = row[row.measure];
   return Number.isNaN(measured)
     ? Infinity
     : row.limit === 0

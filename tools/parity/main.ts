@@ -1,7 +1,8 @@
 /**
- * `npm run parity -- <golden case folder> [--backend node|wasm|webgpu] [--bits 32|16|8|4] [--partition whole|blocks] [--json]`
+ * `npm run parity -- <golden case folder> [--backend node|wasm|webgpu] [--bits 32|16|8|4] [--partition whole|blocks] [--train] [--json]`
  *
- * Loads the case's upstream checkpoint, runs it and prints every stage's error against PyTorch. Last line:
+ * Loads the case's upstream checkpoint, runs it and prints every stage's error against PyTorch; with `--train` fine-tunes it and compares
+ * losses, gradients and weights with PyTorch's and PEFT's. Last line:
  * `worst: <stage> <error>`. Exit 1 when a stage is over its tolerance, 2 when the case cannot be run.
  */
 import { parseArgs } from 'node:util';
@@ -14,6 +15,7 @@ const { values, positionals } = parseArgs({
     backend: { type: 'string', default: 'node' },
     bits: { type: 'string', default: '32' },
     partition: { type: 'string' },
+    train: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -21,11 +23,12 @@ const folder = positionals[0];
 const known =
   ['node', 'wasm', 'webgpu'].includes(values.backend) &&
   ['4', '8', '16', '32'].includes(values.bits) &&
-  [undefined, 'whole', 'blocks'].includes(values.partition);
+  [undefined, 'whole', 'blocks'].includes(values.partition) &&
+  !(values.train && values.bits !== '32');
 if (!folder || !known) {
   console.error(
     'usage: npm run parity -- <golden case folder> [--backend node|wasm|webgpu] [--bits 32|16|8|4] ' +
-      '[--partition whole|blocks] [--json]',
+      '[--partition whole|blocks] [--train] [--json]\n--train compares in 32 bit only.',
   );
   process.exit(2);
 }
@@ -34,6 +37,7 @@ try {
   const rows = await runParity(folder, {
     backend: values.backend as ParityBackend,
     bits: Number(values.bits) as 4 | 8 | 16 | 32,
+    train: values.train,
     ...(values.partition ? { partition: values.partition as 'whole' | 'blocks' } : {}),
   });
   const worst = worstOf(rows);
@@ -48,7 +52,7 @@ try {
 }
 
 function measured(row: Row): number {
-  return row.measure === 'absolute' ? row.absolute : row.relative;
+  return row[row.measure];
 }
 
 function print(rows: readonly Row[]): void {

@@ -34,6 +34,7 @@ const titles: Record<FailureCode, string> = {
   'device-lost': 'The GPU was lost',
   'out-of-memory': 'Out of memory',
   cancelled: 'Loading stopped',
+  diverged: 'Training diverged',
   'bad-input': 'The policy cannot use this input',
   unknown: 'Something unexpected went wrong',
   'worker-crashed': 'The policy worker stopped',

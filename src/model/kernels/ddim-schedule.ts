@@ -71,6 +71,28 @@ export function ddimFactors(schedule: DdimSchedule, step: number): DdimFactors {
   };
 }
 
+/** √ᾱ and √(1 − ᾱ) of one training timestep, in f32 as torch forms them. */
+export interface AddNoiseFactors {
+  readonly sqrtAlpha: number;
+  readonly sqrtBeta: number;
+}
+
+/**
+ * The factors of the forward process (diffusers scheduling_ddim.py: add_noise).
+ *
+ * @throws ModelError `bad-input` when the schedule was not trained with such a timestep.
+ */
+export function addNoiseFactors(schedule: DdimSchedule, timestep: number): AddNoiseFactors {
+  const alpha = schedule.alphasCumprod[timestep];
+  if (alpha === undefined) {
+    throw new ModelError(
+      'bad-input',
+      `Timestep ${timestep} was asked for; the schedule has ${schedule.alphasCumprod.length} of them, from 0.`,
+    );
+  }
+  return { sqrtAlpha: root(alpha), sqrtBeta: root(1 - alpha) };
+}
+
 function root(x: number): number {
   return Math.fround(Math.sqrt(Math.fround(x)));
 }

@@ -24,6 +24,24 @@ export interface LayerNormOptions {
   readonly epsilon?: number | undefined;
 }
 
+export interface BackwardOptions {
+  /** false: the gradient of the input is not needed, and null is returned. */
+  readonly inputGradient?: boolean | undefined;
+}
+
+/** Gradients of a layer's parameters; a backward kernel adds to them in place. */
+export interface LayerGradients<T> {
+  /** Shaped as the weight. */
+  readonly weight: T;
+  /** [N] */
+  readonly bias: T;
+}
+
+export interface LayerNormBackwardOptions<T> extends LayerNormOptions, BackwardOptions {
+  /** Added to the gradient of x: what reaches it past this layer, in a residual block. */
+  readonly residual?: Matrix<T> | undefined;
+}
+
 /**
  * @throws ModelError `bad-shape` unless x [M, K], weight [N, K] and residual [M, N] fit together.
  */

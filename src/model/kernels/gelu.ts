@@ -3,6 +3,11 @@ export function gelu(x: number): number {
   return 0.5 * x * (1 + erf(x * Math.SQRT1_2));
 }
 
+/** GELU′ = Φ(x) + x·φ(x), in float64. */
+export function geluDerivative(x: number): number {
+  return 0.5 * (1 + erf(x * Math.SQRT1_2)) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
+}
+
 /** Absolute error below 1e-14 (Abramowitz & Stegun 7.1.6 and 7.1.14). */
 export function erf(x: number): number {
   const z = Math.abs(x);

@@ -199,6 +199,16 @@ export async function readBuffer(
   }
 }
 
+/**
+ * Workgroups that give each element of a flat array a thread, along x and then y, since `count` may exceed what one
+ * side holds. The kernel's index is `id.y * groups.x * threads + id.x`.
+ */
+export function flatWorkgroups(device: GPUDevice, count: number, threads: number): [number, number] {
+  const groups = Math.ceil(count / threads);
+  const side = Math.max(1, Math.min(groups, device.limits.maxComputeWorkgroupsPerDimension));
+  return [side, Math.ceil(groups / side)];
+}
+
 /** @throws ModelError `out-of-memory` where one binding cannot hold that many bytes. */
 export function requireBindable(device: GPUDevice, byteLength: number, what: string): void {
   const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize);

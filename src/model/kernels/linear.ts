@@ -1,9 +1,10 @@
 import { ModelError } from '../errors.ts';
 import { checkLinear, type LinearOptions, type Matrix } from './dense.ts';
+import erf from './erf.wgsl?raw';
 import { GpuKernel, requireBindable, type GpuRun } from './gpu-run.ts';
 import source from './linear.wgsl?raw';
 
-const KERNEL = new GpuKernel('linear', source);
+const KERNEL = new GpuKernel('linear', erf + source);
 const ACTIVATIONS = { none: 0, relu: 1, gelu: 2 };
 const TILE_COLUMNS = 32;
 
@@ -58,7 +59,12 @@ export function linear(
 }
 
 /** 256 threads a workgroup and at most 16 KB of workgroup memory, WebGPU's defaults, whatever the tile. */
-function tileFor(rows: number): { TILE_ROWS: number; GROUP_ROWS: number; SLICES: number; DEPTH: number } {
+export function tileFor(rows: number): {
+  TILE_ROWS: number;
+  GROUP_ROWS: number;
+  SLICES: number;
+  DEPTH: number;
+} {
   if (rows <= 4) return { TILE_ROWS: 4, GROUP_ROWS: 1, SLICES: 32, DEPTH: 32 };
   if (rows <= 8) return { TILE_ROWS: 8, GROUP_ROWS: 2, SLICES: 16, DEPTH: 32 };
   return { TILE_ROWS: 32, GROUP_ROWS: 8, SLICES: 4, DEPTH: 16 };

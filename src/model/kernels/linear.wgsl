@@ -7,6 +7,7 @@
 // a GPU busy when there are few rows.
 //
 // workgroup_size (8, TILE_ROWS / 4, SLICES), dispatch (ceil(columns / 32), ceil(rows / TILE_ROWS)).
+// Comes after erf.wgsl.
 
 const TILE_COLUMNS = 32u;
 
@@ -37,33 +38,6 @@ var<workgroup> input_tile: array<f32, (TILE_ROWS + 1) * DEPTH>;
 var<workgroup> weight_tile: array<f32, (TILE_COLUMNS + 1) * DEPTH>;
 // [SLICES / 2][threads of a slice][4]
 var<workgroup> partial: array<vec4f, SLICES * GROUP_ROWS * 16>;
-
-// erf to 1e-7: on |x| < 1 an odd polynomial, on 1…4 through log(erfc); Chebyshev fits of both.
-fn erf(x: f32) -> f32 {
-  let z = abs(x);
-  if (z < 1) {
-    let t = z * z;
-    var p = 7.87587506e-5;
-    p = p * t - 0.000801686429;
-    p = p * t + 0.00518908742;
-    p = p * t - 0.026854212;
-    p = p * t + 0.112835947;
-    p = p * t - 0.376126267;
-    p = p * t + 1.12837917;
-    return p * x;
-  }
-  let c = min(z, 4);
-  var q = -1.63715141e-6;
-  q = q * c + 4.60580427e-5;
-  q = q * c - 0.000596805626;
-  q = q * c + 0.00475959629;
-  q = q * c - 0.026421136;
-  q = q * c + 0.110080083;
-  q = q * c + 0.631826052;
-  q = q * c + 1.13023343;
-  q = q * c - 0.00032013805;
-  return sign(x) * (1 - exp(-q));
-}
 
 fn activate(x: f32) -> f32 {
   switch params.activation {

@@ -3,17 +3,50 @@
  * the two-layer projectors. Weights carry upstream's names.
  */
 import { ModelError } from '../errors.ts';
-import type { LayerNormOptions, LinearOptions, Matrix } from './dense.ts';
+import { activationBackward } from './activation-backward.ts';
+import { activationBackward as activationBackwardCpu } from './activation-backward.cpu.ts';
+import type {
+  Activation,
+  BackwardOptions,
+  LayerGradients,
+  LayerNormBackwardOptions,
+  LayerNormOptions,
+  LinearOptions,
+  Matrix,
+} from './dense.ts';
 import { uploadStorageBuffer, GpuRun } from './gpu-run.ts';
+import { layerNormBackward } from './layer-norm-backward.ts';
+import { layerNormBackward as layerNormBackwardCpu } from './layer-norm-backward.cpu.ts';
 import { layerNorm } from './layer-norm.ts';
 import { layerNorm as layerNormCpu } from './layer-norm.cpu.ts';
+import { linearBackward } from './linear-backward.ts';
+import { linearBackward as linearBackwardCpu } from './linear-backward.cpu.ts';
 import { linear } from './linear.ts';
 import { linear as linearCpu } from './linear.cpu.ts';
 
-/** The dense kernels on one processor. A backward pass will be further methods beside these. */
+/**
+ * The dense kernels on one processor. The backward ones add to `gradients` in place and return the gradient of x, or
+ * null where that is declined.
+ */
 export interface DenseBackend<T> {
   linear(x: Matrix<T>, weight: Matrix<T>, options?: LinearOptions<T>): Matrix<T>;
   layerNorm(x: Matrix<T>, weight: T, bias: T, options?: LayerNormOptions): Matrix<T>;
+  linearBackward(
+    x: Matrix<T>,
+    weight: Matrix<T>,
+    dy: Matrix<T>,
+    gradients: LayerGradients<T>,
+    options?: BackwardOptions,
+  ): Matrix<T> | null;
+  layerNormBackward(
+    x: Matrix<T>,
+    weight: T,
+    dy: Matrix<T>,
+    gradients: LayerGradients<T>,
+    options?: LayerNormBackwardOptions<T>,
+  ): Matrix<T> | null;
+  /** x before the activation; for `relu` what comes out of it serves as well. */
+  activationBackward(x: Matrix<T>, dy: Matrix<T>, activation: Exclude<Activation, 'none'>): Matrix<T>;
 }
 
 /** A tensor of a state dict: `shape` is [N, K] for weights, [N] for biases. */
@@ -26,13 +59,24 @@ export interface DenseWeight<T> {
 export type DenseWeights<T> = Readonly<Record<string, DenseWeight<T>>>;
 
 /** Runs at once, on plain arrays. */
-export const cpuDense: DenseBackend<Float32Array> = { linear: linearCpu, layerNorm: layerNormCpu };
+export const cpuDense: DenseBackend<Float32Array> = {
+  linear: linearCpu,
+  layerNorm: layerNormCpu,
+  linearBackward: linearBackwardCpu,
+  layerNormBackward: layerNormBackwardCpu,
+  activationBackward: activationBackwardCpu,
+};
 
 /** Records into `run`; every result is a temporary of it (see {@link GpuRun.keep}). */
 export function gpuDense(run: GpuRun): DenseBackend<GPUBuffer> {
   return {
     linear: (x, weight, options) => linear(run, x, weight, options),
     layerNorm: (x, weight, bias, options) => layerNorm(run, x, weight, bias, options),
+    linearBackward: (x, weight, dy, gradients, options) =>
+      linearBackward(run, x, weight, dy, gradients, options),
+    layerNormBackward: (x, weight, dy, gradients, options) =>
+      layerNormBackward(run, x, weight, dy, gradients, options),
+    activationBackward: (x, dy, activation) => activationBackward(run, x, dy, activation),
   };
 }
 
@@ -119,13 +163,32 @@ export function runOnGpu(
   }
 }
 
-function dense<T>(
+/** One layer of a network: its weight and bias by name, then the kernel. */
+export function dense<T>(
   backend: DenseBackend<T>,
   weights: DenseWeights<T>,
   name: string,
   x: Matrix<T>,
   options: LinearOptions<T> = {},
 ): Matrix<T> {
+  const weight = linearWeight(weights, name, x);
+  const bias = vector(weights, `${name}.bias`, weight.rows);
+  return backend.linear(x, weight, { ...options, bias });
+}
+
+/** As {@link dense}, for a layer norm. */
+export function norm<T>(
+  backend: DenseBackend<T>,
+  weights: DenseWeights<T>,
+  name: string,
+  x: Matrix<T>,
+): Matrix<T> {
+  const weight = vector(weights, `${name}.weight`, x.columns);
+  return backend.layerNorm(x, weight, vector(weights, `${name}.bias`, x.columns));
+}
+
+/** @throws ModelError `missing-tensor`, or `bad-shape` unless `name` is a matrix over the columns of x. */
+export function linearWeight<T>(weights: DenseWeights<T>, name: string, x: Matrix<T>): Matrix<T> {
   const weight = find(weights, `${name}.weight`);
   const [rows, columns] = weight.shape;
   if (rows === undefined || columns === undefined || weight.shape.length !== 2 || columns !== x.columns) {
@@ -135,16 +198,11 @@ function dense<T>(
       'The package does not fit this network: convert the checkpoint again.',
     );
   }
-  const bias = vector(weights, `${name}.bias`, rows);
-  return backend.linear(x, { data: weight.data, rows, columns }, { ...options, bias });
+  return { data: weight.data, rows, columns };
 }
 
-function norm<T>(backend: DenseBackend<T>, weights: DenseWeights<T>, name: string, x: Matrix<T>): Matrix<T> {
-  const weight = vector(weights, `${name}.weight`, x.columns);
-  return backend.layerNorm(x, weight, vector(weights, `${name}.bias`, x.columns));
-}
-
-function vector<T>(weights: DenseWeights<T>, name: string, length: number): T {
+/** @throws ModelError `missing-tensor`, or `bad-shape` unless `name` is a vector of `length`. */
+export function vector<T>(weights: DenseWeights<T>, name: string, length: number): T {
   const { shape, data } = find(weights, name);
   if (shape.length === 1 && shape[0] === length) return data;
   throw new ModelError('bad-shape', `${name} is [${shape.join(', ')}]; this network needs [${length}].`);

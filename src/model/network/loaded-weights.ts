@@ -2,19 +2,20 @@ import { ModelError } from '../errors.ts';
 import type { DType, Shape } from '../graph/types.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import type { EncodedTensor } from '../weights/encoding.ts';
+import type { WeightStore } from './adapter.ts';
 import { usedBlocks, type NetworkConfig } from './config.ts';
-import type { WeightStore } from './network.ts';
 
 /** Where weights come from: a stored package, or a checkpoint encoded on the way. */
 export interface WeightSource {
   /** Names in the order they are best read. */
   readonly names: readonly string[];
   byteLengthOf(name: string): number;
+  shapeOf(name: string): Shape;
   load(name: string): Promise<EncodedTensor>;
 }
 
 /**
- * True for the tensors that inference binds to graphs. Attention pooling, the last ViT block and its norm are never
+ * True for the tensors that inference puts on the runtime: what graphs bind, and the modules beside them. Attention pooling, the last ViT block and its norm are never
  * run; `lastBlock` keeps that block all the same, for traced runs.
  */
 export function isBound(
@@ -23,7 +24,7 @@ export function isBound(
   options: { lmHead: boolean; lastBlock: boolean },
 ): boolean {
   if (name.startsWith('projector.') || name.startsWith('language_model.model.layers.')) return true;
-  if (name === 'language_model.model.norm.weight') return true;
+  if (name === 'language_model.model.norm.weight' || isModuleWeight(name)) return true;
   if (name === 'language_model.lm_head.weight') return options.lmHead;
   return config.vits.some((vit) => {
     if (!name.startsWith(`${vit.prefix}.`)) return false;
@@ -31,6 +32,11 @@ export function isBound(
     if (part === 'blocks') return Number(index) < (options.lastBlock ? vit.depth : usedBlocks(vit));
     return part === 'patch_embed' || part === 'pos_embed' || part === 'cls_token' || part === 'reg_token';
   });
+}
+
+/** Weights of the modules beside the network, which run on the hand-written kernels. */
+export function isModuleWeight(name: string): boolean {
+  return /^(action_head|proprio_projector|noisy_action_projector)\./.test(name);
 }
 
 /** Weights uploaded to a runtime, in their stored encoding. */
@@ -49,6 +55,14 @@ export class LoadedWeights implements WeightStore {
     const tensor = this.#tensors.get(name);
     if (!tensor) throw new ModelError('missing-tensor', `The policy has no tensor "${name}".`);
     return tensor;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#tensors.keys()];
+  }
+
+  get byteLength(): number {
+    return [...this.#tensors.values()].reduce((sum, tensor) => sum + tensor.byteLength, 0);
   }
 
   dispose(): void {

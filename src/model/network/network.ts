@@ -1,19 +1,16 @@
 import { ModelError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/types.ts';
+import { gradientName, vjp } from '../graph/vjp.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
+import { layered, signatureUnder, type Adapter, type WeightStore } from './adapter.ts';
 import { headDimOf, usedBlocks, type NetworkConfig, type VitConfig } from './config.ts';
 import { llamaBlock, llamaFinalNorm, ropeTables } from './llama.ts';
 import { ProgramCache } from './program-cache.ts';
 import { projector } from './projector.ts';
-import { Scope, type Tap, type WeightTable } from './scope.ts';
+import { Scope, type Tap } from './scope.ts';
+import type { Tape } from './tape.ts';
 import { vitBlock, vitEmbed, vitFeatures } from './vit.ts';
-
-/** Weights on the runtime, by upstream's name. They stay the store's; the network only binds them. */
-export interface WeightStore {
-  readonly table: WeightTable;
-  tensor(name: string): Tensor;
-}
 
 /**
  * `whole`: the vision part and the language part are one graph each (small models: a run costs about 1 ms besides its work).
@@ -25,8 +22,17 @@ export type Partition = 'whole' | 'blocks';
 export type Trace = (stage: string, tensor: Tensor) => Promise<void>;
 
 export interface NetworkOptions {
+  /** Default: by the size of the base's weights. */
   partition?: Partition;
   trace?: Trace;
+}
+
+export interface VisionOptions {
+  /** Mean language embedding of each sample [samples, hidden], for FiLM. */
+  readonly language?: Tensor | undefined;
+  /** The pixels hold this many samples, each with the same number of images; default 1. */
+  readonly samples?: number;
+  readonly tape?: Tape | undefined;
 }
 
 /** Sequence lengths whose rotary tables are kept. */
@@ -35,51 +41,80 @@ const ROPE_LENGTHS = 8;
 /** Weights up to this size are bound to one graph. */
 const WHOLE_LIMIT = 256 * 2 ** 20;
 
+/** B sequences of one length S; all stay the caller's. */
 export interface SequenceInputs {
-  /** [1, 1, hidden]: the embedding of BOS. */
+  /** [B, 1, hidden]: the embedding of BOS. */
   readonly bos: Tensor;
-  /** [1, P, hidden]: the projected patches of all images. */
+  /** [B, P, hidden]: the projected patches of all images. */
   readonly patches: Tensor;
-  /** [1, 1, hidden] each: proprio, then diffusion timestep. */
+  /** [B, 1, hidden] each: proprio, then diffusion timestep. */
   readonly extra: readonly Tensor[];
-  /** Embeddings of what follows, in parts [1, n, hidden]: rest of the prompt, actions, stop token. */
+  /** Embeddings of what follows, in parts [B, n, hidden]: rest of the prompt, actions, stop token, padding. */
   readonly text: readonly Tensor[];
+  /** Features [B, R, hidden] added at the positions where `place` [B, S, R] holds ones: noisy actions of sequences whose prompts differ in length. */
+  readonly placed?: { readonly features: Tensor; readonly place: Tensor } | undefined;
+  /** Added to the attention scores [B, 1, S, S]: −∞-like on padding columns. None where nothing is padded. */
+  readonly mask?: Tensor | undefined;
 }
 
-/** The frozen part of OpenVLA-OFT: vision backbones, projector, language model. */
+/** Positions wanted of the final hidden states: one range for all, or ones in [B, R, S] where they differ. */
+export type Rows = { readonly start: number; readonly end: number } | { readonly select: Tensor };
+
+/**
+ * Vision backbones, projector and language model of OpenVLA-OFT. The weights are frozen; what is trained lies in an
+ * adapter over them. With a tape the same graphs are recorded, to be run backwards by their VJP.
+ */
 export class Network {
   readonly config: NetworkConfig;
   readonly partition: Partition;
   readonly #runtime: Runtime;
-  readonly #weights: WeightStore;
+  readonly #base: WeightStore;
   readonly #programs: ProgramCache;
   readonly #trace: Trace | undefined;
   readonly #rope = new Map<number, { cos: Tensor; sin: Tensor }>();
+  #weights: WeightStore;
+  #adapter: Adapter | null = null;
+  /** Signatures of the adapter by root. */
+  readonly #signatures = new Map<string, string>();
 
-  constructor(runtime: Runtime, config: NetworkConfig, weights: WeightStore, options: NetworkOptions = {}) {
-    let byteLength = 0;
-    for (const name of weights.table.keys()) byteLength += weights.tensor(name).byteLength;
+  /** @param byteLength of the base's weights: decides how the network is cut into graphs. */
+  constructor(
+    runtime: Runtime,
+    config: NetworkConfig,
+    base: WeightStore,
+    byteLength: number,
+    options: NetworkOptions = {},
+  ) {
     this.config = config;
     this.partition = options.partition ?? (byteLength <= WHOLE_LIMIT ? 'whole' : 'blocks');
     this.#runtime = runtime;
-    this.#weights = weights;
+    this.#base = base;
+    this.#weights = base;
     this.#programs = new ProgramCache(runtime);
     this.#trace = options.trace;
   }
 
+  /** Lays an adapter over the base from the next call on, or none. It stays the caller's. */
+  use(adapter: Adapter | null): void {
+    this.#adapter = adapter;
+    this.#weights = layered(this.#base, adapter);
+    this.#signatures.clear();
+  }
+
   /**
-   * @param pixels [images, 3 · backbones, H, W], normalised
-   * @param language mean language embedding [1, hidden], for FiLM
-   * @returns patch tokens [1, images · patches, hidden]; the caller disposes them
+   * @param pixels [samples · images, 3 · backbones, H, W], normalised
+   * @returns patch tokens [samples, images · patches, hidden]; the caller disposes them
    */
-  async vision(pixels: Tensor, language?: Tensor): Promise<Tensor> {
+  async vision(pixels: Tensor, options: VisionOptions = {}): Promise<Tensor> {
+    const { language, samples = 1, tape } = options;
     const film = this.config.vits.some((vit) => vit.film);
     if (film && !language)
       throw new ModelError('bad-input', 'This policy has FiLM and needs the language embedding.');
     const feeds: Tensors = { pixels, ...(film && language ? { language } : {}) };
-    const key = `vision ${pixels.shape.join('x')}`;
+    const key = `vision ${samples} ${pixels.shape.join('x')}`;
+    const free = (tensor: Tensor) => (tape ? tape.release(tensor) : tensor.dispose());
     if (this.partition === 'whole') {
-      return this.#run(key, '', feeds, 'projector_out', (g, scope, tap) => {
+      return this.#run(key, '', feeds, 'projector_out', tape, (g, scope, tap) => {
         const input = g.input('pixels', pixels.shape);
         const lang = film ? g.input('language', language!.shape) : undefined;
         const features = this.config.vits.map((vit, i) => {
@@ -93,7 +128,7 @@ export class Network {
           }
           return output;
         });
-        return this.#join(g, scope('projector'), features, tap);
+        return this.#join(g, scope('projector'), features, samples, tap);
       });
     }
 
@@ -104,6 +139,7 @@ export class Network {
         vit.prefix,
         { pixels },
         `${stageOf(vit)}/embedded`,
+        tape,
         (g, scope, tap) =>
           vitEmbed(g, vit, scope(''), channelsOf(g, g.input('pixels', pixels.shape), i), stageTap(tap, vit)),
       );
@@ -115,74 +151,93 @@ export class Network {
           x,
           feeds,
           stage,
+          tape,
           (g, scope, input, tap) => {
             const lang = vit.film ? g.input('language', language!.shape) : undefined;
             return vitBlock(g, vit, scope(''), input, lang, (name, value) => tap(`${stage}.${name}`, value));
           },
         );
         // The features are the output of block depth − 2; a block after it runs only to be traced.
-        (block < usedBlocks(vit) ? x : next).dispose();
+        free(block < usedBlocks(vit) ? x : next);
         if (block < usedBlocks(vit)) x = next;
       }
       features.push(x);
     }
     const joined = Object.fromEntries(features.map((tensor, i) => [`features${i}`, tensor]));
-    const patches = await this.#run(`${key} join`, '', joined, 'projector_out', (g, scope, tap) => {
+    const patches = await this.#run(`${key} join`, '', joined, 'projector_out', tape, (g, scope, tap) => {
       const inputs = this.config.vits.map((vit, i) =>
         this.#features(g, vit, g.input(`features${i}`, features[i]!.shape), tap),
       );
-      return this.#join(g, scope('projector'), inputs, tap);
+      return this.#join(g, scope('projector'), inputs, samples, tap);
     });
-    for (const tensor of features) tensor.dispose();
+    for (const tensor of features) free(tensor);
     return patches;
   }
 
   /**
    * The language model over [BOS, patches, extra, text], bidirectional.
-   * @param rows range of positions wanted (the action positions)
-   * @returns final hidden states of those rows [1, rows, hidden]; the caller disposes them
+   * @param rows positions wanted (those of the actions)
+   * @returns final hidden states of those rows [B, rows, hidden]; the caller disposes them
    */
-  async language(inputs: SequenceInputs, rows: { start: number; end: number }): Promise<Tensor> {
+  async language(inputs: SequenceInputs, rows: Rows, tape?: Tape): Promise<Tensor> {
     const { llama } = this.config;
+    const free = (tensor: Tensor) => (tape ? tape.release(tensor) : tensor.dispose());
+    const batch = inputs.bos.shape[0]!;
     const parts: Tensors = { bos: inputs.bos, patches: inputs.patches };
     inputs.extra.forEach((tensor, i) => (parts[`extra${i}`] = tensor));
     inputs.text.forEach((tensor, i) => (parts[`text${i}`] = tensor));
     const length = Object.values(parts).reduce((sum, tensor) => sum + tensor.shape[1]!, 0);
-    const rope = this.#ropeFor(length);
-    const key = `language ${Object.values(parts)
-      .map((tensor) => tensor.shape[1])
-      .join()}`;
+    const lengths = Object.values(parts).map((tensor) => tensor.shape[1]);
+    const { placed, mask } = inputs;
+    const assembly: Tensors = placed ? { ...parts, features: placed.features, place: placed.place } : parts;
+    const blockFeeds: Tensors = { ...this.#ropeFor(length), ...(mask ? { mask } : {}) };
+    const rowFeeds: Tensors = 'select' in rows ? { select: rows.select } : {};
     const assemble = (g: GraphBuilder, tap: Tap) => {
-      const x = g.concat(
+      const joined = g.concat(
         Object.entries(parts).map(([name, tensor]) => g.input(name, tensor.shape)),
         1,
       );
+      const x = placed
+        ? g.add(
+            joined,
+            g.matMul(g.input('place', placed.place.shape), g.input('features', placed.features.shape)),
+          )
+        : joined;
       tap('multimodal_embeddings', x);
       return x;
     };
-    const ropeInputs = (g: GraphBuilder) => ({
-      cos: g.input('cos', [length, headDimOf(llama) / 2]),
-      sin: g.input('sin', [length, headDimOf(llama) / 2]),
+    const blockInputs = (g: GraphBuilder) => ({
+      rope: {
+        cos: g.input('cos', [length, headDimOf(llama) / 2]),
+        sin: g.input('sin', [length, headDimOf(llama) / 2]),
+      },
+      mask: mask && g.input('mask', mask.shape),
     });
     const finish = (g: GraphBuilder, scope: Scope, x: Value, tap: Tap) => {
       const normed = llamaFinalNorm(g, llama, scope, x);
       tap('llm/final_norm', normed);
-      return g.slice(normed, 1, rows.start, rows.end);
+      return 'select' in rows
+        ? g.matMul(g.input('select', rows.select.shape), normed)
+        : g.slice(normed, 1, rows.start, rows.end);
     };
-    const span = `${rows.start}:${rows.end}`;
+    const span = 'select' in rows ? `select ${rows.select.shape[1]}` : `${rows.start}:${rows.end}`;
+    const key = `${batch}x${lengths.join()}${placed ? ` + ${placed.features.shape[1]}` : ''}`;
+    const block = `${batch}x${length}${mask ? ' masked' : ''}`;
 
     if (this.partition === 'whole') {
       return this.#run(
-        `${key} ${span}`,
+        `language ${key} ${block} ${span}`,
         '',
-        { ...parts, ...rope },
+        { ...assembly, ...blockFeeds, ...rowFeeds },
         'actions_hidden_states',
+        tape,
         (g, scope, tap) => {
           const model = scope('language_model.model');
-          const tables = ropeInputs(g);
+          const shared = blockInputs(g);
           let x = assemble(g, tap);
           for (let layer = 0; layer < llama.layers; layer++) {
-            x = llamaBlock(g, llama, model.child(`layers.${layer}`), x, tables, undefined, (name, value) =>
+            const scoped = model.child(`layers.${layer}`);
+            x = llamaBlock(g, llama, scoped, x, shared.rope, shared.mask, (name, value) =>
               tap(`llm/layer${layer}.${name}`, value),
             );
             tap(`llm/layer${layer}`, x);
@@ -192,35 +247,46 @@ export class Network {
       );
     }
 
-    let x = await this.#run(`${key} assemble`, '', parts, 'multimodal_embeddings', (g) =>
+    let x = await this.#run(`assemble ${key}`, '', assembly, 'multimodal_embeddings', tape, (g) =>
       assemble(g, () => undefined),
     );
     for (let layer = 0; layer < llama.layers; layer++) {
       const stage = `llm/layer${layer}`;
       const prefix = `language_model.model.layers.${layer}`;
-      const next = await this.#on(`llama block ${length}`, prefix, x, rope, stage, (g, scope, input, tap) =>
-        llamaBlock(g, llama, scope(''), input, ropeInputs(g), undefined, (name, value) =>
-          tap(`${stage}.${name}`, value),
-        ),
+      const next = await this.#on(
+        `llama block ${block}`,
+        prefix,
+        x,
+        blockFeeds,
+        stage,
+        tape,
+        (g, scope, input, tap) => {
+          const shared = blockInputs(g);
+          return llamaBlock(g, llama, scope(''), input, shared.rope, shared.mask, (name, value) =>
+            tap(`${stage}.${name}`, value),
+          );
+        },
       );
-      x.dispose();
+      free(x);
       x = next;
     }
     const states = await this.#on(
-      `llama norm ${length} ${span}`,
+      `llama norm ${block} ${span}`,
       'language_model.model',
       x,
-      {},
+      rowFeeds,
       'actions_hidden_states',
+      tape,
       (g, scope, input, tap) => finish(g, scope(''), input, tap),
     );
-    x.dispose();
+    free(x);
     return states;
   }
 
-  /** lm_head on [1, rows, hidden] → [1, rows, vocabulary]; the caller disposes it. */
-  async logits(hidden: Tensor): Promise<Tensor> {
-    return this.#run(`logits ${hidden.shape[1]}`, '', { hidden }, 'logits', (g, scope) =>
+  /** lm_head on [B, rows, hidden] → [B, rows, vocabulary]; the caller disposes it. */
+  async logits(hidden: Tensor, tape?: Tape): Promise<Tensor> {
+    const key = `logits ${hidden.shape.slice(0, 2).join('x')}`;
+    return this.#run(key, '', { hidden }, 'logits', tape, (g, scope) =>
       scope('language_model').linear('lm_head', g.input('hidden', hidden.shape)),
     );
   }
@@ -228,6 +294,14 @@ export class Network {
   async dispose(): Promise<void> {
     await this.#programs.dispose();
     for (const length of this.#rope.keys()) this.#disposeRope(length);
+  }
+
+  #signatureUnder(root: string): string {
+    if (!this.#adapter) return '';
+    const known = this.#signatures.get(root);
+    const signature = known ?? signatureUnder(this.#adapter, root);
+    this.#signatures.set(root, signature);
+    return signature;
   }
 
   #disposeRope(length: number): void {
@@ -249,10 +323,10 @@ export class Network {
   }
 
   /** Concatenates the backbones' features and projects them; images follow each other in the sequence. */
-  #join(g: GraphBuilder, scope: Scope, features: readonly Value[], tap: Tap): Value {
+  #join(g: GraphBuilder, scope: Scope, features: readonly Value[], samples: number, tap: Tap): Value {
     const joined = g.concat(features, 2);
     const [images, patches, width] = joined.shape as [number, number, number];
-    const sequence = g.reshape(joined, [1, images * patches, width]);
+    const sequence = g.reshape(joined, [samples, (images / samples) * patches, width]);
     tap('vision/backbone_out', sequence);
     return projector(g, this.config, scope, sequence);
   }
@@ -280,9 +354,10 @@ export class Network {
     x: Tensor,
     feeds: Tensors,
     stage: string,
+    tape: Tape | undefined,
     build: (g: GraphBuilder, scope: (name: string) => Scope, x: Value, tap: Tap) => Value,
   ): Promise<Tensor> {
-    return this.#run(key, prefix, { ...feeds, x }, stage, (g, scope, tap) =>
+    return this.#run(key, prefix, { ...feeds, x }, stage, tape, (g, scope, tap) =>
       build(g, scope, g.input('x', x.shape), tap),
     );
   }
@@ -296,9 +371,13 @@ export class Network {
     prefix: string,
     feeds: Tensors,
     stage: string,
+    tape: Tape | undefined,
     build: (g: GraphBuilder, scope: (name: string) => Scope, tap: Tap) => Value,
   ): Promise<Tensor> {
+    const weights = this.#weights;
     const root = prefix ? `${prefix}.` : '';
+    const dropout = tape?.hasDropout ?? false;
+    const adapted = `${key} ${this.#signatureUnder(root)}${dropout ? ' dropout' : ''}`;
     const compileGraph = (): Graph => {
       const g = new GraphBuilder(key);
       // Taps are named relative to a shared graph's block, whose stage is put in front again after the run.
@@ -307,22 +386,65 @@ export class Network {
       };
       const scope = (name: string) => {
         const label = name ? `${name}.` : '';
-        return new Scope(g, this.#weights.table, root + label, label);
+        return new Scope(g, weights.table, root + label, label, {
+          scaling: this.#adapter?.scaling ?? 1,
+          dropout,
+        });
       };
       g.output('result', build(g, scope, tap));
       return g.build();
     };
-    const program = await this.#programs.get(this.#trace ? `${key} traced` : key, compileGraph);
+    const program = await this.#programs.get(this.#trace ? `${adapted} traced` : adapted, compileGraph);
     const bound: Tensors = {};
-    for (const { name } of program.graph.inputs)
-      bound[name] = feeds[name] ?? this.#weights.tensor(root + name);
+    for (const { name, value } of program.graph.inputs) {
+      bound[name] =
+        feeds[name] ??
+        (dropout && name.endsWith('.lora_dropout')
+          ? tape!.dropoutMask(value.shape)
+          : weights.tensor(root + name));
+    }
     const { result, ...taps } = await program.run(bound);
     for (const [name, tensor] of Object.entries(taps)) {
       await this.#trace?.(absolute(name, stage), tensor);
       tensor.dispose();
     }
     await this.#trace?.(stage, result!);
+    if (tape) this.#record(tape, adapted, root, feeds, bound, program.graph, result!);
     return result!;
+  }
+
+  /** Puts a run on the tape where something in it or before it is trained. */
+  #record(
+    tape: Tape,
+    key: string,
+    root: string,
+    feeds: Tensors,
+    bound: Tensors,
+    graph: Graph,
+    output: Tensor,
+  ): void {
+    const names = Object.keys(feeds).filter((name) => name in bound);
+    const trained = Object.keys(bound).filter((name) => !(name in feeds) && tape.trains(root + name));
+    const inputs = names.map((name) => feeds[name]!);
+    if (trained.length === 0 && !inputs.some((input) => tape.differentiable(input))) return;
+    const backward = async (dy: Tensor, needs: readonly boolean[]): Promise<(Tensor | null)[]> => {
+      const wrt = [...names.filter((_, i) => needs[i]), ...trained];
+      const program = await this.#programs.get(`${key} backward to ${wrt.join()}`, () =>
+        vjp(graph, { wrt, outputs: ['result'] }),
+      );
+      const needed: Tensors = {};
+      for (const { name } of program.graph.inputs) {
+        needed[name] = name === gradientName('result') ? dy : bound[name]!;
+      }
+      const gradients = await program.run(needed);
+      for (const name of trained) {
+        const gradient = gradients[gradientName(name)]!;
+        await tape.sink(root + name, gradient);
+        gradient.dispose();
+      }
+      return names.map((name, i) => (needs[i] ? gradients[gradientName(name)]! : null));
+    };
+    tape.record({ inputs, output, backward });
   }
 }
 

@@ -7,7 +7,7 @@ export class ProgramCache {
   readonly #capacity: number;
   readonly #programs = new Map<string, Promise<Program>>();
 
-  constructor(runtime: Runtime, capacity = 32) {
+  constructor(runtime: Runtime, capacity = 64) {
     this.#runtime = runtime;
     this.#capacity = capacity;
   }

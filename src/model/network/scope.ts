@@ -3,29 +3,55 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import { sizeOf, type DType, type Shape, type Value } from '../graph/types.ts';
 
 /** Shape and encoding of every weight that can be bound, by upstream's name. */
-export type WeightTable = ReadonlyMap<string, { readonly shape: Shape; readonly dtype: DType }>;
+export type WeightTable = Pick<
+  ReadonlyMap<string, { readonly shape: Shape; readonly dtype: DType }>,
+  'get' | 'has'
+>;
+
+export interface LoraPath {
+  /** α / r */
+  readonly scaling: number;
+  /** Multiply the path's input by a mask, which becomes a graph input of its own (`loraNames(module).dropout`). */
+  readonly dropout: boolean;
+}
+
+/** Where LoRA's factors of a linear layer lie: beside its weight. */
+export const loraNames = (module: string) => ({
+  a: `${module}.lora_A.weight`,
+  b: `${module}.lora_B.weight`,
+  dropout: `${module}.lora_dropout`,
+});
 
 /**
  * Declares weights as graph inputs while a network function runs.
  *
  * `prefix` is where the weights are found; `label` is what the graph calls them. A graph shared by all blocks of a
  * stack uses an empty label, so its inputs are `attn.qkv.weight`, …, and each run binds another block's tensors.
+ * Linear layers that the table has `lora_A` and `lora_B` of get LoRA's path.
  */
 export class Scope {
   readonly #g: GraphBuilder;
   readonly #table: WeightTable;
   readonly #prefix: string;
   readonly #label: string;
+  readonly #lora: LoraPath;
 
-  constructor(g: GraphBuilder, table: WeightTable, prefix: string, label = prefix) {
+  constructor(
+    g: GraphBuilder,
+    table: WeightTable,
+    prefix: string,
+    label = prefix,
+    lora: LoraPath = { scaling: 1, dropout: false },
+  ) {
     this.#g = g;
     this.#table = table;
     this.#prefix = prefix;
     this.#label = label;
+    this.#lora = lora;
   }
 
   child(name: string): Scope {
-    return new Scope(this.#g, this.#table, `${this.#prefix}${name}.`, `${this.#label}${name}.`);
+    return new Scope(this.#g, this.#table, `${this.#prefix}${name}.`, `${this.#label}${name}.`, this.#lora);
   }
 
   has(name: string): boolean {
@@ -48,10 +74,23 @@ export class Scope {
     return this.#g.input(label, shape ?? entry.shape, entry.dtype);
   }
 
-  /** x · Wᵀ + b with the weights `<name>.weight` and, if there is one, `<name>.bias`. LoRA joins here. */
-  linear(name: string, x: Value): Value {
+  /**
+   * x · Wᵀ + b with the weights `<name>.weight` and, if there is one, `<name>.bias`; plus scaling · (dropout(x) · Aᵀ) · Bᵀ where the
+   * layer has LoRA factors. A convolution that is a matrix product says so by `shape` [out, in].
+   */
+  linear(name: string, x: Value, shape?: readonly [number, number]): Value {
+    const g = this.#g;
     const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : undefined;
-    return this.#g.linear(x, this.weight(`${name}.weight`), bias);
+    const y = g.linear(x, this.weight(`${name}.weight`, shape), bias);
+    const lora = loraNames(name);
+    const down = this.#table.get(this.#prefix + lora.a);
+    if (!down) return y;
+    const rank = down.shape[0]!;
+    const { scaling, dropout } = this.#lora;
+    const input = dropout ? g.mul(x, g.input(this.#label + lora.dropout, x.shape)) : x;
+    const low = g.linear(input, this.weight(lora.a, [rank, x.shape.at(-1)!]));
+    const scaled = scaling === 1 ? low : g.scale(low, scaling);
+    return g.add(y, g.linear(scaled, this.weight(lora.b, [y.shape.at(-1)!, rank])));
   }
 
   layerNorm(name: string, x: Value, eps: number): Value {

@@ -1,4 +1,5 @@
 import type { Shape } from '../graph/types.ts';
+import { isModuleWeight } from './loaded-weights.ts';
 
 export type Bits = 4 | 8 | 16 | 32;
 
@@ -14,10 +15,9 @@ export type Bits = 4 | 8 | 16 | 32;
 export function storageEncoding(name: string, shape: Shape, bits: Bits): 'f32' | 'f16' | 'q8' | 'q4' {
   if (bits === 32) return 'f32';
   if (bits === 16) return 'f16';
-  const module = /^(action_head|proprio_projector|noisy_action_projector)\./.test(name);
   const film = /\.blocks\.\d+\.(scale|shift)\./.test(name);
   if (name === 'language_model.model.embed_tokens.weight') return 'f16';
   if (shape.length !== 2 || !name.endsWith('.weight') || film) return 'f32';
-  if (module) return 'f16';
+  if (isModuleWeight(name)) return 'f16';
   return bits === 4 ? 'q4' : 'q8';
 }

@@ -15,8 +15,7 @@ export function vitEmbed(g: GraphBuilder, config: VitConfig, scope: Scope, pixel
   const columns = width / p;
   const grid = g.transpose(g.reshape(pixels, [batch, channels, rows, p, columns, p]), [0, 2, 4, 1, 3, 5]);
   const flat = g.reshape(grid, [batch, rows * columns, channels * p * p]);
-  const weight = scope.weight('patch_embed.proj.weight', [dim, channels * p * p]);
-  const patches = g.linear(flat, weight, scope.weight('patch_embed.proj.bias'));
+  const patches = scope.linear('patch_embed.proj', flat, [dim, channels * p * p]);
   tap('patch_embed', patches);
 
   const positions = scope.weight('pos_embed');
@@ -35,7 +34,8 @@ export function vitEmbed(g: GraphBuilder, config: VitConfig, scope: Scope, pixel
 
 /**
  * One timm ViT block on [B, N, D]: pre-norm attention and MLP, LayerScale where the checkpoint has it, and FiLM
- * x·(1 + γ) + β between the two (film_vit_wrapper.py), γ and β linear in the mean language embedding [1, hidden].
+ * x·(1 + γ) + β between the two (film_vit_wrapper.py), γ and β linear in the mean language embeddings [samples, hidden];
+ * the images of a sample follow each other in B.
  */
 export function vitBlock(
   g: GraphBuilder,
@@ -66,7 +66,7 @@ export function vitBlock(
     const beta = scope.linear('shift', language);
     tap('gamma', gamma);
     tap('beta', beta);
-    h = g.add(g.mul(h, g.addScalar(gamma, 1)), beta);
+    h = g.add(g.mul(h, g.addScalar(perImage(g, gamma, h), 1)), perImage(g, beta, h));
   }
 
   const normed2 = scope.layerNorm('norm2', h, eps);
@@ -74,6 +74,15 @@ export function vitBlock(
   const mlp = scope.linear('mlp.fc2', g.gelu(scope.linear('mlp.fc1', normed2)));
   tap('mlp', mlp);
   return g.add(h, scaled('ls2', mlp));
+}
+
+/** [samples, D] → a shape that meets each sample's images in `tokens` [samples · images, N, D]. */
+function perImage(g: GraphBuilder, film: Value, tokens: Value): Value {
+  const [samples, dim] = film.shape as [number, number];
+  if (samples === 1) return film;
+  const images = tokens.shape[0]! / samples;
+  const wide = g.expand(g.reshape(film, [samples, 1, dim]), [samples, images, dim]);
+  return g.reshape(wide, [samples * images, 1, dim]);
 }
 
 /** Drops the class and register tokens: [B, prefix + patches, D] → [B, patches, D]; no final norm, as upstream. */

@@ -13,6 +13,7 @@ export function checkpointSource(tensors: TensorFile, bits: Bits): WeightSource 
   };
   return {
     names: [...tensors.entries.keys()],
+    shapeOf,
     byteLengthOf: (name) => encodedByteLength(shapeOf(name), storageEncoding(name, shapeOf(name), bits)),
     load: async (name) => {
       const shape = shapeOf(name);

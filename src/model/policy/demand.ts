@@ -19,9 +19,8 @@ export function demandOf(manifest: Manifest, config: PolicyConfig): PackageDeman
   let largestTensorBytes = 0;
   for (const { name, shape, encoding } of manifest.tensors) {
     const bound = isBound(name, network, { lmHead: config.head === 'discrete', lastBlock: false });
-    const module = /^(action_head|proprio_projector|noisy_action_projector)\./.test(name);
     const embedding = name === 'language_model.model.embed_tokens.weight';
-    if (!bound && !module && !embedding) continue;
+    if (!bound && !embedding) continue;
     const bytes = encodedByteLength(shape, encoding === 'f16' && !embedding ? 'f32' : encoding);
     weightBytes += bytes;
     if (!embedding) largestTensorBytes = Math.max(largestTensorBytes, bytes);

@@ -56,10 +56,10 @@ async function denoiseStep(
   };
   try {
     const time = keep(runtime.upload(timeEmbedding(schedule.timesteps[step]!, hidden), [1, 1, hidden]));
-    const features = keep(await modules.noisyActions!(sample));
+    const features = keep(await modules.noisyActions(sample));
     await trace?.('noisy_action_features', features);
     const states = keep(await language(features, time));
-    const noise = keep(await modules.head!(states, shape[1]));
+    const noise = keep(await modules.head(states, shape[1]));
     const next = await modules.ddimStep(sample, noise, schedule, step);
     await trace?.('action_head/out', noise);
     await trace?.('ddim/time_embedding', time);

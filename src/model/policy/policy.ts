@@ -1,7 +1,8 @@
 /** OpenVLA-OFT's predict_action: observation in, action chunk out. */
 import { ModelError } from '../errors.ts';
+import { layered, type Adapter } from '../network/adapter.ts';
 import { isBound, LoadedWeights, type WeightSource } from '../network/loaded-weights.ts';
-import { loadModules, type Modules } from '../network/modules.ts';
+import { Modules } from '../network/modules.ts';
 import { Network, type Partition } from '../network/network.ts';
 import { TokenEmbedding } from '../network/token-embedding.ts';
 import { withMemoryCheck } from '../runtime/memory-check.ts';
@@ -67,24 +68,24 @@ export class Policy {
   readonly config: PolicyConfig;
   readonly network: Network;
   readonly runtime: Runtime;
+  readonly embedding: TokenEmbedding;
   readonly #weights: LoadedWeights;
-  readonly #modules: Modules;
-  readonly #embedding: TokenEmbedding;
+  #modules: Modules;
   readonly #trace: PolicyTrace | undefined;
   readonly #traceTensor: ((stage: string, tensor: Tensor) => Promise<void>) | undefined;
 
   private constructor(
     config: PolicyConfig,
     runtime: Runtime,
-    parts: { network: Network; weights: LoadedWeights; modules: Modules; embedding: TokenEmbedding },
+    parts: { network: Network; weights: LoadedWeights; embedding: TokenEmbedding },
     trace: PolicyTrace | undefined,
   ) {
     this.config = config;
     this.runtime = runtime;
     this.network = parts.network;
     this.#weights = parts.weights;
-    this.#modules = parts.modules;
-    this.#embedding = parts.embedding;
+    this.#modules = new Modules(runtime, parts.weights.names, parts.weights);
+    this.embedding = parts.embedding;
     this.#trace = trace;
     this.#traceTensor =
       trace && (async (stage, tensor) => trace(stage, await runtime.read(tensor), tensor.shape));
@@ -113,19 +114,29 @@ export class Policy {
     try {
       await withMemoryCheck(runtime.device, upload);
       const embedding = new TokenEmbedding(await source.load('language_model.model.embed_tokens.weight'));
-      const modules = await loadModules(source, runtime);
       const { trace } = options;
-      const network = new Network(runtime, config.network, weights, {
+      const network = new Network(runtime, config.network, weights, weights.byteLength, {
         ...(options.partition ? { partition: options.partition } : {}),
         ...(trace
           ? { trace: async (stage, tensor) => trace(stage, await runtime.read(tensor), tensor.shape) }
           : {}),
       });
-      return new Policy(config, runtime, { network, weights, modules, embedding }, trace);
+      return new Policy(config, runtime, { network, weights, embedding }, trace);
     } catch (error) {
       weights.dispose();
       throw error;
     }
+  }
+
+  /** Lays an adapter over the base from the next prediction on, or none; it stays the caller's. Nothing is reloaded. */
+  use(adapter: Adapter | null): void {
+    const names = new Set([...this.#weights.names, ...(adapter?.names ?? [])]);
+    this.#modules = new Modules(this.runtime, [...names], layered(this.#weights, adapter));
+    this.network.use(adapter);
+  }
+
+  get modules(): Modules {
+    return this.#modules;
   }
 
   /** The sequence for an instruction. */
@@ -153,12 +164,15 @@ export class Policy {
       const patches = scope.keep(await this.#vision(inputs.pixels, text.rows, sequence));
       await clock.mark('vision');
       const extra: Tensor[] = [];
-      if (inputs.proprio && this.#modules.proprio) {
+      if (inputs.proprio) {
         const state = scope.keep(
           this.runtime.upload(Float32Array.from(inputs.proprio), [1, inputs.proprio.length]),
         );
-        extra.push(scope.keep(await this.#modules.proprio(state)));
-        await this.#traceTensor?.('proprio_token', extra[0]!);
+        const token = await this.modules.proprio(state);
+        if (token) {
+          extra.push(scope.keep(token));
+          await this.#traceTensor?.('proprio_token', token);
+        }
       }
       const language = async (actions: Tensor, time?: Tensor): Promise<Tensor> => {
         const tokens = time ? [...extra, time] : extra;
@@ -177,7 +191,6 @@ export class Policy {
 
   async dispose(): Promise<void> {
     await this.network.dispose();
-    this.#modules.dispose();
     this.#weights.dispose();
   }
 
@@ -185,7 +198,7 @@ export class Policy {
   #embed(sequence: Sequence, scope: TensorScope): EmbeddedText {
     const hidden = this.config.network.llama.hidden;
     const { start, end } = sequence.actions;
-    const rows = this.#embedding.rows(sequence.inputIds);
+    const rows = this.embedding.rows(sequence.inputIds);
     rows.fill(0, start * hidden, end * hidden);
     const part = (from: number, to: number) =>
       scope.keep(this.runtime.upload(rows.slice(from * hidden, to * hidden), [1, to - from, hidden]));
@@ -200,29 +213,14 @@ export class Policy {
 
   async #vision(pixels: Tensor, text: Float32Array, sequence: Sequence): Promise<Tensor> {
     if (!this.config.network.vits.some((vit) => vit.film)) return this.network.vision(pixels);
-    const language = this.runtime.upload(this.#languageMean(text, sequence), [
-      1,
-      this.config.network.llama.hidden,
-    ]);
+    const { hidden } = this.config.network.llama;
+    const language = this.runtime.upload(languageMean(text, hidden, sequence.actions), [1, hidden]);
     try {
       await this.#traceTensor?.('film/average_language_embedding', language);
-      return await this.network.vision(pixels, language);
+      return await this.network.vision(pixels, { language });
     } finally {
       language.dispose();
     }
-  }
-
-  /** Mean embedding of every non-action token, BOS and stop token included. */
-  #languageMean(text: Float32Array, sequence: Sequence): Float32Array {
-    const hidden = this.config.network.llama.hidden;
-    const { start, end } = sequence.actions;
-    const sum = new Float64Array(hidden);
-    sequence.inputIds.forEach((_, row) => {
-      if (row >= start && row < end) return;
-      for (let i = 0; i < hidden; i++) sum[i]! += text[row * hidden + i]!;
-    });
-    const count = sequence.inputIds.length - (end - start);
-    return Float32Array.from(sum, (v) => v / count);
   }
 
   async #predictL1(language: () => Promise<Tensor>, clock: StageClock): Promise<number[][]> {
@@ -230,7 +228,7 @@ export class Policy {
     try {
       const states = scope.keep(await language());
       await clock.mark('language model');
-      const out = scope.keep(await this.#modules.head!(states, this.config.profile.chunkSize));
+      const out = scope.keep(await this.modules.head(states, this.config.profile.chunkSize));
       await this.#traceTensor?.('action_head/out', out);
       const actions = await this.runtime.read(out);
       await clock.mark('action head');
@@ -272,7 +270,7 @@ export class Policy {
     }
     const actions = await denoise({
       runtime: this.runtime,
-      modules: this.#modules,
+      modules: this.modules,
       noise: inputs.noise,
       shape: [1, profile.chunkSize, profile.actions.length],
       hidden: network.llama.hidden,
@@ -299,6 +297,24 @@ export class Policy {
     rows.set(await this.runtime.read(actions), (1 + text.prompt.shape[1]!) * hidden);
     this.#trace('input_embeddings', rows, [1, rows.length / hidden, hidden]);
   }
+}
+
+/**
+ * Mean embedding of every non-action token, BOS, stop token and padding included (film_vit_wrapper.py).
+ * @param text embeddings [tokens · hidden]
+ */
+export function languageMean(
+  text: Float32Array,
+  hidden: number,
+  actions: { readonly start: number; readonly end: number },
+): Float32Array {
+  const sum = new Float64Array(hidden);
+  const tokens = text.length / hidden;
+  for (let row = 0; row < tokens; row++) {
+    if (row >= actions.start && row < actions.end) continue;
+    for (let i = 0; i < hidden; i++) sum[i]! += text[row * hidden + i]!;
+  }
+  return Float32Array.from(sum, (value) => value / (tokens - (actions.end - actions.start)));
 }
 
 interface EmbeddedText {

@@ -93,3 +93,45 @@ export function normalizeProprio(
     return Math.min(1, Math.max(-1, scaled));
   });
 }
+
+/**
+ * Recorded actions [dim] to −1…1 for training, clipped there, mask-aware; dimensions that never change become 0
+ * (openvla-oft data_utils.py normalize_action_and_proprio).
+ */
+export function normalizeActions(
+  actions: ArrayLike<number>,
+  statistics: DatasetStatistics,
+  profile: RobotProfile,
+): Float32Array {
+  return normalizeForTraining(actions, statistics.action, profile, profile.actions.length, 'action');
+}
+
+/** A recorded state as training takes it: as `normalizeProprio`, but dimensions that never change become 0. */
+export function normalizeTrainingProprio(
+  state: ArrayLike<number>,
+  statistics: DatasetStatistics,
+  profile: RobotProfile,
+): Float32Array {
+  if (!statistics.proprio) {
+    throw new ModelError(
+      'missing-statistics',
+      'These statistics have no "proprio" part, but the policy takes a state.',
+    );
+  }
+  return normalizeForTraining(state, statistics.proprio, profile, profile.state?.length ?? 0, 'proprio');
+}
+
+function normalizeForTraining(
+  values: ArrayLike<number>,
+  field: FieldStatistics,
+  profile: RobotProfile,
+  size: number,
+  what: string,
+): Float32Array {
+  const { low, high, mask } = bounds(field, profile.normalization, size, what);
+  return Float32Array.from({ length: size }, (_, i) => {
+    if (field.min[i] === field.max[i]) return 0;
+    const x = values[i]!;
+    return mask[i] ? Math.min(1, Math.max(-1, (2 * (x - low[i]!)) / (high[i]! - low[i]! + 1e-8) - 1)) : x;
+  });
+}

@@ -32,6 +32,14 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
   const programs = new Set<Program>();
   let runMs = 0;
   const onGpu = backend === 'webgpu';
+  // WebGPU reports errors apart from the calls that made them, and goes on with buffers that hold nothing.
+  let gpuError: GPUError | null = null;
+  device?.addEventListener('uncapturederror', (event) => (gpuError ??= event.error));
+  const checkGpu = (): void => {
+    const error = gpuError;
+    gpuError = null;
+    if (error) throw deviceError(error);
+  };
 
   const cpuTensor = (
     shape: Shape,
@@ -171,10 +179,13 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
       const value = (tensor as OrtTensor).value();
       if (!device || !onGpu) return ((await value.getData()) as Float32Array).slice();
       const buffer = value.gpuBuffer;
-      return new Float32Array(await queue.run(() => readBuffer(device, buffer, float32Bytes(tensor.shape))));
+      const bytes = await queue.run(() => readBuffer(device, buffer, float32Bytes(tensor.shape)));
+      checkGpu();
+      return new Float32Array(bytes);
     },
     gpuBuffer: (tensor) => (onGpu ? (tensor as OrtTensor).value().gpuBuffer : null),
     live: ledger,
+    view: (tensor) => (onGpu ? null : ((tensor as OrtTensor).value().data as Float32Array)),
     get runMs() {
       return runMs;
     },
@@ -206,6 +217,21 @@ function sameDims(a: readonly number[], b: readonly number[]): boolean {
 
 function reshaped(tensor: Ort.Tensor, shape: Shape): Ort.Tensor {
   return tensor.reshape(shape);
+}
+
+function deviceError(error: GPUError): ModelError {
+  const memory = 'GPUOutOfMemoryError' in globalThis && error instanceof GPUOutOfMemoryError;
+  return memory
+    ? new ModelError(
+        'out-of-memory',
+        `The GPU ran out of memory: ${error.message}`,
+        'Close other tabs, or take a smaller batch or a smaller package.',
+      )
+    : new ModelError(
+        'unsupported',
+        `The GPU refused a command: ${error.message}`,
+        'This is a fault of the page or the driver; run on the CPU instead.',
+      );
 }
 
 function runError(graph: Graph, error: unknown): ModelError {

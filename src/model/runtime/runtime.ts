@@ -35,6 +35,8 @@ export interface Runtime {
   read(tensor: Tensor): Promise<Float32Array>;
   /** The GPU buffer behind a float32 tensor; null on the CPU. Owned by the tensor. */
   gpuBuffer(tensor: Tensor): GPUBuffer | null;
+  /** The memory behind a float32 tensor on the CPU, to be read or changed in place; null on the GPU. */
+  view(tensor: Tensor): Float32Array | null;
   /** Wraps a buffer of `device`; disposing the tensor destroys the buffer. */
   adopt(buffer: GPUBuffer, shape: Shape): Tensor;
   /** Tensors made and not yet disposed, and their bytes: what a leak test looks at. */

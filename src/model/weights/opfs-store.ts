@@ -1,20 +1,26 @@
-/** Packages in the origin private file system, for use in a dedicated worker. */
+/** Files in the origin private file system, for use in a dedicated worker. */
 import { ModelError } from '../errors.ts';
 import { cancelled, storageFull, type Appender, type ShardStore } from './shard-store.ts';
 
-const ROOT = 'packages';
-
-/** @throws ModelError `unsupported` (on first use) where the browser has no OPFS */
-export function opfsShardStore(): ShardStore {
+/**
+ * @param area `packages`, or another top folder that keeps its files apart
+ * @throws ModelError `unsupported` (on first use) where the browser has no OPFS
+ */
+export function opfsShardStore(area: 'packages' | 'runs' = 'packages'): ShardStore {
   return {
-    byteLength: async (pack, path) => (await fileOf(pack, path))?.size ?? 0,
+    packages: async () => namesIn(await root(area)),
+    files: async (pack) => {
+      const handle = await folder(area, pack, false);
+      return handle ? namesIn(handle) : [];
+    },
+    byteLength: async (pack, path) => (await fileOf(area, pack, path))?.size ?? 0,
     read: async (pack, path) => {
-      const file = await fileOf(pack, path);
+      const file = await fileOf(area, pack, path);
       if (!file) throw new ModelError('bad-file', `${path} is not stored.`, 'Load the package again.');
       return new Uint8Array(await file.arrayBuffer());
     },
     write: async (pack, path, bytes) => {
-      const file = await open(pack, path);
+      const file = await open(area, pack, path);
       try {
         file.truncate(0);
         writeAll(file, path, bytes, 0);
@@ -22,18 +28,24 @@ export function opfsShardStore(): ShardStore {
         file.close();
       }
     },
-    appender,
+    appender: (pack, path) => appender(area, pack, path),
     remove: async (pack, path) => {
-      await orNull((await folder(pack, false))?.removeEntry(path));
+      await orNull((await folder(area, pack, false))?.removeEntry(path));
     },
     removePackage: async (pack) => {
-      await orNull((await root()).removeEntry(pack, { recursive: true }));
+      await orNull((await root(area)).removeEntry(pack, { recursive: true }));
     },
-    exclusively,
+    exclusively: (pack, task, signal) => exclusively(area, pack, task, signal),
   };
 }
 
-async function root(): Promise<FileSystemDirectoryHandle> {
+async function namesIn(handle: FileSystemDirectoryHandle): Promise<string[]> {
+  const names: string[] = [];
+  for await (const name of handle.keys()) names.push(name);
+  return names.toSorted();
+}
+
+async function root(area: string): Promise<FileSystemDirectoryHandle> {
   // Both are missing on pages that are not secure, and OPFS in some private modes.
   if (!navigator.storage?.getDirectory || !navigator.locks) {
     throw new ModelError(
@@ -42,20 +54,24 @@ async function root(): Promise<FileSystemDirectoryHandle> {
       'Use a current browser, outside private mode.',
     );
   }
-  return (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
+  return (await navigator.storage.getDirectory()).getDirectoryHandle(area, { create: true });
 }
 
-async function folder(pack: string, create: boolean): Promise<FileSystemDirectoryHandle | null> {
-  return orNull((await root()).getDirectoryHandle(pack, { create }));
+async function folder(
+  area: string,
+  pack: string,
+  create: boolean,
+): Promise<FileSystemDirectoryHandle | null> {
+  return orNull((await root(area)).getDirectoryHandle(pack, { create }));
 }
 
-async function fileOf(pack: string, path: string): Promise<File | null> {
-  const handle = await orNull((await folder(pack, false))?.getFileHandle(path));
+async function fileOf(area: string, pack: string, path: string): Promise<File | null> {
+  const handle = await orNull((await folder(area, pack, false))?.getFileHandle(path));
   return handle ? handle.getFile() : null;
 }
 
-async function open(pack: string, path: string): Promise<FileSystemSyncAccessHandle> {
-  const handle = await (await folder(pack, true))!.getFileHandle(path, { create: true });
+async function open(area: string, pack: string, path: string): Promise<FileSystemSyncAccessHandle> {
+  const handle = await (await folder(area, pack, true))!.getFileHandle(path, { create: true });
   return handle.createSyncAccessHandle().catch((error: unknown) => {
     throw new ModelError(
       'bad-file',
@@ -66,8 +82,8 @@ async function open(pack: string, path: string): Promise<FileSystemSyncAccessHan
   });
 }
 
-async function appender(pack: string, path: string): Promise<Appender> {
-  const file = await open(pack, path);
+async function appender(area: string, pack: string, path: string): Promise<Appender> {
+  const file = await open(area, pack, path);
   let size = file.getSize();
   return {
     get byteLength() {
@@ -85,11 +101,16 @@ async function appender(pack: string, path: string): Promise<Appender> {
 }
 
 /** The Web Locks API holds across tabs, and lets go when a tab is closed. */
-async function exclusively<T>(pack: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+async function exclusively<T>(
+  area: string,
+  pack: string,
+  task: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   // Says `unsupported` where there are no locks.
-  await root();
+  await root(area);
   try {
-    return await navigator.locks.request(`openvla-web package ${pack}`, signal ? { signal } : {}, task);
+    return await navigator.locks.request(`openvla-web ${area} ${pack}`, signal ? { signal } : {}, task);
   } catch (error) {
     if (signal?.aborted && !(error instanceof ModelError)) throw cancelled(error);
     throw error;

@@ -27,6 +27,10 @@ export class PackageReader {
     return encodedByteLength(shape, encoding);
   }
 
+  shapeOf(name: string): readonly number[] {
+    return this.#entry(name).shape;
+  }
+
   async load(name: string): Promise<EncodedTensor> {
     const { shape, encoding, offset, scalesOffset } = this.#entry(name);
     const parts = encodedParts(shape, encoding);

@@ -8,8 +8,13 @@ export interface Appender {
   close(): void;
 }
 
-/** Files of packages on this device. A file may be partial: its length says how far it got. */
+/**
+ * Files on this device, in one folder per package (or, in a store of its own, per fine-tuning run). A file may be partial:
+ * its length says how far it got.
+ */
 export interface ShardStore {
+  packages(): Promise<string[]>;
+  files(pack: string): Promise<string[]>;
   /** Bytes there are of a file; 0 when there is none. */
   byteLength(pack: string, path: string): Promise<number>;
   read(pack: string, path: string): Promise<Uint8Array<ArrayBuffer>>;
@@ -59,6 +64,8 @@ export function memoryShardStore(options: { quota?: number } = {}): ShardStore {
       .reduce((sum, bytes) => sum + bytes.byteLength, 0);
   const locks = new Map<string, Promise<unknown>>();
   return {
+    packages: async () => [...packages.keys()],
+    files: async (pack) => [...(packages.get(pack)?.keys() ?? [])],
     byteLength: async (pack, path) => packages.get(pack)?.get(path)?.byteLength ?? 0,
     read: async (pack, path) => {
       const bytes = packages.get(pack)?.get(path);

@@ -1,0 +1,39 @@
+/** What a run will ask of the machine, before it starts. */
+import { headDimOf, patchesOf, prefixTokensOf } from '../network/config.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import { patchTokens } from './micro-batch.ts';
+
+/** Forward, forward again while going back, and the way back itself, which costs twice a forward. */
+export const STEP_BY_FORWARD = 4;
+
+/** Parameter, gradient and two moments, float32; on a GPU the bound copy of the parameter besides. */
+export const bytesPerParameter = (onGpu: boolean): number => (onGpu ? 20 : 16);
+
+/** Bytes of one checkpoint: parameters and two moments. */
+export const checkpointBytes = (trained: number, idle: number): number => 12 * trained + 4 * idle;
+
+/** Tensors of a block that live at once on the way back, in units of its input. */
+const LIVE_BACKWARD = 40;
+
+/** Scores, their softmax and both gradients. */
+const attention = (heads: number, length: number): number => 4 * heads * length * length;
+
+/**
+ * Bytes of activations in one pass: every block's input is kept, and inside one block at a time all is made again.
+ * @param tokens of text in the longest sample
+ */
+export function activationBytes(config: PolicyConfig, batchSize: number, tokens: number): number {
+  const { network, profile } = config;
+  const { llama } = network;
+  const positions = patchTokens(config) + tokens;
+  const language =
+    positions * llama.hidden * (llama.layers + LIVE_BACKWARD) +
+    attention(llama.heads, positions) +
+    positions * headDimOf(llama);
+  const vision = network.vits.map((vit) => {
+    const length = patchesOf(vit) + prefixTokensOf(vit);
+    const inside = length * vit.dim * (vit.depth + LIVE_BACKWARD) + attention(vit.heads, length);
+    return inside * profile.images.length;
+  });
+  return 4 * batchSize * (language + Math.max(...vision));
+}

@@ -1,0 +1,173 @@
+/** Samples → the tensors of one pass through the network, padded as upstream's collator pads (on the right). */
+import { ModelError } from '../errors.ts';
+import type { Tensor } from '../runtime/runtime.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import { languageMean, type Policy } from '../policy/policy.ts';
+import { layoutSequence, type Sequence } from '../policy/sequence.ts';
+
+/** One moment of a demonstration, ready for the network. */
+export interface Sample {
+  /** [images · 3 · backbones · H · W], normalised. */
+  readonly pixels: Float32Array;
+  /** Tokens of the prompt, BOS first. */
+  readonly promptIds: readonly number[];
+  /** Normalised state [dim]; null where the policy takes none. */
+  readonly proprio: Float32Array | null;
+  /** Normalised actions [chunk · dim]. */
+  readonly actions: Float32Array;
+}
+
+/** Added to attention scores of padding: exp of it is zero, and no sum of two overflows. */
+const MASKED = -1e30;
+
+/** The tensors of B samples, all on the runtime. T tokens of text, S positions in all. */
+export interface MicroBatch {
+  readonly size: number;
+  /** [B · images, 3 · backbones, H, W] */
+  readonly pixels: Tensor;
+  /** [B, dim] */
+  readonly proprio: Tensor | null;
+  /** [B, hidden], with FiLM. */
+  readonly language: Tensor | null;
+  /** [B, 1, hidden] */
+  readonly bos: Tensor;
+  /** [B, T − 1, hidden], zeros at the actions. */
+  readonly text: Tensor;
+  /** [B, 1, S, S]; null where nothing is padded. */
+  readonly mask: Tensor | null;
+  /** Ones [B, rows, S] at the positions whose hidden states predict the actions (and, with a discrete head, the stop token). */
+  readonly select: Tensor;
+  /** Ones [B, S, chunk · dim] at the action tokens; with a diffusion head. */
+  readonly place: Tensor | null;
+  /** Normalised actions [B · chunk · dim]. */
+  readonly actions: Float32Array;
+  dispose(): void;
+}
+
+/**
+ * @param tokens length to pad to, for graphs of one shape; default and least: the longest sample
+ * @throws ModelError `bad-shape` where a sample does not fit the policy
+ */
+export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 0): MicroBatch {
+  const { config, runtime } = policy;
+  const { hidden } = config.network.llama;
+  const size = samples.length;
+  samples.forEach((sample) => checkSample(sample, config));
+  const sequences = samples.map(({ promptIds }) => layoutSequence(promptIds, config));
+  const longest = Math.max(...sequences.map(({ inputIds }) => inputIds.length));
+  const length = Math.max(longest, tokens);
+  const film = config.network.vits.some((vit) => vit.film);
+  const patches = patchTokens(config);
+  const positions = patches + length;
+  const count = config.profile.chunkSize * config.profile.actions.length;
+  const rows = config.head === 'discrete' ? count + 1 : count;
+
+  const bos = new Float32Array(size * hidden);
+  const text = new Float32Array(size * (length - 1) * hidden);
+  const language = new Float32Array(film ? size * hidden : 0);
+  const select = new Float32Array(size * rows * positions);
+  const place = new Float32Array(config.head === 'diffusion' ? size * positions * count : 0);
+  sequences.forEach((sequence, b) => {
+    const embedded = embed(policy, sequence, length);
+    bos.set(embedded.subarray(0, hidden), b * hidden);
+    text.set(embedded.subarray(hidden), b * (length - 1) * hidden);
+    // Upstream's mean counts the padding of its own batch, not of ours.
+    if (film)
+      language.set(
+        languageMean(embedded.subarray(0, longest * hidden), hidden, sequence.actions),
+        b * hidden,
+      );
+    const first = patches + sequence.actions.start;
+    for (let row = 0; row < rows; row++) select[(b * rows + row) * positions + first - 1 + row] = 1;
+    if (place.length > 0) for (let i = 0; i < count; i++) place[(b * positions + first + i) * count + i] = 1;
+  });
+
+  const { imageSize } = config.network.vits[0]!;
+  const images = config.profile.images.length;
+  const own: Tensor[] = [];
+  const upload = (data: Float32Array, shape: number[]): Tensor => {
+    const tensor = runtime.upload(data, shape);
+    own.push(tensor);
+    return tensor;
+  };
+  const padded = sequences.some(({ inputIds }) => inputIds.length < length);
+  const state = config.profile.state?.length ?? 0;
+  return {
+    size,
+    pixels: upload(joined(samples.map(({ pixels }) => pixels)), [
+      size * images,
+      3 * config.network.vits.length,
+      imageSize,
+      imageSize,
+    ]),
+    proprio: state > 0 ? upload(joined(samples.map(({ proprio }) => proprio!)), [size, state]) : null,
+    language: film ? upload(language, [size, hidden]) : null,
+    bos: upload(bos, [size, 1, hidden]),
+    text: upload(text, [size, length - 1, hidden]),
+    mask: padded ? upload(paddingMask(sequences, patches, length), [size, 1, positions, positions]) : null,
+    select: upload(select, [size, rows, positions]),
+    place: place.length > 0 ? upload(place, [size, positions, count]) : null,
+    actions: joined(samples.map(({ actions }) => actions)),
+    dispose: () => {
+      for (const tensor of own) tensor.dispose();
+    },
+  };
+}
+
+/** Positions before the text's second token that are no text: patches of all images, proprio, timestep. */
+export function patchTokens(config: PolicyConfig): number {
+  const { network, profile, head } = config;
+  const vit = network.vits[0]!;
+  const patches = (vit.imageSize / vit.patchSize) ** 2 * profile.images.length;
+  return patches + (profile.state ? 1 : 0) + (head === 'diffusion' ? 1 : 0);
+}
+
+function embed(policy: Policy, { inputIds, actions }: Sequence, length: number): Float32Array {
+  const { tokens, network } = policy.config;
+  const { hidden } = network.llama;
+  // Upstream's padding token is the first one added to the vocabulary.
+  const padding = Array.from({ length: length - inputIds.length }, () => tokens.vocabulary);
+  const rows = policy.embedding.rows([...inputIds, ...padding]);
+  rows.fill(0, actions.start * hidden, actions.end * hidden);
+  return rows;
+}
+
+function paddingMask(sequences: readonly Sequence[], patches: number, length: number): Float32Array {
+  const positions = patches + length;
+  const mask = new Float32Array(sequences.length * positions * positions);
+  sequences.forEach(({ inputIds }, b) => {
+    for (let row = 0; row < positions; row++) {
+      const start = (b * positions + row) * positions;
+      mask.fill(MASKED, start + patches + inputIds.length, start + positions);
+    }
+  });
+  return mask;
+}
+
+function checkSample(sample: Sample, config: PolicyConfig): void {
+  const { profile, network } = config;
+  const side = network.vits[0]!.imageSize;
+  const wanted = {
+    pixels: profile.images.length * 3 * network.vits.length * side * side,
+    actions: profile.chunkSize * profile.actions.length,
+    proprio: profile.state?.length ?? 0,
+  };
+  for (const [name, count] of Object.entries(wanted)) {
+    const found = sample[name as keyof typeof wanted]?.length ?? 0;
+    if (found === count || (name === 'proprio' && count === 0)) continue;
+    throw new ModelError(
+      'bad-shape',
+      `A training sample has ${found} ${name} values, the policy takes ${count}.`,
+    );
+  }
+}
+
+export function joined(parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}

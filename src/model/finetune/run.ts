@@ -1,0 +1,92 @@
+/** The loop around a trainer: steps, validations, checkpoints; to be paused and stopped between steps. */
+import { ModelError } from '../errors.ts';
+import type { ShardStore } from '../weights/shard-store.ts';
+import { saveCheckpoint } from './checkpoints.ts';
+import type { StepReport, Trainer, ValidationReport } from './trainer.ts';
+
+export interface RunEvents {
+  phase(phase: 'training' | 'validating' | 'saving' | 'paused'): void;
+  step(report: StepReport): void;
+  validation(report: ValidationReport): void;
+  saved(step: number): void;
+  /** A checkpoint could not be written; the earlier ones stay and training goes on. */
+  saveFailed(error: ModelError): void;
+}
+
+export interface RunControl {
+  /** Stops after the current step, with a checkpoint. */
+  readonly signal: AbortSignal;
+  /** Resolves when the run may go on; null while it need not wait. */
+  readonly gate: () => Promise<void> | null;
+  /** Runs a step, a validation or the reading of a checkpoint while nothing else uses the policy. */
+  readonly exclusively: <T>(task: () => Promise<T>) => Promise<T>;
+}
+
+/** Lets waiting messages in: on WASM a step never leaves the thread by itself, and a timer would cost 4 ms. */
+const yieldToMessages = (): Promise<void> =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener('message', () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(null);
+  });
+
+/**
+ * Trains until `maxSteps` or until stopped.
+ * @param extra what a checkpoint's state holds besides the trainer's own
+ * @param store where checkpoints go; null keeps none
+ * @throws ModelError when a step fails or the run diverges; the last checkpoint stays
+ */
+export async function runTraining(
+  trainer: Trainer,
+  store: ShardStore | null,
+  extra: Readonly<Record<string, unknown>>,
+  events: RunEvents,
+  control: RunControl,
+): Promise<'done' | 'cancelled'> {
+  const { valFreq, saveFreq } = trainer.options;
+  let savedStep = -1;
+  const save = async () => {
+    if (!store || savedStep === trainer.step) return;
+    events.phase('saving');
+    try {
+      const checkpoint = await control.exclusively(() => trainer.checkpoint());
+      await saveCheckpoint(store, { ...checkpoint, state: { ...checkpoint.state, ...extra } });
+      savedStep = trainer.step;
+      events.saved(savedStep);
+    } catch (error) {
+      if (!(error instanceof ModelError)) throw error;
+      events.saveFailed(error);
+    }
+  };
+  while (!trainer.done) {
+    await yieldToMessages();
+    const wait = control.gate();
+    if (wait && !control.signal.aborted) {
+      await save();
+      events.phase('paused');
+      await Promise.race([wait, aborted(control.signal)]);
+    }
+    if (control.signal.aborted) {
+      await save();
+      return 'cancelled';
+    }
+    events.phase('training');
+    events.step(await control.exclusively(() => trainer.trainStep()));
+    const { step } = trainer;
+    if (valFreq > 0 && (step % valFreq === 0 || trainer.done)) {
+      events.phase('validating');
+      const report = await control.exclusively(() => trainer.validate());
+      if (report) events.validation(report);
+    }
+    if (trainer.done || (saveFreq > 0 && step % saveFreq === 0)) await save();
+  }
+  return 'done';
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

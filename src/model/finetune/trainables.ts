@@ -1,0 +1,100 @@
+import type { Adapter } from '../network/adapter.ts';
+import type { WeightTable } from '../network/scope.ts';
+import type { Runtime, Tensor } from '../runtime/runtime.ts';
+import { createArena, type AdamWOptions, type Arena, type Kind } from './arena.ts';
+import type { HostTensor } from './trained.ts';
+
+/**
+ * The trained parameters as an adapter over the base, with their optimiser. Parameters without a gradient (the last ViT block's LoRA,
+ * attention pooling's, lm_head's under L1 and diffusion) are no part of it: AdamW never touches them, nor decays them.
+ */
+export class Trainables implements Adapter {
+  readonly names: readonly string[];
+  readonly scaling: number;
+  readonly table: WeightTable;
+  readonly #arena: Arena;
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
+  #steps = 0;
+
+  /** @param scaling LoRA's α/r */
+  constructor(runtime: Runtime, parameters: ReadonlyMap<string, HostTensor>, scaling: number) {
+    this.names = [...parameters.keys()];
+    this.scaling = scaling;
+    this.table = new Map(
+      [...parameters].map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]),
+    );
+    this.#shapes = new Map([...parameters].map(([name, { shape }]) => [name, shape]));
+    this.#arena = createArena(runtime, parameters);
+  }
+
+  /** Optimiser steps done. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  get byteLength(): number {
+    return this.#arena.byteLength;
+  }
+
+  tensor(name: string): Tensor {
+    return this.#arena.tensor(name);
+  }
+
+  has(name: string): boolean {
+    return this.#shapes.has(name);
+  }
+
+  /** A tape's sink. */
+  accumulate = (name: string, gradient: Tensor): Promise<void> => this.#arena.accumulate(name, gradient);
+
+  gradient(name: string): Promise<Float32Array> {
+    return this.#arena.gradient(name);
+  }
+
+  /** AdamW over everything; returns the gradients' L2 norm. */
+  async step(options: AdamWOptions): Promise<number> {
+    const norm = await this.#arena.step(this.#steps + 1, options);
+    this.#steps += 1;
+    return norm;
+  }
+
+  /** Forgets what was accumulated since the last step: after a step that failed half-way. */
+  discardGradients(): void {
+    this.#arena.clearGradients();
+  }
+
+  async value(name: string): Promise<HostTensor> {
+    return { shape: this.#shapes.get(name)!, data: await this.#arena.read('parameter', name) };
+  }
+
+  /** Parameters and moments, as `<kind>/<name>`. */
+  async state(): Promise<Map<string, HostTensor>> {
+    const tensors = new Map<string, HostTensor>();
+    for (const kind of KINDS) {
+      for (const [name, shape] of this.#shapes) {
+        tensors.set(`${kind}/${name}`, { shape, data: await this.#arena.read(kind, name) });
+      }
+    }
+    return tensors;
+  }
+
+  /** The inverse of `state`. @returns names that are missing or have another size; nothing is changed unless there are none */
+  restore(steps: number, tensors: ReadonlyMap<string, HostTensor>): string[] {
+    const wanted = KINDS.flatMap((kind) =>
+      this.names.map((name) => ({ kind, name, key: `${kind}/${name}` })),
+    );
+    const wrong = wanted.filter(
+      ({ name, key }) => tensors.get(key)?.shape.join() !== this.#shapes.get(name)!.join(),
+    );
+    if (wrong.length > 0) return wrong.map(({ key }) => key);
+    for (const { kind, name, key } of wanted) this.#arena.write(kind, name, tensors.get(key)!.data);
+    this.#steps = steps;
+    return [];
+  }
+
+  dispose(): void {
+    this.#arena.dispose();
+  }
+}
+
+const KINDS: readonly Kind[] = ['parameter', 'exp_avg', 'exp_avg_sq'];

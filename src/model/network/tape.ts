@@ -1,0 +1,107 @@
+/** Reverse mode over what ran: each entry is one compiled graph or one hand-written module. */
+import { ModelError } from '../errors.ts';
+import type { Shape } from '../graph/types.ts';
+import type { Tensor } from '../runtime/runtime.ts';
+
+export interface TapeEntry {
+  /** The tensors whose gradients `backward` can give. */
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  /**
+   * Recomputes what it needs, hands the gradients of trainable weights to the tape's sink and returns the gradient of each
+   * input (null where `needs` is false). `dy` stays the tape's.
+   */
+  backward(dy: Tensor, needs: readonly boolean[]): Promise<readonly (Tensor | null)[]>;
+}
+
+/** Takes the gradient of one trainable weight; the tensor is freed when the promise resolves. */
+export type GradientSink = (name: string, gradient: Tensor) => Promise<void>;
+
+export interface TapeOptions {
+  /** Whether a weight of that name is trained. */
+  readonly trains: (name: string) => boolean;
+  readonly sink: GradientSink;
+  /** Makes the mask of LoRA's dropout for one layer's input: 0, or 1 / (1 − p). Null for no dropout. */
+  readonly dropout?: ((shape: Shape) => Tensor) | null;
+}
+
+/**
+ * Records a forward pass so that it can be run backwards. Only the inputs of each entry are kept (gradient checkpointing at
+ * the entries' borders). Every recorded tensor feeds at most one later entry, as in this network.
+ */
+export class Tape {
+  readonly sink: GradientSink;
+  readonly trains: (name: string) => boolean;
+  readonly #dropout: ((shape: Shape) => Tensor) | null;
+  readonly #entries: TapeEntry[] = [];
+  readonly #differentiable = new Set<Tensor>();
+  readonly #kept = new Set<Tensor>();
+
+  constructor({ trains, sink, dropout = null }: TapeOptions) {
+    this.trains = trains;
+    this.sink = sink;
+    this.#dropout = dropout;
+  }
+
+  get hasDropout(): boolean {
+    return this.#dropout !== null;
+  }
+
+  /** A new dropout mask; it lives as long as the tape, as the way back needs it again. */
+  dropoutMask(shape: Shape): Tensor {
+    const mask = this.#dropout!(shape);
+    this.#kept.add(mask);
+    return mask;
+  }
+
+  /** True for tensors that depend on a trained weight. */
+  differentiable(tensor: Tensor): boolean {
+    return this.#differentiable.has(tensor);
+  }
+
+  record(entry: TapeEntry): void {
+    this.#entries.push(entry);
+    this.#differentiable.add(entry.output);
+  }
+
+  /** To be called instead of `tensor.dispose()`: keeps what the way back needs, until the tape is disposed. */
+  release(tensor: Tensor): void {
+    this.#kept.add(tensor);
+  }
+
+  /** Runs back from `output`, whose gradient is `dy` (freed here). */
+  async backward(output: Tensor, dy: Tensor): Promise<void> {
+    const gradients = new Map<Tensor, Tensor>([[output, dy]]);
+    try {
+      for (const entry of this.#entries.toReversed()) {
+        const gradient = gradients.get(entry.output);
+        if (!gradient) continue;
+        const needs = entry.inputs.map((input) => this.#differentiable.has(input));
+        const results = await entry.backward(gradient, needs);
+        gradients.delete(entry.output);
+        gradient.dispose();
+        for (const [i, result] of results.entries()) {
+          if (!result) continue;
+          const input = entry.inputs[i]!;
+          if (gradients.has(input)) {
+            result.dispose();
+            throw new ModelError(
+              'unsupported',
+              'A tensor feeds two entries of a tape; gradients are not summed.',
+            );
+          }
+          gradients.set(input, result);
+        }
+      }
+    } finally {
+      for (const gradient of gradients.values()) gradient.dispose();
+    }
+  }
+
+  dispose(): void {
+    for (const tensor of this.#kept) tensor.dispose();
+    this.#kept.clear();
+    this.#entries.length = 0;
+    this.#differentiable.clear();
+  }
+}

@@ -1,0 +1,201 @@
+/** What crosses the boundary for fine-tuning: plain data, and the files the user hands over. */
+import type { WorkerError } from './contract.ts';
+
+/** Where demonstrations come from. Nothing is copied; files are read by slices. */
+export type DemonstrationsSource =
+  | { kind: 'files'; files: { path: string; file: File }[] }
+  | { kind: 'zip'; file: File }
+  /** Base URL of a LeRobot dataset, or URL of a zip. */
+  | { kind: 'url'; url: string };
+
+export interface FitNote {
+  id: string;
+  found: string;
+  needed: string;
+  hint: string;
+}
+
+/** One dimension's statistics, as dataset_statistics.json holds them. */
+export interface DimensionStatistics {
+  name: string;
+  mean: number;
+  std: number;
+  min: number;
+  max: number;
+  q01: number;
+  q99: number;
+  /** False where the dimension is passed through unchanged. */
+  normalised: boolean;
+}
+
+export interface DemonstrationsInfo {
+  name: string;
+  /** Such as "LeRobot v2.1". */
+  format: string;
+  /** Hz */
+  fps: number;
+  cameras: { name: string; width: number; height: number }[];
+  /** Camera guessed for each image slot of the policy. */
+  slots: { label: string; camera: string }[];
+  episodes: { index: number; length: number; instruction: string }[];
+  /** Steps with a whole chunk of actions ahead: what there is to train on. */
+  samples: number;
+  action: DimensionStatistics[];
+  state: DimensionStatistics[] | null;
+  /** Why the policy cannot be trained on them; empty when it can. */
+  problems: FitNote[];
+  warnings: FitNote[];
+  /** SHA-256 over episodes and statistics: a run resumes on the same demonstrations only. */
+  fingerprint: string;
+}
+
+export type LoraTargets = 'all-linear' | 'language-model' | { pattern: string };
+
+/** finetune.py's options, under its names where it has one. */
+export interface FineTuneOptions {
+  run: string;
+  seed: number;
+  maxSteps: number;
+  /** Samples per pass, and passes per optimiser step. */
+  batchSize: number;
+  gradAccumulationSteps: number;
+  learningRate: number;
+  lrWarmupSteps: number;
+  numStepsBeforeDecay: number;
+  maxGradNorm: number | null;
+  imageAug: boolean;
+  /** Share of the episodes held out, 0…0.5. */
+  validationFraction: number;
+  valFreq: number;
+  valSamples: number;
+  saveFreq: number;
+  lora: { r: number; alpha: number; dropout: number; targets: LoraTargets } | null;
+  /** Start head and projectors anew although the policy has them. */
+  freshModules: boolean;
+}
+
+/** Answer to "what would this train, and will it fit?", known before anything is allocated. */
+export interface FineTuneEstimate {
+  /** Trainable parameters by module, in the order they are shown. */
+  groups: { name: string; label: string; count: number }[];
+  trainable: number;
+  /** Parameters of the frozen base. */
+  base: number;
+  /** Bytes: trained parameters with gradients and optimiser, activations of a pass, the base itself. */
+  memory: { parameters: number; activations: number; base: number };
+  /** Bytes this machine offers, where it tells. */
+  available: number | null;
+  /** Bytes of one checkpoint on disk. */
+  checkpointBytes: number;
+  /** Seconds per optimiser step, from a prediction timed on this machine; null before the first. */
+  secondsPerStep: number | null;
+  /** Why it will not fit or cannot be done; null when it can. */
+  refusal: { message: string; hint: string } | null;
+}
+
+export interface StepPoint {
+  step: number;
+  loss: number;
+  currentL1: number | null;
+  nextL1: number | null;
+  learningRate: number;
+  gradNorm: number;
+}
+
+export interface ValidationPoint {
+  step: number;
+  loss: number;
+  currentL1: number | null;
+  nextL1: number | null;
+  samples: number;
+}
+
+export type FineTunePhase =
+  'preparing' | 'training' | 'validating' | 'saving' | 'paused' | 'done' | 'cancelled' | 'failed';
+
+/** Everything the page shows of a run; sent as changes happen, whole each time but for the curves. */
+export interface FineTuneProgress {
+  run: string;
+  phase: FineTunePhase;
+  step: number;
+  maxSteps: number;
+  samplesPerSecond: number | null;
+  secondsLeft: number | null;
+  /** Bytes held on the runtime. */
+  memoryBytes: number;
+  /** Newest checkpoint that is safe on this device. */
+  savedStep: number | null;
+  /** Set in phase `failed`, and when saving failed while training goes on. */
+  error: WorkerError | null;
+}
+
+export type FineTuneEvent =
+  | { kind: 'progress'; progress: FineTuneProgress }
+  | { kind: 'step'; point: StepPoint }
+  | { kind: 'validation'; point: ValidationPoint }
+  /** After a resume: the curves so far, which replace what is shown. */
+  | { kind: 'history'; steps: StepPoint[]; validations: ValidationPoint[] };
+
+/** A run stored on this device. */
+export interface RunInfo {
+  run: string;
+  step: number;
+  maxSteps: number;
+  byteLength: number;
+  /** URL and hash of the policy package it was started from. */
+  packageUrl: string;
+  packageHash: string;
+  demonstrations: { name: string; url: string | null; fingerprint: string };
+  options: FineTuneOptions;
+}
+
+/** Something trained that can be laid over the loaded policy. */
+export interface AdapterInfo {
+  id: string;
+  /** Run and step, or the imported folder's name. */
+  label: string;
+  step: number;
+  trainable: number;
+}
+
+/** The fine-tuning half of the worker's interface. A policy must be loaded. */
+export interface FineTuneWorker {
+  /** Reads what the demonstrations are, checks that they fit and computes their statistics; replaces those opened before. */
+  openDemonstrations(
+    source: DemonstrationsSource,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<DemonstrationsInfo>;
+  closeDemonstrations(): Promise<void>;
+  estimateFineTune(options: FineTuneOptions): Promise<FineTuneEstimate>;
+  /**
+   * Starts a run, or goes on with a stored one of that name (same policy and demonstrations). Resolves when it is done or cancelled;
+   * rejects when it failed. Predictions are answered between steps, with the parameters as they are then.
+   */
+  fineTune(
+    options: FineTuneOptions,
+    resume: boolean,
+    onEvent: (event: FineTuneEvent) => void,
+  ): Promise<FineTuneProgress>;
+  pauseFineTune(): Promise<void>;
+  continueFineTune(): Promise<void>;
+  /** Stops after the current step, with a checkpoint. */
+  cancelFineTune(): Promise<void>;
+  runs(): Promise<RunInfo[]>;
+  removeRun(run: string): Promise<void>;
+  /** Adapters that can be used now: those trained, resumed or imported since the policy was loaded. */
+  adapters(): Promise<{ adapters: AdapterInfo[]; active: string | null }>;
+  /** Lays an adapter over the policy, or none; the base is not reloaded. */
+  useAdapter(id: string | null): Promise<void>;
+  /** Loads a stored run's newest checkpoint as an adapter, without training. */
+  openRun(run: string): Promise<AdapterInfo>;
+  /** Upstream's checkpoint folder, or the merged model, as a zip. */
+  exportAdapter(
+    id: string,
+    kind: 'checkpoint' | 'merged',
+    onProgress: (done: number, total: number) => void,
+  ): Promise<Blob>;
+  /** A checkpoint folder or zip of ours or of upstream's finetune.py. */
+  importAdapter(
+    source: { kind: 'zip'; file: File } | { kind: 'files'; files: { path: string; file: File }[] },
+  ): Promise<AdapterInfo>;
+}

@@ -1,0 +1,385 @@
+/**
+ * Fine-tuning of a golden case (train*.safetensors) against PyTorch + PEFT: forward stages, losses, the gradient of every trainable
+ * tensor, and the weights after 1…5 AdamW steps, by the rules of the golden README.
+ */
+import { ADAMW } from '../../src/model/finetune/arena.ts';
+import type { Sample } from '../../src/model/finetune/micro-batch.ts';
+import { initialParameters, type Parameters } from '../../src/model/finetune/parameters.ts';
+import { runPass, type DiffusionDraw, type Metrics } from '../../src/model/finetune/pass.ts';
+import { learningRateAt } from '../../src/model/finetune/schedule.ts';
+import { Trainables } from '../../src/model/finetune/trainables.ts';
+import type { HostTensor } from '../../src/model/finetune/trained.ts';
+import { upstreamName } from '../../src/model/finetune/upstream-names.ts';
+import type { Partition } from '../../src/model/network/network.ts';
+import { Tape } from '../../src/model/network/tape.ts';
+import { encodeActionTokens } from '../../src/model/policy/action-tokenizer.ts';
+import { checkpointSource } from '../../src/model/policy/checkpoint-source.ts';
+import type { PolicyConfig } from '../../src/model/policy/config.ts';
+import { Policy } from '../../src/model/policy/policy.ts';
+import type { Runtime, Tensor } from '../../src/model/runtime/runtime.ts';
+import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
+import { openSafetensors } from '../../src/model/weights/safetensors.ts';
+import { overlay } from '../../src/model/weights/tensor-file.ts';
+import { caseConfig } from './case-config.ts';
+import { compare, type Limit, type Row } from './compare.ts';
+import { openTensors, readJson, type CaseFiles, type GoldenMeta, type GoldenTensors } from './golden.ts';
+import { EXACT } from './tolerances.ts';
+
+interface Variant {
+  losses: number[];
+  metrics?: Record<string, number>[];
+  lr: number[];
+  /** A list, or a note that it is another variant's. */
+  no_grad_params: string[] | string;
+  file: string;
+}
+
+export interface TrainMeta extends GoldenMeta {
+  train: {
+    lora: { r: number; lora_alpha: number; lora_modules: string[]; target_modules: string[] };
+    variants: Record<string, Variant>;
+  };
+}
+
+const absolute = (limit: number): Limit => ({ measure: 'absolute', limit });
+const GRADIENT: Limit = { measure: 'peak', limit: 1e-3 };
+/** AdamW divides by |g|, so elements with a tiny gradient may move either way; this share of them is let pass. */
+const LATER_STEPS = { limit: 2e-5, share: 1e-3 };
+
+/** A golden case ready to be trained. */
+export interface TrainCase {
+  readonly meta: TrainMeta;
+  readonly config: PolicyConfig;
+  readonly policy: Policy;
+  readonly samples: readonly Sample[];
+  parameters(variant: string): Promise<Parameters>;
+  draws(variant: string, step: number): Promise<DiffusionDraw[]>;
+  golden(variant: string): Promise<GoldenTensors>;
+}
+
+export async function openTrainCase(
+  files: CaseFiles,
+  runtime: Runtime,
+  options: { bits: 32 | 16 | 8 | 4; partition?: Partition },
+): Promise<TrainCase> {
+  const meta = await readJson<TrainMeta>(files, 'meta.json');
+  const io = await openTensors(files, 'io.safetensors');
+  const checkpoint = await openCheckpoint(files);
+  const config = caseConfig(checkpoint, meta, io.has('proprio_token'));
+  // A vision_backbone--*.pt carries a LoRA of its own, merged when the checkpoint is opened; training starts without it.
+  const base = await openSafetensors(await files.open('model.safetensors'));
+  const source = checkpointSource(overlay(checkpoint.tensors, base), options.bits);
+  const policy = await Policy.load(
+    config,
+    source,
+    runtime,
+    options.partition ? { partition: options.partition } : {},
+  );
+  const cold = await openTensors(files, 'train.safetensors');
+  const golden = async (variant: string) => openTensors(files, meta.train.variants[variant]!.file);
+  const film = config.network.vits.some((vit) => vit.film);
+  /** Schedules start from the warm values, and their files hold none. */
+  const starting = async (variant: string) => {
+    const own = await golden(variant);
+    return own.names.some((name) => name.startsWith('init/')) ? own : golden('warm');
+  };
+  return {
+    meta,
+    config,
+    policy,
+    samples: await goldenSamples(cold, config),
+    golden,
+    parameters: async (variant) => {
+      const { r, lora_alpha: alpha } = meta.train.lora;
+      const initial = await initialParameters(config, source, { lora: { r, alpha }, seed: 0 });
+      const init = await starting(variant);
+      const given = async (name: string, tensor: HostTensor): Promise<HostTensor> => {
+        const stored = `init/${upstreamName(name, film)}`;
+        if (init.has(stored)) {
+          return { shape: tensor.shape, data: Float32Array.from(await init.numbers(stored)) };
+        }
+        // All-zero tensors are left out of the file, and modules start from the checkpoint.
+        return name.endsWith('.lora_B.weight')
+          ? { shape: tensor.shape, data: new Float32Array(tensor.data.length) }
+          : tensor;
+      };
+      const trained = new Map<string, HostTensor>();
+      for (const [name, tensor] of initial.trained) trained.set(name, await given(name, tensor));
+      return { ...initial, trained };
+    },
+    draws: async (variant, step) => {
+      if (config.head !== 'diffusion') return [];
+      const own = await golden(variant);
+      const noise = Float32Array.from(await own.numbers(`diffusion/step${step}/noise`));
+      const timesteps = [...(await own.numbers(`diffusion/step${step}/timesteps`))];
+      const size = noise.length / timesteps.length;
+      return timesteps.map((timestep, i) => ({ timestep, noise: noise.slice(i * size, (i + 1) * size) }));
+    },
+  };
+}
+
+async function goldenSamples(train: GoldenTensors, config: PolicyConfig): Promise<Sample[]> {
+  const pixels = Float32Array.from(await train.numbers('batch/pixel_values'));
+  const actions = Float32Array.from(await train.numbers('batch/actions'));
+  const proprio = train.has('batch/proprio') ? Float32Array.from(await train.numbers('batch/proprio')) : null;
+  const count = train.shape('batch/actions')[0]!;
+  const part = (data: Float32Array, i: number) =>
+    data.slice((i * data.length) / count, ((i + 1) * data.length) / count);
+  const samples: Sample[] = [];
+  for (let i = 0; i < count; i++) {
+    const ids = [...(await train.numbers(`batch/sample${i}/input_ids`))];
+    const labels = [...(await train.numbers(`batch/sample${i}/labels`))];
+    samples.push({
+      pixels: part(pixels, i),
+      actions: part(actions, i),
+      proprio: config.profile.state && proprio ? part(proprio, i) : null,
+      promptIds: ids.slice(
+        0,
+        labels.findIndex((label) => label >= 0),
+      ),
+    });
+  }
+  return samples;
+}
+
+/** All variants of a case. */
+export async function runTrain(
+  files: CaseFiles,
+  runtime: Runtime,
+  options: { partition?: Partition; brief?: boolean },
+): Promise<Row[]> {
+  const start = await openTrainCase(files, runtime, { bits: 32, ...options });
+  const rows: Row[] = [];
+  const variants = options.brief ? ['warm'] : Object.keys(start.meta.train.variants);
+  for (const variant of variants) rows.push(...(await runVariant(start, variant, options.brief ? 1 : 5)));
+  await start.policy.dispose();
+  return rows;
+}
+
+async function runVariant(start: TrainCase, variant: string, steps: number): Promise<Row[]> {
+  const { config, policy, meta, samples } = start;
+  const { losses, metrics, lr, no_grad_params: noGradient } = meta.train.variants[variant]!;
+  const golden = await start.golden(variant);
+  const parameters = await start.parameters(variant);
+  const film = config.network.vits.some((vit) => vit.film);
+  const { lora } = parameters;
+  const trainables = new Trainables(policy.runtime, parameters.trained, lora!.alpha / lora!.r);
+  policy.use(trainables);
+  const rows: Row[] = [];
+  const row = (stage: string, ours: ArrayLike<number>, theirs: ArrayLike<number>, limit: Limit) =>
+    rows.push(compare(`${variant}/${stage}`, ours, theirs, limit));
+
+  // Who has no gradient is never touched.
+  if (Array.isArray(noGradient)) {
+    const idle = [...parameters.idle.keys()].map((name) => upstreamName(name, film));
+    const differing = [
+      ...idle.filter((name) => !noGradient.includes(name)),
+      ...noGradient.filter((name) => !idle.includes(name)),
+    ];
+    if (differing.length > 0) throw new Error(`${variant}: gradients differ in ${differing.join(', ')}`);
+  }
+  if (config.head === 'discrete') await compareLabels(row, start);
+
+  for (let step = 0; step < Math.min(steps, losses.length); step++) {
+    const stages = new Map<string, Float32Array>();
+    const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
+    const result = await runPass(policy, samples, {
+      tape,
+      ...(config.head === 'diffusion' ? { diffusion: await start.draws(variant, step) } : {}),
+      ...(step === 0
+        ? {
+            trace: async (stage, tensor: Tensor) => void stages.set(stage, await policy.runtime.read(tensor)),
+          }
+        : {}),
+    });
+    row(`loss ${step}`, [result.loss], [losses[step]!], absolute(config.head === 'discrete' ? 5e-5 : 1e-5));
+    for (const [name, ours] of metricsOf(result)) {
+      const theirs = metrics?.[step]?.[name];
+      if (theirs !== undefined) row(`${name} ${step}`, [ours], [theirs], absolute(5e-5));
+    }
+    if (step === 0) await compareForward(row, stages, golden);
+    if (step === 0) await compareGradients(rows, variant, trainables, golden, film);
+    const learningRate = learningRateAt(step, { learningRate: 5e-4, ...scheduleOf(variant) });
+    row(`learning rate ${step}`, [learningRate], [lr[step]!], absolute(1e-12));
+    await trainables.step({ ...ADAMW, learningRate });
+    if (golden.names.some((name) => name.startsWith(`step${step + 1}/`))) {
+      await compareWeights(rows, variant, step + 1, parameters, trainables, golden, film);
+    }
+  }
+  policy.use(null);
+  trainables.dispose();
+  return rows;
+}
+
+function scheduleOf(variant: string): { warmupSteps: number; stepsBeforeDecay: number } {
+  return {
+    warmupSteps: Number(/warmup(\d+)/.exec(variant)?.[1] ?? 0),
+    stepsBeforeDecay: Number(/decay(\d+)/.exec(variant)?.[1] ?? 100_000),
+  };
+}
+
+function metricsOf(metrics: Metrics): [string, number][] {
+  const named: [string, number | null][] = [
+    ['curr_action_l1_loss', metrics.currentL1],
+    ['next_actions_l1_loss', metrics.nextL1],
+    ['curr_action_accuracy', metrics.currentAccuracy],
+    ['next_actions_accuracy', metrics.nextAccuracy],
+  ];
+  return named.filter((entry): entry is [string, number] => entry[1] !== null);
+}
+
+type AddRow = (stage: string, ours: ArrayLike<number>, theirs: ArrayLike<number>, limit: Limit) => void;
+
+async function compareLabels(row: AddRow, start: TrainCase): Promise<void> {
+  const { tokens, actionBins } = start.config;
+  const cold = await start.golden('cold');
+  for (const [i, { actions }] of start.samples.entries()) {
+    const labels = [...(await cold.numbers(`batch/sample${i}/labels`))].filter((label) => label >= 0);
+    const ours = [...encodeActionTokens(actions, tokens.vocabulary, actionBins), tokens.stop];
+    row(`labels of sample ${i}`, ours, labels, EXACT);
+  }
+}
+
+/** The stored stages of the first forward pass that a pass has under the same name. */
+async function compareForward(
+  row: AddRow,
+  stages: ReadonlyMap<string, Float32Array>,
+  golden: GoldenTensors,
+): Promise<void> {
+  const early = absolute(5e-5);
+  const late = absolute(3e-4);
+  const names: [string, string, Limit][] = [
+    ['projector_out', 'fwd/projector_out', early],
+    ['proprio_token', 'fwd/proprio_token', early],
+    ['noisy_action_features', 'fwd/noisy_action_features', early],
+    ['noisy_actions', 'diffusion/step0/noisy_actions', absolute(1e-6)],
+    ['diffusion_timestep_embeddings', 'diffusion/step0/diffusion_timestep_embeddings', absolute(1e-6)],
+    ['action_head/out', 'fwd/action_head/out', late],
+  ];
+  for (const [ours, theirs, limit] of names) {
+    const stage = stages.get(ours);
+    if (stage && golden.has(theirs)) row(theirs, stage, await golden.numbers(theirs), limit);
+  }
+  const head = 'fwd/action_head/in';
+  if (golden.has(head)) row(head, stages.get('actions_hidden_states')!, await golden.numbers(head), late);
+}
+
+async function compareGradients(
+  rows: Row[],
+  variant: string,
+  trainables: Trainables,
+  golden: GoldenTensors,
+  film: boolean,
+): Promise<void> {
+  const stored = golden.names.filter((name) => name.startsWith('grad/'));
+  if (stored.length === 0) return;
+  const seen = new Set<string>();
+  let worstCosine = 1;
+  for (const name of trainables.names) {
+    const gradient = await trainables.gradient(name);
+    for (const [key, ours] of storedParts(
+      golden,
+      `grad/${upstreamName(name, film)}`,
+      gradient,
+      trainables,
+      name,
+    )) {
+      seen.add(key);
+      const theirs = await golden.numbers(key);
+      rows.push(compare(`${variant}/${key}`, ours, theirs, GRADIENT));
+      worstCosine = Math.min(worstCosine, cosine(ours, theirs));
+    }
+  }
+  const unseen = stored.filter((key) => !seen.has(key));
+  if (unseen.length > 0) throw new Error(`${variant}: no gradient of ours for ${unseen.join(', ')}`);
+  rows.push(compare(`${variant}/grad, worst cosine`, [worstCosine], [1], absolute(1e-6)));
+}
+
+async function compareWeights(
+  rows: Row[],
+  variant: string,
+  step: number,
+  parameters: Parameters,
+  trainables: Trainables,
+  golden: GoldenTensors,
+  film: boolean,
+): Promise<void> {
+  let outliers = 0;
+  let total = 0;
+  let worst = 0;
+  for (const name of trainables.names) {
+    const upstream = upstreamName(name, film);
+    const { data } = await trainables.value(name);
+    for (const [key, ours, offset] of storedParts(
+      golden,
+      `step${step}/${upstream}`,
+      data,
+      trainables,
+      name,
+    )) {
+      const theirs = await golden.numbers(key);
+      const gradientKey = key.replace(/^step\d+/, 'grad');
+      if (step === 1 && golden.has(gradientKey)) {
+        const gradient = await golden.numbers(gradientKey);
+        const large = Array.from(gradient, (g) => Math.abs(g) > 1e-4);
+        const pick = (values: ArrayLike<number>) => Array.from(values).filter((_, i) => large[i]);
+        if (large.some(Boolean)) {
+          rows.push(
+            compare(`${variant}/${key} where |grad| > 1e-4`, pick(ours), pick(theirs), absolute(1e-6)),
+          );
+        }
+        if (variant === 'cold' && name.endsWith('.lora_A.weight')) {
+          // Cold factors A have a gradient of exactly zero, so only weight decay moves them.
+          const decayed = Array.from(parameters.trained.get(name)!.data, (w) => w * (1 - 5e-4 * 1e-2));
+          const part = decayed.slice(offset, offset + ours.length);
+          rows.push(
+            compare(`${variant}/${key} by decay alone`, ours, part, { measure: 'relative', limit: 1e-7 }),
+          );
+        }
+        continue;
+      }
+      for (let i = 0; i < theirs.length; i++) {
+        const difference = Math.abs(ours[i]! - theirs[i]!);
+        total += 1;
+        worst = Math.max(worst, difference);
+        if (!(difference <= LATER_STEPS.limit)) outliers += 1;
+      }
+    }
+  }
+  if (total === 0) return;
+  const share = compare(
+    `${variant}/step${step}, share beyond ${LATER_STEPS.limit} (worst ${worst.toExponential(1)})`,
+    [outliers / total],
+    [0],
+    absolute(LATER_STEPS.share),
+  );
+  rows.push(share);
+}
+
+/** A tensor as the file holds it: whole, or some rows as `<name>[rows a:b]`. With the offset of the part. */
+function storedParts(
+  golden: GoldenTensors,
+  key: string,
+  data: Float32Array,
+  trainables: Trainables,
+  name: string,
+): [string, Float32Array, number][] {
+  if (golden.has(key)) return [[key, data, 0]];
+  const rows = trainables.table.get(name)!.shape[0]!;
+  const width = data.length / rows;
+  return golden.names.flatMap((stored): [string, Float32Array, number][] => {
+    if (!stored.startsWith(`${key}[rows `)) return [];
+    const [, from, to] = /\[rows (\d+):(\d+)\]$/.exec(stored)!.map(Number) as [number, number, number];
+    return [[stored, data.subarray(from * width, to * width), from * width]];
+  });
+}
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += a[i]! * b[i]!;
+    aa += a[i]! * a[i]!;
+    bb += b[i]! * b[i]!;
+  }
+  return aa === 0 && bb === 0 ? 1 : ab / Math.sqrt(aa * bb);
+}
