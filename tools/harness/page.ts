@@ -4,7 +4,10 @@ import { chooseBackend, currentHost } from '../../src/model/runtime/backend.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { ortFiles } from '../../src/workers/ort-files.ts';
 import { benchLlamaBlock } from '../bench/llama-block.ts';
+import { benchLlamaBlockTraining } from '../bench/llama-block-training.ts';
+import { runDestroyedDevice, runKilledTraining } from './killed-training-job.ts';
 import { runPolicyStep } from './policy-step-job.ts';
+import { runTrainingJob } from './training-job.ts';
 import { runParityJob } from './parity-job.ts';
 import { runOps } from './ops-job.ts';
 
@@ -19,6 +22,11 @@ const jobs: Record<string, Job> = {
   ops: runOps,
   parity: runParityJob,
   'policy-step': runPolicyStep,
+  training: runTrainingJob,
+  'killed-training': runKilledTraining,
+  'destroyed-device': runDestroyedDevice,
+  'llama-block-training': (runtime, args) =>
+    benchLlamaBlockTraining(runtime, args['options'] as Parameters<typeof benchLlamaBlockTraining>[1]),
   'llama-block': (runtime, args) =>
     benchLlamaBlock(runtime, args['options'] as Parameters<typeof benchLlamaBlock>[1]),
 };

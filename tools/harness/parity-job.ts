@@ -8,9 +8,9 @@ import { llama2Tokenize } from '../parity/tokenize.ts';
 import type { JobArguments } from './page.ts';
 
 /** A golden folder served by `serveFolders` (tools/parity/host.ts). */
-export async function runParityJob(runtime: Runtime, args: JobArguments): Promise<Row[]> {
+export function servedFolder(args: JobArguments): CaseFiles {
   const { name, files, base } = args as JobArguments & { name: string; files: string[]; base: string };
-  const folder: CaseFiles = {
+  return {
     name,
     files,
     open: async (path) => {
@@ -19,5 +19,8 @@ export async function runParityJob(runtime: Runtime, args: JobArguments): Promis
       return bytesAccess(new Uint8Array(await response.arrayBuffer()));
     },
   };
-  return runFolder(folder, runtime, await llama2Tokenize(), args as JobArguments & FolderOptions);
+}
+
+export async function runParityJob(runtime: Runtime, args: JobArguments): Promise<Row[]> {
+  return runFolder(servedFolder(args), runtime, await llama2Tokenize(), args as JobArguments & FolderOptions);
 }

@@ -49,13 +49,13 @@ export async function runParity(folder: string, options: ParityOptions): Promise
 
 /** As `runParity` in a harness that was opened with `serveFolders`; for running many cases in one page. */
 export async function runParityIn(browser: Browser, folder: string, options: ParityOptions): Promise<Row[]> {
+  return browser.run<Row[]>('parity', { ...options, ...servedArguments(folder) });
+}
+
+/** What a job in a harness opened with `serveFolders` needs to read a folder. */
+export function servedArguments(folder: string): { name: string; files: readonly string[]; base: string } {
   const { files, name } = folderFiles(folder);
-  return browser.run<Row[]>('parity', {
-    ...options,
-    name,
-    files,
-    base: `/golden-case/${encodeURIComponent(resolve(folder))}/`,
-  });
+  return { name, files, base: `/golden-case/${encodeURIComponent(resolve(folder))}/` };
 }
 
 /** Serves `/golden-case/<folder>/<file>`; the dev server listens on localhost only and lives as long as the run. */

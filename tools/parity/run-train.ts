@@ -10,6 +10,7 @@ import { learningRateAt } from '../../src/model/finetune/schedule.ts';
 import { Trainables } from '../../src/model/finetune/trainables.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import { upstreamName } from '../../src/model/finetune/upstream-names.ts';
+import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import type { Partition } from '../../src/model/network/network.ts';
 import { Tape } from '../../src/model/network/tape.ts';
 import { encodeActionTokens } from '../../src/model/policy/action-tokenizer.ts';
@@ -51,6 +52,7 @@ export interface TrainCase {
   readonly meta: TrainMeta;
   readonly config: PolicyConfig;
   readonly policy: Policy;
+  readonly source: WeightSource;
   readonly samples: readonly Sample[];
   parameters(variant: string): Promise<Parameters>;
   draws(variant: string, step: number): Promise<DiffusionDraw[]>;
@@ -87,6 +89,7 @@ export async function openTrainCase(
     meta,
     config,
     policy,
+    source,
     samples: await goldenSamples(cold, config),
     golden,
     parameters: async (variant) => {

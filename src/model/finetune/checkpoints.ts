@@ -106,6 +106,15 @@ export async function loadCheckpoint(store: ShardStore, run: string, step: numbe
   return { run, step, state: seal.state, tensors };
 }
 
+/** The state of a checkpoint without its tensors; null where it has no readable seal. */
+export async function loadCheckpointState(
+  store: ShardStore,
+  run: string,
+  step: number,
+): Promise<Checkpoint['state'] | null> {
+  return (await readSeal(store, run, step))?.state ?? null;
+}
+
 export async function removeCheckpoint(store: ShardStore, run: string, step: number): Promise<void> {
   // The seal goes first: a checkpoint without one does not count.
   await store.remove(run, sealPath(step));

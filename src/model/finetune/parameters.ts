@@ -109,6 +109,21 @@ export function checkpointParameters(
   shapes: ReadonlyMap<string, Shape>,
   checkpoint: Checkpoint,
 ): Parameters {
+  return continuedParameters(config, shapes, checkpointState(checkpoint));
+}
+
+/** What a checkpoint has trained, for use without its optimiser. @throws ModelError as `checkpointParameters` */
+export function trainedFromCheckpoint(
+  config: PolicyConfig,
+  shapes: ReadonlyMap<string, Shape>,
+  checkpoint: Checkpoint,
+): TrainedState {
+  const state = checkpointState(checkpoint);
+  continuedParameters(config, shapes, state);
+  return state;
+}
+
+function checkpointState(checkpoint: Checkpoint): TrainedState {
   const parsed = v.safeParse(checkpointStateSchema, checkpoint.state);
   if (!parsed.success) {
     throw new ModelError(
@@ -117,7 +132,7 @@ export function checkpointParameters(
       'It was written by another program; start the run anew.',
     );
   }
-  const { lora, modules } = parsed.output;
+  const { lora, modules, statistics } = parsed.output;
   const values = new Map<string, HostTensor>();
   for (const [name, tensor] of checkpoint.tensors) {
     if (name.startsWith('parameter/')) values.set(name.slice('parameter/'.length), tensor);
@@ -128,12 +143,12 @@ export function checkpointParameters(
   if (missing.length > 0) {
     throw new ModelError('bad-file', `The checkpoint of step ${checkpoint.step} lacks "${missing[0]}".`);
   }
-  const state = trainedState(
-    { run: checkpoint.run, step: checkpoint.step, statistics: {} },
-    { lora, modules: modules.map((name) => ({ name, a: [], b: [] })) },
+  const { run, step } = checkpoint;
+  return trainedState(
+    { run, step, statistics },
+    { lora, modules: modules.map((name) => ({ name })) },
     values,
   );
-  return continuedParameters(config, shapes, state);
 }
 
 const checkpointStateSchema = v.object({
@@ -141,6 +156,7 @@ const checkpointStateSchema = v.object({
     v.object({ r: v.number(), alpha: v.number(), dropout: v.number(), targetModules: v.array(v.string()) }),
   ),
   modules: v.array(v.string()),
+  statistics: v.record(v.string(), v.unknown()),
 });
 
 function divide(
@@ -194,7 +210,7 @@ export function countParameters(
 /** What a run has made, from current values by name. */
 export function trainedState(
   of: { run: string; step: number; statistics: Readonly<Record<string, unknown>> },
-  parameters: Pick<Parameters, 'lora' | 'modules'>,
+  parameters: { lora: LoraConfig | null; modules: readonly Pick<LoraModule, 'name'>[] },
   values: ReadonlyMap<string, HostTensor>,
 ): TrainedState {
   const adapters = new Map(

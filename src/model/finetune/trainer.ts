@@ -157,6 +157,10 @@ export class Trainer {
     policy.use(this.trainables);
   }
 
+  get run(): string {
+    return this.#parts.run;
+  }
+
   /** Optimiser steps done. */
   get step(): number {
     return this.trainables.steps;

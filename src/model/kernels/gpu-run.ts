@@ -176,6 +176,7 @@ export function uploadStorageBuffer(
  * Copies a buffer (or `byteLength` bytes of it from `offset`) to the CPU, after all that was submitted.
  *
  * @param source needs COPY_SRC. Offsets and lengths are multiples of 4.
+ * @throws ModelError `device-lost`
  */
 export async function readBuffer(
   device: GPUDevice,
@@ -194,6 +195,14 @@ export async function readBuffer(
     device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
     return staging.getMappedRange().slice(0);
+  } catch (error) {
+    // Mapping fails when the device is lost or destroyed; whatever else was submitted is gone then, too.
+    throw new ModelError(
+      'device-lost',
+      `The GPU could not be read: ${error instanceof Error ? error.message : String(error)}`,
+      'Load the policy again. A fine-tuning run goes on from its last checkpoint.',
+      { cause: error },
+    );
   } finally {
     staging.destroy();
   }

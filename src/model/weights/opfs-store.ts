@@ -30,7 +30,8 @@ export function opfsShardStore(area: 'packages' | 'runs' = 'packages'): ShardSto
     },
     appender: (pack, path) => appender(area, pack, path),
     remove: async (pack, path) => {
-      await orNull((await folder(area, pack, false))?.removeEntry(path));
+      const removed = (await folder(area, pack, false))?.removeEntry(path);
+      await orNull(removed?.catch((error: unknown) => Promise.reject(inUse(path, error))));
     },
     removePackage: async (pack) => {
       await orNull((await root(area)).removeEntry(pack, { recursive: true }));
@@ -73,13 +74,19 @@ async function fileOf(area: string, pack: string, path: string): Promise<File | 
 async function open(area: string, pack: string, path: string): Promise<FileSystemSyncAccessHandle> {
   const handle = await (await folder(area, pack, true))!.getFileHandle(path, { create: true });
   return handle.createSyncAccessHandle().catch((error: unknown) => {
-    throw new ModelError(
-      'bad-file',
-      `${path} is being written by another tab.`,
-      'Close the other tab, or wait until it is done.',
-      { cause: error },
-    );
+    throw inUse(path, error);
   });
+}
+
+/** An error of its own for a file that another worker has open; others stay as they are. */
+function inUse(path: string, error: unknown): unknown {
+  if (!(error instanceof DOMException) || error.name === 'NotFoundError') return error;
+  return new ModelError(
+    'bad-file',
+    `${path} is being written by another tab.`,
+    'Close the other tab, or wait until it is done.',
+    { cause: error },
+  );
 }
 
 async function appender(area: string, pack: string, path: string): Promise<Appender> {

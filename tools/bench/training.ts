@@ -1,0 +1,42 @@
+/** LoRA steps of golden cases: how long one takes, and whether a quantised base learns as the float32 one does. */
+import { ADAMW } from '../../src/model/finetune/arena.ts';
+import { runPass } from '../../src/model/finetune/pass.ts';
+import { Trainables } from '../../src/model/finetune/trainables.ts';
+import { Tape } from '../../src/model/network/tape.ts';
+import type { Runtime } from '../../src/model/runtime/runtime.ts';
+import type { CaseFiles } from '../parity/golden.ts';
+import { openTrainCase } from '../parity/run-train.ts';
+
+export interface TrainingBench {
+  readonly losses: number[];
+  /** Milliseconds of each step, the first (which compiles) left out. */
+  readonly stepMs: number[];
+}
+
+/** `steps` AdamW steps on a case's own batch, from its cold start. */
+export async function benchTraining(
+  files: CaseFiles,
+  runtime: Runtime,
+  options: { bits: 32 | 8 | 4; steps: number },
+): Promise<TrainingBench> {
+  const { policy, samples, parameters, draws, config } = await openTrainCase(files, runtime, options);
+  const { trained, lora } = await parameters('cold');
+  const trainables = new Trainables(runtime, trained, lora!.alpha / lora!.r);
+  policy.use(trainables);
+  const losses: number[] = [];
+  const stepMs: number[] = [];
+  // Noise and timesteps are those of the case's five steps, over and over.
+  const diffusion = config.head === 'diffusion' ? await draws('cold', 0) : null;
+  for (let step = 0; step < options.steps; step++) {
+    const start = performance.now();
+    const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
+    const { loss } = await runPass(policy, samples, { tape, ...(diffusion ? { diffusion } : {}) });
+    await trainables.step(ADAMW);
+    if (step > 0) stepMs.push(performance.now() - start);
+    losses.push(loss);
+  }
+  policy.use(null);
+  trainables.dispose();
+  await policy.dispose();
+  return { losses, stepMs };
+}
