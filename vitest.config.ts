@@ -11,6 +11,8 @@ if (chromium === null) {
 
 // Code that runs on both hosts is tested on both, by the same files.
 const ON_BOTH_HOSTS = ['src/model/kernels/**/*.test.ts', 'src/model/policy/image-processor*.test.ts'];
+// What only a browser has: WebCodecs, canvases.
+const BROWSER_ONLY = ['tests/**/*.browser.test.ts'];
 
 export default defineConfig({
   test: {
@@ -19,6 +21,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['{src,tests,tools,server}/**/*.test.ts'],
+          exclude: BROWSER_ONLY,
           // Dawn picks its Vulkan driver by an environment variable, which worker threads cannot set.
           pool: 'forks',
           testTimeout: 30_000,
@@ -26,10 +29,10 @@ export default defineConfig({
       },
       {
         // Named beforehand: a dependency that Vite discovers while tests run reloads the page under them.
-        optimizeDeps: { include: ['valibot'] },
+        optimizeDeps: { include: ['valibot', 'hyparquet', 'hyparquet-compressors', 'mediabunny'] },
         test: {
           name: 'chromium',
-          include: ON_BOTH_HOSTS,
+          include: [...ON_BOTH_HOSTS, ...BROWSER_ONLY],
           testTimeout: 30_000,
           browser: {
             enabled: true,

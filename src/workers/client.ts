@@ -5,13 +5,14 @@
 import * as Comlink from 'comlink';
 import { installErrorTransfer } from './transfer.ts';
 import type { Frame, PolicyWorker, WorkerError } from './contract.ts';
+import type { FineTuneWorker } from './contract-finetune.ts';
 
 /** What a call can reject with: the worker's own errors, and the worker having died. */
 export interface ClientError extends Omit<WorkerError, 'code'> {
   code: WorkerError['code'] | 'worker-crashed';
 }
 
-export interface PolicyClient extends PolicyWorker {
+export interface PolicyClient extends PolicyWorker, FineTuneWorker {
   /** Ends the worker at once, without freeing what it holds: for after a crash. Waiting calls reject. */
   terminate(): void;
 }
@@ -40,7 +41,7 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     type: 'module',
     name: 'policy',
   });
-  const remote = Comlink.wrap<PolicyWorker>(worker);
+  const remote = Comlink.wrap<PolicyWorker & FineTuneWorker>(worker);
   const waiting = new Set<(error: ClientError) => void>();
   let dead: ClientError | null = null;
 
@@ -82,6 +83,24 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     preview: (images) => guard(() => remote.preview(Comlink.transfer(images, transferables(images)))),
     remove: (url) => guard(() => remote.remove(url)),
     dispose: () => guard(() => remote.dispose()),
+
+    openDemonstrations: (source, onProgress) =>
+      guard(() => remote.openDemonstrations(source, Comlink.proxy(onProgress))),
+    closeDemonstrations: () => guard(() => remote.closeDemonstrations()),
+    estimateFineTune: (options) => guard(() => remote.estimateFineTune(options)),
+    fineTune: (options, resume, onEvent) =>
+      guard(() => remote.fineTune(options, resume, Comlink.proxy(onEvent))),
+    pauseFineTune: () => guard(() => remote.pauseFineTune()),
+    continueFineTune: () => guard(() => remote.continueFineTune()),
+    cancelFineTune: () => guard(() => remote.cancelFineTune()),
+    runs: () => guard(() => remote.runs()),
+    removeRun: (run) => guard(() => remote.removeRun(run)),
+    adapters: () => guard(() => remote.adapters()),
+    useAdapter: (id) => guard(() => remote.useAdapter(id)),
+    openRun: (run) => guard(() => remote.openRun(run)),
+    exportAdapter: (id, kind, onProgress) =>
+      guard(() => remote.exportAdapter(id, kind, Comlink.proxy(onProgress))),
+    importAdapter: (source) => guard(() => remote.importAdapter(source)),
     terminate: () => end(crash('it was ended by the page'), false),
   };
 }

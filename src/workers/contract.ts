@@ -125,6 +125,8 @@ export interface Prediction {
   /** Time per stage in order, milliseconds. */
   stages: { name: string; elapsedMs: number }[];
   elapsedMs: number;
+  /** Key of the statistics used: the one asked for, or the adapter's own while one is in use. */
+  unnormKey: string;
   /** The prompt and its token ids as fed to the model. */
   prompt: string;
   promptTokens: number;

@@ -5,9 +5,9 @@ import { demandOf } from '../model/policy/demand.ts';
 import { gaussianNoise } from '../model/policy/noise.ts';
 import { createObserver, type Observer } from '../model/policy/observe.ts';
 import { Policy, StageClock } from '../model/policy/policy.ts';
-import { createTokenizer, type Tokenize } from '../model/policy/tokenizer.ts';
+import { createTokenizer } from '../model/policy/tokenizer.ts';
 import { chooseBackend, currentHost, type BackendChoice } from '../model/runtime/backend.ts';
-import type { Runtime } from '../model/runtime/runtime.ts';
+import { RunQueue } from '../model/runtime/run-queue.ts';
 import { createWebRuntime } from '../model/runtime/web.ts';
 import { opfsShardStore } from '../model/weights/opfs-store.ts';
 import {
@@ -28,19 +28,18 @@ import type {
   Prediction,
   RawImage,
 } from './contract.ts';
+import { FineTuneHost, type TrainablePolicy } from './finetune-host.ts';
 import { ortFiles } from './ort-files.ts';
 import { policyInfo } from './policy-info.ts';
 import { readPixels } from './read-pixels.ts';
 
-interface Loaded {
-  readonly runtime: Runtime;
-  readonly policy: Policy;
+interface Loaded extends TrainablePolicy {
   readonly observer: Observer;
-  readonly tokenize: Tokenize;
 }
 
 /** What the worker does, apart from its messages: one policy at a time, on one runtime. */
 export class PolicyHost {
+  readonly finetune = new FineTuneHost(() => this.#current());
   readonly #store = opfsShardStore();
   #loaded: Loaded | null = null;
   #loading: AbortController | null = null;
@@ -85,8 +84,16 @@ export class PolicyHost {
     this.#loading?.abort();
   }
 
+  /** Waits its turn: while a fine-tuning run goes on, that is the end of the current step. */
   async predict(observation: Observation): Promise<Prediction> {
-    const { policy, observer, tokenize, runtime } = this.#current();
+    const loaded = this.#current();
+    return loaded.turn.run(() => this.#predict(loaded, observation));
+  }
+
+  async #predict(
+    { policy, observer, tokenize, runtime }: Loaded,
+    observation: Observation,
+  ): Promise<Prediction> {
     const start = performance.now();
     const clock = new StageClock(runtime.device);
     const { profile, head } = policy.config;
@@ -96,17 +103,20 @@ export class PolicyHost {
     try {
       await clock.mark('image processor');
       const { prompt, ids } = policy.promptIds(observation.instruction, tokenize);
-      const proprio = policy.normalizeState(observation.state, observation.unnormKey);
+      const statistics = this.finetune.statistics ?? policy.config.statistics;
+      const unnormKey = this.finetune.statistics ? Object.keys(statistics)[0]! : observation.unnormKey;
+      const proprio = policy.normalizeState(observation.state, unnormKey, statistics);
       await clock.mark('prompt');
       const count = profile.chunkSize * profile.actions.length;
       const noise = head === 'diffusion' ? { noise: gaussianNoise(count, observation.seed ?? 0) } : {};
       const normalized = await policy.predict({ pixels, promptIds: ids, proprio, ...noise }, clock);
       return {
-        actions: policy.unnormalize(normalized, observation.unnormKey),
+        actions: policy.unnormalize(normalized, unnormKey, statistics),
         normalized,
         seen: [...seen],
         stages: clock.stages,
         elapsedMs: performance.now() - start,
+        unnormKey,
         prompt,
         promptTokens: ids.length,
       };
@@ -131,6 +141,7 @@ export class PolicyHost {
 
   async dispose(): Promise<void> {
     const loaded = this.#loaded;
+    await this.finetune.reset();
     this.#loaded = null;
     await loaded?.policy.dispose();
     await loaded?.runtime.dispose();
@@ -163,7 +174,8 @@ export class PolicyHost {
         report('shards', sum('loaded'), sum('total'), shards);
       },
     });
-    const tokenize = await createTokenizer(await reader.tokenizer());
+    const tokenizer = await reader.tokenizer();
+    const tokenize = await createTokenizer(tokenizer);
 
     await this.dispose();
     this.#lost = null;
@@ -178,7 +190,18 @@ export class PolicyHost {
         onProgress: (loaded, total) => report('upload', loaded, total, shards),
       });
       reader.release();
-      this.#loaded = { runtime, policy, tokenize, observer: createObserver(config, runtime, readPixels) };
+      this.#loaded = {
+        runtime,
+        policy,
+        tokenize,
+        observer: createObserver(config, runtime, readPixels),
+        tokenizer,
+        name: inspection.manifest.name,
+        source: reader,
+        url,
+        hash: inspection.hash,
+        turn: new RunQueue(),
+      };
       report('compile', 0, 1, shards);
       await this.#warmUp(config);
       report('compile', 1, 1, shards);

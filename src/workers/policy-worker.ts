@@ -10,13 +10,15 @@ import type {
   Prediction,
   RawImage,
 } from './contract.ts';
+import type { FineTuneWorker } from './contract-finetune.ts';
 import { installErrorTransfer } from './transfer.ts';
 import { PolicyHost } from './policy-host.ts';
 
 installErrorTransfer();
 const host = new PolicyHost();
+const { finetune } = host;
 
-const worker: PolicyWorker = {
+const worker: PolicyWorker & FineTuneWorker = {
   inspect: (url, backend): Promise<CapabilityReport> => host.inspect(url, backend),
   load: (url, backend, onProgress: (progress: LoadProgress) => void): Promise<PolicyInfo> =>
     host.load(url, backend, onProgress),
@@ -37,6 +39,21 @@ const worker: PolicyWorker = {
   },
   remove: (url) => host.remove(url),
   dispose: () => host.dispose(),
+
+  openDemonstrations: (source, onProgress) => finetune.openDemonstrations(source, onProgress),
+  closeDemonstrations: () => finetune.closeDemonstrations(),
+  estimateFineTune: (options) => finetune.estimate(options),
+  fineTune: (options, resume, onEvent) => finetune.fineTune(options, resume, onEvent),
+  pauseFineTune: async () => finetune.pause(),
+  continueFineTune: async () => finetune.continue(),
+  cancelFineTune: async () => finetune.cancel(),
+  runs: () => finetune.runs(),
+  removeRun: (run) => finetune.removeRun(run),
+  adapters: async () => finetune.adapters(),
+  useAdapter: (id) => finetune.useAdapter(id),
+  openRun: (run) => finetune.openRun(run),
+  exportAdapter: (id, kind, onProgress) => finetune.exportAdapter(id, kind, onProgress),
+  importAdapter: (source) => finetune.importAdapter(source),
 };
 
 Comlink.expose(worker);

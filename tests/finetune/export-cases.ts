@@ -1,98 +1,56 @@
-/** Golden cases as trained states, and folders in memory. */
-import type { ExportBase } from '../../src/model/finetune/export-checkpoint.ts';
-import { importCheckpoint, type ImportFolder } from '../../src/model/finetune/import-checkpoint.ts';
-import { packageName } from '../../src/model/finetune/import-checkpoint-names.ts';
-import { shapesOf } from '../../src/model/finetune/parameters.ts';
+/** Exported folders in memory. */
+import type { ImportFolder } from '../../src/model/finetune/import-checkpoint.ts';
 import type { HostTensor, TrainedState } from '../../src/model/finetune/trained.ts';
-import { checkpointSource } from '../../src/model/policy/checkpoint-source.ts';
-import type { Bits } from '../../src/model/network/storage-encoding.ts';
-import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { bytesAccess } from '../../src/model/weights/random-access.ts';
 import { openSafetensors } from '../../src/model/weights/safetensors.ts';
-import { overlay } from '../../src/model/weights/tensor-file.ts';
+import type { TensorFile } from '../../src/model/weights/tensor-file.ts';
+import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';
 import type { FolderFile } from '../../src/model/weights/zip-folder.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
-import { caseConfig } from '../../tools/parity/case-config.ts';
-import { openTensors, readJson, type CaseFiles, type GoldenMeta } from '../../tools/parity/golden.ts';
-import { folderFiles } from '../../tools/parity/host.ts';
+import { difference } from '../setup/compare.ts';
 
-export const CASES = [
-  'libero-l1',
-  'siglip-only-l1',
-  'libero-diffusion',
-  'aloha-film-l1',
-  'discrete',
-] as const;
-
-export interface ExportMeta extends GoldenMeta {
-  readonly adapter: { readonly keys: Readonly<Record<string, readonly number[]>> };
-}
-
-export interface ExportCase {
-  readonly files: CaseFiles;
-  readonly meta: ExportMeta;
-  readonly base: ExportBase;
-  readonly shapes: ReturnType<typeof shapesOf>;
-}
-
-/** The case's base without the LoRA that FiLM's backbone file brings: what training started from. */
-export async function openExportCase(name: string, bits: Bits = 32): Promise<ExportCase> {
-  const files = folderFiles(`tests/golden/${name}`);
-  const meta = await readJson<ExportMeta>(files, 'meta.json');
-  const io = await openTensors(files, 'io.safetensors');
-  const checkpoint = await openCheckpoint(files);
-  const config = caseConfig(checkpoint, meta, io.has('proprio_token'));
-  const model = await openSafetensors(await files.open('model.safetensors'));
-  const source = checkpointSource(overlay(checkpoint.tensors, model), bits);
-  const base = { config, source, name: `openvla/tiny-${name}`, upstreamConfig: checkpoint.config };
-  return { files, meta, base, shapes: shapesOf(source) };
-}
-
-export const importCase = ({ files, base, shapes }: ExportCase): Promise<TrainedState> =>
-  importCheckpoint(files, { config: base.config, shapes });
-
-/** The state after the golden run's fifth step: its lora_adapter, and the modules as train_warm.safetensors has them then. */
-export async function stepFive(opened: ExportCase): Promise<TrainedState> {
-  const { files } = opened;
-  const state = await importCase(opened);
-  const adapter = await openTensors(files, 'lora_adapter/adapter_model.safetensors');
-  const warm = await openTensors(files, 'train_warm.safetensors');
-  const tensor = async (from: typeof warm, name: string): Promise<HostTensor> => ({
-    shape: from.shape(name),
-    data: Float32Array.from(await from.numbers(name)),
-  });
-  const parts = new Map<string, HostTensor>();
-  for (const name of adapter.names) parts.set(packageName(name), await tensor(adapter, name));
-  const adapters = new Map(
-    [...state.adapters.keys()].map((module) => [
-      module,
-      { a: parts.get(`${module}.lora_A.weight`)!, b: parts.get(`${module}.lora_B.weight`)! },
-    ]),
-  );
-  // FiLM of the last block never runs, so that no step has changed it and the file leaves it out.
-  const modules = new Map(state.modules);
-  for (const name of warm.names.filter((each) => each.startsWith('step5/'))) {
-    const own = packageName(name.slice('step5/'.length));
-    if (state.modules.has(own)) modules.set(own, await tensor(warm, name));
-  }
-  return { ...state, run: 'golden', step: 5, adapters, modules };
+export interface MemoryFolder extends ImportFolder {
+  readonly bytes: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 }
 
 /** Files of an export as a folder, without the outer one that gives its name. */
-export async function memoryFolder(
-  files: readonly FolderFile[],
-): Promise<ImportFolder & { readonly bytes: Map<string, Uint8Array<ArrayBuffer>> }> {
+export async function memoryFolder(files: readonly FolderFile[]): Promise<MemoryFolder> {
   const name = files[0]!.path.split('/')[0]!;
   const bytes = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const file of files) bytes.set(file.path.slice(name.length + 1), await collectBytes(file));
-  return folderOf(bytes, name);
+  return { name, bytes, files: [...bytes.keys()], open: async (path) => bytesAccess(bytes.get(path)!) };
 }
 
-export function folderOf(bytes: Map<string, Uint8Array<ArrayBuffer>>, name = 'folder') {
-  return {
-    name,
-    bytes,
-    files: [...bytes.keys()],
-    open: async (path: string) => bytesAccess(bytes.get(path)!),
-  };
+export const ADAPTER = 'lora_adapter/adapter_model.safetensors';
+
+export const openIn = async (folder: Pick<ImportFolder, 'open'>, path: string): Promise<TensorFile> =>
+  path.endsWith('.pt') ? openTorchArchive(await folder.open(path)) : openSafetensors(await folder.open(path));
+
+export const readTextIn = (folder: MemoryFolder, path: string): string =>
+  new TextDecoder().decode(folder.bytes.get(path));
+
+const factsOf = ({ run, step, lora, statistics }: TrainedState): string =>
+  JSON.stringify({ run, step, lora, statistics });
+
+const namesOf = (tensors: ReadonlyMap<string, HostTensor>): string => [...tensors.keys()].toSorted().join();
+
+/** Where two states differ, in a sentence; null where they are the same to the bit. */
+export function stateDifference(found: TrainedState, expected: TrainedState): string | null {
+  if (factsOf(found) !== factsOf(expected)) return `${factsOf(found)} instead of ${factsOf(expected)}`;
+  const [ours, theirs] = [tensorsOf(found), tensorsOf(expected)];
+  if (namesOf(ours) !== namesOf(theirs)) return `${namesOf(ours)} instead of ${namesOf(theirs)}`;
+  for (const [name, { shape, data }] of theirs) {
+    const tensor = ours.get(name)!;
+    if (tensor.shape.join() !== shape.join())
+      return `${name} is [${tensor.shape.join()}] instead of [${shape.join()}]`;
+    const values = difference(tensor.data, data, 0, name);
+    if (values) return values;
+  }
+  return null;
+}
+
+function tensorsOf({ adapters, modules }: TrainedState): Map<string, HostTensor> {
+  const tensors = new Map(modules);
+  for (const [name, { a, b }] of adapters) tensors.set(`${name} A`, a).set(`${name} B`, b);
+  return tensors;
 }

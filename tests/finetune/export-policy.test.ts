@@ -11,7 +11,8 @@ import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { openTensors } from '../../tools/parity/golden.ts';
 import '../setup/compare.ts';
-import { CASES, memoryFolder, openExportCase, stepFive, type ExportCase } from './export-cases.ts';
+import { CASES, openExportCase, stepFive, type ExportCase } from '../../tools/interop/golden-state.ts';
+import { memoryFolder } from './export-cases.ts';
 
 let runtime: Runtime;
 beforeAll(async () => {

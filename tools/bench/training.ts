@@ -19,20 +19,21 @@ export async function benchTraining(
   runtime: Runtime,
   options: { bits: 32 | 8 | 4; steps: number },
 ): Promise<TrainingBench> {
-  const { policy, samples, parameters, draws, config } = await openTrainCase(files, runtime, options);
-  const { trained, lora } = await parameters('cold');
+  const start = await openTrainCase(files, runtime, options);
+  const { policy, samples, config } = start;
+  const { trained, lora } = await start.parameters('cold');
   const trainables = new Trainables(runtime, trained, lora!.alpha / lora!.r);
   policy.use(trainables);
   const losses: number[] = [];
   const stepMs: number[] = [];
   // Noise and timesteps are those of the case's five steps, over and over.
-  const diffusion = config.head === 'diffusion' ? await draws('cold', 0) : null;
+  const diffusion = config.head === 'diffusion' ? await start.draws('cold', 0) : null;
   for (let step = 0; step < options.steps; step++) {
-    const start = performance.now();
+    const startMs = performance.now();
     const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
     const { loss } = await runPass(policy, samples, { tape, ...(diffusion ? { diffusion } : {}) });
     await trainables.step(ADAMW);
-    if (step > 0) stepMs.push(performance.now() - start);
+    if (step > 0) stepMs.push(performance.now() - startMs);
     losses.push(loss);
   }
   policy.use(null);

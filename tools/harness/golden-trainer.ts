@@ -16,7 +16,8 @@ export async function goldenTrainer(
     parameters?: (config: PolicyConfig, source: WeightSource) => Parameters;
   },
 ): Promise<Trainer> {
-  const { policy, config, source, samples, parameters } = await openTrainCase(files, runtime, { bits: 32 });
+  const start = await openTrainCase(files, runtime, { bits: 32 });
+  const { policy, config, source, samples } = start;
   const train: SampleSource = {
     count: samples.length,
     tokens: 0,
@@ -25,7 +26,7 @@ export async function goldenTrainer(
   return new Trainer({
     run: options.run,
     policy,
-    parameters: options.parameters?.(config, source) ?? (await parameters('warm')),
+    parameters: options.parameters?.(config, source) ?? (await start.parameters('warm')),
     train,
     validation: null,
     options: {

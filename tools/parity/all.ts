@@ -58,6 +58,8 @@ for (const folder of networks) {
 for (const folder of trainings) {
   await onNode(folder, { bits: 32, train: true, partition: 'whole' });
   await onNode(folder, { bits: 32, train: true, partition: 'blocks' });
+  await onNode(folder, { bits: 8, train: true });
+  await onNode(folder, { bits: 4, train: true });
 }
 const browser = await openHarness([serveFolders()]);
 // float32 against float64 on sums of at most a few dozen terms of size one.
@@ -74,6 +76,8 @@ for (const backend of ['wasm', 'webgpu'] as const) {
     const options: ParityOptions = { backend, bits: 32 };
     await report(folder, options, () => runParityIn(browser, folder, options));
   }
+  const packed: ParityOptions = { backend, bits: 4, train: true };
+  await report(trainings[0]!, packed, () => runParityIn(browser, trainings[0]!, packed));
   for (const folder of trainings) {
     const options: ParityOptions = { backend, bits: 32, train: true, brief: backend === 'webgpu' };
     await report(folder, options, () => runParityIn(browser, folder, options));

@@ -12,9 +12,10 @@ import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import { upstreamName } from '../../src/model/finetune/upstream-names.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import type { Partition } from '../../src/model/network/network.ts';
+import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { Tape } from '../../src/model/network/tape.ts';
 import { encodeActionTokens } from '../../src/model/policy/action-tokenizer.ts';
-import { checkpointSource } from '../../src/model/policy/checkpoint-source.ts';
+import { checkpointSource, decodedSource } from '../../src/model/policy/checkpoint-source.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import type { Runtime, Tensor } from '../../src/model/runtime/runtime.ts';
@@ -62,7 +63,7 @@ export interface TrainCase {
 export async function openTrainCase(
   files: CaseFiles,
   runtime: Runtime,
-  options: { bits: 32 | 16 | 8 | 4; partition?: Partition },
+  options: { bits: Bits; partition?: Partition; decoded?: boolean },
 ): Promise<TrainCase> {
   const meta = await readJson<TrainMeta>(files, 'meta.json');
   const io = await openTensors(files, 'io.safetensors');
@@ -70,7 +71,8 @@ export async function openTrainCase(
   const config = caseConfig(checkpoint, meta, io.has('proprio_token'));
   // A vision_backbone--*.pt carries a LoRA of its own, merged when the checkpoint is opened; training starts without it.
   const base = await openSafetensors(await files.open('model.safetensors'));
-  const source = checkpointSource(overlay(checkpoint.tensors, base), options.bits);
+  const packed = checkpointSource(overlay(checkpoint.tensors, base), options.bits);
+  const source = options.decoded ? decodedSource(packed) : packed;
   const policy = await Policy.load(
     config,
     source,
@@ -145,18 +147,53 @@ async function goldenSamples(train: GoldenTensors, config: PolicyConfig): Promis
   return samples;
 }
 
-/** All variants of a case. */
+/** All variants of a case. A packed base (8 or 4 bits) is held against the same weights decoded to float32. */
 export async function runTrain(
   files: CaseFiles,
   runtime: Runtime,
-  options: { partition?: Partition; brief?: boolean },
+  options: { bits: Bits; partition?: Partition; brief?: boolean },
 ): Promise<Row[]> {
-  const start = await openTrainCase(files, runtime, { bits: 32, ...options });
+  if (options.bits !== 32) return comparePacked(files, runtime, options);
+  const start = await openTrainCase(files, runtime, options);
   const rows: Row[] = [];
   const variants = options.brief ? ['warm'] : Object.keys(start.meta.train.variants);
   for (const variant of variants) rows.push(...(await runVariant(start, variant, options.brief ? 1 : 5)));
   await start.policy.dispose();
   return rows;
+}
+
+/** Loss and gradients of the first warm step over packed weights, against those over the same weights in float32. */
+async function comparePacked(
+  files: CaseFiles,
+  runtime: Runtime,
+  options: { bits: Bits; partition?: Partition },
+): Promise<Row[]> {
+  const results: { loss: number; gradients: Map<string, Float32Array> }[] = [];
+  for (const decoded of [false, true]) {
+    const start = await openTrainCase(files, runtime, { ...options, decoded });
+    const { trained, lora } = await start.parameters('warm');
+    const trainables = new Trainables(runtime, trained, lora!.alpha / lora!.r);
+    start.policy.use(trainables);
+    const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
+    const diffusion = await start.draws('warm', 0);
+    const { loss } = await runPass(start.policy, start.samples, {
+      tape,
+      ...(diffusion.length > 0 ? { diffusion } : {}),
+    });
+    const gradients = new Map<string, Float32Array>();
+    for (const name of trainables.names) gradients.set(name, await trainables.gradient(name));
+    results.push({ loss, gradients });
+    start.policy.use(null);
+    trainables.dispose();
+    await start.policy.dispose();
+  }
+  const [packed, decoded] = results as [(typeof results)[0], (typeof results)[0]];
+  return [
+    compare('loss (as f32)', [packed.loss], [decoded.loss], absolute(5e-5)),
+    ...[...packed.gradients].map(([name, ours]) =>
+      compare(`grad/${name} (as f32)`, ours, decoded.gradients.get(name)!, GRADIENT),
+    ),
+  ];
 }
 
 async function runVariant(start: TrainCase, variant: string, steps: number): Promise<Row[]> {

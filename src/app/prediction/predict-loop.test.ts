@@ -39,7 +39,8 @@ const info = { head: 'l1', imageSlots: [{ name: 'a', label: 'A' }], state: null 
 
 function prediction(): Prediction {
   const stages = [{ name: 'vision', elapsedMs: 1 }];
-  return { actions: [[1]], normalized: [[1]], seen: [], stages, elapsedMs: 1, prompt: '', promptTokens: 1 };
+  const text = { unnormKey: 'key', prompt: '', promptTokens: 1 };
+  return { actions: [[1]], normalized: [[1]], seen: [], stages, elapsedMs: 1, ...text };
 }
 
 beforeEach(() => {

@@ -145,13 +145,22 @@ export class Policy {
     return { prompt, ids: tokenize(prompt) };
   }
 
-  normalizeState(state: readonly number[] | null, unnormKey: string): number[] | null {
+  /** @param statistics by key; the policy's own, or those of the adapter in use */
+  normalizeState(
+    state: readonly number[] | null,
+    unnormKey: string,
+    statistics = this.config.statistics,
+  ): number[] | null {
     if (!this.config.profile.state) return null;
-    return normalizeProprio(state ?? [], statisticsFor(this.config, unnormKey), this.config.profile);
+    return normalizeProprio(state ?? [], statisticsFor(statistics, unnormKey), this.config.profile);
   }
 
-  unnormalize(normalized: readonly (readonly number[])[], unnormKey: string): number[][] {
-    return unnormalizeActions(normalized, statisticsFor(this.config, unnormKey), this.config.profile);
+  unnormalize(
+    normalized: readonly (readonly number[])[],
+    unnormKey: string,
+    statistics = this.config.statistics,
+  ): number[][] {
+    return unnormalizeActions(normalized, statisticsFor(statistics, unnormKey), this.config.profile);
   }
 
   /** Normalised actions [chunk][dim]. */

@@ -25,12 +25,12 @@ export type FieldStatistics = v.InferOutput<typeof fieldStatisticsSchema>;
 export type DatasetStatistics = v.InferOutput<typeof datasetStatisticsSchema>;
 
 /** The statistics named `key`. @throws ModelError `missing-statistics` listing the keys there are. */
-export function statisticsFor(config: PolicyConfig, key: string): DatasetStatistics {
-  const found = Object.hasOwn(config.statistics, key) ? config.statistics[key] : undefined;
+export function statisticsFor(statistics: PolicyConfig['statistics'], key: string): DatasetStatistics {
+  const found = Object.hasOwn(statistics, key) ? statistics[key] : undefined;
   if (!found) {
     throw new ModelError(
       'missing-statistics',
-      `The policy has no statistics "${key}"; it has ${Object.keys(config.statistics).join(', ')}.`,
+      `The policy has no statistics "${key}"; it has ${Object.keys(statistics).join(', ')}.`,
       'Choose one of these keys.',
     );
   }

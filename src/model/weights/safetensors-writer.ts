@@ -89,7 +89,6 @@ export function shardedSafetensors(
     total += byteLength;
   }
   if (shards.length <= 1) return [{ path: 'model.safetensors', source: safetensorsFile(all, dtype) }];
-  const digits = (n: number) => String(n).padStart(5, '0');
   const pathOf = (i: number) => `model-${digits(i + 1)}-of-${digits(shards.length)}.safetensors`;
   const weightMap = Object.fromEntries(
     shards.flatMap((shard, i) => shard.tensors.map(([name]) => [name, pathOf(i)])),
@@ -102,6 +101,8 @@ export function shardedSafetensors(
     { path: 'model.safetensors.index.json', source: bytesSource(index) },
   ];
 }
+
+const digits = (n: number): string => String(n).padStart(5, '0');
 
 const byName = (a: readonly [string, unknown], b: readonly [string, unknown]): number =>
   a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;

@@ -14,6 +14,8 @@ import { bytesSource, storedZip, type ByteSource } from './zip-writer.ts';
 
 const STORAGE_TYPES = { F32: 'FloatStorage', BF16: 'BFloat16Storage' } as const;
 
+const text = (value: string): ByteSource => bytesSource(new TextEncoder().encode(value));
+
 /**
  * @param stateDict in the order that `state_dict()` would have
  * @param options.name of the archive's root folder: the file's name without its extension, as torch.save takes it
@@ -35,7 +37,6 @@ export function torchArchive(
       source: tensorBytes(tensor, fileType),
     };
   });
-  const text = (value: string) => bytesSource(new TextEncoder().encode(value));
   return storedZip([
     { name: `${root}/data.pkl`, ...bytesSource(pickleStateDict(tensors)) },
     { name: `${root}/byteorder`, ...text('little') },

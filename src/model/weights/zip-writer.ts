@@ -54,7 +54,11 @@ export async function collectBytes(source: ByteSource): Promise<Uint8Array<Array
  * @throws ModelError `unsupported` for an entry of 4 GiB or more: none of a checkpoint's modules has one tensor of that size. Reading fails with
  * `bad-file` when an entry gives other than the bytes it announced.
  */
-export function storedZip(entries: readonly StoredEntry[]): ByteSource {
+export function storedZip(
+  entries: readonly StoredEntry[],
+  /** Offsets that zip64 holds; lower ones for tests. */
+  { zip64From = MAX_32 }: { readonly zip64From?: number } = {},
+): ByteSource {
   const placed: Placed[] = [];
   let offset = 0;
   for (const entry of entries) {
@@ -67,7 +71,7 @@ export function storedZip(entries: readonly StoredEntry[]): ByteSource {
     const name = new TextEncoder().encode(entry.name);
     const start = offset + LOCAL_HEADER + name.length + 4;
     const padding = 4 + ((ALIGNMENT - (start % ALIGNMENT)) % ALIGNMENT);
-    placed.push({ entry, name, offset, padding });
+    placed.push({ entry, name, offset, padding, far: offset >= zip64From });
     offset += LOCAL_HEADER + name.length + padding + entry.byteLength + DESCRIPTOR;
   }
   const directorySize = placed.reduce((sum, part) => sum + centralLength(part), 0);
@@ -109,6 +113,8 @@ interface Placed {
   readonly offset: number;
   /** Bytes of the extra field that moves the data to its alignment. */
   readonly padding: number;
+  /** The offset is in a zip64 field. */
+  readonly far: boolean;
 }
 
 /** A field: its width in bytes and its value. */
@@ -148,13 +154,9 @@ function localHeader({ name, padding }: Placed): Uint8Array<ArrayBuffer> {
   return joinBytes([header, name, extra]);
 }
 
-/** Offsets from 4 GiB on lie in a zip64 field. */
-const isFar = (offset: number): boolean => offset >= MAX_32;
-const centralLength = ({ name, offset }: Placed): number =>
-  CENTRAL_HEADER + name.length + (isFar(offset) ? 12 : 0);
+const centralLength = ({ name, far }: Placed): number => CENTRAL_HEADER + name.length + (far ? 12 : 0);
 
-function centralHeader({ entry, name, offset }: Placed, crc: number): Uint8Array<ArrayBuffer> {
-  const far = isFar(offset);
+function centralHeader({ entry, name, offset, far }: Placed, crc: number): Uint8Array<ArrayBuffer> {
   const header = record(CENTRAL_HEADER, [
     [4, 0x02014b50],
     [2, far ? 45 : 20],

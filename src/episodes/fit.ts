@@ -1,0 +1,133 @@
+/** Whether a policy can be trained on a dataset. */
+import type { Dataset } from './dataset.ts';
+
+/** What the policy takes. */
+export interface Wanted {
+  readonly actions: readonly { readonly name: string }[];
+  readonly state: readonly { readonly name: string }[] | null;
+  readonly controlHz: number;
+  readonly chunkSize: number;
+  readonly images: readonly { readonly name: string; readonly label: string }[];
+}
+
+export interface FitNote {
+  id: 'actions' | 'state' | 'rate' | 'cameras' | 'episodes' | 'short' | 'constant' | 'instructions';
+  found: string;
+  needed: string;
+  hint: string;
+}
+
+export interface Fit {
+  /** Why it does not fit; empty when it does. */
+  problems: FitNote[];
+  warnings: FitNote[];
+  /** Camera of each image slot, guessed by name, else by order. */
+  cameras: string[];
+}
+
+/** A rate this far from the policy's makes its actions too large or too small. */
+const RATE_TOLERANCE = 0.1;
+const FEW_EPISODES = 5;
+
+const listed = (names: readonly string[]): string => `${names.length} (${names.join(', ')})`;
+
+/** @param range of each action dimension, from the statistics: finds those that never change */
+export function checkFit(
+  dataset: Dataset,
+  wanted: Wanted,
+  range: { readonly min: readonly number[]; readonly max: readonly number[] },
+): Fit {
+  const problems: FitNote[] = [];
+  const warnings: FitNote[] = [];
+  if (dataset.actionNames.length !== wanted.actions.length) {
+    problems.push({
+      id: 'actions',
+      found: `actions of ${listed(dataset.actionNames)} values`,
+      needed: listed(wanted.actions.map(({ name }) => name)),
+      hint: 'Load a policy for this robot, or record with the robot the policy is for.',
+    });
+  }
+  if (wanted.state && dataset.stateNames?.length !== wanted.state.length) {
+    problems.push({
+      id: 'state',
+      found: dataset.stateNames ? `a state of ${listed(dataset.stateNames)} values` : 'no state',
+      needed: listed(wanted.state.map(({ name }) => name)),
+      hint: 'Record the robot’s state in this form, or load a policy without proprio.',
+    });
+  }
+  if (Math.abs(dataset.fps / wanted.controlHz - 1) > RATE_TOLERANCE) {
+    problems.push({
+      id: 'rate',
+      found: `${dataset.fps} Hz`,
+      needed: `${wanted.controlHz} Hz`,
+      hint: 'Resample the recording to the policy’s rate: its actions are steps of that length.',
+    });
+  }
+  if (dataset.cameras.length < wanted.images.length) {
+    problems.push({
+      id: 'cameras',
+      found: `${dataset.cameras.length} cameras (${dataset.cameras.map(({ name }) => name).join(', ') || 'none'})`,
+      needed: `${wanted.images.length} (${wanted.images.map(({ label }) => label).join(', ')})`,
+      hint: 'Record with as many cameras as the policy takes.',
+    });
+  }
+  const usable = dataset.episodes.filter(({ length }) => length >= wanted.chunkSize);
+  if (usable.length === 0) {
+    problems.push({
+      id: 'short',
+      found: `${dataset.episodes.length} episodes, the longest of ${Math.max(0, ...dataset.episodes.map(({ length }) => length))} steps`,
+      needed: `at least one of ${wanted.chunkSize} steps, a chunk of actions`,
+      hint: 'Record longer episodes.',
+    });
+  } else if (usable.length < dataset.episodes.length) {
+    warnings.push({
+      id: 'short',
+      found: `${dataset.episodes.length - usable.length} episodes shorter than a chunk of actions`,
+      needed: `${wanted.chunkSize} steps or more`,
+      hint: 'They are left out.',
+    });
+  }
+  if (dataset.episodes.length < FEW_EPISODES) {
+    warnings.push({
+      id: 'episodes',
+      found: `${dataset.episodes.length} episodes`,
+      needed: `${FEW_EPISODES} or more`,
+      hint: 'With so few, the policy learns these recordings rather than the task. Record some more.',
+    });
+  }
+  const constant = dataset.actionNames.filter((_, i) => range.min[i] === range.max[i]);
+  if (constant.length > 0) {
+    warnings.push({
+      id: 'constant',
+      found: `actions that never change: ${constant.join(', ')}`,
+      needed: 'some movement in every dimension the task needs',
+      hint: 'They are trained as 0, as upstream does.',
+    });
+  }
+  const silent = dataset.episodes.filter(({ instruction }) => instruction.trim() === '').length;
+  if (silent > 0) {
+    warnings.push({
+      id: 'instructions',
+      found: `${silent} episodes without an instruction`,
+      needed: 'one sentence each',
+      hint: 'The policy follows words: say in each episode what is done.',
+    });
+  }
+  return { problems, warnings, cameras: guessCameras(dataset, wanted.images) };
+}
+
+const WRIST = /wrist|hand|gripper|eye_in/i;
+
+/** A slot takes the camera that carries its name; wrist slots a wrist camera; the rest go by order. */
+function guessCameras(dataset: Dataset, slots: Wanted['images']): string[] {
+  const free = dataset.cameras.map(({ name }) => name);
+  const take = (fits: (name: string) => boolean): string | undefined => {
+    const at = free.findIndex(fits);
+    return at === -1 ? undefined : free.splice(at, 1)[0];
+  };
+  const chosen = slots.map(({ name }) => take((camera) => camera.toLowerCase().includes(name.toLowerCase())));
+  const wrist = slots.map(
+    ({ name }, i) => chosen[i] ?? (WRIST.test(name) ? take((c) => WRIST.test(c)) : undefined),
+  );
+  return wrist.map((camera) => camera ?? take((c) => !WRIST.test(c)) ?? take(() => true) ?? '');
+}

@@ -1,0 +1,159 @@
+/** The JSON and text files of an exported folder. */
+import type { VitConfig } from '../network/config.ts';
+import type { WeightSource } from '../network/loaded-weights.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import type { TrainedState } from './trained.ts';
+
+type Json = Record<string, unknown>;
+
+/** timm's name of a backbone that upstream uses (prismatic/models/backbones/vision), null for any other. */
+function timmId(vit: VitConfig): string | null {
+  const { dim, depth, heads, registerTokens, patchSize, imageSize } = vit;
+  const size = [dim, depth, heads, patchSize].join();
+  if (size === '1024,24,16,14' && registerTokens === 4) return 'vit_large_patch14_reg4_dinov2.lvd142m';
+  const siglip = size === '1152,27,16,14' && !vit.classToken;
+  return siglip && (imageSize === 224 || imageSize === 384) ? `vit_so400m_patch14_siglip_${imageSize}` : null;
+}
+
+/** True where every backbone is one that timm knows by name. */
+export const knownBackbones = (config: PolicyConfig): boolean =>
+  config.network.vits.every((vit) => timmId(vit) !== null);
+
+/**
+ * Upstream's config.json (prismatic/extern/hf/configuration_prismatic.py) as it follows from the policy's configuration. Backbones that timm does
+ * not know are described by `oracle_tiny_vits`, which this library reads.
+ */
+export function upstreamConfigJson(
+  config: PolicyConfig,
+  source: WeightSource,
+  dtype: 'float32' | 'bfloat16',
+): Json {
+  const { vits, llama } = config.network;
+  const ids = vits.map((vit, i) => timmId(vit) ?? `unregistered_vit_${i}`);
+  const fused = vits.length > 1;
+  const size = vits[0]!.imageSize;
+  return {
+    architectures: ['OpenVLAForActionPrediction'],
+    arch_specifier: fused ? 'no-align+fused-gelu-mlp' : 'no-align+gelu-mlp',
+    hf_llm_id: 'meta-llama/Llama-2-7b-hf',
+    image_resize_strategy: config.preprocessor['image_resize_strategy'] ?? 'resize-naive',
+    image_sizes: vits.map(({ imageSize }) => imageSize),
+    llm_backbone_id: 'llama2-7b-pure',
+    llm_max_length: 2048,
+    model_type: 'openvla',
+    n_action_bins: config.actionBins,
+    norm_stats: config.statistics,
+    output_projector_states: false,
+    pad_to_multiple_of: llama.vocabulary - config.tokens.vocabulary,
+    pad_token_id: config.tokens.vocabulary,
+    text_config: {
+      model_type: 'llama',
+      hidden_size: llama.hidden,
+      intermediate_size: source.shapeOf('language_model.model.layers.0.mlp.gate_proj.weight')[0],
+      num_attention_heads: llama.heads,
+      num_hidden_layers: llama.layers,
+      num_key_value_heads: llama.kvHeads,
+      pad_token_id: config.tokens.vocabulary,
+      rms_norm_eps: llama.rmsEps,
+      rope_theta: llama.ropeTheta,
+      torch_dtype: dtype,
+      vocab_size: llama.vocabulary,
+    },
+    timm_model_ids: ids,
+    timm_override_act_layers: vits.map(() => null),
+    torch_dtype: dtype,
+    transformers_version: '4.40.1',
+    use_fused_vision_backbone: fused,
+    vision_backbone_id: fused
+      ? `dinosiglip-vit-so-${size}px`
+      : vits[0]!.classToken
+        ? 'dinov2-vit-l'
+        : size === 224
+          ? 'siglip-vit-so400m'
+          : `siglip-vit-so400m-${size}px`,
+    ...(knownBackbones(config)
+      ? {}
+      : {
+          oracle_tiny_vits: vits.map((vit) => ({
+            embed_dim: vit.dim,
+            depth: vit.depth,
+            num_heads: vit.heads,
+            img_size: vit.imageSize,
+            patch_size: vit.patchSize,
+            class_token: vit.classToken,
+            num_reg_tokens: vit.registerTokens,
+            layer_scale: vit.layerScale,
+          })),
+        }),
+  };
+}
+
+/** What transformers needs beside tokenizer.json to know its class: the fields of openvla-7b's tokenizer_config.json. */
+export function tokenizerConfigJson(tokenizer: Uint8Array): Json {
+  const added = (JSON.parse(new TextDecoder().decode(tokenizer)) as { added_tokens?: { content?: string }[] })
+    .added_tokens;
+  const padding = added?.some(({ content }) => content === '<PAD>') ? { pad_token: '<PAD>' } : {};
+  return {
+    bos_token: '<s>',
+    clean_up_tokenization_spaces: false,
+    eos_token: '</s>',
+    legacy: false,
+    model_max_length: 2048,
+    ...padding,
+    padding_side: 'right',
+    processor_class: 'PrismaticProcessor',
+    tokenizer_class: 'LlamaTokenizer',
+    unk_token: '<unk>',
+    use_default_system_prompt: false,
+  };
+}
+
+/** True where the base's large matrices are stored in 4 or 8 bits: what is written of them is not what they were made from. */
+export function isQuantised(source: WeightSource): boolean {
+  const name = 'language_model.model.layers.0.mlp.gate_proj.weight';
+  const [rows, columns] = source.shapeOf(name) as [number, number];
+  return source.byteLengthOf(name) < 2 * rows * columns;
+}
+
+const QUANTISED =
+  'The base was held quantised. Its weights in these files are the dequantised ones: what training saw, ' +
+  'not exactly the weights of the original checkpoint.';
+
+/** lora_adapter/README.md, where PEFT puts its model card. */
+export function adapterReadme(state: TrainedState, baseName: string, quantised: boolean): string {
+  const { lora, run, step } = state;
+  return `---
+base_model: ${JSON.stringify(baseName)}
+library_name: peft
+---
+
+# ${run}, step ${step}
+
+LoRA of ${state.adapters.size} modules, r = ${lora?.r}, alpha = ${lora?.alpha}, written by openvla-web in the format of PEFT 0.11.1.
+
+\`PeftModel.from_pretrained(base, "lora_adapter")\`, or openvla-oft's \`vla-scripts/merge_lora_weights_and_save.py\`.
+${quantised ? `\n${QUANTISED} This concerns \`lm_head.base_layer\` and the backbone in vision_backbone--${step}_checkpoint.pt; LoRA's factors are exact.\n` : ''}
+### Framework versions
+
+- PEFT 0.11.1
+`;
+}
+
+/** README.md of a merged checkpoint. */
+export function mergedReadme(state: TrainedState, config: PolicyConfig, quantised: boolean): string {
+  const film = config.network.vits.some((vit) => vit.film);
+  return `# ${state.run}, step ${state.step}
+
+OpenVLA-OFT with its LoRA merged (W + alpha / r · B · A), written by openvla-web.
+
+The modules beside it lie in the \`--${state.step}_checkpoint.pt\` files, as openvla-oft's finetune.py leaves them.
+${film ? '\nFiLM: `vision_backbone--*.pt` holds the vision backbone with its LoRA; `model.safetensors` has the backbone without it, as in upstream’s merge.\n' : ''}${
+    quantised
+      ? `\n${QUANTISED} Merged from the original checkpoint instead, the adapter gives slightly different actions.\n`
+      : ''
+  }${
+    knownBackbones(config)
+      ? ''
+      : '\nThe vision backbones are none of timm’s: openvla-web reads `oracle_tiny_vits` in config.json, Python needs them registered first.\n'
+  }`;
+}

@@ -1,0 +1,118 @@
+/** Demonstrations as the worker opens them: read, measured, checked against the policy. */
+import type { Dataset } from '../episodes/dataset.ts';
+import { folderSource, urlSource, zipSource, type FileSource } from '../episodes/file-source.ts';
+import { checkFit } from '../episodes/fit.ts';
+import { isLeRobot, openLeRobot } from '../episodes/lerobot.ts';
+import { datasetStatistics, type FieldStatistics } from '../episodes/statistics.ts';
+import { ModelError } from '../model/errors.ts';
+import type { PolicyConfig } from '../model/policy/config.ts';
+import type { DatasetStatistics } from '../model/policy/statistics.ts';
+import { sha256Hex } from '../model/weights/package-reader.ts';
+import type { DemonstrationsInfo, DemonstrationsSource, DimensionStatistics } from './contract-finetune.ts';
+
+export interface OpenedDemonstrations {
+  readonly dataset: Dataset;
+  readonly info: DemonstrationsInfo;
+  /** dataset_statistics.json's content: one entry, under the dataset's name. */
+  readonly statistics: Readonly<Record<string, DatasetStatistics>>;
+  /** Where they can be read again without asking; null for files that were handed over. */
+  readonly url: string | null;
+}
+
+/** @throws ModelError where they cannot be read; a dataset that does not fit is opened, and says why not */
+export async function openDemonstrations(
+  source: DemonstrationsSource,
+  config: PolicyConfig,
+  onProgress: (done: number, total: number) => void,
+): Promise<OpenedDemonstrations> {
+  const dataset = await openDataset(await fileSource(source));
+  try {
+    const statistics = await datasetStatistics(dataset, {
+      ...actionMask(dataset, config),
+      onProgress,
+    });
+    const { profile } = config;
+    const fit = checkFit(
+      dataset,
+      { ...profile, controlHz: profile.controlHz },
+      { min: statistics.action.min, max: statistics.action.max },
+    );
+    const { chunkSize } = profile;
+    const info: DemonstrationsInfo = {
+      name: dataset.name,
+      format: dataset.format,
+      fps: dataset.fps,
+      cameras: [...dataset.cameras],
+      slots: profile.images.map(({ label }, i) => ({ label, camera: fit.cameras[i]! })),
+      episodes: [...dataset.episodes],
+      samples: dataset.episodes.reduce((sum, { length }) => sum + Math.max(0, length - chunkSize + 1), 0),
+      action: dimensions(dataset.actionNames, statistics.action),
+      state: dataset.stateNames && dimensions(dataset.stateNames, statistics.proprio),
+      problems: fit.problems,
+      warnings: fit.warnings,
+      fingerprint: await fingerprint(dataset, statistics),
+    };
+    const key = dataset.name.replace(/[^\w.-]+/g, '_');
+    return {
+      dataset,
+      info,
+      statistics: { [key]: statistics },
+      url: source.kind === 'url' ? source.url : null,
+    };
+  } catch (error) {
+    await dataset.close();
+    throw error;
+  }
+}
+
+async function fileSource(source: DemonstrationsSource): Promise<FileSource> {
+  if (source.kind === 'files') return folderSource('The folder', source.files);
+  if (source.kind === 'zip') return zipSource(source.file.name, source.file);
+  if (!/\.zip($|\?)/i.test(source.url)) return urlSource(source.url);
+  const response = await fetch(source.url).catch((error: unknown) => {
+    throw new ModelError('download-failed', `${source.url} could not be reached.`, 'Check the address.', {
+      cause: error,
+    });
+  });
+  if (!response.ok) {
+    throw new ModelError(
+      'download-failed',
+      `${source.url} answered with status ${response.status}.`,
+      'Check the address.',
+    );
+  }
+  return zipSource(source.url.split('/').at(-1)!, await response.blob());
+}
+
+async function openDataset(source: FileSource): Promise<Dataset> {
+  if (await isLeRobot(source)) return openLeRobot(source);
+  throw new ModelError(
+    'bad-file',
+    `${source.name} is no LeRobot dataset: it has no meta/info.json.`,
+    'Give the dataset’s top folder, the one that holds meta, data and videos.',
+  );
+}
+
+/** A gripper that the policy passes through unchanged stays so. */
+function actionMask(dataset: Dataset, config: PolicyConfig): { actionMask?: boolean[] } {
+  const mask = config.statistics[config.defaultUnnormKey]?.action.mask;
+  return mask && mask.length === dataset.actionNames.length ? { actionMask: [...mask] } : {};
+}
+
+function dimensions(names: readonly string[], field: FieldStatistics): DimensionStatistics[] {
+  return names.map((name, i) => ({
+    name,
+    mean: field.mean[i]!,
+    std: field.std[i]!,
+    min: field.min[i]!,
+    max: field.max[i]!,
+    q01: field.q01[i]!,
+    q99: field.q99[i]!,
+    normalised: field.mask?.[i] ?? true,
+  }));
+}
+
+async function fingerprint(dataset: Dataset, statistics: unknown): Promise<string> {
+  const { fps, cameras, episodes } = dataset;
+  return sha256Hex(new TextEncoder().encode(JSON.stringify({ fps, cameras, episodes, statistics })));
+}

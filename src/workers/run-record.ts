@@ -1,0 +1,64 @@
+/** What a checkpoint remembers of where its run came from. */
+import * as v from 'valibot';
+import { loadCheckpointState, type CheckpointInfo } from '../model/finetune/checkpoints.ts';
+import type { ShardStore } from '../model/weights/shard-store.ts';
+import type { FineTuneOptions, RunInfo } from './contract-finetune.ts';
+import type { OpenedDemonstrations } from './demonstrations.ts';
+
+const optionsSchema = v.object({
+  run: v.string(),
+  seed: v.number(),
+  maxSteps: v.number(),
+  batchSize: v.number(),
+  gradAccumulationSteps: v.number(),
+  learningRate: v.number(),
+  lrWarmupSteps: v.number(),
+  numStepsBeforeDecay: v.number(),
+  maxGradNorm: v.nullable(v.number()),
+  imageAug: v.boolean(),
+  validationFraction: v.number(),
+  valFreq: v.number(),
+  valSamples: v.number(),
+  saveFreq: v.number(),
+  lora: v.nullable(
+    v.object({
+      r: v.number(),
+      alpha: v.number(),
+      dropout: v.number(),
+      targets: v.union([v.picklist(['all-linear', 'language-model']), v.object({ pattern: v.string() })]),
+    }),
+  ),
+  freshModules: v.boolean(),
+});
+
+const recordSchema = v.object({
+  packageUrl: v.string(),
+  packageHash: v.string(),
+  demonstrations: v.object({ name: v.string(), url: v.nullable(v.string()), fingerprint: v.string() }),
+  options: optionsSchema,
+});
+
+type RunRecord = v.InferOutput<typeof recordSchema>;
+
+export function runRecord(
+  options: FineTuneOptions,
+  policy: { readonly url: string; readonly hash: string },
+  opened: OpenedDemonstrations,
+): RunRecord {
+  const { name, fingerprint } = opened.info;
+  return {
+    packageUrl: policy.url,
+    packageHash: policy.hash,
+    demonstrations: { name, url: opened.url, fingerprint },
+    options,
+  };
+}
+
+/** Null for a checkpoint that was not written by the page. */
+export async function runInfo(store: ShardStore, checkpoint: CheckpointInfo): Promise<RunInfo | null> {
+  const state = await loadCheckpointState(store, checkpoint.run, checkpoint.step);
+  const parsed = v.safeParse(recordSchema, state?.['record']);
+  if (!parsed.success) return null;
+  const { run, step, byteLength } = checkpoint;
+  return { run, step, byteLength, maxSteps: parsed.output.options.maxSteps, ...parsed.output };
+}

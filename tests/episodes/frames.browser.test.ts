@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
+import { memorySource } from '../../src/episodes/file-source.ts';
+import { openLeRobot } from '../../src/episodes/lerobot.ts';
+import { fixtureFiles, fixtureSource, FIXTURES } from './fixture-source.ts';
+
+const CAMERAS = ['observation.images.front', 'observation.images.wrist'];
+
+/**
+ * What make.py painted: red grows by 12 a step, green by 30 an episode, blue is 150 or 80 by camera. A video's colours come back
+ * a few levels off (limited range, BT.709 against sRGB), so half of those distances is what tells frames apart; PNG is exact.
+ */
+function expectColour(image: FrameImage, camera: number, episode: number, step: number, exact = false): void {
+  const middle = 4 * (32 * image.width + 32);
+  const wanted = [40 + 12 * step, 30 * episode + 40, camera === 0 ? 150 : 80];
+  const apart = exact ? [0, 0, 0] : [6, 15, 35];
+  const wrong = wanted.filter((value, i) => Math.abs(value - image.data[middle + i]!) > apart[i]!);
+  expect(wrong, `camera ${camera}, episode ${episode}, step ${step}`).toEqual([]);
+}
+
+/** Checks the frames of both cameras; returns how many. */
+async function framesSeen(dataset: Dataset, steps: [number, number][], exact: boolean): Promise<number> {
+  let seen = 0;
+  for (const [episodeIndex, step] of steps) {
+    const episode = await dataset.open(episodeIndex);
+    for (const [camera, name] of CAMERAS.entries()) {
+      const image = await episode.frame(name, step);
+      expect([image.width, image.height]).toEqual([64, 64]);
+      expectColour(image, camera, episodeIndex, step, exact);
+      seen += 1;
+    }
+    episode.close();
+  }
+  await dataset.close();
+  return seen;
+}
+
+describe.each(FIXTURES)('frames of %s', (name) => {
+  const exact = name === 'images';
+
+  it('are the right ones in order', async () => {
+    const steps = Array.from({ length: 12 }, (_, step): [number, number] => [1, step]);
+    expect(await framesSeen(await openLeRobot(await fixtureSource(name)), steps, exact)).toBe(24);
+  });
+
+  it('are the right ones at first, middle, last, back and forth, across episodes', async () => {
+    const steps: [number, number][] = [
+      [0, 0],
+      [0, 13],
+      [0, 7],
+      [0, 6],
+      [5, 11],
+      [2, 15],
+      [2, 0],
+      [3, 12],
+      [4, 14],
+      [4, 14],
+      [4, 1],
+    ];
+    expect(await framesSeen(await openLeRobot(await fixtureSource(name)), steps, exact)).toBe(22);
+  });
+});
+
+describe('a damaged video', () => {
+  const path = 'videos/chunk-000/observation.images.front/episode_000000.mp4';
+
+  it('is refused with its name, and the other camera still works', async () => {
+    const files = await fixtureFiles('v21');
+    files.set(path, new Uint8Array(500).fill(7));
+    const episode = await (await openLeRobot(memorySource('x', files))).open(0);
+    await expect(episode.frame(CAMERAS[0]!, 0)).rejects.toMatchObject({ code: 'bad-file' });
+    expectColour(await episode.frame(CAMERAS[1]!, 3), 1, 0, 3);
+    files.delete(path);
+    const other = await (await openLeRobot(memorySource('x', files))).open(0);
+    await expect(other.frame(CAMERAS[0]!, 0)).rejects.toThrow(path);
+  });
+
+  it('says where it ends when it is shorter than the table', async () => {
+    const files = await fixtureFiles('v21');
+    files.set(path, files.get(path.replace('000000', '000001'))!);
+    const episode = await (await openLeRobot(memorySource('x', files))).open(0);
+    await expect(episode.frame(CAMERAS[0]!, 13)).rejects.toMatchObject({ code: 'bad-file' });
+  });
+});
