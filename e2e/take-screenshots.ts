@@ -4,10 +4,11 @@
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { chromium, type Browser } from '@playwright/test';
+import { chromium, type Browser, type Page } from '@playwright/test';
 import { build, preview } from 'vite';
 import { CHROMIUM_FLAGS, findChromium } from '../tools/node/find-chromium.ts';
 import { cameraVideoPath, writeCameraVideo } from './camera-video.ts';
+import { serveDataset } from './demo-dataset.ts';
 import { PolicyPage } from './policy-page.ts';
 
 /** Larger pictures make the repository grow with every change of the page. */
@@ -22,13 +23,50 @@ interface Picture {
   colorScheme: 'light' | 'dark';
   /** Physical pixels per CSS pixel. */
   density: number;
+  /** Predicting, or being taught: before and during a run. */
+  state: 'predict' | 'demonstrations' | 'training';
 }
 
 const PICTURES: readonly Picture[] = [
-  { file: 'page-1440.png', width: 1440, height: 900, colorScheme: 'light', density: 1 },
-  { file: 'page-1440-dark.png', width: 1440, height: 900, colorScheme: 'dark', density: 1 },
-  { file: 'page-390.png', width: 390, height: 844, colorScheme: 'light', density: 2 },
+  { file: 'page-1440.png', width: 1440, height: 900, colorScheme: 'light', density: 1, state: 'predict' },
+  { file: 'page-1440-dark.png', width: 1440, height: 900, colorScheme: 'dark', density: 1, state: 'predict' },
+  { file: 'page-390.png', width: 390, height: 844, colorScheme: 'light', density: 2, state: 'predict' },
+  {
+    file: 'teach-1440.png',
+    width: 1440,
+    height: 1000,
+    colorScheme: 'light',
+    density: 1,
+    state: 'demonstrations',
+  },
+  { file: 'train-1440.png', width: 1440, height: 1000, colorScheme: 'light', density: 1, state: 'training' },
+  {
+    file: 'train-1440-dark.png',
+    width: 1440,
+    height: 1000,
+    colorScheme: 'dark',
+    density: 1,
+    state: 'training',
+  },
+  { file: 'train-390.png', width: 390, height: 1400, colorScheme: 'light', density: 1, state: 'training' },
 ];
+
+/** Opens the test's demonstrations and, for `training`, trains on them for some steps. */
+async function teach(page: Page, state: 'demonstrations' | 'training'): Promise<void> {
+  await serveDataset(page, 'v21');
+  await page.getByLabel('or the address of one').fill('demo/v21/');
+  await page.getByRole('button', { name: 'Open', exact: true }).click();
+  await page.getByTestId('trainable').waitFor();
+  await page.getByLabel('Name of the run').fill('push the block');
+  await page.getByRole('spinbutton', { name: /^Samples per step/ }).fill('2');
+  if (state === 'training') {
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await page.getByText('at step 60').waitFor();
+  }
+  const heading =
+    state === 'training' ? page.getByRole('heading', { name: '3. Train' }) : page.locator('#teach');
+  await heading.evaluate((element) => element.scrollIntoView());
+}
 
 async function take(browser: Browser, url: string, picture: Picture): Promise<void> {
   const context = await browser.newContext({
@@ -48,10 +86,14 @@ async function take(browser: Browser, url: string, picture: Picture): Promise<vo
   });
   const policyPage = new PolicyPage(page);
   await policyPage.openAndLoad('?instruction=put+the+carrot+in+the+basket');
-  await policyPage.useCameras();
-  await policyPage.startButton.click();
-  // Until the rolling figures have filled their window.
-  await page.getByText('median of the last 20').waitFor();
+  if (picture.state === 'predict') {
+    await policyPage.useCameras();
+    await policyPage.startButton.click();
+    // Until the rolling figures have filled their window.
+    await page.getByText('median of the last 20').waitFor();
+  } else {
+    await teach(page, picture.state);
+  }
   const path = resolve(DOCS, picture.file);
   await page.screenshot({ path });
   await context.close();

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react';
 import type { PolicyInfo } from '../workers/contract.ts';
 import { Slots } from './camera/slots-panel.tsx';
+import { Teach } from './finetune/teach.tsx';
 import { InstructionField } from './instruction/instruction-field.tsx';
 import { PolicySummary } from './policy/policy-summary.tsx';
 import { PredictionPanel } from './prediction/prediction-panel.tsx';
@@ -17,22 +18,25 @@ export function Workbench({ info }: { info: PolicyInfo }) {
     if (document.activeElement === document.body) start.current?.focus({ preventScroll: true });
   }, []);
   return (
-    <div className="bench" ref={start} tabIndex={-1}>
-      <div className="bench-inputs">
-        <PolicySummary info={info} />
-        <Slots info={info} />
-      </div>
-      <div className="bench-output">
-        <div className="bench-command">
-          <InstructionField />
-          <RunControls info={info} />
+    <>
+      <div className="bench" ref={start} tabIndex={-1}>
+        <div className="bench-inputs">
+          <PolicySummary info={info} />
+          <Slots info={info} />
         </div>
-        <PredictionPanel info={info} />
+        <div className="bench-output">
+          <div className="bench-command">
+            <InstructionField />
+            <RunControls info={info} />
+          </div>
+          <PredictionPanel info={info} />
+        </div>
+        <div className="bench-inputs bench-robot">
+          <UnnormKeyChoice info={info} />
+          <StateInputs info={info} />
+        </div>
       </div>
-      <div className="bench-inputs bench-robot">
-        <UnnormKeyChoice info={info} />
-        <StateInputs info={info} />
-      </div>
-    </div>
+      <Teach info={info} />
+    </>
   );
 }

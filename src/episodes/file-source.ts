@@ -1,4 +1,5 @@
 /** A read-only tree of files that are read by slices: a dropped folder, a zip, a web server, memory. */
+import { BlobReader, Uint8ArrayWriter, ZipReader } from '@zip.js/zip.js';
 import { ModelError } from '../model/errors.ts';
 
 export interface SlicedFile {
@@ -112,7 +113,6 @@ const MOST_UNPACKED = 2 * 2 ** 30;
  * @throws ModelError `bad-file` for what is no zip or a hostile one
  */
 export async function zipSource(name: string, file: Blob): Promise<FileSource> {
-  const { BlobReader, Uint8ArrayWriter, ZipReader } = await import('@zip.js/zip.js');
   const reader = new ZipReader(new BlobReader(file));
   const damaged = (error: unknown) =>
     new ModelError('bad-file', `${name} is no zip, or a damaged one.`, 'Pack the folder again.', {

@@ -228,6 +228,7 @@ export class FineTuneHost {
         onEvent({ kind: 'history', steps: [...steps], validations: [...validations] });
         progress.saved(checkpoint.step);
       }
+      progress.trainerBytes = trainer.trainables.byteLength;
       progress.at(trainer.step);
       const record = runRecord(options, loaded, opened);
       const end = await runTraining(trainer, this.#store, { record }, progress.events, {
@@ -441,6 +442,8 @@ class ProgressReport {
   /** Times of the newest steps: speed is a mean over them. */
   readonly #times: number[] = [];
   current: FineTuneProgress;
+  /** Gradients and moments, which the runtime does not count. */
+  trainerBytes = 0;
 
   constructor(options: FineTuneOptions, runtime: Runtime, onEvent: (event: FineTuneEvent) => void) {
     this.#onEvent = onEvent;
@@ -503,7 +506,11 @@ class ProgressReport {
   }
 
   #send(change: Partial<FineTuneProgress>): void {
-    this.current = { ...this.current, ...change, memoryBytes: this.#runtime.live.byteLength };
+    this.current = {
+      ...this.current,
+      ...change,
+      memoryBytes: this.#runtime.live.byteLength + this.trainerBytes,
+    };
     this.#onEvent({ kind: 'progress', progress: this.current });
   }
 }

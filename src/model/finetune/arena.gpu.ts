@@ -106,7 +106,7 @@ export function gpuArena(
     gradient: (name) => read('gradient', name),
     read,
     write,
-    byteLength: pages.reduce((sum, { count }) => sum + 20 * count, 0),
+    byteLength: pages.reduce((sum, { count }) => sum + 16 * count, 0),
     dispose: () => {
       for (const tensor of tensors.values()) tensor.dispose();
       for (const { buffers } of pages) for (const buffer of Object.values(buffers)) buffer.destroy();

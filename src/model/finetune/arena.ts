@@ -41,7 +41,7 @@ export interface Arena {
   gradient(name: string): Promise<Float32Array>;
   read(kind: Kind, name: string): Promise<Float32Array>;
   write(kind: Kind, name: string, data: Float32Array): void;
-  /** Bytes held. */
+  /** Bytes held besides the bound parameters. */
   readonly byteLength: number;
   dispose(): void;
 }
@@ -90,7 +90,7 @@ function cpuArena(runtime: Runtime, parameters: ReadonlyMap<string, HostTensor>)
     gradient: async (name) => part('gradient', name).slice(),
     read: async (kind, name) => part(kind, name).slice(),
     write: (kind, name, data) => part(kind, name).set(data),
-    byteLength: 16 * total,
+    byteLength: 12 * total,
     dispose: () => {
       for (const tensor of tensors.values()) tensor.dispose();
     },

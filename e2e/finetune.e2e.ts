@@ -1,0 +1,164 @@
+import type { Page } from '@playwright/test';
+import { datasetFolder, serveDataset } from './demo-dataset.ts';
+import { expect, test } from './fixtures.ts';
+import type { PolicyPage } from './policy-page.ts';
+import { gradientImage } from './test-media.ts';
+
+const teach = (page: Page) => page.getByRole('region', { name: 'Teach it' });
+
+async function openUrl(page: Page, name: string): Promise<void> {
+  await page.getByLabel('or the address of one').fill(`demo/${name}/`);
+  await page.getByRole('button', { name: 'Open', exact: true }).click();
+}
+
+async function setNumber(page: Page, label: RegExp, value: string): Promise<void> {
+  await teach(page).getByRole('spinbutton', { name: label }).fill(value);
+}
+
+/** A run small enough for two shared cores. */
+async function chooseSmallRun(page: Page, name: string, steps: number): Promise<void> {
+  await page.getByLabel('Name of the run').fill(name);
+  await setNumber(page, /^Steps max_steps/, String(steps));
+  await setNumber(page, /^Samples per step/, '2');
+  await page.getByText('More settings').click();
+  await setNumber(page, /^LoRA rank/, '4');
+  await setNumber(page, /^Save every/, '2');
+  await setNumber(page, /^Validate every/, '10');
+}
+
+/** First and last loss that the plot tells a screen reader of, and how many there are. */
+async function shownLoss(page: Page): Promise<{ first: number; last: number; points: number }> {
+  const label = await teach(page)
+    .getByRole('img', { name: /^Loss\. training/ })
+    .getAttribute('aria-label');
+  const [, first, last, points] = /training: from ([\d.]+) to ([\d.]+) over (\d+)/
+    .exec(label ?? '')!
+    .map(Number);
+  return { first: first!, last: last!, points: points! };
+}
+
+async function predictStill(policyPage: PolicyPage): Promise<number[][]> {
+  await policyPage.predictOnce();
+  return policyPage.shownChunk();
+}
+
+async function feedStills(policyPage: PolicyPage): Promise<void> {
+  for (const slot of [0, 1]) await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
+  await policyPage.instruction.fill('push the red block to the left');
+}
+
+function furthest(a: number[][], b: number[][]): number {
+  return Math.max(...a.flatMap((row, i) => row.map((value, j) => Math.abs(value - b[i]![j]!))));
+}
+
+test('a policy is fine-tuned, survives a reload in mid-run, is exported, and predicts the same when imported', async ({
+  policyPage,
+  page,
+}, info) => {
+  test.slow();
+  await serveDataset(page, 'v21');
+  await policyPage.openAndLoad();
+  await feedStills(policyPage);
+  const before = await predictStill(policyPage);
+
+  await openUrl(page, 'v21');
+  await expect(teach(page).getByText('LeRobot v2.1, 20 Hz')).toBeVisible();
+  await chooseSmallRun(page, 'left and right', 40);
+  await expect(page.getByTestId('trainable')).toContainText('%');
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await expect(teach(page).getByText(/^at step ([4-9]|\d\d)$/)).toBeVisible();
+  // Predictions are answered in between.
+  expect(furthest(await predictStill(policyPage), before)).toBeGreaterThan(0);
+
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await expect(teach(page).getByText('Paused')).toBeVisible();
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await expect(teach(page).getByRole('status')).not.toHaveText('Paused');
+
+  await page.reload();
+  await policyPage.ready();
+  await expect(teach(page).getByText(/stopped at step \d+ of 40/)).toBeVisible();
+  await expect(teach(page).getByText('A run was interrupted')).toBeVisible();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await expect(teach(page).getByRole('status')).toHaveText('Done');
+  const loss = await shownLoss(page);
+  info.annotations.push({ type: 'loss', description: `${loss.first} to ${loss.last}` });
+  expect(loss.points).toBe(40);
+  expect(loss.last).toBeLessThan(0.8 * loss.first);
+  await expect(teach(page).getByText('done, 40 steps on v21')).toBeVisible();
+
+  await feedStills(policyPage);
+  const trained = await predictStill(policyPage);
+  expect(furthest(trained, before)).toBeGreaterThan(1e-3);
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export checkpoint' }).click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toBe('left and right--40_chkpt.zip');
+  const zip = info.outputPath('exported.zip');
+  await download.saveAs(zip);
+
+  await page.getByLabel('The policy as it was loaded').check();
+  expect(furthest(await predictStill(policyPage), before)).toBeLessThanOrEqual(1e-6);
+  await page.getByLabel('Import a checkpoint zip').setInputFiles(zip);
+  await expect(page.getByRole('radio', { name: /\(imported\)/ })).toBeChecked();
+  expect(furthest(await predictStill(policyPage), trained)).toBeLessThanOrEqual(1e-6);
+});
+
+test('a run can be stopped and used; deleting it asks first', async ({ policyPage, page }) => {
+  await policyPage.openAndLoad();
+  await teach(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('v30'));
+  await expect(teach(page).getByText('LeRobot v3.0, 20 Hz')).toBeVisible();
+  await chooseSmallRun(page, 'stopped', 500);
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await expect(teach(page).getByText(/^([3-9]|\d\d) of 500$/)).toBeVisible();
+  await page.getByRole('button', { name: 'Stop and keep' }).click();
+  await expect(teach(page).getByRole('status')).toHaveText('Stopped');
+  await expect(teach(page).getByText(/stopped at step \d+ of 500/)).toBeVisible();
+  await expect(page.getByRole('radio', { name: /^stopped/ })).toBeChecked();
+
+  await page.reload();
+  await policyPage.ready();
+  // Files are gone after a reload, so it asks for them.
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await expect(teach(page).getByText('has to be opened again')).toBeVisible();
+  await teach(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('v30'));
+  await expect(teach(page).getByRole('button', { name: 'Stop and keep' })).toBeVisible();
+  await page.getByRole('button', { name: 'Stop and keep' }).click();
+  await expect(teach(page).getByRole('status')).toHaveText('Stopped');
+
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('button', { name: 'Keep' }).click();
+  await expect(teach(page).getByText(/stopped at step/)).toBeVisible();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await page.getByRole('button', { name: 'Delete for good' }).click();
+  await expect(teach(page).getByText(/stopped at step/)).toHaveCount(0);
+});
+
+test('demonstrations that do not fit, and what is none, are refused with the reason', async ({
+  policyPage,
+  page,
+}) => {
+  await serveDataset(page, 'v21', (info) => info.replace('"fps": 20', '"fps": 5'));
+  await policyPage.openAndLoad();
+  await openUrl(page, 'nothing');
+  await expect(teach(page).getByRole('alert')).toContainText('no meta/info.json');
+  await teach(page)
+    .getByLabel('Choose a zip')
+    .setInputFiles({ name: 'x.zip', mimeType: 'application/zip', buffer: Buffer.from('no zip') });
+  await expect(teach(page).getByRole('alert')).toContainText('x.zip is no zip');
+  await openUrl(page, 'v21');
+  await expect(teach(page).getByRole('alert')).toContainText('Found 5 Hz; needed 20 Hz.');
+  await expect(page.getByRole('button', { name: 'Start training' })).toHaveCount(0);
+});
+
+test('wrong settings are said beside the field, and nothing starts', async ({ policyPage, page }) => {
+  await serveDataset(page, 'v21');
+  await policyPage.openAndLoad();
+  await openUrl(page, 'v21');
+  await expect(page.getByRole('button', { name: 'Start training' })).toBeEnabled();
+  await setNumber(page, /^Samples per step/, '0');
+  await expect(teach(page).getByText('A whole number from 1 to 256.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Start training' })).toBeDisabled();
+  await setNumber(page, /^Samples per step/, '2');
+  await expect(page.getByRole('button', { name: 'Start training' })).toBeEnabled();
+});

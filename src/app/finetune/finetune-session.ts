@@ -1,0 +1,215 @@
+/** What the page asks of the worker about fine-tuning, and what it makes of the answers. */
+import type {
+  DemonstrationsSource,
+  FineTuneEvent,
+  FineTuneOptions,
+  RunInfo,
+} from '../../workers/contract-finetune.ts';
+import { failPolicy, policyWorker } from '../policy/policy-session.ts';
+import { usePolicyStore } from '../policy/policy-store.ts';
+import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
+import { isRunning, useFineTuneStore } from './finetune-store.ts';
+import { optionErrors } from './option-errors.ts';
+
+const set = useFineTuneStore.setState;
+const get = useFineTuneStore.getState;
+
+/** A dead worker or a lost GPU is the whole page's failure; everything else is the panel's. */
+function failed(error: unknown): Failure {
+  const failure = toFailure(error);
+  if (needsRestart(failure.code)) failPolicy(failure);
+  return failure;
+}
+
+/** Reads what is on this device: after loading a policy, and after every change. */
+export async function refreshRuns(): Promise<void> {
+  try {
+    const [runs, { adapters, active }] = [await policyWorker().runs(), await policyWorker().adapters()];
+    set({ runs, adapters, active });
+  } catch (error) {
+    set({ failure: failed(error) });
+  }
+}
+
+export async function openDemonstrations(source: DemonstrationsSource): Promise<void> {
+  set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
+  try {
+    const info = await policyWorker().openDemonstrations(source, (done, total) => {
+      if (get().demonstrations.kind === 'opening') set({ demonstrations: { kind: 'opening', done, total } });
+    });
+    const { options, resuming } = get();
+    const name =
+      options.run ||
+      `${info.name} ${new Date().toISOString().slice(0, 16).replace('T', ' ').replace(':', '.')}`;
+    set({ demonstrations: { kind: 'open', info }, options: { ...options, run: name } });
+    if (resuming) await resumeRun(resuming);
+    else await refreshEstimate();
+  } catch (error) {
+    set({ demonstrations: { kind: 'failed', failure: failed(error) }, estimate: { kind: 'none' } });
+  }
+}
+
+export async function closeDemonstrations(): Promise<void> {
+  try {
+    await policyWorker().closeDemonstrations();
+    set({ demonstrations: { kind: 'none' }, estimate: { kind: 'none' }, resuming: null });
+  } catch (error) {
+    set({ failure: failed(error) });
+  }
+}
+
+let estimateTimer = 0;
+let question = 0;
+
+/** Changes options and asks anew what they cost, once typing pauses. */
+export function setOptions(change: Partial<FineTuneOptions>): void {
+  set(({ options }) => ({ options: { ...options, ...change } }));
+  clearTimeout(estimateTimer);
+  estimateTimer = window.setTimeout(() => void refreshEstimate(), 300);
+}
+
+export async function refreshEstimate(): Promise<void> {
+  const { options, demonstrations, estimate, progress } = get();
+  if (demonstrations.kind !== 'open' || isRunning(progress) || Object.keys(optionErrors(options)).length > 0)
+    return;
+  const mine = ++question;
+  set({ estimate: { kind: 'asking', last: estimate.kind === 'known' ? estimate.estimate : null } });
+  try {
+    const answer = await policyWorker().estimateFineTune(options);
+    if (mine === question) set({ estimate: { kind: 'known', estimate: answer } });
+  } catch (error) {
+    if (mine === question) set({ estimate: { kind: 'failed', failure: failed(error) } });
+  }
+}
+
+function onEvent(event: FineTuneEvent): void {
+  switch (event.kind) {
+    case 'progress':
+      set({ progress: event.progress });
+      break;
+    case 'step':
+      set(({ steps }) => ({ steps: [...steps, event.point] }));
+      break;
+    case 'validation':
+      set(({ validations }) => ({ validations: [...validations, event.point] }));
+      break;
+    default:
+      set({ steps: event.steps, validations: event.validations });
+  }
+}
+
+async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
+  set({ steps: [], validations: [], failure: null, resuming: null, options });
+  try {
+    await policyWorker().fineTune(options, resume, onEvent);
+  } catch (error) {
+    const failure = failed(error);
+    // A run that never began has no progress of its own to show the failure in.
+    if (get().progress?.phase !== 'failed') set({ failure, progress: null });
+  }
+  await refreshRuns();
+}
+
+export async function startRun(): Promise<void> {
+  await run(get().options, false);
+}
+
+/** Goes on with a stored run; asks for its demonstrations where they were files. */
+export async function resumeRun(name: string): Promise<void> {
+  const stored = get().runs.find((info) => info.run === name);
+  if (!stored) return;
+  const { demonstrations } = get();
+  const isOpen =
+    demonstrations.kind === 'open' && demonstrations.info.fingerprint === stored.demonstrations.fingerprint;
+  if (isOpen) {
+    await run(stored.options, true);
+    return;
+  }
+  const { url } = stored.demonstrations;
+  if (url && get().resuming !== name) {
+    set({ resuming: name });
+    await openDemonstrations({ kind: 'url', url });
+    return;
+  }
+  set({
+    resuming: name,
+    failure: {
+      code: 'bad-input',
+      message: `“${name}” was trained on “${stored.demonstrations.name}”, which ${
+        demonstrations.kind === 'open' ? 'these demonstrations are not' : 'has to be opened again'
+      }.`,
+      hint: 'Drop or choose the same demonstrations above; the run then goes on by itself.',
+    },
+  });
+}
+
+/** Runs one call on the worker and shows what went wrong, if anything. */
+async function act(call: () => Promise<unknown>): Promise<void> {
+  set({ failure: null });
+  try {
+    await call();
+  } catch (error) {
+    set({ failure: failed(error) });
+  }
+}
+
+export const pauseRun = (): Promise<void> => act(() => policyWorker().pauseFineTune());
+export const continueRun = (): Promise<void> => act(() => policyWorker().continueFineTune());
+export const cancelRun = (): Promise<void> => act(() => policyWorker().cancelFineTune());
+
+export async function removeRun({ run: name }: RunInfo): Promise<void> {
+  await act(() => policyWorker().removeRun(name));
+  await refreshRuns();
+}
+
+export async function openRun({ run: name }: RunInfo): Promise<void> {
+  await act(async () => {
+    const { id } = await policyWorker().openRun(name);
+    await policyWorker().useAdapter(id);
+  });
+  await refreshRuns();
+}
+
+export async function chooseAdapter(id: string | null): Promise<void> {
+  // At once, so that the choice follows the hand; what is really in use is asked afterwards.
+  set({ active: id });
+  await act(() => policyWorker().useAdapter(id));
+  await refreshRuns();
+}
+
+/** Hands an adapter over as a download. */
+export async function exportAdapter(
+  id: string,
+  kind: 'checkpoint' | 'merged',
+  onProgress: (done: number, total: number) => void,
+): Promise<void> {
+  await act(async () => {
+    const zip = await policyWorker().exportAdapter(id, kind, onProgress);
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(zip);
+    link.download = `${id.replace(/ at step (\d+)$/, '--$1').replace(/[^\w.@ -]+/g, '-')}${kind === 'merged' ? '_merged' : '_chkpt'}.zip`;
+    link.click();
+    // The browser has taken hold of the blob once the click is handled.
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  });
+}
+
+export async function importAdapter(files: readonly { path: string; file: File }[]): Promise<void> {
+  const [first] = files;
+  if (!first) return;
+  const zip = files.length === 1 && /\.zip$/i.test(first.file.name);
+  await act(async () => {
+    const worker = policyWorker();
+    const { id } = await worker.importAdapter(
+      zip ? { kind: 'zip', file: first.file } : { kind: 'files', files: [...files] },
+    );
+    await worker.useAdapter(id);
+  });
+  await refreshRuns();
+}
+
+/** URL of the loaded package: runs of other policies are shown, but cannot be resumed. */
+export function loadedHash(): string | null {
+  const { status } = usePolicyStore.getState();
+  return status.kind === 'ready' ? status.info.package.hash : null;
+}

@@ -1,0 +1,88 @@
+import { create } from 'zustand';
+import type {
+  AdapterInfo,
+  DemonstrationsInfo,
+  FineTuneEstimate,
+  FineTuneOptions,
+  FineTuneProgress,
+  RunInfo,
+  StepPoint,
+  ValidationPoint,
+} from '../../workers/contract-finetune.ts';
+import type { Failure } from '../status/failure.ts';
+
+export type DemonstrationsStatus =
+  | { kind: 'none' }
+  | { kind: 'opening'; done: number; total: number }
+  | { kind: 'open'; info: DemonstrationsInfo }
+  | { kind: 'failed'; failure: Failure };
+
+export type EstimateStatus =
+  | { kind: 'none' }
+  | { kind: 'asking'; last: FineTuneEstimate | null }
+  | { kind: 'known'; estimate: FineTuneEstimate }
+  | { kind: 'failed'; failure: Failure };
+
+interface FineTuneState {
+  demonstrations: DemonstrationsStatus;
+  options: FineTuneOptions;
+  estimate: EstimateStatus;
+  /** The run that is going on, or the last one that was. */
+  progress: FineTuneProgress | null;
+  steps: StepPoint[];
+  validations: ValidationPoint[];
+  runs: RunInfo[];
+  adapters: AdapterInfo[];
+  /** Id of the adapter in use; null for the policy as it was loaded. */
+  active: string | null;
+  /** What an export, an import or another action failed with. */
+  failure: Failure | null;
+  /** Name of the run whose demonstrations are waited for, to resume it. */
+  resuming: string | null;
+}
+
+/** finetune.py's defaults, but for a number of steps and a batch that suit ten demonstrations and a laptop. */
+export const DEFAULT_OPTIONS: FineTuneOptions = {
+  run: '',
+  seed: 7,
+  maxSteps: 200,
+  batchSize: 4,
+  gradAccumulationSteps: 1,
+  learningRate: 5e-4,
+  lrWarmupSteps: 0,
+  numStepsBeforeDecay: 100_000,
+  maxGradNorm: null,
+  imageAug: true,
+  validationFraction: 0.1,
+  valFreq: 20,
+  valSamples: 32,
+  saveFreq: 20,
+  lora: { r: 32, alpha: 16, dropout: 0, targets: 'all-linear' },
+  freshModules: false,
+};
+
+const EMPTY: FineTuneState = {
+  demonstrations: { kind: 'none' },
+  options: DEFAULT_OPTIONS,
+  estimate: { kind: 'none' },
+  progress: null,
+  steps: [],
+  validations: [],
+  runs: [],
+  adapters: [],
+  active: null,
+  failure: null,
+  resuming: null,
+};
+
+/** Everything of the fine-tune panel. Changed by finetune-session.ts only. */
+export const useFineTuneStore = create<FineTuneState>()(() => EMPTY);
+
+export function resetFineTune(imageAug: boolean): void {
+  useFineTuneStore.setState({ ...EMPTY, options: { ...DEFAULT_OPTIONS, imageAug } });
+}
+
+/** True while a run has the policy. */
+export function isRunning(progress: FineTuneProgress | null): boolean {
+  return progress !== null && !['done', 'cancelled', 'failed'].includes(progress.phase);
+}

@@ -1,0 +1,190 @@
+import { useMemo } from 'react';
+import type { FineTuneProgress } from '../../workers/contract-finetune.ts';
+import { FailureNotice } from '../status/failure-notice.tsx';
+import { toFailure } from '../status/failure.ts';
+import { formatBytes, formatRate } from '../format.ts';
+import { CurvePlot } from './curve-plot.tsx';
+import { EstimateView, formatDuration } from './estimate-view.tsx';
+import { cancelRun, continueRun, pauseRun, startRun } from './finetune-session.ts';
+import { isRunning, useFineTuneStore } from './finetune-store.ts';
+import { optionErrors } from './option-errors.ts';
+
+const PHASES: Record<FineTuneProgress['phase'], string> = {
+  preparing: 'Preparing',
+  training: 'Training',
+  validating: 'Validating',
+  saving: 'Saving a checkpoint',
+  paused: 'Paused',
+  done: 'Done',
+  cancelled: 'Stopped',
+  failed: 'Failed',
+};
+
+function Buttons({ progress }: { progress: FineTuneProgress | null }) {
+  const ready = useFineTuneStore(
+    ({ estimate, options }) =>
+      estimate.kind === 'known' &&
+      estimate.estimate.refusal === null &&
+      Object.keys(optionErrors(options)).length === 0,
+  );
+  if (!isRunning(progress)) {
+    return (
+      <div className="actions">
+        <button
+          type="button"
+          className="button-primary button-large"
+          disabled={!ready}
+          onClick={() => void startRun()}
+        >
+          Start training
+        </button>
+        <p className="aside">
+          Runs on this device. Predictions above go on meanwhile, with the policy as it is then.
+        </p>
+      </div>
+    );
+  }
+  const paused = progress?.phase === 'paused';
+  return (
+    <div className="actions">
+      <button
+        type="button"
+        className="button-large"
+        onClick={() => void (paused ? continueRun() : pauseRun())}
+      >
+        {paused ? 'Continue' : 'Pause'}
+      </button>
+      <button type="button" className="button-large button-stop" onClick={() => void cancelRun()}>
+        Stop and keep
+      </button>
+    </div>
+  );
+}
+
+function Numbers({ progress }: { progress: FineTuneProgress }) {
+  const last = useFineTuneStore((state) => state.steps.at(-1));
+  const facts: [string, string][] = [
+    ['Step', `${progress.step} of ${progress.maxSteps}`],
+    ['Loss', last ? last.loss.toFixed(4) : '–'],
+    ['Learning rate', last ? last.learningRate.toPrecision(2) : '–'],
+    ['Gradient norm', last ? last.gradNorm.toPrecision(3) : '–'],
+    ['Samples per second', formatRate(progress.samplesPerSecond)],
+    ['Time left', progress.secondsLeft === null ? '–' : formatDuration(progress.secondsLeft)],
+    ['Memory', formatBytes(progress.memoryBytes)],
+    ['Saved', progress.savedStep === null ? 'not yet' : `at step ${progress.savedStep}`],
+  ];
+  return (
+    <dl className="facts run-facts">
+      {facts.map(([label, value]) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd className="number">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Curves() {
+  const steps = useFineTuneStore((state) => state.steps);
+  const validations = useFineTuneStore((state) => state.validations);
+  const curves = useMemo(() => {
+    const loss = [
+      {
+        label: 'training',
+        color: '--accent',
+        points: steps.map(({ step, loss: value }) => ({ step, value })),
+      },
+      {
+        label: 'validation',
+        color: '--warn',
+        sparse: true,
+        points: validations.map(({ step, loss: value }) => ({ step, value })),
+      },
+    ];
+    const l1 = [
+      {
+        label: 'current action',
+        color: '--stage-0',
+        sparse: true,
+        points: validations.map(({ step, currentL1: value }) => ({ step, value })),
+      },
+      {
+        label: 'next actions',
+        color: '--stage-3',
+        sparse: true,
+        points: validations.map(({ step, nextL1: value }) => ({ step, value })),
+      },
+    ];
+    return { loss, l1 };
+  }, [steps, validations]);
+  const hasL1 = validations.some(({ currentL1 }) => currentL1 !== null);
+  return (
+    <>
+      <div className="curves">
+        <CurvePlot title="Loss" curves={curves.loss} />
+        {hasL1 && <CurvePlot title="L1 on held-out episodes" curves={curves.l1} />}
+      </div>
+      {validations.length > 0 && (
+        <details>
+          <summary>Validations as a table</summary>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">step</th>
+                <th scope="col">loss</th>
+                <th scope="col">current action L1</th>
+                <th scope="col">next actions L1</th>
+              </tr>
+            </thead>
+            <tbody>
+              {validations.map(({ step, loss, currentL1, nextL1 }) => (
+                <tr key={step}>
+                  <th scope="row">{step}</th>
+                  <td>{loss.toFixed(4)}</td>
+                  <td>{currentL1?.toFixed(4) ?? '–'}</td>
+                  <td>{nextL1?.toFixed(4) ?? '–'}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </details>
+      )}
+    </>
+  );
+}
+
+/** Start, watch and steer a run. */
+export function RunSection() {
+  const progress = useFineTuneStore((state) => state.progress);
+  const failure = useFineTuneStore((state) => state.failure);
+  const open = useFineTuneStore(
+    ({ demonstrations }) => demonstrations.kind === 'open' && demonstrations.info.problems.length === 0,
+  );
+  if (!open && !progress) return failure && <FailureNotice failure={failure} title="That did not work" />;
+  return (
+    <section className="teach-part" aria-labelledby="run-title">
+      <h3 id="run-title">3. Train</h3>
+      {!isRunning(progress) && <EstimateView />}
+      <Buttons progress={progress} />
+      {failure && <FailureNotice failure={failure} title="That did not work" />}
+      {progress && (
+        <div className="run-view" data-phase={progress.phase}>
+          <p className="run-phase">
+            <strong role="status">{PHASES[progress.phase]}</strong>{' '}
+            <span className="aside">{progress.run}</span>
+          </p>
+          <progress max={progress.maxSteps} value={progress.step} aria-label="Steps done" />
+          <Numbers progress={progress} />
+          {progress.error && (
+            <FailureNotice
+              failure={toFailure(progress.error)}
+              title={progress.phase === 'failed' ? undefined : 'A checkpoint could not be saved'}
+            />
+          )}
+          <Curves />
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,184 @@
+import { useState } from 'react';
+import type { AdapterInfo, RunInfo } from '../../workers/contract-finetune.ts';
+import { formatBytes, formatCount } from '../format.ts';
+import { chosenFiles } from './dropped-files.ts';
+import {
+  chooseAdapter,
+  exportAdapter,
+  importAdapter,
+  loadedHash,
+  openRun,
+  removeRun,
+  resumeRun,
+} from './finetune-session.ts';
+import { isRunning, useFineTuneStore } from './finetune-store.ts';
+
+function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
+  const [asked, setAsked] = useState(false);
+  const other = info.packageHash !== loadedHash();
+  const finished = info.step >= info.maxSteps;
+  return (
+    <li className="stored-row">
+      <div>
+        <strong>{info.run}</strong>
+        <p className="aside">
+          {finished ? `done, ${info.step} steps` : `stopped at step ${info.step} of ${info.maxSteps}`} on{' '}
+          {info.demonstrations.name}; {formatBytes(info.byteLength)}
+          {other && '; of another policy'}
+        </p>
+      </div>
+      <div className="actions">
+        {!finished && (
+          <button
+            type="button"
+            className="button-primary"
+            disabled={busy || other}
+            onClick={() => void resumeRun(info.run)}
+          >
+            Resume
+          </button>
+        )}
+        <button type="button" disabled={busy || other} onClick={() => void openRun(info)}>
+          Use it
+        </button>
+        {asked ? (
+          <>
+            <button
+              type="button"
+              className="button-stop"
+              disabled={busy}
+              onClick={() => void removeRun(info)}
+            >
+              Delete for good
+            </button>
+            <button type="button" onClick={() => setAsked(false)}>
+              Keep
+            </button>
+          </>
+        ) : (
+          <button type="button" disabled={busy} onClick={() => setAsked(true)}>
+            Delete
+          </button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+/** Runs on this device; after a reload in the middle of one this is where it goes on. */
+export function RunsSection() {
+  const runs = useFineTuneStore((state) => state.runs);
+  const busy = useFineTuneStore((state) => isRunning(state.progress));
+  const unfinished = runs.filter(({ step, maxSteps }) => step < maxSteps);
+  if (runs.length === 0) return null;
+  return (
+    <section className="teach-part" aria-labelledby="runs-title">
+      <h3 id="runs-title">Runs on this device</h3>
+      {unfinished.length > 0 && !busy && (
+        <p className="section-hint">
+          {unfinished.length === 1 ? 'A run was' : `${unfinished.length} runs were`} interrupted. Nothing is
+          lost: it goes on from its last checkpoint, on the same curve.
+        </p>
+      )}
+      <ul className="stored">
+        {runs.map((info) => (
+          <RunRow key={info.run} info={info} busy={busy} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function ExportButtons({ adapter, busy }: { adapter: AdapterInfo; busy: boolean }) {
+  const [share, setShare] = useState<number | null>(null);
+  const save = (kind: 'checkpoint' | 'merged'): void => {
+    setShare(0);
+    void exportAdapter(adapter.id, kind, (done, total) => setShare(done / total)).finally(() =>
+      setShare(null),
+    );
+  };
+  return (
+    <div className="actions">
+      <button type="button" disabled={busy || share !== null} onClick={() => save('checkpoint')}>
+        {share === null ? 'Export checkpoint' : `Exporting, ${Math.floor(100 * share)} %`}
+      </button>
+      <button type="button" disabled={busy || share !== null} onClick={() => save('merged')}>
+        Export merged
+      </button>
+    </div>
+  );
+}
+
+/** What is laid over the policy: nothing, or one of the adapters trained or imported. */
+export function AdaptersSection() {
+  const adapters = useFineTuneStore((state) => state.adapters);
+  const active = useFineTuneStore((state) => state.active);
+  const busy = useFineTuneStore((state) => isRunning(state.progress));
+  return (
+    <section className="teach-part" aria-labelledby="adapters-title">
+      <h3 id="adapters-title">What predicts</h3>
+      {busy && <p className="section-hint">While a run goes on, what it has learned so far predicts.</p>}
+      <fieldset disabled={busy} className="adapters">
+        <legend className="visually-hidden">Adapter in use</legend>
+        <label className="adapter">
+          <input
+            type="radio"
+            name="adapter"
+            checked={active === null && !busy}
+            onChange={() => void chooseAdapter(null)}
+          />
+          <span>The policy as it was loaded</span>
+        </label>
+        {adapters.map((adapter) => (
+          <div key={adapter.id} className="stored-row">
+            <label className="adapter">
+              <input
+                type="radio"
+                name="adapter"
+                checked={active === adapter.id && !busy}
+                onChange={() => void chooseAdapter(adapter.id)}
+              />
+              <span>
+                {adapter.label}{' '}
+                <span className="unit">
+                  step {adapter.step}, {formatCount(adapter.trainable)} parameters
+                </span>
+              </span>
+            </label>
+            <ExportButtons adapter={adapter} busy={busy} />
+          </div>
+        ))}
+      </fieldset>
+      <div className="actions">
+        <label className="file-button">
+          Import a checkpoint zip
+          <input
+            type="file"
+            accept=".zip"
+            disabled={busy}
+            onChange={(event) => {
+              void importAdapter(chosenFiles(event.target.files));
+              event.target.value = '';
+            }}
+          />
+        </label>
+        <label className="file-button">
+          Import a checkpoint folder
+          <input
+            type="file"
+            {...{ webkitdirectory: '' }}
+            disabled={busy}
+            onChange={(event) => {
+              void importAdapter(chosenFiles(event.target.files));
+              event.target.value = '';
+            }}
+          />
+        </label>
+        <p className="aside">
+          The folder that openvla-oft’s finetune.py leaves: an export opens there, and one from there opens
+          here.
+        </p>
+      </div>
+    </section>
+  );
+}
