@@ -1,5 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
+import { serveDataset } from './demo-dataset.ts';
 import { expect, test } from './fixtures.ts';
 
 /** What axe-core finds that keeps people out, as `rule: element`. */
@@ -27,6 +28,46 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await expect(policyPage.table).toBeVisible();
     await page.getByText('About this policy').click();
     expect(await violations(page)).toEqual([]);
+  });
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`axe finds nothing serious while a policy is taught, ${colorScheme}`, async ({ policyPage, page }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await serveDataset(page, 'v21');
+    await policyPage.openAndLoad();
+    await page.getByLabel('or the address of one').fill('demo/v21/');
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    for (const part of ['Episodes', 'Statistics', 'More settings']) {
+      await page.locator('summary', { hasText: part }).click();
+    }
+    await expect(page.getByTestId('trainable')).toBeVisible();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(page.getByText('Validations as a table')).toBeVisible();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Stop and keep' }).click();
+    await expect(page.getByRole('radio', { name: /step \d+/ })).toBeChecked();
+    expect(await violations(page)).toEqual([]);
+  });
+}
+
+for (const width of [1440, 390]) {
+  test(`nothing of teaching is cut off at ${width} px`, async ({ policyPage, page }) => {
+    await page.setViewportSize({ width, height: 900 });
+    await serveDataset(page, 'v21');
+    await policyPage.openAndLoad();
+    await page.getByLabel('or the address of one').fill('demo/v21/');
+    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await page.getByTestId('trainable').waitFor();
+    for (const part of ['Episodes', 'Statistics', 'More settings']) {
+      await page.locator('summary', { hasText: part }).click();
+    }
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(page.getByText('Validations as a table')).toBeVisible();
+    await page.getByRole('button', { name: 'Stop and keep' }).click();
+    await expect(page.getByRole('radio', { name: /step \d+/ })).toBeChecked();
+    expect(await policyPage.overflow()).toBe(0);
   });
 }
 

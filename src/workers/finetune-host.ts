@@ -8,6 +8,7 @@ import {
   bytesPerParameter,
   checkpointBytes,
   STEP_BY_FORWARD,
+  whyNot,
 } from '../model/finetune/estimate.ts';
 import { LoadedAdapter } from '../model/finetune/loaded-adapter.ts';
 import {
@@ -172,7 +173,16 @@ export class FineTuneHost {
         forward === null
           ? null
           : forward * STEP_BY_FORWARD * options.batchSize * options.gradAccumulationSteps,
-      refusal: refusalFor({ opened, memory, room, onDisk, onGpu: loaded.runtime.device !== null, available }),
+      refusal:
+        misfit(opened) ??
+        whyNot({
+          memory,
+          memoryLimit: loaded.runtime.device
+            ? null
+            : Math.min(available ?? Infinity, WASM_HEAP + memory.parameters),
+          checkpointBytes: onDisk,
+          storageRoom: room,
+        }),
     };
   }
 
@@ -554,39 +564,9 @@ function trainingOptions(options: FineTuneOptions): TrainingOptions {
   return training;
 }
 
-interface Fit {
-  readonly opened: OpenedDemonstrations | null;
-  readonly memory: FineTuneEstimate['memory'];
-  readonly room: number | null;
-  readonly onDisk: number;
-  readonly onGpu: boolean;
-  readonly available: number | null;
-}
-
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
-
-function refusalFor(fit: Fit): FineTuneEstimate['refusal'] {
-  const { opened, memory, room, onDisk, onGpu, available } = fit;
+function misfit(opened: OpenedDemonstrations | null): FineTuneEstimate['refusal'] {
   const problem = opened?.info.problems[0];
-  if (problem) {
-    return {
-      message: `The demonstrations do not fit: ${problem.found}, needed ${problem.needed}.`,
-      hint: problem.hint,
-    };
-  }
-  const total = memory.parameters + memory.activations + memory.base;
-  const limit = onGpu ? null : Math.min(available ?? Infinity, WASM_HEAP + memory.parameters);
-  if (limit !== null && total > limit) {
-    return {
-      message: `Training needs about ${gigabytes(total)} of memory; there are about ${gigabytes(limit)}.`,
-      hint: 'Take a smaller batch or rank, or train the language model only.',
-    };
-  }
-  if (room !== null && onDisk > room) {
-    return {
-      message: `A checkpoint takes ${gigabytes(onDisk)}, and this device has room for ${gigabytes(room)}.`,
-      hint: 'Free disk space, delete runs you no longer need, or take a smaller rank.',
-    };
-  }
-  return null;
+  if (!problem) return null;
+  const { found, needed, hint } = problem;
+  return { message: `The demonstrations do not fit: ${found}, needed ${needed}.`, hint };
 }

@@ -84,6 +84,8 @@ async function losses(trainer: Trainer, steps: number): Promise<number[]> {
   return out;
 }
 
+const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
+
 describe('a trainer', () => {
   it.each(['libero-l1', 'libero-diffusion', 'discrete'])(
     'resumes to the same curve as an uninterrupted run, %s',
@@ -178,6 +180,26 @@ describe('a trainer', () => {
     expect((await other.checkpoint()).tensors).toEqual(before);
     other.dispose();
     await opened.policy.dispose();
+  });
+
+  it('trains head and projectors from scratch on a base that has none', async () => {
+    const base = await openCase('discrete');
+    const { profile } = (await openCase('libero-l1')).config;
+    const config = {
+      ...base.config,
+      head: 'l1' as const,
+      profile: { ...profile, images: base.config.profile.images },
+    };
+    const policy = await Policy.load(config, base.source, runtime);
+    const opened = { ...base, config, policy };
+    const parameters = await initialParameters(config, base.source, { lora: { r: 4 }, seed: 1 });
+    expect(parameters.trained.has('action_head.model.fc1.weight')).toBe(true);
+    expect(parameters.trained.has('proprio_projector.fc2.bias')).toBe(true);
+    const trainer = await trainerOf(opened, { maxSteps: 40, batchSize: 4 }, parameters);
+    const curve = await losses(trainer, 40);
+    expect(mean(curve.slice(-8))).toBeLessThan(0.8 * mean(curve.slice(0, 8)));
+    trainer.dispose();
+    await policy.dispose();
   });
 
   it('frees everything', async () => {

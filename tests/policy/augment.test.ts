@@ -8,7 +8,7 @@ import { loadFixture } from '../setup/fixture.ts';
 describe('image augmentation', () => {
   it.each([0, 1, 2, 3])('gives TensorFlow’s bytes, seed %i', async (seed) => {
     const golden = await openSafetensors(
-      bytesAccess(new Uint8Array(await loadFixture('tests/golden/augment/augment.safetensors'))),
+      bytesAccess(new Uint8Array(await loadFixture('tests/policy/fixtures/augment.safetensors'))),
     );
     const [height, width] = golden.entries.get(`${seed}/image`)!.shape as [number, number, number];
     const data = Uint8Array.from(await golden.readNumbers(`${seed}/image`));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint, type CheckpointFolder } from '../../src/model/weights/checkpoint.ts';
-import { mergeLora, peftPairs } from '../../src/model/weights/lora-merge.ts';
+import { mergeLora, peftPairs, unmergeLora } from '../../src/model/weights/lora-merge.ts';
 import { prismaticToHf } from '../../src/model/weights/prismatic-keys.ts';
 import { bytesAccess } from '../../src/model/weights/random-access.ts';
 import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
@@ -167,6 +167,15 @@ describe('mergeLora', () => {
     }
     const untouched = 'language_model.model.norm.weight';
     expect(await merged.readFloat32(untouched)).toBeNear(await base.readFloat32(untouched), 0);
+  });
+
+  it('is undone by unmergeLora, to rounding', async () => {
+    const { base, adapter, scaling } = await parts();
+    const pairs = peftPairs(adapter);
+    const again = unmergeLora(mergeLora(base, adapter, pairs, scaling), adapter, pairs, scaling);
+    for (const name of pairs.keys()) {
+      expect(await again.readFloat32(name)).toBeNear(await base.readFloat32(name), 1e-6, name);
+    }
   });
 
   it('gives the same by rows and by odd byte ranges', async () => {

@@ -37,3 +37,33 @@ export function activationBytes(config: PolicyConfig, batchSize: number, tokens:
   });
   return 4 * batchSize * (language + Math.max(...vision));
 }
+
+export interface Demand {
+  /** Bytes. */
+  readonly memory: { readonly parameters: number; readonly activations: number; readonly base: number };
+  /** Bytes the machine offers; null where it does not tell. */
+  readonly memoryLimit: number | null;
+  readonly checkpointBytes: number;
+  readonly storageRoom: number | null;
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** Why a run will not fit on this machine, in a plain sentence; null when it will. */
+export function whyNot(demand: Demand): { message: string; hint: string } | null {
+  const { memory, memoryLimit, checkpointBytes: onDisk, storageRoom } = demand;
+  const total = memory.parameters + memory.activations + memory.base;
+  if (memoryLimit !== null && total > memoryLimit) {
+    return {
+      message: `Training needs about ${gigabytes(total)} of memory; there are about ${gigabytes(memoryLimit)}.`,
+      hint: 'Take a smaller batch or rank, or train the language model only.',
+    };
+  }
+  if (storageRoom !== null && onDisk > storageRoom) {
+    return {
+      message: `A checkpoint takes ${gigabytes(onDisk)}, and this device has room for ${gigabytes(storageRoom)}.`,
+      hint: 'Free disk space, delete runs you no longer need, or take a smaller rank.',
+    };
+  }
+  return null;
+}

@@ -44,6 +44,19 @@ export function mergeLora(
   });
 }
 
+/**
+ * The weights as they were before `mergeLora` put this adapter in, to float32's rounding.
+ * @throws as `mergeLora`
+ */
+export function unmergeLora(
+  merged: TensorFile,
+  adapter: TensorFile,
+  pairs: ReadonlyMap<string, LoraPair>,
+  scaling: number,
+): TensorFile {
+  return mergeLora(merged, adapter, pairs, -scaling);
+}
+
 async function mergedRows(
   base: TensorFile,
   adapter: TensorFile,

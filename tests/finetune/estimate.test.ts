@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import {
+  activationBytes,
+  bytesPerParameter,
+  checkpointBytes,
+  whyNot,
+  type Demand,
+} from '../../src/model/finetune/estimate.ts';
+import { openCase } from '../setup/golden-policy.ts';
+
+const GB = 1e9;
+const FITS: Demand = {
+  memory: { parameters: GB, activations: GB, base: GB },
+  memoryLimit: 8 * GB,
+  checkpointBytes: GB,
+  storageRoom: 10 * GB,
+};
+
+describe('what a run asks of the machine', () => {
+  it('is no reason to refuse where it fits, or where the machine does not tell', () => {
+    expect(whyNot(FITS)).toBeNull();
+    expect(whyNot({ ...FITS, memoryLimit: null, storageRoom: null })).toBeNull();
+  });
+
+  it('is refused with the numbers and a way out', () => {
+    const memory = whyNot({ ...FITS, memoryLimit: 2 * GB })!;
+    expect(memory.message).toBe('Training needs about 3.0 GB of memory; there are about 2.0 GB.');
+    expect(memory.hint).toContain('smaller');
+    const disk = whyNot({ ...FITS, storageRoom: 0.5 * GB })!;
+    expect(disk.message).toBe('A checkpoint takes 1.0 GB, and this device has room for 0.5 GB.');
+    expect(disk.hint).toContain('Free disk space');
+  });
+
+  it('grows with batch and text, and counts AdamW’s state', async () => {
+    const { config } = await openCase('libero-l1');
+    const one = activationBytes(config, 1, 80);
+    expect(activationBytes(config, 4, 80)).toBe(4 * one);
+    expect(activationBytes(config, 1, 160)).toBeGreaterThan(one);
+    expect(bytesPerParameter(false)).toBe(16);
+    expect(checkpointBytes(100, 10)).toBe(1240);
+  });
+});
