@@ -55,7 +55,9 @@ async function root(area: string): Promise<FileSystemDirectoryHandle> {
       'Use a current browser, outside private mode.',
     );
   }
-  return (await navigator.storage.getDirectory()).getDirectoryHandle(area, { create: true });
+  const top = await navigator.storage.getDirectory();
+  // To create takes room, so that a full disk would refuse even what only reads.
+  return (await orNull(top.getDirectoryHandle(area))) ?? top.getDirectoryHandle(area, { create: true });
 }
 
 async function folder(
@@ -72,15 +74,18 @@ async function fileOf(area: string, pack: string, path: string): Promise<File | 
 }
 
 async function open(area: string, pack: string, path: string): Promise<FileSystemSyncAccessHandle> {
-  const handle = await (await folder(area, pack, true))!.getFileHandle(path, { create: true });
-  return handle.createSyncAccessHandle().catch((error: unknown) => {
+  try {
+    const handle = await (await folder(area, pack, true))!.getFileHandle(path, { create: true });
+    return await handle.createSyncAccessHandle();
+  } catch (error) {
     throw inUse(path, error);
-  });
+  }
 }
 
-/** An error of its own for a file that another worker has open; others stay as they are. */
+/** An error of its own for a full disk, which may already refuse to open, and for a file that another worker has open. */
 function inUse(path: string, error: unknown): unknown {
   if (!(error instanceof DOMException) || error.name === 'NotFoundError') return error;
+  if (error.name === 'QuotaExceededError') return storageFull(path, error);
   return new ModelError(
     'bad-file',
     `${path} is being written by another tab.`,
