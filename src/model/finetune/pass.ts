@@ -125,7 +125,7 @@ class Pass {
     const logits = this.#keep(await network.logits(states, this.#options.tape));
     await this.#options.trace?.('logits', logits);
     const loss = await crossEntropyLoss(runtime, logits, targets, this.#factor);
-    const best = argmaxRows(await runtime.read(logits), vocabulary);
+    const best = argmaxRows(runtime.view(logits) ?? (await runtime.read(logits)), vocabulary);
     const actionRows = best.filter((_, row) => row % (count + 1) < count);
     const decode = (of: readonly number[]) => decodeActionTokens(of, tokens.vocabulary, actionBins);
     return {

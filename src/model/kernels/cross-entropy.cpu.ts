@@ -26,7 +26,7 @@ export function crossEntropy(
     const start = row * columns;
     const target = targets[row]!;
     let highest = -Infinity;
-    for (let i = 0; i < columns; i++) highest = Math.max(highest, data[start + i]!);
+    for (let i = start; i < start + columns; i++) if (data[i]! > highest) highest = data[i]!;
     let sum = 0;
     for (let i = 0; i < columns; i++) {
       const power = Math.exp(data[start + i]! - highest);
