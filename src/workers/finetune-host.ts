@@ -436,9 +436,9 @@ export class FineTuneHost {
       return (performance.now() - start) / 1000;
     };
     await turn.run(async () => {
-      // The first compiles.
+      // The first compiles; of the others the fastest was disturbed least.
       await pass();
-      this.#forwardSeconds = await pass();
+      this.#forwardSeconds = Math.min(await pass(), await pass(), await pass());
     });
     return this.#forwardSeconds;
   }

@@ -2,7 +2,7 @@
 import { timeEmbedding } from '../kernels/time-embedding.ts';
 import { ddimSchedule } from '../kernels/ddim-schedule.ts';
 import type { Tape } from '../network/tape.ts';
-import { decodeActionTokens, encodeActionTokens } from '../policy/action-tokenizer.ts';
+import { argmaxRows, decodeActionTokens, encodeActionTokens } from '../policy/action-tokenizer.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tensor } from '../runtime/runtime.ts';
 import { addNoise, crossEntropyLoss, regressionLoss, type Loss } from './losses.ts';
@@ -211,12 +211,4 @@ class Pass {
     this.#own.push(tensor);
     return tensor;
   }
-}
-
-function argmaxRows(values: Float32Array, width: number): number[] {
-  return Array.from({ length: values.length / width }, (_, row) => {
-    let best = row * width;
-    for (let i = best + 1; i < (row + 1) * width; i++) if (values[i]! > values[best]!) best = i;
-    return best - row * width;
-  });
 }

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { randomFloats } from '../../../tests/setup/compare.ts';
 import { loadJson } from '../../../tests/setup/fixture.ts';
 import { describeGpu } from '../../../tests/setup/gpu.ts';
-import { floatsOf, numericGradient } from '../../../tests/setup/kernels.ts';
+import { floatsOf, numericGradient, withoutPrefix } from '../../../tests/setup/kernels.ts';
 import { loadModule, loadSafetensors } from '../../../tests/setup/safetensors.ts';
 import type { Matrix } from './dense.ts';
 import { gelu } from './gelu.ts';
 import { l1Loss } from './l1-loss.cpu.ts';
 import { mlp2Backward, mlpResNetBackward } from './mlp-backward.ts';
-import { cpuDense, gpuDense, mlpResNet, withoutPrefix, type DenseWeights } from './mlp.ts';
+import { cpuDense, gpuDense, mlpResNet, type DenseWeights } from './mlp.ts';
 import { mseLoss } from './mse-loss.cpu.ts';
 
 type Weights = Record<string, { shape: number[]; data: Float32Array }>;

@@ -4,16 +4,8 @@ import { describeGpu, withoutGpuErrors } from '../../../tests/setup/gpu.ts';
 import { loadModule, loadSafetensors } from '../../../tests/setup/safetensors.ts';
 import { readBuffer } from './gpu-run.ts';
 import type { Matrix } from './dense.ts';
-import {
-  cpuDense,
-  runOnGpu,
-  mlp2,
-  mlpResNet,
-  uploadWeights,
-  withoutPrefix,
-  type DenseBackend,
-  type DenseWeights,
-} from './mlp.ts';
+import { cpuDense, runOnGpu, mlp2, mlpResNet, type DenseBackend, type DenseWeights } from './mlp.ts';
+import { uploadWeights, withoutPrefix } from '../../../tests/setup/kernels.ts';
 import { uploadStorageBuffer } from './gpu-run.ts';
 
 interface Golden {

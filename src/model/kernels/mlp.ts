@@ -14,7 +14,7 @@ import type {
   LinearOptions,
   Matrix,
 } from './dense.ts';
-import { uploadStorageBuffer, GpuRun } from './gpu-run.ts';
+import { GpuRun } from './gpu-run.ts';
 import { layerNormBackward } from './layer-norm-backward.ts';
 import { layerNormBackward as layerNormBackwardCpu } from './layer-norm-backward.cpu.ts';
 import { layerNorm } from './layer-norm.ts';
@@ -109,34 +109,6 @@ export function mlpResNet<T>(backend: DenseBackend<T>, weights: DenseWeights<T>,
     hidden = dense(backend, weights, `${name}.1`, normed, { activation: 'relu', residual: hidden });
   }
   return dense(backend, weights, 'fc2', norm(backend, weights, 'layer_norm2', hidden));
-}
-
-/** The weights whose names start with `prefix` (such as `model.`), without it. */
-export function withoutPrefix<T>(weights: DenseWeights<T>, prefix: string): DenseWeights<T> {
-  const own = Object.entries(weights).filter(([name]) => name.startsWith(prefix));
-  return Object.fromEntries(own.map(([name, weight]) => [name.slice(prefix.length), weight]));
-}
-
-/** Weights on the GPU; `destroy` frees them. */
-export function uploadWeights(
-  device: GPUDevice,
-  weights: DenseWeights<Float32Array>,
-): { weights: DenseWeights<GPUBuffer>; destroy: () => void } {
-  const buffers: GPUBuffer[] = [];
-  const destroy = (): void => {
-    for (const buffer of buffers) buffer.destroy();
-  };
-  try {
-    const uploaded = Object.entries(weights).map(([name, { shape, data }]) => {
-      const buffer = uploadStorageBuffer(device, data, name);
-      buffers.push(buffer);
-      return [name, { shape, data: buffer }] as const;
-    });
-    return { weights: Object.fromEntries(uploaded), destroy };
-  } catch (error) {
-    destroy();
-    throw error;
-  }
 }
 
 /**

@@ -22,3 +22,12 @@ export function encodeActionTokens(actions: ArrayLike<number>, vocabulary: numbe
     return vocabulary - edge.filter((e) => e <= clipped).length;
   });
 }
+
+/** The likeliest token of each row of logits [rows · width]; of equal ones the first. */
+export function argmaxRows(logits: Float32Array, width: number): number[] {
+  return Array.from({ length: logits.length / width }, (_, row) => {
+    let best = row * width;
+    for (let i = best + 1; i < (row + 1) * width; i++) if (logits[i]! > logits[best]!) best = i;
+    return best - row * width;
+  });
+}

@@ -7,7 +7,7 @@ import { Network, type Partition } from '../network/network.ts';
 import { TokenEmbedding } from '../network/token-embedding.ts';
 import { withMemoryCheck } from '../runtime/memory-check.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
-import { decodeActionTokens } from './action-tokenizer.ts';
+import { argmaxRows, decodeActionTokens } from './action-tokenizer.ts';
 import type { PolicyConfig } from './config.ts';
 import { denoise } from './diffusion.ts';
 import { actionRows, layoutSequence, type Sequence } from './sequence.ts';
@@ -354,12 +354,4 @@ function rowsOf(flat: ArrayLike<number>, width: number): number[][] {
   return Array.from({ length: flat.length / width }, (_, row) =>
     Array.from({ length: width }, (__, i) => flat[row * width + i]!),
   );
-}
-
-function argmaxRows(values: Float32Array, width: number): number[] {
-  return Array.from({ length: values.length / width }, (_, row) => {
-    let best = 0;
-    for (let i = 1; i < width; i++) if (values[row * width + i]! > values[row * width + best]!) best = i;
-    return best;
-  });
 }
