@@ -5,16 +5,20 @@ import type { Page } from '@playwright/test';
 
 const FIXTURES = 'tests/episodes/fixtures';
 
-/** Serves a fixture below `/demo/<name>/`, with range requests; `alter` changes its meta/info.json. */
+/**
+ * Serves a fixture below `/demo/<name>/`, with range requests; `alter` changes its meta/info.json, `video` takes the place of every
+ * video.
+ */
 export async function serveDataset(
   page: Page,
   name: string,
-  alter?: (info: string) => string,
+  { alter, video }: { alter?: (info: string) => string; video?: string } = {},
 ): Promise<void> {
   await page.route(`**/demo/${name}/**`, async (route) => {
     const request = route.request();
     const path = decodeURIComponent(new URL(request.url()).pathname).split(`/demo/${name}/`)[1]!;
-    const file = await readFile(join(FIXTURES, name, path)).catch(() => null);
+    const from = video && path.endsWith('.mp4') ? video : join(name, path);
+    const file = await readFile(join(FIXTURES, from)).catch(() => null);
     const body = file && alter && path === 'meta/info.json' ? Buffer.from(alter(file.toString())) : file;
     if (!body) {
       await route.fulfill({ status: 404 });

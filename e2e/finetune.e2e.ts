@@ -167,7 +167,10 @@ test('demonstrations that do not fit, and what is none, are refused with the rea
   policyPage,
   page,
 }) => {
-  await serveDataset(page, 'v21', (info) => info.replace('"fps": 20', '"fps": 5'));
+  await serveDataset(page, 'v21', {
+    alter: (info) => info.replace('"fps": 20', '"fps": 5'),
+    video: 'mpeg4.mp4',
+  });
   await policyPage.openAndLoad();
   await openUrl(page, 'nothing');
   await expect(teach(page).getByRole('alert')).toContainText('no meta/info.json');
@@ -177,6 +180,8 @@ test('demonstrations that do not fit, and what is none, are refused with the rea
   await expect(teach(page).getByRole('alert')).toContainText('x.zip is no zip');
   await openUrl(page, 'v21');
   await expect(teach(page).getByRole('alert')).toContainText('Found 5 Hz; needed 20 Hz.');
+  await expect(teach(page).getByRole('alert')).toContainText('which this browser cannot decode');
+  await expect(teach(page).getByRole('alert')).toContainText('Re-encode the videos');
   await expect(page.getByRole('button', { name: 'Start training' })).toHaveCount(0);
 });
 

@@ -8,7 +8,12 @@ import { ModelError } from '../model/errors.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
-import type { DemonstrationsInfo, DemonstrationsSource, DimensionStatistics } from './contract-finetune.ts';
+import type {
+  DemonstrationsInfo,
+  DemonstrationsSource,
+  DimensionStatistics,
+  FitNote,
+} from './contract-finetune.ts';
 
 export interface OpenedDemonstrations {
   readonly dataset: Dataset;
@@ -37,6 +42,7 @@ export async function openDemonstrations(
       { ...profile, controlHz: profile.controlHz },
       { min: statistics.action.min, max: statistics.action.max },
     );
+    const problems = [...fit.problems, ...(await undecodable(dataset, fit.cameras))];
     const { chunkSize } = profile;
     const info: DemonstrationsInfo = {
       name: dataset.name,
@@ -48,7 +54,7 @@ export async function openDemonstrations(
       samples: dataset.episodes.reduce((sum, { length }) => sum + Math.max(0, length - chunkSize + 1), 0),
       action: dimensions(dataset.actionNames, statistics.action),
       state: dataset.stateNames && dimensions(dataset.stateNames, statistics.proprio),
-      problems: fit.problems,
+      problems,
       warnings: fit.warnings,
       fingerprint: await fingerprint(dataset, statistics),
     };
@@ -91,6 +97,30 @@ async function openDataset(source: FileSource): Promise<Dataset> {
     `${source.name} is no LeRobot dataset: it has no meta/info.json.`,
     'Give the dataset’s top folder, the one that holds meta, data and videos.',
   );
+}
+
+/** Cameras whose first frame this browser cannot decode: better known now than when training reaches it. */
+async function undecodable(dataset: Dataset, cameras: readonly string[]): Promise<FitNote[]> {
+  const [first] = dataset.episodes;
+  if (!first) return [];
+  const episode = await dataset.open(first.index);
+  const notes: FitNote[] = [];
+  for (const camera of new Set(cameras.filter((name) => name !== ''))) {
+    try {
+      await episode.frame(camera, 0);
+    } catch (error) {
+      if (!(error instanceof ModelError) || error.code !== 'unsupported') throw error;
+      const needed = `frames of "${camera}" that can be decoded`;
+      notes.push({
+        id: `codec ${camera}`,
+        found: error.message.replace(/\.$/, ''),
+        needed,
+        hint: error.hint,
+      });
+    }
+  }
+  episode.close();
+  return notes;
 }
 
 /** A gripper that the policy passes through unchanged stays so. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
 import { memorySource } from '../../src/episodes/file-source.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
+import { loadFixture } from '../setup/fixture.ts';
 import { fixtureFiles, fixtureSource, FIXTURES } from './fixture-source.ts';
 
 const CAMERAS = ['observation.images.front', 'observation.images.wrist'];
@@ -73,6 +74,15 @@ describe('a damaged video', () => {
     files.delete(path);
     const other = await (await openLeRobot(memorySource('x', files))).open(0);
     await expect(other.frame(CAMERAS[0]!, 0)).rejects.toThrow(path);
+  });
+
+  it('is refused with its codec where this browser cannot decode it', async () => {
+    const files = await fixtureFiles('v21');
+    files.set(path, new Uint8Array(await loadFixture('tests/episodes/fixtures/mpeg4.mp4')));
+    const episode = await (await openLeRobot(memorySource('x', files))).open(0);
+    const error = await episode.frame(CAMERAS[0]!, 0).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'unsupported' });
+    expect((error as Error & { hint: string }).hint).toContain('H.264');
   });
 
   it('says where it ends when it is shorter than the table', async () => {
