@@ -104,6 +104,24 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   expect(furthest(await predictStill(policyPage), trained)).toBeLessThanOrEqual(1e-6);
 });
 
+test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page }) => {
+  test.slow(); // In software it is slow.
+  await serveDataset(page, 'v21');
+  const losses: number[] = [];
+  for (const backend of ['webgpu', 'wasm']) {
+    await policyPage.open(`?backend=${backend}`);
+    if (backend === 'webgpu') await policyPage.loadButton.click();
+    await policyPage.ready();
+    await openUrl(page, 'v21');
+    await chooseSmallRun(page, `on ${backend}`, 3);
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 180_000 });
+    losses.push((await shownLoss(page)).last);
+  }
+  // Two AdamW steps apart; the plot's text has four digits.
+  expect(Math.abs(losses[0]! - losses[1]!)).toBeLessThanOrEqual(2e-4);
+});
+
 test('a run can be stopped and used; deleting it asks first', async ({ policyPage, page }) => {
   await policyPage.openAndLoad();
   await teach(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('v30'));
