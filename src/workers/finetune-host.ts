@@ -7,7 +7,9 @@ import {
   activationBytes,
   bytesPerParameter,
   checkpointBytes,
-  STEP_BY_FORWARD,
+  forwardTime,
+  stepSeconds,
+  type ForwardTime,
   whyNot,
 } from '../model/finetune/estimate.ts';
 import { LoadedAdapter } from '../model/finetune/loaded-adapter.ts';
@@ -96,7 +98,7 @@ export class FineTuneHost {
   #running: Running | null = null;
   readonly #adapters = new Map<string, KnownAdapter>();
   #active: { id: string; adapter: LoadedAdapter } | null = null;
-  #forwardSeconds: number | null = null;
+  #forwardTime: ForwardTime | null = null;
 
   constructor(loaded: () => TrainablePolicy) {
     this.#loaded = loaded;
@@ -109,7 +111,7 @@ export class FineTuneHost {
     this.#adapters.clear();
     this.#active?.adapter.dispose();
     this.#active = null;
-    this.#forwardSeconds = null;
+    this.#forwardTime = null;
     await this.closeDemonstrations();
   }
 
@@ -169,10 +171,7 @@ export class FineTuneHost {
       memory,
       available,
       checkpointBytes: onDisk,
-      secondsPerStep:
-        forward === null
-          ? null
-          : forward * STEP_BY_FORWARD * options.batchSize * options.gradAccumulationSteps,
+      secondsPerStep: forward && stepSeconds(forward, options.batchSize, options.gradAccumulationSteps),
       refusal:
         misfit(opened) ??
         whyNot({
@@ -419,28 +418,30 @@ export class FineTuneHost {
     return { train: of(split.train), validation: split.validation.length > 0 ? of(split.validation) : null };
   }
 
-  /** Seconds of one sample's forward pass, measured once per policy; null where there is no sample to take. */
-  async #timeForward(opened: OpenedDemonstrations, options: FineTuneOptions): Promise<number | null> {
-    if (this.#forwardSeconds !== null || opened.info.problems.length > 0) return this.#forwardSeconds;
+  /** A forward pass timed once per policy with one and with two samples; null where there is no sample to take. */
+  async #timeForward(opened: OpenedDemonstrations, options: FineTuneOptions): Promise<ForwardTime | null> {
+    if (this.#forwardTime || opened.info.problems.length > 0) return this.#forwardTime;
     const { policy, turn, runtime } = this.#loaded();
     const { train } = this.#sources(opened, options);
     if (train.count === 0) return null;
     const sample = await train.sample(0, null);
     await train.close();
-    const size = policy.config.profile.chunkSize * policy.config.profile.actions.length;
-    const diffusion = [{ noise: new Float32Array(size), timestep: 0 }];
-    const pass = async () => {
+    const { profile, head } = policy.config;
+    const draw = { noise: new Float32Array(profile.chunkSize * profile.actions.length), timestep: 0 };
+    const pass = async (count: number) => {
+      const samples = Array.from({ length: count }, () => sample);
       const start = performance.now();
-      await runPass(policy, [sample], policy.config.head === 'diffusion' ? { diffusion } : {});
+      await runPass(policy, samples, head === 'diffusion' ? { diffusion: samples.map(() => draw) } : {});
       await runtime.device?.queue.onSubmittedWorkDone();
       return (performance.now() - start) / 1000;
     };
-    await turn.run(async () => {
-      // The first compiles; of the others the fastest was disturbed least.
-      await pass();
-      this.#forwardSeconds = Math.min(await pass(), await pass(), await pass());
-    });
-    return this.#forwardSeconds;
+    // The first compiles; of the others the fastest was disturbed least.
+    const fastest = async (count: number) => {
+      await pass(count);
+      return Math.min(await pass(count), await pass(count));
+    };
+    this.#forwardTime = await turn.run(async () => forwardTime(await fastest(1), await fastest(2)));
+    return this.#forwardTime;
   }
 }
 

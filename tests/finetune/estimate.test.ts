@@ -3,6 +3,8 @@ import {
   activationBytes,
   bytesPerParameter,
   checkpointBytes,
+  forwardTime,
+  stepSeconds,
   whyNot,
   type Demand,
 } from '../../src/model/finetune/estimate.ts';
@@ -29,6 +31,15 @@ describe('what a run asks of the machine', () => {
     const disk = whyNot({ ...FITS, storageRoom: 0.5 * GB })!;
     expect(disk.message).toBe('A checkpoint takes 1.0 GB, and this device has room for 0.5 GB.');
     expect(disk.hint).toContain('Free disk space');
+  });
+
+  it('takes its time from passes of one and two samples', () => {
+    const time = forwardTime(0.03, 0.04);
+    expect(time.perSample).toBeCloseTo(0.01);
+    expect(stepSeconds(time, 4, 2)).toBeCloseTo(3 * 2 * (0.02 + 0.04));
+    // A disturbed measurement gives no nonsense.
+    expect(forwardTime(0.05, 0.03)).toEqual({ fixed: 0.05, perSample: 0 });
+    expect(forwardTime(0.02, 0.2)).toEqual({ fixed: 0, perSample: 0.02 });
   });
 
   it('grows with batch and text, and counts AdamW’s state', async () => {
