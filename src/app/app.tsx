@@ -14,8 +14,8 @@ export function App() {
       </main>
       <footer className="foot">
         <p>
-          Nothing is sent anywhere: camera frames, instructions and predictions stay on this device. Only the
-          policy’s own files are fetched.
+          Nothing is sent anywhere: camera frames, demonstrations, instructions and predictions stay on this
+          device. Only the policy’s own files are fetched, and datasets whose address you give.
         </p>
       </footer>
     </>
