@@ -96,6 +96,8 @@ export class FineTuneHost {
   readonly #loaded: () => TrainablePolicy;
   #demonstrations: OpenedDemonstrations | null = null;
   #running: Running | null = null;
+  /** A run is being prepared. */
+  #starting = false;
   readonly #adapters = new Map<string, KnownAdapter>();
   #active: { id: string; adapter: LoadedAdapter } | null = null;
   #forwardTime: ForwardTime | null = null;
@@ -191,7 +193,20 @@ export class FineTuneHost {
     resume: boolean,
     onEvent: (event: FineTuneEvent) => void,
   ): Promise<FineTuneProgress> {
-    if (this.#running) throw busy();
+    if (this.#running || this.#starting) throw busy();
+    this.#starting = true;
+    try {
+      return await this.#fineTune(options, resume, onEvent);
+    } finally {
+      this.#starting = false;
+    }
+  }
+
+  async #fineTune(
+    options: FineTuneOptions,
+    resume: boolean,
+    onEvent: (event: FineTuneEvent) => void,
+  ): Promise<FineTuneProgress> {
     const loaded = this.#loaded();
     const opened = this.#demonstrations;
     if (!opened) {
@@ -230,6 +245,7 @@ export class FineTuneHost {
     const ended = deferred();
     const running: Running = { trainer, stop: new AbortController(), ended: ended.promise, gate: null };
     this.#running = running;
+    let whole = false;
     try {
       if (checkpoint) {
         trainer.restore(checkpoint);
@@ -245,6 +261,7 @@ export class FineTuneHost {
         gate: () => running.gate?.promise ?? null,
         exclusively: (task) => turn.run(task),
       });
+      whole = true;
       progress.phase(end);
       return progress.current;
     } catch (error) {
@@ -252,7 +269,8 @@ export class FineTuneHost {
       throw error;
     } finally {
       await turn.run(async () => {
-        const trained = await trainer.trained().catch(() => null);
+        // After a failure the parameters may be half a step, or not numbers at all; the checkpoints are whole.
+        const trained = whole ? await trainer.trained() : null;
         trainer.dispose();
         this.#running = null;
         if (trained && trained.step > 0) this.#activate(this.#remember(trained, options.run));
