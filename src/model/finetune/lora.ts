@@ -2,7 +2,7 @@
 import { ModelError } from '../errors.ts';
 import type { Shape } from '../graph/types.ts';
 import { isModuleWeight } from '../network/loaded-weights.ts';
-import type { Random } from '../policy/random.ts';
+import type { Random } from '../random.ts';
 import type { LoraConfig } from './trained.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** The modules that are trained from scratch: their shapes, and how torch initialises them. */
 import type { Shape } from '../graph/types.ts';
 import type { PolicyConfig } from '../policy/config.ts';
-import type { Random } from '../policy/random.ts';
+import type { Random } from '../random.ts';
 import type { HostTensor } from './trained.ts';
 
 /** Residual blocks of MLPResNet, fixed in action_heads.py. */

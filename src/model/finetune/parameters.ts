@@ -5,7 +5,7 @@ import type { Shape } from '../graph/types.ts';
 import { isBound, isModuleWeight, type WeightSource } from '../network/loaded-weights.ts';
 import { loraNames } from '../network/scope.ts';
 import type { PolicyConfig } from '../policy/config.ts';
-import { Random } from '../policy/random.ts';
+import { Random } from '../random.ts';
 import { decodeFloat32 } from '../weights/encoding.ts';
 import type { Checkpoint } from './checkpoints.ts';
 import { initialLoraA, resolveLora, type LoraModule, type LoraOptions } from './lora.ts';

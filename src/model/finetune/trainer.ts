@@ -4,7 +4,7 @@ import { ModelError } from '../errors.ts';
 import { sizeOf, type Shape } from '../graph/types.ts';
 import { Tape } from '../network/tape.ts';
 import type { Policy } from '../policy/policy.ts';
-import { Random } from '../policy/random.ts';
+import { Random } from '../random.ts';
 import type { Tensor } from '../runtime/runtime.ts';
 import { ADAMW, type AdamWOptions } from './arena.ts';
 import type { Checkpoint } from './checkpoints.ts';

@@ -1,0 +1,108 @@
+/** Where things lie at the start of an episode: a function of the goal and a seed. */
+import { ModelError } from '../model/errors.ts';
+import type { Random } from '../model/random.ts';
+import type { Goal } from './goal.ts';
+import { OBJECTS, type ObjectName } from './objects.ts';
+
+export interface Placed {
+  readonly name: ObjectName;
+  /** x, y of its middle on the table, metres. */
+  readonly position: readonly [number, number];
+  /** About the vertical, radians. */
+  readonly yaw: number;
+}
+
+export interface Layout {
+  readonly objects: readonly Placed[];
+  /** Tool centre point, metres. */
+  readonly gripper: readonly [number, number, number];
+}
+
+/** Middles of objects lie in here, metres. */
+const AREA = { x: 0.12, y: 0.16 } as const;
+/** Least room between the edges of two objects: a finger fits in. */
+const GAP = 0.025;
+/** Room beside a pushed block and behind it. */
+const LANE = 0.012;
+const RUN_UP = 0.07;
+/** Where something put behind the plate belongs, relative to the plate. */
+export const BEHIND: readonly [number, number] = [-0.1, 0];
+/** A block counts as pushed beyond this line on either side, metres. */
+export const PUSH_LINE = 0.145;
+
+const TRAINED_BLOCKS: readonly ObjectName[] = ['red block', 'green block', 'blue block', 'yellow block'];
+/** Blocks (or what is picked up in their stead) on a table. */
+const MOVABLES = 3;
+const CONTAINER_CHANCE = 0.6;
+
+/** @throws ModelError `bad-input` if the objects do not fit, which no goal of ours leads to */
+export function layoutFor(goal: Goal, random: Random): Layout {
+  for (let attempt = 0; attempt < 2000; attempt++) {
+    const objects = placed(objectsFor(goal, random), random);
+    if (!objects || !suits(goal, objects)) continue;
+    return {
+      objects,
+      gripper: [between(random, -0.1, 0.1), between(random, -0.14, 0.14), between(random, 0.1, 0.2)],
+    };
+  }
+  throw new ModelError('bad-input', 'The objects of this task do not fit on the table.', 'Use fewer objects.');
+}
+
+function objectsFor(goal: Goal, random: Random): ObjectName[] {
+  const names = new Set<ObjectName>([goal.target, ...('destination' in goal ? [goal.destination] : [])]);
+  const movable = () => [...names].filter((name) => OBJECTS[name].width !== null).length;
+  while (movable() < MOVABLES) names.add(TRAINED_BLOCKS[random.integer(TRAINED_BLOCKS.length)]!);
+  for (const name of ['plate', 'bowl'] as const) if (random.uniform() < CONTAINER_CHANCE) names.add(name);
+  // The largest first, as they are the hardest to place.
+  return [...names].toSorted((a, b) => OBJECTS[b].radius - OBJECTS[a].radius);
+}
+
+function placed(names: readonly ObjectName[], random: Random): Placed[] | null {
+  const objects: Placed[] = [];
+  for (const name of names) {
+    const free = Array.from({ length: 20 }, (): Placed => ({
+      name,
+      position: [between(random, -AREA.x, AREA.x), between(random, -AREA.y, AREA.y)],
+      yaw: OBJECTS[name].width === null ? 0 : between(random, -0.25, 0.25),
+    })).find((candidate) =>
+      objects.every((other) => distance(candidate, other) >= OBJECTS[name].radius + OBJECTS[other.name].radius + GAP),
+    );
+    if (!free) return null;
+    objects.push(free);
+  }
+  return objects;
+}
+
+/** Whether the goal can be reached from here, and is not reached yet. */
+function suits(goal: Goal, objects: readonly Placed[]): boolean {
+  const target = objects.find(({ name }) => name === goal.target)!;
+  const others = objects.filter((object) => object !== target);
+  if (goal.kind === 'push') {
+    const side = goal.side === 'left' ? -1 : 1;
+    if (side * target.position[1] > 0.06) return false;
+    return others.every(({ name, position: [x, y] }) => {
+      const { radius } = OBJECTS[name];
+      const across = Math.abs(x - target.position[0]);
+      const along = side * (y - target.position[1]);
+      return across > radius + OBJECTS[target.name].radius + LANE || along < -(RUN_UP + radius);
+    });
+  }
+  if (goal.kind === 'place' && goal.relation === 'behind') {
+    const plate = objects.find(({ name }) => name === goal.destination)!;
+    const spot = [plate.position[0] + BEHIND[0], plate.position[1] + BEHIND[1]] as const;
+    if (spot[0] < -AREA.x - 0.02) return false;
+    return objects.every(
+      ({ name, position: [x, y] }) =>
+        name === plate.name || Math.hypot(x - spot[0], y - spot[1]) > OBJECTS[name].radius + 0.028 + GAP,
+    );
+  }
+  return true;
+}
+
+function distance(a: Placed, b: Placed): number {
+  return Math.hypot(a.position[0] - b.position[0], a.position[1] - b.position[1]);
+}
+
+function between(random: Random, low: number, high: number): number {
+  return low + (high - low) * random.uniform();
+}

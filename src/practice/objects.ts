@@ -1,0 +1,118 @@
+/**
+ * What can lie on the table, as shapes: the physics (`mjcf.ts`) and the drawing (`view.ts`) are made from the same list.
+ * Lengths are metres, masses kilograms, colours sRGB.
+ */
+export type Vector = readonly [number, number, number];
+
+export interface Geom {
+  readonly type: 'box' | 'cylinder';
+  /** Half lengths of a box; radius and half length of a cylinder. */
+  readonly size: readonly number[];
+  /** Relative to the body. */
+  readonly position: Vector;
+  /** About the vertical, radians. */
+  readonly yaw?: number;
+  readonly color: number;
+}
+
+export interface ObjectKind {
+  readonly geoms: readonly Geom[];
+  readonly mass: number;
+  /** Height of the body's origin when it stands on the table. */
+  readonly restHeight: number;
+  /** Of the circle that it covers on the table. */
+  readonly radius: number;
+  /** What the gripper closes on; null where it cannot be picked up. */
+  readonly width: number | null;
+}
+
+/** Half the edge of a block. */
+export const BLOCK = 0.02;
+export const PLATE = { radius: 0.055, halfHeight: 0.005 } as const;
+export const BOWL = { radius: 0.05, base: 0.004, wall: 0.004, halfHeight: 0.014, sides: 10 } as const;
+const CAN = { radius: 0.018, halfHeight: 0.026 } as const;
+
+const COLORS = {
+  red: 0xd8362c,
+  green: 0x2f9e44,
+  blue: 0x2b5fd9,
+  yellow: 0xf2c218,
+  purple: 0x8e3fc4,
+} as const;
+
+function block(color: number): ObjectKind {
+  return {
+    geoms: [{ type: 'box', size: [BLOCK, BLOCK, BLOCK], position: [0, 0, 0], color }],
+    mass: 0.05,
+    restHeight: BLOCK,
+    radius: BLOCK * Math.SQRT2,
+    width: 2 * BLOCK,
+  };
+}
+
+function plate(): ObjectKind {
+  const { radius, halfHeight } = PLATE;
+  return {
+    geoms: [
+      { type: 'cylinder', size: [radius, halfHeight], position: [0, 0, 0], color: 0xf4f1ea },
+      // A rim to be seen, as high as the plate: it changes nothing for the physics.
+    ],
+    mass: 0.4,
+    restHeight: halfHeight,
+    radius,
+    width: null,
+  };
+}
+
+function bowl(): ObjectKind {
+  const { radius, base, wall, halfHeight, sides } = BOWL;
+  const color = 0x3f7f86;
+  const walls = Array.from({ length: sides }, (_, i): Geom => {
+    const angle = (2 * Math.PI * i) / sides;
+    const half = (radius + wall) * Math.tan(Math.PI / sides);
+    return {
+      type: 'box',
+      size: [wall, half, halfHeight],
+      position: [radius * Math.cos(angle), radius * Math.sin(angle), halfHeight],
+      yaw: angle,
+      color,
+    };
+  });
+  return {
+    geoms: [{ type: 'cylinder', size: [radius, base], position: [0, 0, base], color: 0x2f646a }, ...walls],
+    mass: 0.4,
+    restHeight: 0,
+    radius: radius + wall,
+    width: null,
+  };
+}
+
+function can(): ObjectKind {
+  const { radius, halfHeight } = CAN;
+  return {
+    geoms: [
+      { type: 'cylinder', size: [radius, halfHeight], position: [0, 0, 0], color: 0xf07f13 },
+      { type: 'cylinder', size: [radius * 0.8, 0.001], position: [0, 0, halfHeight], color: 0xc9ced3 },
+    ],
+    mass: 0.05,
+    restHeight: halfHeight,
+    radius,
+    width: 2 * radius,
+  };
+}
+
+/** By the name that instructions use. */
+export const OBJECTS = {
+  'red block': block(COLORS.red),
+  'green block': block(COLORS.green),
+  'blue block': block(COLORS.blue),
+  'yellow block': block(COLORS.yellow),
+  'purple block': block(COLORS.purple),
+  can: can(),
+  plate: plate(),
+  bowl: bowl(),
+} as const satisfies Record<string, ObjectKind>;
+
+export type ObjectName = keyof typeof OBJECTS;
+
+export const OBJECT_NAMES = Object.keys(OBJECTS) as ObjectName[];

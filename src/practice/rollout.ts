@@ -1,0 +1,71 @@
+/** Runs of the scripted expert: what demonstrations and pretraining data are made of. */
+import type { Random } from '../model/random.ts';
+import { expertAction } from './expert.ts';
+import { achieved, type Goal } from './goal.ts';
+import type { PracticeTable } from './table.ts';
+
+/** Disturbances while recording, so that recoveries are in the data. Each episode draws its own. */
+export class ActionNoise {
+  readonly #random: Random;
+  readonly #sigma: number;
+  readonly #flips: number;
+  #burst: { left: number; direction: readonly number[] } = { left: 0, direction: [0, 0, 0] };
+  #flipped = 0;
+
+  /** @param most standard deviation of the noisiest episode, as a share of the largest step */
+  constructor(random: Random, most = 0.5) {
+    this.#random = random;
+    this.#sigma = most * random.uniform();
+    this.#flips = 0.03 * random.uniform();
+  }
+
+  /** What is executed where the expert says `action`. */
+  disturb(action: readonly number[]): number[] {
+    const random = this.#random;
+    if (this.#burst.left > 0) this.#burst = { ...this.#burst, left: this.#burst.left - 1 };
+    else if (random.uniform() < 0.03) {
+      this.#burst = {
+        left: 2 + random.integer(5),
+        direction: [random.gaussian(), random.gaussian(), random.gaussian()],
+      };
+    }
+    if (this.#flipped > 0) this.#flipped--;
+    else if (random.uniform() < this.#flips) this.#flipped = 1 + random.integer(3);
+    const pushed = this.#burst.left > 0;
+    return action.map((value, i) => {
+      if (i === 6) return this.#flipped > 0 ? 1 - value : value;
+      if (i > 2) return value;
+      const blow = pushed ? this.#burst.direction[i]! : 0;
+      return Math.min(1, Math.max(-1, value + this.#sigma * random.gaussian() + blow));
+    });
+  }
+}
+
+/** The expert's next `length` actions from here, row after row [length · 7]; the table is left as it was. */
+export function expertChunk(table: PracticeTable, goal: Goal, length: number): Float32Array {
+  const before = table.snapshot();
+  const chunk = new Float32Array(length * 7);
+  for (let step = 0; step < length; step++) {
+    const action = expertAction(table, goal);
+    chunk.set(action, step * 7);
+    if (step < length - 1) table.step(action);
+  }
+  table.restore(before);
+  return chunk;
+}
+
+/** Counts how long a goal has held: an episode succeeds when it does for two actions in a row. */
+export class SuccessJudge {
+  readonly #goal: Goal;
+  #held = 0;
+
+  constructor(goal: Goal) {
+    this.#goal = goal;
+  }
+
+  /** To be asked once after every action. */
+  after(table: PracticeTable): boolean {
+    this.#held = achieved(table, this.#goal) ? this.#held + 1 : 0;
+    return this.#held >= 2;
+  }
+}

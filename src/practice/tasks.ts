@@ -1,0 +1,179 @@
+/** The tasks of the practice table: goals, their phrasings, and which ones pretraining never sees. */
+import { ModelError } from '../model/errors.ts';
+import { Random } from '../model/random.ts';
+import type { Goal } from './goal.ts';
+import { layoutFor, type Layout } from './layout.ts';
+import type { ObjectName } from './objects.ts';
+
+export interface Task {
+  readonly name: string;
+  readonly about: string;
+  /** Not in the data that the shipped policy was trained on. */
+  readonly heldOut: boolean;
+  readonly goals: readonly Goal[];
+  /** Instructions that ask for the goal, the plainest first. */
+  readonly phrasings: (goal: Goal) => readonly string[];
+}
+
+/** One episode to be: everything follows from task and seed. */
+export interface Assignment {
+  readonly task: Task;
+  readonly goal: Goal;
+  readonly instruction: string;
+  readonly layout: Layout;
+  readonly seed: number;
+}
+
+const BLOCKS: readonly ObjectName[] = ['red block', 'green block', 'blue block', 'yellow block'];
+
+const place = (
+  target: ObjectName,
+  relation: Extract<Goal, { kind: 'place' }>['relation'],
+  destination: ObjectName,
+): Goal => ({ kind: 'place', target, relation, destination });
+
+const onPlate = ({ target }: Goal) => [
+  `put the ${target} on the plate`,
+  `place the ${target} onto the plate`,
+  `set the ${target} on the plate`,
+];
+const lift = ({ target }: Goal) => [`lift the ${target}`, `pick up the ${target}`, `raise the ${target}`];
+
+export const TASKS: readonly Task[] = [
+  {
+    name: 'reach',
+    about: 'Move the gripper to a block.',
+    heldOut: false,
+    goals: BLOCKS.map((target) => ({ kind: 'reach', target })),
+    phrasings: ({ target }) => [`touch the ${target}`, `reach for the ${target}`, `move to the ${target}`],
+  },
+  {
+    name: 'push',
+    about: 'Push a block to the left or the right side of the table.',
+    heldOut: false,
+    goals: BLOCKS.flatMap((target) =>
+      (['left', 'right'] as const).map((side): Goal => ({ kind: 'push', target, side })),
+    ),
+    phrasings: (goal) => {
+      const side = 'side' in goal ? goal.side : '';
+      return [
+        `push the ${goal.target} to the ${side}`,
+        `slide the ${goal.target} to the ${side}`,
+        `shove the ${goal.target} ${side}`,
+      ];
+    },
+  },
+  {
+    name: 'lift',
+    about: 'Lift a block off the table.',
+    heldOut: false,
+    goals: BLOCKS.map((target) => ({ kind: 'lift', target })),
+    phrasings: lift,
+  },
+  {
+    name: 'plate',
+    about: 'Put a block on the plate.',
+    heldOut: false,
+    goals: BLOCKS.map((target) => place(target, 'on', 'plate')),
+    phrasings: onPlate,
+  },
+  {
+    name: 'bowl',
+    about: 'Put a block in the bowl.',
+    heldOut: false,
+    goals: BLOCKS.map((target) => place(target, 'in', 'bowl')),
+    phrasings: ({ target }) => [
+      `put the ${target} in the bowl`,
+      `place the ${target} into the bowl`,
+      `drop the ${target} in the bowl`,
+    ],
+  },
+  {
+    name: 'stack',
+    about: 'Stack one block on another.',
+    heldOut: false,
+    goals: BLOCKS.flatMap((target) =>
+      BLOCKS.filter((other) => other !== target).map((other) => place(target, 'on', other)),
+    ),
+    phrasings: (goal) => {
+      const other = 'destination' in goal ? goal.destination : '';
+      return [
+        `stack the ${goal.target} on the ${other}`,
+        `put the ${goal.target} on top of the ${other}`,
+        `place the ${goal.target} on the ${other}`,
+      ];
+    },
+  },
+  {
+    name: 'purple',
+    about: 'A colour pretraining never saw: put the purple block on the plate.',
+    heldOut: true,
+    goals: [place('purple block', 'on', 'plate')],
+    phrasings: onPlate,
+  },
+  {
+    name: 'can',
+    about: 'An object pretraining never saw: lift the can.',
+    heldOut: true,
+    goals: [{ kind: 'lift', target: 'can' }],
+    phrasings: lift,
+  },
+  {
+    name: 'behind',
+    about: 'A relation pretraining never saw: put a block behind the plate.',
+    heldOut: true,
+    goals: BLOCKS.map((target) => place(target, 'behind', 'plate')),
+    phrasings: ({ target }) => [
+      `put the ${target} behind the plate`,
+      `place the ${target} behind the plate`,
+      `set the ${target} down behind the plate`,
+    ],
+  },
+];
+
+export const TRAINED_TASKS = TASKS.filter(({ heldOut }) => !heldOut);
+
+/** @throws ModelError `bad-input` listing the tasks there are */
+export function taskNamed(name: string): Task {
+  const found = TASKS.find((task) => task.name === name);
+  if (found) return found;
+  throw new ModelError(
+    'bad-input',
+    `There is no task "${name}".`,
+    `Tasks are ${TASKS.map((task) => task.name).join(', ')}.`,
+  );
+}
+
+const ASSIGNMENT = 11;
+
+export function assignmentFor(task: Task, seed: number): Assignment {
+  const random = new Random(seed, ASSIGNMENT, TASKS.indexOf(task));
+  const goal = task.goals[random.integer(task.goals.length)]!;
+  const phrasings = task.phrasings(goal);
+  return {
+    task,
+    goal,
+    instruction: phrasings[random.integer(phrasings.length)]!,
+    layout: layoutFor(goal, random),
+    seed,
+  };
+}
+
+const INSTRUCTIONS = new Map(
+  TASKS.flatMap((task) =>
+    task.goals.flatMap((goal) => task.phrasings(goal).map((text) => [text, { task, goal }] as const)),
+  ),
+);
+
+/** Every instruction of every task. */
+export const ALL_INSTRUCTIONS: readonly string[] = [...INSTRUCTIONS.keys()];
+
+/** What a typed instruction asks for, where it is one of the tasks'; null where nothing can tell whether it is done. */
+export function goalOf(instruction: string): { readonly task: Task; readonly goal: Goal } | null {
+  const plain = instruction
+    .trim()
+    .toLowerCase()
+    .replaceAll(/\s+/g, ' ')
+    .replace(/[.!]$/, '');
+  return INSTRUCTIONS.get(plain) ?? null;
+}

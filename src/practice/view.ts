@@ -1,0 +1,212 @@
+/** The practice table drawn by three.js: one scene for the policy's cameras and for people. */
+import * as THREE from 'three/webgpu';
+import { elbowOf, LINKS, SHOULDER, WRIST_HEIGHT } from './arm.ts';
+import { GRIPPER } from './mjcf.ts';
+import { OBJECTS, type Geom, type ObjectName, type Vector } from './objects.ts';
+import type { PracticeTable } from './table.ts';
+
+/** How the table looks in one episode; varied in training, so that the policy does not depend on it. */
+export interface Appearance {
+  /** Factor on all light. */
+  readonly light: number;
+  /** Red, green and blue of the light, around 1. */
+  readonly tint: Vector;
+  /** sRGB */
+  readonly table: number;
+}
+
+export const PLAIN: Appearance = { light: 1, tint: [1, 1, 1], table: 0xb9a58a };
+
+export const CAMERAS = ['main', 'wrist'] as const;
+export type CameraName = (typeof CAMERAS)[number];
+
+/** Meshes on this layer are for people: the policy's cameras do not see them. */
+export const PEOPLE_LAYER = 1;
+
+// One colour space throughout: what is written as a colour is what comes out, on the screen and in the policy's images.
+THREE.ColorManagement.enabled = false;
+
+/** Dark discs on the table stand for shadows: they say how high something is. */
+const SHADOW_OPACITY = 0.3;
+
+export class TableView {
+  readonly scene = new THREE.Scene();
+  readonly cameras: Readonly<Record<CameraName, THREE.PerspectiveCamera>>;
+  readonly #sky = new THREE.HemisphereLight(0xffffff, 0x9a938a, 1.9);
+  readonly #sun = new THREE.DirectionalLight(0xffffff, 1.6);
+  readonly #table: THREE.Mesh<THREE.BoxGeometry, THREE.MeshLambertMaterial>;
+  readonly #gripper = new THREE.Group();
+  readonly #fingers: readonly [THREE.Group, THREE.Group];
+  readonly #upperArm: THREE.Mesh;
+  readonly #foreArm: THREE.Mesh;
+  readonly #elbow: THREE.Mesh;
+  readonly #objects = new Map<ObjectName, THREE.Group>();
+  readonly #shadows = new Map<string, THREE.Mesh>();
+
+  constructor() {
+    this.scene.background = new THREE.Color(0xdfe3e6);
+    this.#sun.position.set(0.4, -0.5, 1.2);
+    this.scene.add(this.#sky, this.#sun);
+    this.#table = new THREE.Mesh(
+      new THREE.BoxGeometry(0.62, 0.78, 0.03),
+      new THREE.MeshLambertMaterial({ color: PLAIN.table }),
+    );
+    this.#table.position.set(-0.02, 0, -0.015);
+    this.scene.add(this.#table);
+    for (const side of [-1, 1]) {
+      const line = new THREE.Mesh(
+        new THREE.PlaneGeometry(0.34, 0.004),
+        new THREE.MeshLambertMaterial({ color: 0xf7f3ea }),
+      );
+      line.position.set(0, side * 0.165, 0.0006);
+      this.scene.add(line);
+    }
+
+    const metal = new THREE.MeshLambertMaterial({ color: 0xe8eaed });
+    const joint = new THREE.MeshLambertMaterial({ color: 0x545b66 });
+    const pedestal = new THREE.Mesh(new THREE.CylinderGeometry(0.045, 0.055, SHOULDER[2], 20), joint);
+    pedestal.rotation.x = Math.PI / 2;
+    pedestal.position.set(SHOULDER[0], SHOULDER[1], SHOULDER[2] / 2);
+    const shoulder = new THREE.Mesh(new THREE.SphereGeometry(0.036, 16, 12), metal);
+    shoulder.position.set(...SHOULDER);
+    this.#upperArm = new THREE.Mesh(new THREE.CylinderGeometry(0.02, 0.026, LINKS[0], 14), metal);
+    this.#foreArm = new THREE.Mesh(new THREE.CylinderGeometry(0.015, 0.02, LINKS[1], 14), metal);
+    this.#elbow = new THREE.Mesh(new THREE.SphereGeometry(0.026, 16, 12), joint);
+    this.scene.add(pedestal, shoulder, this.#upperArm, this.#foreArm, this.#elbow);
+
+    for (const geom of GRIPPER.palm) this.#gripper.add(meshOf(geom));
+    const finger = (side: number) => {
+      const group = new THREE.Group();
+      for (const geom of GRIPPER.finger(side)) group.add(meshOf(geom));
+      this.scene.add(group);
+      return group;
+    };
+    this.#fingers = [finger(-1), finger(1)];
+    this.scene.add(this.#gripper);
+    this.#addShadow('gripper', 0.03);
+
+    const main = new THREE.PerspectiveCamera(36, 1, 0.05, 4);
+    main.up.set(0, 0, 1);
+    main.position.set(0.5, 0, 0.46);
+    main.lookAt(0.005, 0, 0);
+    const wrist = new THREE.PerspectiveCamera(64, 1, 0.01, 4);
+    wrist.up.set(-1, 0, 0);
+    wrist.position.set(0.062, 0, 0.1);
+    wrist.lookAt(0.004, 0, -0.02);
+    this.#gripper.add(wrist);
+    this.cameras = { main, wrist };
+  }
+
+  setAppearance({ light, tint, table }: Appearance): void {
+    this.#sky.intensity = 1.9 * light;
+    this.#sun.intensity = 1.6 * light;
+    this.#sky.color.setRGB(...tint);
+    this.#sun.color.setRGB(...tint);
+    this.#table.material.color.setHex(table);
+  }
+
+  /** Takes everything's place from the physics. */
+  sync(table: PracticeTable): void {
+    const wanted = table.layout.objects.map(({ name }) => name);
+    for (const name of this.#objects.keys()) if (!wanted.includes(name)) this.#remove(name);
+    for (const name of wanted) {
+      if (!this.#objects.has(name)) this.#add(name);
+      place(this.#objects.get(name)!, table.pose(name));
+      this.#dropShadow(name, table.position(name), OBJECTS[name].restHeight);
+    }
+    const tool = table.pose('gripper');
+    place(this.#gripper, tool);
+    place(this.#fingers[0], table.pose('finger -1'));
+    place(this.#fingers[1], table.pose('finger 1'));
+    this.#dropShadow('gripper', tool.position, 0);
+    const wrist: Vector = [tool.position[0], tool.position[1], tool.position[2] + WRIST_HEIGHT];
+    const elbow = elbowOf(wrist);
+    this.#elbow.position.set(...elbow);
+    stretch(this.#upperArm, SHOULDER, elbow);
+    stretch(this.#foreArm, elbow, wrist);
+  }
+
+  /** The drawn object, to be picked by a pointer. */
+  object(name: ObjectName): THREE.Object3D | undefined {
+    return this.#objects.get(name);
+  }
+
+  dispose(): void {
+    this.scene.traverse((node) => {
+      if (!(node instanceof THREE.Mesh)) return;
+      const { geometry, material } = node as THREE.Mesh<THREE.BufferGeometry, THREE.Material>;
+      geometry.dispose();
+      material.dispose();
+    });
+  }
+
+  #add(name: ObjectName): void {
+    const group = new THREE.Group();
+    group.name = name;
+    for (const geom of OBJECTS[name].geoms) group.add(meshOf(geom));
+    this.#objects.set(name, group);
+    this.scene.add(group);
+    this.#addShadow(name, OBJECTS[name].radius * 1.08);
+  }
+
+  #remove(name: ObjectName): void {
+    const shadow = this.#shadows.get(name);
+    const group = this.#objects.get(name);
+    if (group) this.scene.remove(group);
+    if (shadow) this.scene.remove(shadow);
+    this.#objects.delete(name);
+    this.#shadows.delete(name);
+  }
+
+  #addShadow(name: string, radius: number): void {
+    const shadow = new THREE.Mesh(
+      new THREE.CircleGeometry(radius, 24),
+      new THREE.MeshBasicMaterial({
+        color: 0x201a12,
+        transparent: true,
+        opacity: SHADOW_OPACITY,
+        depthWrite: false,
+      }),
+    );
+    this.#shadows.set(name, shadow);
+    this.scene.add(shadow);
+  }
+
+  #dropShadow(name: string, [x, y, z]: Vector, rest: number): void {
+    const shadow = this.#shadows.get(name)!;
+    const height = Math.max(0, z - rest);
+    shadow.position.set(x, y, 0.001);
+    (shadow.material as THREE.MeshBasicMaterial).opacity = SHADOW_OPACITY / (1 + 6 * height);
+    shadow.scale.setScalar(1 + 1.5 * height);
+    shadow.visible = z > -0.01;
+  }
+}
+
+function meshOf({ type, size, position, yaw = 0, color }: Geom): THREE.Mesh {
+  const material = new THREE.MeshLambertMaterial({ color });
+  const [a, b, c] = size as [number, number, number];
+  const geometry =
+    type === 'box'
+      ? new THREE.BoxGeometry(2 * a, 2 * b, 2 * c)
+      : // three's cylinders stand along y, MuJoCo's along z.
+        new THREE.CylinderGeometry(a, a, 2 * b, 28).rotateX(Math.PI / 2);
+  const mesh = new THREE.Mesh(geometry, material);
+  mesh.position.set(...position);
+  mesh.rotation.z = yaw;
+  return mesh;
+}
+
+function place(node: THREE.Object3D, pose: ReturnType<PracticeTable['pose']>): void {
+  const [w, x, y, z] = pose.quaternion;
+  node.position.set(...pose.position);
+  node.quaternion.set(x, y, z, w);
+}
+
+const UP = new THREE.Vector3(0, 1, 0);
+
+/** Lays a cylinder from one point to another; its length was made for it. */
+function stretch(mesh: THREE.Mesh, from: Vector, to: Vector): void {
+  const direction = new THREE.Vector3(to[0] - from[0], to[1] - from[1], to[2] - from[2]);
+  mesh.position.set((from[0] + to[0]) / 2, (from[1] + to[1]) / 2, (from[2] + to[2]) / 2);
+  mesh.quaternion.setFromUnitVectors(UP, direction.normalize());
+}
