@@ -67,7 +67,11 @@ function carry(table: PracticeTable, goal: Extract<Goal, { kind: 'place' }>): nu
 function dropped(table: PracticeTable, goal: Extract<Goal, { kind: 'place' }>): boolean {
   const [px, py, pz] = placeOf(table, goal);
   const [x, y, z] = table.position(goal.target);
-  return Math.hypot(px - x, py - y) < 0.016 && Math.abs(z - pz) < 0.012 && table.opening > OBJECTS[goal.target].width! / 2 + 0.0015;
+  return (
+    Math.hypot(px - x, py - y) < 0.016 &&
+    Math.abs(z - pz) < 0.012 &&
+    table.opening > OBJECTS[goal.target].width! / 2 + 0.0015
+  );
 }
 
 function retreat(table: PracticeTable, target: ObjectName): number[] {
@@ -82,7 +86,7 @@ function push(table: PracticeTable, target: ObjectName, side: -1 | 1): number[] 
   const behind = side * (y - gy);
   const low = gz < 0.045;
   if (low && behind > 0.02 && Math.abs(x - gx) < 0.012) {
-    const step = Math.max(0.012, Math.min(MAX_TRANSLATION, (PUSH_LINE + 0.02 - side * y)));
+    const step = Math.max(0.012, Math.min(MAX_TRANSLATION, PUSH_LINE + 0.02 - side * y));
     return towards(table, [x, gy + side * step, z], CLOSED);
   }
   return approach(table, [x, y - side * 0.045, z], CLOSED);

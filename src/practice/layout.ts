@@ -45,7 +45,11 @@ export function layoutFor(goal: Goal, random: Random): Layout {
       gripper: [between(random, -0.1, 0.1), between(random, -0.14, 0.14), between(random, 0.1, 0.2)],
     };
   }
-  throw new ModelError('bad-input', 'The objects of this task do not fit on the table.', 'Use fewer objects.');
+  throw new ModelError(
+    'bad-input',
+    'The objects of this task do not fit on the table.',
+    'Use fewer objects.',
+  );
 }
 
 function objectsFor(goal: Goal, random: Random): ObjectName[] {
@@ -65,7 +69,9 @@ function placed(names: readonly ObjectName[], random: Random): Placed[] | null {
       position: [between(random, -AREA.x, AREA.x), between(random, -AREA.y, AREA.y)],
       yaw: OBJECTS[name].width === null ? 0 : between(random, -0.25, 0.25),
     })).find((candidate) =>
-      objects.every((other) => distance(candidate, other) >= OBJECTS[name].radius + OBJECTS[other.name].radius + GAP),
+      objects.every(
+        (other) => distance(candidate, other) >= OBJECTS[name].radius + OBJECTS[other.name].radius + GAP,
+      ),
     );
     if (!free) return null;
     objects.push(free);

@@ -51,7 +51,7 @@ export function mjcf(layout: Layout): string {
   <option timestep="${TIMESTEP}" integrator="implicitfast" cone="elliptic" impratio="10"/>
   <default><geom solref="0.01 1" condim="4"/></default>
   <worldbody>
-    <geom name="table" type="box" size="0.4 0.4 0.02" pos="0 0 -0.02" friction="0.9 0.01 0.0005"/>
+    <geom name="table" type="plane" size="0.5 0.5 0.1" friction="0.9 0.01 0.0005"/>
     <body name="gripper" gravcomp="1">
       ${slide('x', '1 0 0')}${slide('y', '0 1 0')}${slide('z', '0 0 1')}
       <joint name="yaw" type="hinge" axis="0 0 1" range="-3.2 3.2" limited="true" armature="0.01" damping="0.1"/>

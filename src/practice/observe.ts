@@ -56,7 +56,10 @@ export class TableCameras {
 /** RGBA, tight rows, top first, opaque. WebGPU pads rows to 256 bytes. */
 function rows(pixels: Uint8Array, bottomUp: boolean): Uint8ClampedArray<ArrayBuffer> {
   const width = 4 * IMAGE_SIZE;
-  const stride = pixels.length >= IMAGE_SIZE * width + (256 - (width % 256)) * (IMAGE_SIZE - 1) ? Math.ceil(width / 256) * 256 : width;
+  const stride =
+    pixels.length >= IMAGE_SIZE * width + (256 - (width % 256)) * (IMAGE_SIZE - 1)
+      ? Math.ceil(width / 256) * 256
+      : width;
   const data = new Uint8ClampedArray(IMAGE_SIZE * width);
   for (let row = 0; row < IMAGE_SIZE; row++) {
     const from = (bottomUp ? IMAGE_SIZE - 1 - row : row) * stride;

@@ -65,7 +65,10 @@ export class PracticeTable {
   step(action: ArrayLike<number>): void {
     const share = (i: number) => Math.min(1, Math.max(-1, action[i]!));
     if (!Array.from({ length: 7 }, (_, i) => action[i]).every(Number.isFinite)) {
-      throw new ModelError('bad-input', `An action is 7 finite numbers; got ${Array.from(action).join(', ')}.`);
+      throw new ModelError(
+        'bad-input',
+        `An action is 7 finite numbers; got ${Array.from(action).join(', ')}.`,
+      );
     }
     const { qpos, ctrl } = this.#data;
     const start = [...this.#target];
@@ -90,7 +93,11 @@ export class PracticeTable {
       this.#mujoco.mj_step(this.#model, this.#data);
     }
     if (!Number.isFinite(this.#data.qpos[0]!)) {
-      throw new ModelError('diverged', 'The physics of the practice table became unstable.', 'Reset the table.');
+      throw new ModelError(
+        'diverged',
+        'The physics of the practice table became unstable.',
+        'Reset the table.',
+      );
     }
   }
 

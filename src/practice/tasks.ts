@@ -170,10 +170,6 @@ export const ALL_INSTRUCTIONS: readonly string[] = [...INSTRUCTIONS.keys()];
 
 /** What a typed instruction asks for, where it is one of the tasks'; null where nothing can tell whether it is done. */
 export function goalOf(instruction: string): { readonly task: Task; readonly goal: Goal } | null {
-  const plain = instruction
-    .trim()
-    .toLowerCase()
-    .replaceAll(/\s+/g, ' ')
-    .replace(/[.!]$/, '');
+  const plain = instruction.trim().toLowerCase().replaceAll(/\s+/g, ' ').replace(/[.!]$/, '');
   return INSTRUCTIONS.get(plain) ?? null;
 }

@@ -1,5 +1,6 @@
 /** The practice table drawn by three.js: one scene for the policy's cameras and for people. */
 import * as THREE from 'three/webgpu';
+import { mergeGeometries } from 'three/addons/utils/BufferGeometryUtils.js';
 import { elbowOf, LINKS, SHOULDER, WRIST_HEIGHT } from './arm.ts';
 import { GRIPPER } from './mjcf.ts';
 import { OBJECTS, type Geom, type ObjectName, type Vector } from './objects.ts';
@@ -74,10 +75,10 @@ export class TableView {
     this.#elbow = new THREE.Mesh(new THREE.SphereGeometry(0.026, 16, 12), joint);
     this.scene.add(pedestal, shoulder, this.#upperArm, this.#foreArm, this.#elbow);
 
-    for (const geom of GRIPPER.palm) this.#gripper.add(meshOf(geom));
+    this.#gripper.add(...meshesOf(GRIPPER.palm));
     const finger = (side: number) => {
       const group = new THREE.Group();
-      for (const geom of GRIPPER.finger(side)) group.add(meshOf(geom));
+      group.add(...meshesOf(GRIPPER.finger(side)));
       this.scene.add(group);
       return group;
     };
@@ -108,7 +109,11 @@ export class TableView {
   /** Takes everything's place from the physics. */
   sync(table: PracticeTable): void {
     const wanted = table.layout.objects.map(({ name }) => name);
-    for (const name of this.#objects.keys()) if (!wanted.includes(name)) this.#remove(name);
+    // What is not there is hidden, not thrown away: making it again costs more than a frame.
+    for (const [name, group] of this.#objects) {
+      group.visible = wanted.includes(name);
+      this.#shadows.get(name)!.visible = group.visible;
+    }
     for (const name of wanted) {
       if (!this.#objects.has(name)) this.#add(name);
       place(this.#objects.get(name)!, table.pose(name));
@@ -143,19 +148,10 @@ export class TableView {
   #add(name: ObjectName): void {
     const group = new THREE.Group();
     group.name = name;
-    for (const geom of OBJECTS[name].geoms) group.add(meshOf(geom));
+    group.add(...meshesOf(OBJECTS[name].geoms));
     this.#objects.set(name, group);
     this.scene.add(group);
     this.#addShadow(name, OBJECTS[name].radius * 1.08);
-  }
-
-  #remove(name: ObjectName): void {
-    const shadow = this.#shadows.get(name);
-    const group = this.#objects.get(name);
-    if (group) this.scene.remove(group);
-    if (shadow) this.scene.remove(shadow);
-    this.#objects.delete(name);
-    this.#shadows.delete(name);
   }
 
   #addShadow(name: string, radius: number): void {
@@ -182,18 +178,23 @@ export class TableView {
   }
 }
 
-function meshOf({ type, size, position, yaw = 0, color }: Geom): THREE.Mesh {
-  const material = new THREE.MeshLambertMaterial({ color });
+/** One mesh per colour: drawing costs by the mesh. */
+function meshesOf(geoms: readonly Geom[]): THREE.Mesh[] {
+  const colors = [...new Set(geoms.map(({ color }) => color))];
+  return colors.map((color) => {
+    const parts = geoms.filter((geom) => geom.color === color).map(geometryOf);
+    return new THREE.Mesh(mergeGeometries(parts), new THREE.MeshLambertMaterial({ color }));
+  });
+}
+
+function geometryOf({ type, size, position, yaw = 0 }: Geom): THREE.BufferGeometry {
   const [a, b, c] = size as [number, number, number];
   const geometry =
     type === 'box'
       ? new THREE.BoxGeometry(2 * a, 2 * b, 2 * c)
       : // three's cylinders stand along y, MuJoCo's along z.
         new THREE.CylinderGeometry(a, a, 2 * b, 28).rotateX(Math.PI / 2);
-  const mesh = new THREE.Mesh(geometry, material);
-  mesh.position.set(...position);
-  mesh.rotation.z = yaw;
-  return mesh;
+  return geometry.rotateZ(yaw).translate(...position);
 }
 
 function place(node: THREE.Object3D, pose: ReturnType<PracticeTable['pose']>): void {

@@ -57,7 +57,11 @@ function offscreen(device: GPUDevice, size: number) {
     configure: ignore,
     unconfigure: ignore,
     getCurrentTexture: () =>
-      device.createTexture({ size: [size, size], format: 'bgra8unorm', usage: GPUTextureUsage.RENDER_ATTACHMENT }),
+      device.createTexture({
+        size: [size, size],
+        format: 'bgra8unorm',
+        usage: GPUTextureUsage.RENDER_ATTACHMENT,
+      }),
   };
   return {
     width: size,

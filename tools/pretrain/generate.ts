@@ -23,7 +23,14 @@ const LONGEST = 70;
 const AFTERWARDS = 3;
 
 /** How often each task comes up: the harder, the oftener. */
-const WEIGHTS: Readonly<Record<string, number>> = { reach: 1, push: 2, lift: 1, plate: 1.5, bowl: 1.5, stack: 3 };
+const WEIGHTS: Readonly<Record<string, number>> = {
+  reach: 1,
+  push: 2,
+  lift: 1,
+  plate: 1.5,
+  bowl: 1.5,
+  stack: 3,
+};
 
 const GENERATE = 21;
 
