@@ -1,11 +1,10 @@
 /**
- * `npm run pretrain:data [-- --files 80 --seed 1 --folder .pretrain/data --processes 2]`
+ * `npm run pretrain:data [-- --files 80 --seed 1 --folder .pretrain/data --processes 1]`
  *
- * Makes the pretraining data of the practice table, one process per core; files that are there already are kept.
+ * Makes the pretraining data of the practice table; files that are there already are kept.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { generate } from './generate.ts';
 
@@ -14,7 +13,8 @@ const { values } = parseArgs({
     files: { type: 'string', default: '80' },
     seed: { type: 'string', default: '1' },
     folder: { type: 'string', default: '.pretrain/data' },
-    processes: { type: 'string', default: String(availableParallelism()) },
+    /** One draws with several threads already: on SwiftShader a second one slows both down. */
+    processes: { type: 'string', default: '1' },
     /** Set for the processes that this one starts: which share is theirs. */
     part: { type: 'string' },
   },

@@ -56,35 +56,35 @@ export async function generate(options: {
       const path = fileOf(folder, index);
       if (existsSync(path)) continue;
       const handle = openSync(`${path}.part`, 'w');
-      let samples = 0;
+      // Awaited at the end only: the renderer draws while the physics of later episodes is computed. Waiting is dear, as Dawn
+      // polls without pause.
+      const pending: Promise<PretrainSample>[] = [];
       for (let episode = 0; episode < EPISODES_PER_FILE; episode++) {
         const random = new Random(seed, GENERATE, index, episode);
         const assignment = assignmentFor(pickTask(random), random.integer(2 ** 31));
         const table = new PracticeTable(mujoco, assignment.layout);
         try {
-          for (const sample of await episodeSamples(table, assignment, random, cameras)) {
-            writeSync(handle, encode(sample));
-            samples++;
-          }
+          pending.push(...episodeSamples(table, assignment, random, cameras));
         } finally {
           table.dispose();
         }
       }
+      for (const sample of await Promise.all(pending)) writeSync(handle, encode(sample));
       closeSync(handle);
       renameSync(`${path}.part`, path);
-      options.onFile(index, samples);
+      options.onFile(index, pending.length);
     }
   } finally {
     cameras.release();
   }
 }
 
-async function episodeSamples(
+function episodeSamples(
   table: PracticeTable,
   { goal, instruction }: Assignment,
   random: Random,
   { view, cameras }: NodeCameras,
-): Promise<PretrainSample[]> {
+): Promise<PretrainSample>[] {
   const noise = new ActionNoise(random);
   const judge = new SuccessJudge(goal);
   view.setAppearance(appearance(random));
@@ -106,7 +106,7 @@ async function episodeSamples(
     table.step(noise.disturb(expertAction(table, goal)));
     if (judge.after(table)) left = Math.min(left, step + 1 + AFTERWARDS);
   }
-  return Promise.all(pending);
+  return pending;
 }
 
 function pickTask(random: Random) {
