@@ -1,16 +1,23 @@
 import { PolicyGate } from './policy/policy-gate.tsx';
 import { usePolicyInfo } from './policy/policy-store.ts';
 import { Masthead } from './status/masthead.tsx';
+import { useViewStore } from './view-store.ts';
 import { Workbench } from './workbench.tsx';
+import { PracticePage } from './practice/practice-page.tsx';
 
-/** The page: before a policy is loaded the gate to it, afterwards the bench to use it on. */
-export function App() {
+/** Before a policy is loaded the gate to it, afterwards the bench to use it on. */
+function CameraPage() {
   const info = usePolicyInfo();
+  return info ? <Workbench info={info} /> : <PolicyGate />;
+}
+
+export function App() {
+  const view = useViewStore((state) => state.view);
   return (
     <>
       <Masthead />
       <main className="page" id="main">
-        {info ? <Workbench info={info} /> : <PolicyGate />}
+        {view === 'table' ? <PracticePage /> : <CameraPage />}
       </main>
       <footer className="foot">
         <p>

@@ -7,11 +7,20 @@ export interface UrlState {
   instruction: string;
   /** `auto` where the address names none, or one that is unknown. */
   backend: BackendPreference;
+  view: View;
 }
+
+/** What the policy works on: the simulated table, or cameras, videos and images. */
+export type View = 'table' | 'camera';
 
 /** The package that comes with the page. */
 export function defaultPolicyUrl(): string {
   return new URL(`${import.meta.env.BASE_URL}models/default/manifest.json`, document.baseURI).href;
+}
+
+/** Whether the address asks for a policy of its own: that one is not fetched before the visitor agrees. */
+export function namesPolicy(): boolean {
+  return new URLSearchParams(location.search).has('policy');
 }
 
 export function readUrlState(): UrlState {
@@ -22,6 +31,7 @@ export function readUrlState(): UrlState {
   return {
     policyUrl: given ?? defaultPolicyUrl(),
     instruction: query.get('instruction') ?? '',
+    view: query.get('view') === 'camera' ? 'camera' : 'table',
     backend: backend === 'webgpu' || backend === 'wasm' ? backend : 'auto',
   };
 }
@@ -40,6 +50,10 @@ export function writeUrlState(change: Partial<UrlState>): void {
   if (change.backend !== undefined) {
     if (change.backend === 'auto') url.searchParams.delete('backend');
     else url.searchParams.set('backend', change.backend);
+  }
+  if (change.view !== undefined) {
+    if (change.view === 'table') url.searchParams.delete('view');
+    else url.searchParams.set('view', change.view);
   }
   history.replaceState(null, '', url);
 }

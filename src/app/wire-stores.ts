@@ -3,13 +3,17 @@ import { useCameraStore } from './camera/camera-store.ts';
 import { startPreviewLoop } from './camera/preview-loop.ts';
 import { refreshDevices, setSlotCount } from './camera/slots.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
-import { usePolicyStore } from './policy/policy-store.ts';
+import { currentPolicy, usePolicyStore } from './policy/policy-store.ts';
+import { startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
+import { instructTable } from './practice/practice-session.ts';
+import { usePracticeStore } from './practice/practice-store.ts';
 import { keepFrames } from './prediction/kept-frames.ts';
 import { usePredictionStore } from './prediction/prediction-store.ts';
 import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { readUrlState, writeUrlState } from './url-state.ts';
+import { useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
 const URL_DELAY_MS = 300;
@@ -36,6 +40,7 @@ export function wireStores(): void {
     }
     if (status.kind !== 'ready') {
       stopRun();
+      stopPractice();
       return;
     }
     const { info } = status;
@@ -60,7 +65,35 @@ export function wireStores(): void {
   void refreshDevices();
 
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') stopRun();
+    if (event.key !== 'Escape') return;
+    stopRun();
+    stopPractice();
   });
+  wirePractice();
   startPreviewLoop();
+}
+
+function wirePractice(): void {
+  useViewStore.subscribe(({ view }) => {
+    writeUrlState({ view });
+    stopRun();
+    stopPractice();
+  });
+  useInstructionStore.subscribe(({ text }, before) => {
+    if (text !== before.text) void instructTable(text);
+  });
+
+  // A visitor who has done nothing yet is shown something; once per visit.
+  let shown = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+  const begin = (): void => {
+    if (shown || useViewStore.getState().view !== 'table') return;
+    const { status, table } = usePracticeStore.getState();
+    const info = currentPolicy();
+    if (!info || !table || status.kind !== 'open' || whyNotOnTable(info)) return;
+    shown = true;
+    void startShow();
+  };
+  usePolicyStore.subscribe(begin);
+  usePracticeStore.subscribe(begin);
+  document.addEventListener('keydown', () => (shown = true), { once: true });
 }

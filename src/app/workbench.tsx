@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'react';
 import type { PolicyInfo } from '../workers/contract.ts';
 import { Slots } from './camera/slots-panel.tsx';
 import { Teach } from './finetune/teach.tsx';
+import { exampleInstructions } from './instruction/instruction-store.ts';
 import { InstructionField } from './instruction/instruction-field.tsx';
 import { PolicySummary } from './policy/policy-summary.tsx';
 import { PredictionPanel } from './prediction/prediction-panel.tsx';
@@ -26,7 +27,7 @@ export function Workbench({ info }: { info: PolicyInfo }) {
         </div>
         <div className="bench-output">
           <div className="bench-command">
-            <InstructionField />
+            <InstructionField examples={exampleInstructions} />
             <RunControls info={info} />
           </div>
           <PredictionPanel info={info} />

@@ -40,6 +40,9 @@ export class PracticeTable {
   readonly #buffer: InstanceType<Mujoco['DoubleBuffer']>;
   /** Commanded x, y, z, yaw, finger. */
   #target: number[];
+  /** The command before, and physics steps since the last one. */
+  #glide: { readonly from: readonly number[]; readonly done: number };
+  #held: { readonly name: string; readonly id: number; readonly point: Vector } | null = null;
 
   constructor(mujoco: Mujoco, layout: Layout) {
     this.layout = layout;
@@ -55,28 +58,33 @@ export class PracticeTable {
     this.#buffer = new mujoco.DoubleBuffer(size);
     const [x, y, z] = layout.gripper;
     this.#target = [x, y, z, 0, FINGER_TRAVEL];
+    this.#glide = { from: this.#target, done: SUBSTEPS };
     const { qpos } = this.#data;
     qpos.set([x, y, z, 0, FINGER_TRAVEL, FINGER_TRAVEL]);
     this.#data.ctrl.set(this.#target);
     mujoco.mj_forward(this.#model, this.#data);
   }
 
-  /** One action, held for a tenth of a second. */
+  /** One action, carried out for a tenth of a second. */
   step(action: ArrayLike<number>): void {
-    const share = (i: number) => Math.min(1, Math.max(-1, action[i]!));
+    this.begin(action);
+    for (let i = 0; i < SUBSTEPS; i++) this.advance();
+  }
+
+  /** Commands an action; the next `SUBSTEPS` calls of `advance` carry it out. */
+  begin(action: ArrayLike<number>): void {
     if (!Array.from({ length: 7 }, (_, i) => action[i]).every(Number.isFinite)) {
-      throw new ModelError(
-        'bad-input',
-        `An action is 7 finite numbers; got ${Array.from(action).join(', ')}.`,
-      );
+      throw new ModelError('bad-input', `An action is 7 finite numbers; got ${Array.from(action).join(', ')}.`);
     }
-    const { qpos, ctrl } = this.#data;
-    const start = [...this.#target];
+    const share = (i: number) => Math.min(1, Math.max(-1, action[i]!));
+    const { qpos } = this.#data;
+    const start = this.#target;
     const lead = (axis: 'x' | 'y' | 'z', i: number) => {
       const wanted = start[i]! + share(i) * MAX_TRANSLATION;
       const leashed = Math.min(qpos[i]! + LEASH, Math.max(qpos[i]! - LEASH, wanted));
       return Math.min(REACH[axis][1], Math.max(REACH[axis][0], leashed));
     };
+    this.#glide = { from: start, done: 0 };
     this.#target = [
       lead('x', 0),
       lead('y', 1),
@@ -84,20 +92,42 @@ export class PracticeTable {
       Math.min(Math.PI, Math.max(-Math.PI, start[3]! + share(5) * MAX_ROTATION)),
       action[6]! >= 0.5 ? FINGER_TRAVEL : 0,
     ];
-    for (let i = 1; i <= SUBSTEPS; i++) {
-      // The command glides, so that nothing is jerked.
-      for (let axis = 0; axis < 4; axis++) {
-        ctrl[axis] = start[axis]! + ((this.#target[axis]! - start[axis]!) * i) / SUBSTEPS;
-      }
-      ctrl[4] = this.#target[4]!;
-      this.#mujoco.mj_step(this.#model, this.#data);
-    }
+  }
+
+  /** One physics step of `TIMESTEP` seconds. Once an action is carried out, its last command holds. */
+  advance(): void {
+    const { ctrl } = this.#data;
+    const { from, done } = this.#glide;
+    const share = Math.min(1, (done + 1) / SUBSTEPS);
+    this.#glide = { from, done: done + 1 };
+    // The command glides, so that nothing is jerked.
+    for (let axis = 0; axis < 4; axis++)
+      ctrl[axis] = from[axis]! + (this.#target[axis]! - from[axis]!) * share;
+    ctrl[4] = this.#target[4]!;
+    this.#pull();
+    this.#mujoco.mj_step(this.#model, this.#data);
     if (!Number.isFinite(this.#data.qpos[0]!)) {
-      throw new ModelError(
-        'diverged',
-        'The physics of the practice table became unstable.',
-        'Reset the table.',
-      );
+      throw new ModelError('diverged', 'The physics of the practice table became unstable.', 'Reset the table.');
+    }
+  }
+
+  /** Draws an object towards a point [m] like a spring, as a hand would; null lets go. */
+  hold(name: ObjectName | 'gripper', point: Vector | null): void {
+    const id = this.#bodies.get(name);
+    if (id === undefined) throw new ModelError('bad-input', `There is no ${name} on the table.`);
+    this.#data.xfrc_applied.fill(0);
+    this.#held = point && { name, id, point };
+  }
+
+  #pull(): void {
+    if (!this.#held) return;
+    const { name, id, point } = this.#held;
+    const { xpos, cvel, xfrc_applied: force } = this.#data;
+    const [stiffness, damping, most] = name === 'gripper' ? [900, 10, 90] : [60, 1.6, 3];
+    for (let axis = 0; axis < 3; axis++) {
+      // cvel is rotation first, then translation.
+      const pull = stiffness * (point[axis]! - xpos[3 * id + axis]!) - damping * cvel[6 * id + 3 + axis]!;
+      force[6 * id + axis] = Math.min(most, Math.max(-most, pull));
     }
   }
 
@@ -140,6 +170,7 @@ export class PracticeTable {
   restore(snapshot: Snapshot): void {
     this.#mujoco.mj_setState(this.#model, this.#data, [...snapshot.physics], this.#stateSignature);
     this.#target = [...snapshot.target];
+    this.#glide = { from: this.#target, done: SUBSTEPS };
     this.#mujoco.mj_forward(this.#model, this.#data);
   }
 

@@ -173,3 +173,15 @@ export function goalOf(instruction: string): { readonly task: Task; readonly goa
   const plain = instruction.trim().toLowerCase().replaceAll(/\s+/g, ' ').replace(/[.!]$/, '');
   return INSTRUCTIONS.get(plain) ?? null;
 }
+
+/** One instruction per task that can be done with these objects. */
+export function fittingInstructions(names: readonly ObjectName[]): string[] {
+  return TASKS.flatMap(({ goals, phrasings }) => {
+    const goal = goals.find(
+      (candidate) =>
+        names.includes(candidate.target) &&
+        (!('destination' in candidate) || names.includes(candidate.destination)),
+    );
+    return goal ? [phrasings(goal)[0]!] : [];
+  });
+}

@@ -132,8 +132,8 @@ export class TableView {
   }
 
   /** The drawn object, to be picked by a pointer. */
-  object(name: ObjectName): THREE.Object3D | undefined {
-    return this.#objects.get(name);
+  object(name: ObjectName | 'gripper'): THREE.Object3D | undefined {
+    return name === 'gripper' ? this.#gripper : this.#objects.get(name);
   }
 
   dispose(): void {

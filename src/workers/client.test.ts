@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { connectPolicyWorker, type ClientError } from './client.ts';
+import type { ClientError } from './client-guard.ts';
+import { connectPolicyWorker } from './client.ts';
 
 /** A worker that takes messages and never answers. */
 class SilentWorker extends EventTarget {

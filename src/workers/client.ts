@@ -4,13 +4,9 @@
  */
 import * as Comlink from 'comlink';
 import { installErrorTransfer } from './transfer.ts';
-import type { Frame, PolicyWorker, WorkerError } from './contract.ts';
+import { guardWorker, type ClientError } from './client-guard.ts';
+import type { Frame, PolicyWorker } from './contract.ts';
 import type { FineTuneWorker } from './contract-finetune.ts';
-
-/** What a call can reject with: the worker's own errors, and the worker having died. */
-export interface ClientError extends Omit<WorkerError, 'code'> {
-  code: WorkerError['code'] | 'worker-crashed';
-}
 
 export interface PolicyClient extends PolicyWorker, FineTuneWorker {
   /** Ends the worker at once, without freeing what it holds: for after a crash. Waiting calls reject. */
@@ -42,37 +38,7 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     name: 'policy',
   });
   const remote = Comlink.wrap<PolicyWorker & FineTuneWorker>(worker);
-  const waiting = new Set<(error: ClientError) => void>();
-  let dead: ClientError | null = null;
-
-  const end = (error: ClientError, report: boolean): void => {
-    if (dead) return;
-    dead = error;
-    worker.terminate();
-    for (const reject of waiting) reject(error);
-    waiting.clear();
-    if (report) onCrash(error);
-  };
-  worker.addEventListener('error', (event) => {
-    event.preventDefault();
-    end(crash(event.message || 'its script could not be loaded or it ran out of memory'), true);
-  });
-  worker.addEventListener('messageerror', () => {
-    end(crash('it sent a message that could not be read'), true);
-  });
-
-  // Comlink alone would leave a call to a dead worker waiting for ever.
-  const guard = <T>(call: () => Promise<T>): Promise<T> =>
-    new Promise<T>((resolve, reject: (reason: unknown) => void) => {
-      if (dead) {
-        reject(dead);
-        return;
-      }
-      waiting.add(reject);
-      call()
-        .then(resolve, reject)
-        .finally(() => waiting.delete(reject));
-    });
+  const { guard, terminate } = guardWorker(worker, crash, onCrash);
 
   return {
     inspect: (url, backend) => guard(() => remote.inspect(url, backend)),
@@ -101,6 +67,6 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     exportAdapter: (id, kind, onProgress) =>
       guard(() => remote.exportAdapter(id, kind, Comlink.proxy(onProgress))),
     importAdapter: (source) => guard(() => remote.importAdapter(source)),
-    terminate: () => end(crash('it was ended by the page'), false),
+    terminate,
   };
 }

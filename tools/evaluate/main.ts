@@ -6,7 +6,8 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/model/errors.ts';
-import { runEpisode, successRate } from '../../src/practice/evaluate.ts';
+import { runEpisode } from '../../src/practice/evaluate.ts';
+import { successRate } from '../../src/practice/success-rate.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { PracticeTable } from '../../src/practice/table.ts';
 import { assignmentFor, taskNamed, TASKS } from '../../src/practice/tasks.ts';

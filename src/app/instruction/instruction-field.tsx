@@ -1,8 +1,16 @@
-import { exampleInstructions, useInstructionStore } from './instruction-store.ts';
+import { useInstructionStore } from './instruction-store.ts';
 import './instruction.css';
 
+interface Props {
+  examples: readonly string[];
+  /** Default: the example becomes the text. */
+  onExample?: (example: string) => void;
+  /** Somebody is about to type. */
+  onEdit?: () => void;
+}
+
 /** What the robot is told to do, with examples to start from. */
-export function InstructionField() {
+export function InstructionField({ examples, onExample, onEdit }: Props) {
   const text = useInstructionStore((state) => state.text);
   const setText = useInstructionStore((state) => state.setText);
   return (
@@ -17,16 +25,17 @@ export function InstructionField() {
         placeholder="what should the robot do?"
         autoComplete="off"
         value={text}
+        onFocus={onEdit}
         onChange={(event) => setText(event.target.value)}
       />
       <div className="chips" role="group" aria-label="Example instructions">
-        {exampleInstructions.map((example) => (
+        {examples.map((example) => (
           <button
             key={example}
             type="button"
             className="chip"
             aria-pressed={text === example}
-            onClick={() => setText(example)}
+            onClick={() => (onExample ?? setText)(example)}
           >
             {example}
           </button>

@@ -35,8 +35,11 @@ export function failPolicy(failure: Failure): void {
   setStatus({ kind: 'failed', failure, report: reportOf(status), progress });
 }
 
-/** Reads a package's manifest and checks this machine against it; loads at once what is stored here already. */
-export async function openPolicy(url: string): Promise<void> {
+/**
+ * Reads a package's manifest and checks this machine against it; loads at once what is stored here already.
+ * @param fetchAtOnce loads it also where it has to be fetched first
+ */
+export async function openPolicy(url: string, fetchAtOnce = false): Promise<void> {
   const mine = ++generation;
   const { backend, status } = usePolicyStore.getState();
   // A worker loads one policy at a time; what has arrived of the other one is kept.
@@ -46,7 +49,7 @@ export async function openPolicy(url: string): Promise<void> {
     const report = await policyWorker().inspect(url, backend);
     if (mine !== generation) return;
     setStatus({ kind: 'inspected', report });
-    if (report.package.stored && report.verdict !== 'no') await loadPolicy();
+    if ((fetchAtOnce || report.package.stored) && report.verdict !== 'no') await loadPolicy();
   } catch (error) {
     if (mine === generation) failPolicy(toFailure(error));
   }

@@ -1,5 +1,7 @@
 import { usePolicyStore, type PolicyStatus } from '../policy/policy-store.ts';
 import { useRunStore, type RunStatus } from '../prediction/run-store.ts';
+import type { View } from '../url-state.ts';
+import { useViewStore } from '../view-store.ts';
 import './masthead.css';
 
 function phase(policy: PolicyStatus, run: RunStatus): { text: string; tone: string } {
@@ -15,18 +17,37 @@ function phase(policy: PolicyStatus, run: RunStatus): { text: string; tone: stri
   return { text: 'Policy ready', tone: 'ready' };
 }
 
+const views: { value: View; label: string }[] = [
+  { value: 'table', label: 'Practice table' },
+  { value: 'camera', label: 'Camera' },
+];
+
 /** What this page is, and what it is doing now. */
 export function Masthead() {
   const policy = usePolicyStore((state) => state.status);
   const run = useRunStore((state) => state.status);
+  const view = useViewStore((state) => state.view);
+  const setView = useViewStore((state) => state.setView);
   const { text, tone } = phase(policy, run);
   return (
     <header className="mast">
       <div className="mast-inner">
         <h1>OpenVLA Web</h1>
         <p className="mast-what">
-          Camera images and an instruction go in; the next actions of a robot come out, computed in this page.
+          Images and an instruction go in; the next actions of a robot come out, computed in this page.
         </p>
+        <nav className="mast-views" aria-label="What the policy works on">
+          {views.map(({ value, label }) => (
+            <button
+              key={value}
+              type="button"
+              aria-current={view === value ? 'page' : undefined}
+              onClick={() => setView(value)}
+            >
+              {label}
+            </button>
+          ))}
+        </nav>
         <p className={`mast-phase tone-${tone}`} role="status">
           {text}
         </p>

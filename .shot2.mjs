@@ -1,0 +1,12 @@
+import { chromium } from '@playwright/test';
+const flags=['--no-sandbox','--enable-unsafe-webgpu','--disable-background-networking','--disable-component-update','--disable-sync','--no-first-run','--disable-quic'];
+const b=await chromium.launch({executablePath:'/usr/bin/chromium',args:flags});
+const [w,h]=(process.argv[3]??'1440x900').split('x').map(Number);
+const p=await b.newPage({viewport:{width:w,height:h}});
+p.on('console',m=>console.log('[console]',m.type(),m.text().slice(0,300))); p.on('pageerror',e=>console.log('[pageerror]',e.message));
+const t0=Date.now();
+await p.goto('http://localhost:5199/'+(process.argv[4]??''));
+await p.waitForTimeout(+(process.argv[2]??15000));
+console.log(await p.locator('.stage-note').allTextContents(), await p.locator('.mast-phase').textContent());
+await p.screenshot({path:'/tmp/s1.png',fullPage:false});
+await b.close();

@@ -1,0 +1,16 @@
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { SeenCanvas } from '../camera/seen-canvas.tsx';
+
+/** What the policy sees: the table's two cameras, as it gets them. */
+export function PolicyEyes({ info }: { info: PolicyInfo }) {
+  return (
+    <div className="eyes">
+      {info.imageSlots.map(({ name, label }, index) => (
+        <figure key={name} className="eye">
+          <SeenCanvas index={index} label={label} size={info.imageSize} />
+          <figcaption>{label}</figcaption>
+        </figure>
+      ))}
+    </div>
+  );
+}

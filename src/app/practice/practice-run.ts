@@ -1,0 +1,193 @@
+/** The policy at work on the table: observe, predict, carry out, again. Physics and drawing go on meanwhile in their own worker. */
+import type { Observation, PolicyInfo, Prediction, RawImage } from '../../workers/contract.ts';
+import type { TableObservation } from '../../workers/contract-practice.ts';
+import { setSeen } from '../camera/seen-frames.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { failPolicy, policyWorker } from '../policy/policy-session.ts';
+import { currentPolicy } from '../policy/policy-store.ts';
+import { keepFrames } from '../prediction/kept-frames.ts';
+import { usePredictionStore } from '../prediction/prediction-store.ts';
+import { useStateStore } from '../state/state-store.ts';
+import { needsRestart, toFailure } from '../status/failure.ts';
+import { ensemble, type PastChunk } from './ensemble.ts';
+import { layTable, practiceWorker, randomSeed } from './practice-session.ts';
+import { usePracticeStore, type Outcome, type PracticeRun, type TrialResult } from './practice-store.ts';
+
+/** Where success cannot be judged, a run ends after this many actions. */
+const LONGEST = 300;
+/** Between one task of the show and the next. */
+const PAUSE_MS = 1800;
+export const TRIALS = 20;
+
+const set = usePracticeStore.setState;
+const runNow = (): PracticeRun => usePracticeStore.getState().run;
+const active = (): boolean => runNow().kind === 'running' || runNow().kind === 'trials';
+
+/** Why a policy cannot work on the table, or null. */
+export function whyNotOnTable(info: PolicyInfo): string | null {
+  const found = `${info.imageSlots.length} images, ${info.actions.length} action and ${info.state?.length ?? 0} state values`;
+  return info.imageSlots.length === 2 && info.actions.length === 7 && info.state?.length === 8
+    ? null
+    : `This policy takes ${found}; the table has 2 cameras, 7 actions and 8 state values.`;
+}
+
+async function predict(observed: TableObservation, instruction: string, startsRun: boolean): Promise<Prediction> {
+  const { images, state } = observed;
+  const kept = images.map((image): RawImage => ({ ...image, data: image.data.slice() }));
+  const { unnormKey } = useStateStore.getState();
+  const asked: Observation = { images, instruction, state, unnormKey };
+  const prediction = await policyWorker().predict(asked);
+  const { seen, ...numbers } = prediction;
+  seen.forEach((image, index) => setSeen(index, image));
+  keepFrames(kept);
+  usePredictionStore.getState().add(
+    { ...numbers, instruction, state, unnormKey: prediction.unnormKey, seed: null },
+    {
+      stages: prediction.stages,
+      elapsedMs: prediction.elapsedMs,
+      finishedAtMs: performance.now(),
+      startsRun,
+    },
+  );
+  return prediction;
+}
+
+/** One episode; ends on success, after `most` actions, or when the run is stopped. */
+async function episode(options: {
+  readonly most: number;
+  readonly realTime: boolean;
+  readonly instruction: () => string;
+  readonly onSteps?: (steps: number) => void;
+}): Promise<{ achieved: boolean; steps: number }> {
+  const worker = practiceWorker();
+  let steps = 0;
+  let past: readonly PastChunk[] = [];
+  for (let first = true; active() && steps < options.most; first = false) {
+    const { actions } = await predict(await worker.observe(), options.instruction(), first);
+    if (!active()) break;
+    const { ensembling } = usePracticeStore.getState();
+    let next = actions;
+    if (ensembling) {
+      past = [...past, { at: steps, actions }].filter(({ at, actions: { length } }) => steps < at + length);
+      next = [ensemble(past, steps)];
+    } else past = [];
+    await worker.showPath(options.realTime ? actions : null);
+    const report = await worker.execute(next.slice(0, options.most - steps), options.realTime);
+    steps += report.steps;
+    options.onSteps?.(steps);
+    if (report.achieved) return { achieved: true, steps };
+  }
+  return { achieved: false, steps };
+}
+
+function endWith(error: unknown): void {
+  const failure = toFailure(error);
+  if (needsRestart(failure.code) && currentPolicy()) failPolicy(failure);
+  else set({ failure });
+}
+
+async function runEpisode(by: 'visitor' | 'show'): Promise<Outcome> {
+  set({ run: { kind: 'running', by, steps: 0 }, outcome: { kind: 'none' }, failure: null });
+  const { judged, table } = usePracticeStore.getState();
+  const { achieved, steps } = await episode({
+    most: judged ? 2 * (table?.maxSteps ?? LONGEST) : LONGEST,
+    realTime: true,
+    instruction: () => useInstructionStore.getState().text.trim(),
+    onSteps: (count) => {
+      if (runNow().kind === 'running') set({ run: { kind: 'running', by, steps: count } });
+    },
+  });
+  if (achieved) return { kind: 'success', steps };
+  return active() ? { kind: 'gave-up', steps } : { kind: 'stopped' };
+}
+
+/** Does what the instruction says, until it is done, stopped, or given up. */
+export async function startPractice(): Promise<void> {
+  if (!currentPolicy() || runNow().kind !== 'idle' || !useInstructionStore.getState().text.trim()) return;
+  try {
+    set({ outcome: await runEpisode('visitor') });
+  } catch (error) {
+    endWith(error);
+  } finally {
+    set({ run: { kind: 'idle' } });
+  }
+}
+
+/** Does something else from now on, whatever goes on. */
+export async function doInstruction(instruction: string): Promise<void> {
+  stopPractice();
+  await idle();
+  useInstructionStore.getState().setText(instruction);
+  await startPractice();
+}
+
+function idle(): Promise<void> {
+  return new Promise((resolve) => {
+    if (runNow().kind === 'idle') {
+      resolve();
+      return;
+    }
+    const unsubscribe = usePracticeStore.subscribe(({ run }) => {
+      if (run.kind !== 'idle') return;
+      unsubscribe();
+      resolve();
+    });
+  });
+}
+
+/** Task after task, until somebody steps in: what a visitor sees on arrival. */
+export async function startShow(): Promise<void> {
+  const { status } = usePracticeStore.getState();
+  if (status.kind !== 'open' || !currentPolicy() || runNow().kind !== 'idle') return;
+  const tasks = status.tasks.filter(({ heldOut }) => !heldOut);
+  try {
+    for (let turn = 0; ; turn++) {
+      const outcome = await runEpisode('show');
+      set({ outcome });
+      if (outcome.kind === 'stopped') break;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      if (runNow().kind !== 'running') break;
+      const current = tasks.findIndex(({ name }) => name === usePracticeStore.getState().table?.task);
+      await layTable(tasks[(current + 1) % tasks.length]!.name, randomSeed());
+    }
+  } catch (error) {
+    endWith(error);
+  } finally {
+    set({ run: { kind: 'idle' } });
+  }
+}
+
+/** Stops at once; the gripper stays where it is. */
+export function stopPractice(): void {
+  if (!active()) return;
+  set({ run: { kind: 'stopping' } });
+  void practiceWorker()
+    .halt()
+    .catch(() => undefined);
+}
+
+/** `TRIALS` episodes of one task on new layouts, as fast as the machine allows. */
+export async function runTrials(task: string, seed: number): Promise<void> {
+  if (!currentPolicy() || runNow().kind !== 'idle') return;
+  const results: TrialResult[] = [];
+  set({ trials: results, failure: null, outcome: { kind: 'none' } });
+  try {
+    for (let i = 0; i < TRIALS; i++) {
+      set({ run: { kind: 'trials', done: i, total: TRIALS } });
+      await layTable(task, seed + i);
+      const { table } = usePracticeStore.getState();
+      const { achieved, steps } = await episode({
+        most: table!.maxSteps,
+        realTime: false,
+        instruction: () => table!.instruction,
+      });
+      if (runNow().kind !== 'trials') break;
+      results.push({ task, seed: seed + i, success: achieved, steps });
+      set({ trials: [...results] });
+    }
+  } catch (error) {
+    endWith(error);
+  } finally {
+    set({ run: { kind: 'idle' } });
+  }
+}

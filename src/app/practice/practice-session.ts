@@ -1,0 +1,108 @@
+/** The practice worker, and what the page asks of it: layouts, pointers, views. Runs are in practice-run.ts. */
+import { connectPracticeWorker, type PracticeClient } from '../../workers/client-practice.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { toFailure, type Failure } from '../status/failure.ts';
+import { usePracticeStore } from './practice-store.ts';
+
+let client: PracticeClient | null = null;
+let canvas: HTMLCanvasElement | null = null;
+
+const set = usePracticeStore.setState;
+
+/** The worker. @throws when the table is not open */
+export function practiceWorker(): PracticeClient {
+  if (!client) throw new Error('The practice table is not open.');
+  return client;
+}
+
+/** The picture; one element for the page's lifetime, as a canvas can be handed to a worker only once. */
+export function practiceCanvas(): HTMLCanvasElement {
+  canvas ??= Object.assign(document.createElement('canvas'), { className: 'table-canvas' });
+  return canvas;
+}
+
+export interface ViewSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+function scaled({ width, height }: ViewSize) {
+  return { width, height, ratio: Math.min(2, window.devicePixelRatio) };
+}
+
+function fail(failure: Failure): void {
+  client = null;
+  canvas?.remove();
+  canvas = null;
+  set({ status: { kind: 'failed', failure }, run: { kind: 'idle' } });
+}
+
+/** Starts the worker on the canvas; once. */
+export async function openTable(size: ViewSize): Promise<void> {
+  if (client) return;
+  const mine = connectPracticeWorker((error) => fail(toFailure(error)));
+  client = mine;
+  set({ status: { kind: 'opening' }, failure: null });
+  try {
+    const tasks = await mine.open(practiceCanvas().transferControlToOffscreen(), scaled(size));
+    set({ status: { kind: 'open', tasks } });
+    await layTable(firstTask, firstSeed);
+  } catch (error) {
+    mine.terminate();
+    fail(toFailure(error));
+  }
+}
+
+/** What a visitor sees first: the task that shows most in little time. */
+const firstTask = 'plate';
+const firstSeed = 3;
+
+export function resizeTable(size: ViewSize): void {
+  if (client) void client.resize(scaled(size)).catch(() => undefined);
+}
+
+/** A hidden table neither moves nor draws. */
+export function showTable(visible: boolean): void {
+  if (client) void client.setVisible(visible).catch(() => undefined);
+}
+
+/** Lays the table for a task; the instruction becomes one that fits. */
+export async function layTable(task: string, seed: number): Promise<void> {
+  try {
+    const table = await practiceWorker().reset(task, seed);
+    set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
+    useInstructionStore.getState().setText(table.instruction);
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}
+
+/** The same layout again, or another one for the same task. */
+export async function relayTable(change: 'same' | 'new'): Promise<void> {
+  const { table } = usePracticeStore.getState();
+  if (!table) return;
+  await layTable(table.task, change === 'same' ? table.seed : randomSeed());
+}
+
+export function randomSeed(): number {
+  return Math.floor(Math.random() * 1e6);
+}
+
+/** Tells the judge what is asked now. */
+export async function instructTable(instruction: string): Promise<void> {
+  if (!client || usePracticeStore.getState().status.kind !== 'open') return;
+  try {
+    set({ judged: await client.instruct(instruction) });
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}
+
+/** Knocks something over, to see what the policy makes of it. */
+export async function disturbTable(): Promise<void> {
+  try {
+    await practiceWorker().disturb();
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}

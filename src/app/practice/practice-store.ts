@@ -1,0 +1,55 @@
+import { create } from 'zustand';
+import type { PracticeTask, TableReport } from '../../workers/contract-practice.ts';
+import type { Failure } from '../status/failure.ts';
+
+export type TableStatus =
+  | { kind: 'opening' }
+  | { kind: 'open'; tasks: readonly PracticeTask[] }
+  | { kind: 'failed'; failure: Failure };
+
+export type PracticeRun =
+  | { kind: 'idle' }
+  /** The policy is at work; `by` tells who started it. */
+  | { kind: 'running'; by: 'visitor' | 'show'; steps: number }
+  | { kind: 'stopping' }
+  | { kind: 'trials'; done: number; total: number };
+
+/** How the last run ended. */
+export type Outcome =
+  | { kind: 'none' }
+  | { kind: 'success'; steps: number }
+  | { kind: 'gave-up'; steps: number }
+  | { kind: 'stopped' };
+
+export interface TrialResult {
+  readonly task: string;
+  readonly seed: number;
+  readonly success: boolean;
+  readonly steps: number;
+}
+
+interface PracticeState {
+  status: TableStatus;
+  table: TableReport | null;
+  /** Whether success can be judged for what is asked. */
+  judged: boolean;
+  run: PracticeRun;
+  outcome: Outcome;
+  failure: Failure | null;
+  /** Blend overlapping chunks instead of carrying each out blindly. */
+  ensembling: boolean;
+  trials: readonly TrialResult[];
+  setEnsembling: (ensembling: boolean) => void;
+}
+
+export const usePracticeStore = create<PracticeState>()((set) => ({
+  status: { kind: 'opening' },
+  table: null,
+  judged: false,
+  run: { kind: 'idle' },
+  outcome: { kind: 'none' },
+  failure: null,
+  ensembling: false,
+  trials: [],
+  setEnsembling: (ensembling) => set({ ensembling }),
+}));

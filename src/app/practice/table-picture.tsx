@@ -1,0 +1,104 @@
+import { useEffect, useRef, type PointerEvent, type KeyboardEvent, type WheelEvent } from 'react';
+import { openTable, practiceCanvas, practiceWorker, resizeTable, showTable } from './practice-session.ts';
+import { usePracticeStore } from './practice-store.ts';
+
+/** Radians per pixel dragged, and per key press. */
+const TURN = 0.006;
+const KEY_TURN = 0.08;
+const KEY_ZOOM = 1.08;
+
+const ignore = () => undefined;
+
+function orbit(azimuth: number, elevation: number, zoom: number): void {
+  void practiceWorker().orbit(azimuth, elevation, zoom).catch(ignore);
+}
+
+/** The drawn table: objects can be dragged, the view turned. */
+export function TablePicture() {
+  const frame = useRef<HTMLDivElement>(null);
+  const open = usePracticeStore((state) => state.status.kind === 'open');
+  /** Where a drag that turns the view was last; null where none does. */
+  const turning = useRef<{ x: number; y: number } | null>(null);
+  const dragging = useRef(false);
+
+  useEffect(() => {
+    const element = frame.current!;
+    const canvas = practiceCanvas();
+    element.prepend(canvas);
+    const sizeOf = () => ({
+      width: Math.max(1, Math.round(element.clientWidth)),
+      height: Math.max(1, Math.round(element.clientHeight)),
+    });
+    void openTable(sizeOf());
+    showTable(true);
+    const observer = new ResizeObserver(() => resizeTable(sizeOf()));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      showTable(false);
+    };
+  }, []);
+
+  const at = (event: PointerEvent): [number, number] => {
+    const box = event.currentTarget.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  const down = (event: PointerEvent<HTMLDivElement>): void => {
+    if (!open || event.button !== 0) return;
+    event.currentTarget.setPointerCapture(event.pointerId);
+    const start = { x: event.clientX, y: event.clientY };
+    void practiceWorker()
+      .pointer('down', ...at(event))
+      .then((what) => {
+        dragging.current = what === 'object';
+        turning.current = what === 'view' ? start : null;
+      })
+      .catch(ignore);
+  };
+  const move = (event: PointerEvent<HTMLDivElement>): void => {
+    if (dragging.current) void practiceWorker().pointer('move', ...at(event)).catch(ignore);
+    if (!turning.current) return;
+    const { x, y } = turning.current;
+    turning.current = { x: event.clientX, y: event.clientY };
+    orbit((x - event.clientX) * TURN, (event.clientY - y) * TURN, 1);
+  };
+  const up = (event: PointerEvent<HTMLDivElement>): void => {
+    if (open) void practiceWorker().pointer('up', ...at(event)).catch(ignore);
+    dragging.current = false;
+    turning.current = null;
+  };
+  const zoom = (event: WheelEvent): void => {
+    // A page that scrolls under the pointer must not zoom; with Ctrl, or a pinch, it is meant.
+    if (open && event.ctrlKey) orbit(0, 0, event.deltaY > 0 ? KEY_ZOOM : 1 / KEY_ZOOM);
+  };
+  const key = (event: KeyboardEvent): void => {
+    const turns: Record<string, [number, number, number]> = {
+      ArrowLeft: [-KEY_TURN, 0, 1],
+      ArrowRight: [KEY_TURN, 0, 1],
+      ArrowUp: [0, KEY_TURN, 1],
+      ArrowDown: [0, -KEY_TURN, 1],
+      '+': [0, 0, 1 / KEY_ZOOM],
+      '-': [0, 0, KEY_ZOOM],
+    };
+    const turn = turns[event.key];
+    if (!open || !turn) return;
+    event.preventDefault();
+    orbit(...turn);
+  };
+
+  return (
+    <div
+      ref={frame}
+      className="table-picture"
+      tabIndex={0}
+      role="application"
+      aria-label="Practice table. Drag objects to move them; drag the background or use the arrow keys to turn the view, plus and minus to zoom."
+      onPointerDown={down}
+      onPointerMove={move}
+      onPointerUp={up}
+      onPointerCancel={up}
+      onWheel={zoom}
+      onKeyDown={key}
+    />
+  );
+}

@@ -1,0 +1,112 @@
+/** How people see the table: a camera that can be turned, what a pointer points at, and the path to come. */
+import * as THREE from 'three/webgpu';
+import type { ObjectName, Vector } from './objects.ts';
+import { MAX_TRANSLATION } from './table.ts';
+import { PEOPLE_LAYER, type TableView } from './view.ts';
+
+const ELEVATION = [0.15, 1.5] as const;
+const DISTANCE = [0.45, 1.8] as const;
+
+export class PeopleCamera {
+  readonly camera = new THREE.PerspectiveCamera(36, 1, 0.02, 6);
+  readonly #center = new THREE.Vector3(-0.02, 0, 0.06);
+  #azimuth = 0.55;
+  #elevation = 0.62;
+  #distance = 1.02;
+  #size = { width: 1, height: 1 };
+  readonly #ray = new THREE.Raycaster();
+
+  constructor() {
+    this.camera.up.set(0, 0, 1);
+    this.camera.layers.enable(PEOPLE_LAYER);
+    this.#place();
+  }
+
+  resize(width: number, height: number): void {
+    this.#size = { width, height };
+    this.camera.aspect = width / height;
+    // Upright pictures (phones) show as much of the table's width as wide ones.
+    this.camera.fov = width < height ? 48 : 36;
+    this.camera.updateProjectionMatrix();
+  }
+
+  orbit(azimuth: number, elevation: number, zoom: number): void {
+    this.#azimuth += azimuth;
+    this.#elevation = clamp(this.#elevation + elevation, ELEVATION);
+    this.#distance = clamp(this.#distance * zoom, DISTANCE);
+    this.#place();
+  }
+
+  /** The first of `names` under a point of the picture, in pixels. */
+  pick(view: TableView, names: readonly (ObjectName | 'gripper')[], x: number, y: number): ObjectName | 'gripper' | null {
+    this.#aim(x, y);
+    let nearest: { name: ObjectName | 'gripper'; distance: number } | null = null;
+    for (const name of names) {
+      const [hit] = this.#ray.intersectObject(view.object(name)!, true);
+      if (hit && hit.distance < (nearest?.distance ?? Infinity)) nearest = { name, distance: hit.distance };
+    }
+    return nearest?.name ?? null;
+  }
+
+  /** Where the line of sight through a pixel meets the plane of that height. */
+  onPlane(x: number, y: number, height: number): Vector | null {
+    this.#aim(x, y);
+    const point = this.#ray.ray.intersectPlane(
+      new THREE.Plane(new THREE.Vector3(0, 0, 1), -height),
+      new THREE.Vector3(),
+    );
+    return point && [clamp(point.x, [-0.3, 0.3]), clamp(point.y, [-0.35, 0.35]), height];
+  }
+
+  #aim(x: number, y: number): void {
+    const { width, height } = this.#size;
+    this.#ray.setFromCamera(new THREE.Vector2((2 * x) / width - 1, 1 - (2 * y) / height), this.camera);
+  }
+
+  #place(): void {
+    const flat = this.#distance * Math.cos(this.#elevation);
+    this.camera.position.set(
+      this.#center.x + flat * Math.cos(this.#azimuth),
+      this.#center.y + flat * Math.sin(this.#azimuth),
+      this.#center.z + this.#distance * Math.sin(this.#elevation),
+    );
+    this.camera.lookAt(this.#center);
+    this.camera.updateMatrixWorld();
+  }
+}
+
+/** A chunk of actions as beads along the way the gripper would take; dark where it closes. */
+export class PathLine {
+  readonly object = new THREE.Group();
+  readonly #open = new THREE.MeshBasicMaterial({ color: 0x0a6fd0, transparent: true, opacity: 0.75 });
+  readonly #closed = new THREE.MeshBasicMaterial({ color: 0xc2410c, transparent: true, opacity: 0.85 });
+  readonly #bead = new THREE.SphereGeometry(0.0045, 12, 8);
+
+  show(path: { readonly from: Vector; readonly actions: readonly (readonly number[])[] } | null): void {
+    this.object.visible = path !== null;
+    if (!path) return;
+    let [x, y, z] = path.from;
+    path.actions.forEach((action, i) => {
+      x += action[0]! * MAX_TRANSLATION;
+      y += action[1]! * MAX_TRANSLATION;
+      z += action[2]! * MAX_TRANSLATION;
+      const bead = this.#beadAt(i);
+      bead.position.set(x, y, z);
+      bead.material = action[6]! >= 0.5 ? this.#open : this.#closed;
+    });
+    this.object.children.forEach((child, i) => (child.visible = i < path.actions.length));
+  }
+
+  #beadAt(index: number): THREE.Mesh {
+    while (this.object.children.length <= index) {
+      const bead = new THREE.Mesh(this.#bead, this.#open);
+      bead.layers.set(PEOPLE_LAYER);
+      this.object.add(bead);
+    }
+    return this.object.children[index] as THREE.Mesh;
+  }
+}
+
+function clamp(value: number, [low, high]: readonly [number, number]): number {
+  return Math.min(high, Math.max(low, value));
+}

@@ -1,0 +1,85 @@
+/** What crosses the boundary between the page and the practice worker, which owns the table's physics and its drawing. */
+import type { RawImage } from './contract.ts';
+
+export interface PracticeTask {
+  readonly name: string;
+  readonly about: string;
+  readonly heldOut: boolean;
+}
+
+/** One layout of the table, as asked for. */
+export interface TableReport {
+  /** The task it was laid out for. */
+  readonly task: string;
+  readonly seed: number;
+  /** An instruction that fits what lies there. */
+  readonly instruction: string;
+  /** An episode is given up after this many actions. */
+  readonly maxSteps: number;
+  /** Other instructions that fit. */
+  readonly suggestions: readonly string[];
+}
+
+/** What the policy gets. */
+export interface TableObservation {
+  /** Main and wrist camera; transferred. */
+  readonly images: RawImage[];
+  /** LIBERO's proprio [8], metres and radians. */
+  readonly state: number[];
+}
+
+export interface ExecutionReport {
+  /** The instruction's goal was reached; null where no goal is known for it. */
+  readonly achieved: boolean | null;
+  /** Actions carried out: fewer than given when it was stopped or the goal was reached. */
+  readonly steps: number;
+}
+
+/** Expert demonstrations in memory, in the form of `src/episodes/memory-dataset.ts`; frames are transferred. */
+export interface RecordedDemonstrations {
+  readonly name: string;
+  readonly fps: number;
+  readonly actionNames: readonly string[];
+  readonly stateNames: readonly string[];
+  readonly cameras: readonly { readonly name: string; readonly width: number; readonly height: number }[];
+  readonly episodes: readonly {
+    readonly instruction: string;
+    readonly actions: Float32Array<ArrayBuffer>;
+    readonly state: Float32Array<ArrayBuffer>;
+    readonly frames: Readonly<Record<string, readonly RawImage[]>>;
+  }[];
+}
+
+export type PointerPhase = 'down' | 'move' | 'up';
+
+export interface PracticeWorker {
+  /** Loads physics and renderer and starts drawing. Rejects with `unsupported` where neither WebGPU nor WebGL draws. */
+  open(canvas: OffscreenCanvas, size: { width: number; height: number; ratio: number }): Promise<PracticeTask[]>;
+  resize(size: { width: number; height: number; ratio: number }): Promise<void>;
+  /** A hidden table neither moves nor draws. */
+  setVisible(visible: boolean): Promise<void>;
+  /** Lays the table anew. The same task and seed give the same layout. */
+  reset(task: string, seed: number): Promise<TableReport>;
+  /** Which instruction counts from now on. @returns whether it is one whose success can be judged */
+  instruct(instruction: string): Promise<boolean>;
+  observe(): Promise<TableObservation>;
+  /** Carries out actions [n][7], in real time or as fast as it goes; ends early when the goal is reached. */
+  execute(actions: number[][], realTime: boolean): Promise<ExecutionReport>;
+  /** Ends a running `execute` at once; the gripper stays where it is. */
+  halt(): Promise<void>;
+  /** Shows where the gripper would go, or nothing. */
+  showPath(actions: number[][] | null): Promise<void>;
+  /** A pointer in the picture, in pixels of the page: drags an object, or turns the view. */
+  pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'>;
+  /** Turns and zooms the view for people; nothing of it reaches the policy. */
+  orbit(azimuth: number, elevation: number, zoom: number): Promise<void>;
+  /** Knocks one object, at random. */
+  disturb(): Promise<void>;
+  /** Lets the scripted expert do a task `episodes` times, with noise, and records it. */
+  demonstrate(
+    task: string,
+    episodes: number,
+    seed: number,
+    onProgress: (done: number) => void,
+  ): Promise<RecordedDemonstrations>;
+}

@@ -1,0 +1,40 @@
+/** The worker that owns the practice table: its physics and its drawing. Inference is another worker's. */
+import * as Comlink from 'comlink';
+import type { PracticeWorker } from './contract-practice.ts';
+import { PracticeHost } from './practice-host.ts';
+import { installErrorTransfer } from './transfer.ts';
+
+installErrorTransfer();
+const host = new PracticeHost();
+
+const worker: PracticeWorker = {
+  open: (canvas, size) => host.open(canvas, size),
+  resize: (size) => host.resize(size),
+  setVisible: (visible) => host.setVisible(visible),
+  reset: (task, seed) => host.reset(task, seed),
+  instruct: (instruction) => host.instruct(instruction),
+  observe: async () => {
+    const observation = await host.observe();
+    return Comlink.transfer(
+      observation,
+      observation.images.map(({ data }) => data.buffer),
+    );
+  },
+  execute: (actions, realTime) => host.execute(actions, realTime),
+  halt: () => host.halt(),
+  showPath: (actions) => host.showPath(actions),
+  pointer: (phase, x, y) => host.pointer(phase, x, y),
+  orbit: (azimuth, elevation, zoom) => host.orbit(azimuth, elevation, zoom),
+  disturb: () => host.disturb(),
+  demonstrate: async (task, episodes, seed, onProgress) => {
+    const recorded = await host.demonstrate(task, episodes, seed, onProgress);
+    const buffers = recorded.episodes.flatMap(({ actions, state, frames }) => [
+      actions.buffer,
+      state.buffer,
+      ...Object.values(frames).flatMap((images) => images.map(({ data }) => data.buffer)),
+    ]);
+    return Comlink.transfer(recorded, buffers);
+  },
+};
+
+Comlink.expose(worker);
