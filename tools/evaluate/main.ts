@@ -1,23 +1,21 @@
 /**
- * `npm run evaluate -- [--policy public/models/practice] [--task plate] [--episodes 100] [--seed 1000] [--execute 8] [--ablation none] [--json out.json]`
+ * `npm run evaluate -- [--policy public/models/default] [--task plate] [--episodes 100] [--seed 1000] [--execute 8] [--ablation none] [--json out.json]`
  *
  * Success of a policy on the practice table, closed loop, per task with a 95 % interval. Without `--task` every task is run.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/model/errors.ts';
-import { runEpisode } from '../../src/practice/evaluate.ts';
-import { successRate } from '../../src/practice/success-rate.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
-import { PracticeTable } from '../../src/practice/table.ts';
-import { assignmentFor, taskNamed, TASKS } from '../../src/practice/tasks.ts';
+import { taskNamed, TASKS } from '../../src/practice/tasks.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
 import { openNodePolicy } from './node-policy.ts';
-import { ablated, ABLATIONS, type Ablation } from './ablation.ts';
+import { ABLATIONS } from './ablation.ts';
+import { evaluateTask } from './evaluate-task.ts';
 
 const { values } = parseArgs({
   options: {
-    policy: { type: 'string', default: 'public/models/practice' },
+    policy: { type: 'string', default: 'public/models/default' },
     adapter: { type: 'string' },
     task: { type: 'string', multiple: true },
     episodes: { type: 'string', default: '100' },
@@ -53,33 +51,17 @@ async function main(): Promise<void> {
   const results = [];
   for (const task of tasks) {
     const start = performance.now();
-    let [successes, steps] = [0, 0];
-    const failed: number[] = [];
-    for (let i = 0; i < episodes; i++) {
-      const seed = Number(values.seed) + i;
-      const assignment = assignmentFor(task, seed);
-      const table = new PracticeTable(mujoco, assignment.layout);
-      const result = await runEpisode(table, assignment, {
-        execute: Number(values.execute),
-        ...ablated(ablation satisfies Ablation, assignment, {
-          predict: policy.predict,
-          observe: async (world) => {
-            cameras.view.sync(world);
-            return cameras.cameras.observe(cameras.view);
-          },
-        }),
-      });
-      table.dispose();
-      if (result.success) {
-        successes++;
-        steps += result.steps;
-      } else failed.push(seed);
-    }
-    const rate = successRate(successes, episodes);
+    const { rate, steps, failed } = await evaluateTask(task, episodes, Number(values.seed), {
+      mujoco,
+      cameras,
+      predict: policy.predict,
+      execute: Number(values.execute),
+      ablation,
+    });
     const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
     console.log(
       `${task.name.padEnd(8)} ${task.heldOut ? 'held out' : 'trained '}  ${percent(rate.rate).padStart(5)}  (${percent(rate.low)} … ${percent(rate.high)})  ` +
-        `${successes} of ${episodes}, ${successes > 0 ? (steps / successes).toFixed(0) : '–'} actions, ${((performance.now() - start) / 1000).toFixed(0)} s`,
+        `${rate.successes} of ${episodes}, ${steps === null ? '–' : steps.toFixed(0)} actions, ${((performance.now() - start) / 1000).toFixed(0)} s`,
     );
     results.push({ task: task.name, heldOut: task.heldOut, ...rate, failed });
   }

@@ -1,8 +1,14 @@
 /** A policy package in Node, ready to be asked. */
+import { readFile } from 'node:fs/promises';
+import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
+import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
+import { shapesOf } from '../../src/model/finetune/parameters.ts';
+import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
+import { openZipFolder } from '../../src/model/weights/zip-folder.ts';
 import { parsePolicyConfig } from '../../src/model/policy/config.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
-import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
+import { createTokenizer, type Tokenize } from '../../src/model/policy/tokenizer.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Predict } from '../../src/practice/evaluate.ts';
 import { openPackageFolder } from '../node/package-folder.ts';
@@ -10,6 +16,10 @@ import { openPackageFolder } from '../node/package-folder.ts';
 export interface NodePolicy {
   readonly policy: Policy;
   readonly predict: Predict;
+  readonly source: WeightSource;
+  readonly tokenize: Tokenize;
+  /** tokenizer.json's content. */
+  readonly tokenizer: unknown;
   dispose(): void;
 }
 
@@ -21,13 +31,23 @@ export async function openNodePolicy(
   const config = parsePolicyConfig(reader.manifest.config);
   const runtime = await createNodeRuntime(options.threads ? { threads: options.threads } : {});
   const policy = await Policy.load(config, reader, runtime);
-  const tokenize = await createTokenizer(await reader.tokenizer());
+  const tokenizer = await reader.tokenizer();
+  const tokenize = await createTokenizer(tokenizer);
+  if (options.adapter) {
+    const zip = new Blob([new Uint8Array(await readFile(options.adapter))]);
+    const base = { config, shapes: shapesOf(reader) };
+    const state = await importCheckpoint(await openZipFolder(zip, options.adapter), base);
+    policy.use(new LoadedAdapter(runtime, config, state));
+  }
   const observer = createObserver(config, runtime, () => {
     throw new Error('Node has no video frames.');
   });
   const key = config.defaultUnnormKey;
   return {
     policy,
+    source: reader,
+    tokenize,
+    tokenizer,
     predict: async ({ frames, instruction, state }) => {
       const { pixels } = await observer.observe(
         frames.map(({ width, height, data }) => ({ width, height, data: new Uint8Array(data.buffer) })),

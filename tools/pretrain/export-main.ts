@@ -1,4 +1,4 @@
-/** `npm run pretrain:export [-- --run .pretrain/run --out public/models/practice --bits 8 --seed 1]` */
+/** `npm run pretrain:export [-- --run .pretrain/run --out public/models/default --bits 8 --seed 1]` */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
@@ -8,7 +8,7 @@ import { readStatistics } from './statistics.ts';
 const { values } = parseArgs({
   options: {
     run: { type: 'string', default: '.pretrain/run' },
-    out: { type: 'string', default: 'public/models/practice' },
+    out: { type: 'string', default: 'public/models/default' },
     bits: { type: 'string', default: '8' },
     seed: { type: 'string', default: '1' },
   },

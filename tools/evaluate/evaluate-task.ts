@@ -1,0 +1,53 @@
+/** Many episodes of one task in Node. */
+import { runEpisode, type Predict } from '../../src/practice/evaluate.ts';
+import { successRate, type SuccessRate } from '../../src/practice/success-rate.ts';
+import { PracticeTable, type Mujoco } from '../../src/practice/table.ts';
+import { assignmentFor, type Task } from '../../src/practice/tasks.ts';
+import { PLAIN } from '../../src/practice/view.ts';
+import type { NodeCameras } from '../practice/node-cameras.ts';
+import { ablated, type Ablation } from './ablation.ts';
+
+export interface TaskResult {
+  readonly rate: SuccessRate;
+  /** Mean of the successful episodes; null without any. */
+  readonly steps: number | null;
+  /** Seeds. */
+  readonly failed: readonly number[];
+}
+
+export async function evaluateTask(
+  task: Task,
+  episodes: number,
+  firstSeed: number,
+  options: {
+    readonly mujoco: Mujoco;
+    readonly cameras: NodeCameras;
+    readonly predict: Predict;
+    readonly execute?: number;
+    readonly ablation?: Ablation;
+  },
+): Promise<TaskResult> {
+  const { mujoco, cameras, predict, execute = 8, ablation = 'none' } = options;
+  cameras.view.setAppearance(PLAIN);
+  const failed: number[] = [];
+  let steps = 0;
+  for (let seed = firstSeed; seed < firstSeed + episodes; seed++) {
+    const assignment = assignmentFor(task, seed);
+    const table = new PracticeTable(mujoco, assignment.layout);
+    const result = await runEpisode(table, assignment, {
+      execute,
+      ...ablated(ablation, assignment, {
+        predict,
+        observe: async (world) => {
+          cameras.view.sync(world);
+          return cameras.cameras.observe(cameras.view);
+        },
+      }),
+    });
+    table.dispose();
+    if (result.success) steps += result.steps;
+    else failed.push(seed);
+  }
+  const successes = episodes - failed.length;
+  return { rate: successRate(successes, episodes), steps: successes > 0 ? steps / successes : null, failed };
+}
