@@ -1,3 +1,4 @@
+import { Teach } from './finetune/teach.tsx';
 import { PolicyGate } from './policy/policy-gate.tsx';
 import { usePolicyInfo } from './policy/policy-store.ts';
 import { Masthead } from './status/masthead.tsx';
@@ -13,11 +14,13 @@ function CameraPage() {
 
 export function App() {
   const view = useViewStore((state) => state.view);
+  const info = usePolicyInfo();
   return (
     <>
       <Masthead />
       <main className="page" id="main">
         {view === 'table' ? <PracticePage /> : <CameraPage />}
+        {info && <Teach info={info} />}
       </main>
       <footer className="foot">
         <p>

@@ -1,7 +1,6 @@
 import { useEffect, useRef } from 'react';
 import type { PolicyInfo } from '../workers/contract.ts';
 import { Slots } from './camera/slots-panel.tsx';
-import { Teach } from './finetune/teach.tsx';
 import { exampleInstructions } from './instruction/instruction-store.ts';
 import { InstructionField } from './instruction/instruction-field.tsx';
 import { PolicySummary } from './policy/policy-summary.tsx';
@@ -19,25 +18,22 @@ export function Workbench({ info }: { info: PolicyInfo }) {
     if (document.activeElement === document.body) start.current?.focus({ preventScroll: true });
   }, []);
   return (
-    <>
-      <div className="bench" ref={start} tabIndex={-1}>
-        <div className="bench-inputs">
-          <PolicySummary info={info} />
-          <Slots info={info} />
-        </div>
-        <div className="bench-output">
-          <div className="bench-command">
-            <InstructionField examples={exampleInstructions} />
-            <RunControls info={info} />
-          </div>
-          <PredictionPanel info={info} />
-        </div>
-        <div className="bench-inputs bench-robot">
-          <UnnormKeyChoice info={info} />
-          <StateInputs info={info} />
-        </div>
+    <div className="bench" ref={start} tabIndex={-1}>
+      <div className="bench-inputs">
+        <PolicySummary info={info} />
+        <Slots info={info} />
       </div>
-      <Teach info={info} />
-    </>
+      <div className="bench-output">
+        <div className="bench-command">
+          <InstructionField examples={exampleInstructions} />
+          <RunControls info={info} />
+        </div>
+        <PredictionPanel info={info} />
+      </div>
+      <div className="bench-inputs bench-robot">
+        <UnnormKeyChoice info={info} />
+        <StateInputs info={info} />
+      </div>
+    </div>
   );
 }

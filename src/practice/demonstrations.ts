@@ -11,7 +11,16 @@ import { assignmentFor, type Task } from './tasks.ts';
 import { CAMERAS, type TableView } from './view.ts';
 
 export const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
-export const STATE_NAMES = ['x', 'y', 'z', 'axis-angle x', 'axis-angle y', 'axis-angle z', 'left finger', 'right finger'] as const;
+export const STATE_NAMES = [
+  'x',
+  'y',
+  'z',
+  'axis-angle x',
+  'axis-angle y',
+  'axis-angle z',
+  'left finger',
+  'right finger',
+] as const;
 
 const DEMONSTRATE = 51;
 /** The noisiest episode's standard deviation, as a share of the largest step. */

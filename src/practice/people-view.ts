@@ -38,7 +38,12 @@ export class PeopleCamera {
   }
 
   /** The first of `names` under a point of the picture, in pixels. */
-  pick(view: TableView, names: readonly (ObjectName | 'gripper')[], x: number, y: number): ObjectName | 'gripper' | null {
+  pick(
+    view: TableView,
+    names: readonly (ObjectName | 'gripper')[],
+    x: number,
+    y: number,
+  ): ObjectName | 'gripper' | null {
     this.#aim(x, y);
     let nearest: { name: ObjectName | 'gripper'; distance: number } | null = null;
     for (const name of names) {

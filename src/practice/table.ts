@@ -74,7 +74,10 @@ export class PracticeTable {
   /** Commands an action; the next `SUBSTEPS` calls of `advance` carry it out. */
   begin(action: ArrayLike<number>): void {
     if (!Array.from({ length: 7 }, (_, i) => action[i]).every(Number.isFinite)) {
-      throw new ModelError('bad-input', `An action is 7 finite numbers; got ${Array.from(action).join(', ')}.`);
+      throw new ModelError(
+        'bad-input',
+        `An action is 7 finite numbers; got ${Array.from(action).join(', ')}.`,
+      );
     }
     const share = (i: number) => Math.min(1, Math.max(-1, action[i]!));
     const { qpos } = this.#data;
@@ -107,7 +110,11 @@ export class PracticeTable {
     this.#pull();
     this.#mujoco.mj_step(this.#model, this.#data);
     if (!Number.isFinite(this.#data.qpos[0]!)) {
-      throw new ModelError('diverged', 'The physics of the practice table became unstable.', 'Reset the table.');
+      throw new ModelError(
+        'diverged',
+        'The physics of the practice table became unstable.',
+        'Reset the table.',
+      );
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import * as Comlink from 'comlink';
 import { installErrorTransfer } from './transfer.ts';
+import { recordedBuffers } from './transfer-recorded.ts';
 import { guardWorker, type ClientError } from './client-guard.ts';
 import type { Frame, PolicyWorker } from './contract.ts';
 import type { FineTuneWorker } from './contract-finetune.ts';
@@ -51,7 +52,12 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     dispose: () => guard(() => remote.dispose()),
 
     openDemonstrations: (source, onProgress) =>
-      guard(() => remote.openDemonstrations(source, Comlink.proxy(onProgress))),
+      guard(() =>
+        remote.openDemonstrations(
+          source.kind === 'recorded' ? Comlink.transfer(source, recordedBuffers(source.recorded)) : source,
+          Comlink.proxy(onProgress),
+        ),
+      ),
     closeDemonstrations: () => guard(() => remote.closeDemonstrations()),
     estimateFineTune: (options) => guard(() => remote.estimateFineTune(options)),
     fineTune: (options, resume, onEvent) =>

@@ -1,12 +1,15 @@
 /** What crosses the boundary for fine-tuning: plain data, and the files the user hands over. */
 import type { WorkerError } from './contract.ts';
+import type { RecordedDemonstrations } from './contract-practice.ts';
 
 /** Where demonstrations come from. Nothing is copied; files are read by slices. */
 export type DemonstrationsSource =
   | { kind: 'files'; files: { path: string; file: File }[] }
   | { kind: 'zip'; file: File }
   /** Base URL of a LeRobot dataset, or URL of a zip. */
-  | { kind: 'url'; url: string };
+  | { kind: 'url'; url: string }
+  /** Recorded in this page; frames and numbers are transferred. */
+  | { kind: 'recorded'; recorded: RecordedDemonstrations };
 
 export interface FitNote {
   id: string;
@@ -72,6 +75,11 @@ export interface FineTuneOptions {
   lora: { r: number; alpha: number; dropout: number; targets: LoraTargets } | null;
   /** Start head and projectors anew although the policy has them. */
   freshModules: boolean;
+  /**
+   * What normalises actions and state: the demonstrations' own statistics, as finetune.py does it, or the policy's, where it is taught more of what it
+   * does already and few demonstrations would say little about the range.
+   */
+  statistics: 'demonstrations' | 'policy';
 }
 
 /** Answer to "what would this train, and will it fit?", known before anything is allocated. */

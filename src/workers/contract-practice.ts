@@ -54,7 +54,10 @@ export type PointerPhase = 'down' | 'move' | 'up';
 
 export interface PracticeWorker {
   /** Loads physics and renderer and starts drawing. Rejects with `unsupported` where neither WebGPU nor WebGL draws. */
-  open(canvas: OffscreenCanvas, size: { width: number; height: number; ratio: number }): Promise<PracticeTask[]>;
+  open(
+    canvas: OffscreenCanvas,
+    size: { width: number; height: number; ratio: number },
+  ): Promise<PracticeTask[]>;
   resize(size: { width: number; height: number; ratio: number }): Promise<void>;
   /** A hidden table neither moves nor draws. */
   setVisible(visible: boolean): Promise<void>;

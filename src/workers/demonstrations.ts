@@ -3,6 +3,7 @@ import type { Dataset } from '../episodes/dataset.ts';
 import { folderSource, urlSource, zipSource, type FileSource } from '../episodes/file-source.ts';
 import { checkFit } from '../episodes/fit.ts';
 import { isLeRobot, openLeRobot } from '../episodes/lerobot.ts';
+import { memoryDataset } from '../episodes/memory-dataset.ts';
 import { datasetStatistics, type FieldStatistics } from '../episodes/statistics.ts';
 import { ModelError } from '../model/errors.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
@@ -30,7 +31,8 @@ export async function openDemonstrations(
   config: PolicyConfig,
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
-  const dataset = await openDataset(await fileSource(source));
+  const dataset =
+    source.kind === 'recorded' ? memoryDataset(source.recorded) : await openDataset(await fileSource(source));
   try {
     const statistics = await datasetStatistics(dataset, {
       ...actionMask(dataset, config),
@@ -71,7 +73,7 @@ export async function openDemonstrations(
   }
 }
 
-async function fileSource(source: DemonstrationsSource): Promise<FileSource> {
+async function fileSource(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<FileSource> {
   if (source.kind === 'files') return folderSource('The folder', source.files);
   if (source.kind === 'zip') return zipSource(source.file.name, source.file);
   if (!/\.zip($|\?)/i.test(source.url)) return urlSource(source.url);

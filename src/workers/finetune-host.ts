@@ -68,6 +68,8 @@ export interface TrainablePolicy {
 
 interface Running {
   readonly trainer: Trainer;
+  /** What it is trained with. */
+  readonly statistics: Readonly<Record<string, DatasetStatistics>>;
   readonly stop: AbortController;
   /** Resolves when the run has ended and has let go of the policy. */
   readonly ended: Promise<void>;
@@ -120,7 +122,7 @@ export class FineTuneHost {
   /** Statistics that replace the policy's own while an adapter is active. */
   get statistics(): Record<string, DatasetStatistics> | null {
     const state = this.#active && this.#adapters.get(this.#active.id)?.state;
-    const own = this.#running ? this.#demonstrations?.statistics : state?.statistics;
+    const own = this.#running ? this.#running.statistics : state?.statistics;
     return own && Object.keys(own).length > 0 ? (own as Record<string, DatasetStatistics>) : null;
   }
 
@@ -233,6 +235,7 @@ export class FineTuneHost {
           freshModules: options.freshModules,
           seed: options.seed,
         });
+    const statistics = this.#statistics(opened, options);
     const trainer = new Trainer({
       run: options.run,
       policy,
@@ -240,10 +243,16 @@ export class FineTuneHost {
       train,
       validation,
       options: trainingOptions(options),
-      statistics: opened.statistics,
+      statistics,
     });
     const ended = deferred();
-    const running: Running = { trainer, stop: new AbortController(), ended: ended.promise, gate: null };
+    const running: Running = {
+      trainer,
+      statistics,
+      stop: new AbortController(),
+      ended: ended.promise,
+      gate: null,
+    };
     this.#running = running;
     let whole = false;
     try {
@@ -422,6 +431,16 @@ export class FineTuneHost {
     return checkpoint;
   }
 
+  #statistics(
+    opened: OpenedDemonstrations,
+    options: FineTuneOptions,
+  ): Readonly<Record<string, DatasetStatistics>> {
+    const { statistics, defaultUnnormKey } = this.#loaded().policy.config;
+    return options.statistics === 'policy'
+      ? { [defaultUnnormKey]: statistics[defaultUnnormKey]! }
+      : opened.statistics;
+  }
+
   #sources(opened: OpenedDemonstrations, options: FineTuneOptions) {
     const { policy, tokenize } = this.#loaded();
     const split = splitEpisodes(opened.dataset.episodes, options.validationFraction);
@@ -429,7 +448,7 @@ export class FineTuneHost {
       new DemonstrationSource(opened.dataset, {
         config: policy.config,
         tokenize,
-        statistics: Object.values(opened.statistics)[0]!,
+        statistics: Object.values(this.#statistics(opened, options))[0]!,
         cameras: opened.info.slots.map(({ camera }) => camera),
         episodes,
       });
@@ -578,6 +597,7 @@ function trainingOptions(options: FineTuneOptions): TrainingOptions {
     validationFraction: _fraction,
     lora: _lora,
     freshModules: _fresh,
+    statistics: _statistics,
     ...training
   } = options;
   return training;

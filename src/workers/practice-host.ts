@@ -161,7 +161,12 @@ export class PracticeHost implements PracticeWorker {
       return 'view';
     }
     if (phase === 'down') {
-      const name = this.#people.pick(this.#view, [...table.layout.objects.map((object) => object.name), 'gripper'], x, y);
+      const name = this.#people.pick(
+        this.#view,
+        [...table.layout.objects.map((object) => object.name), 'gripper'],
+        x,
+        y,
+      );
       this.#drag = name && { name, height: table.position(name)[2] + (name === 'gripper' ? 0 : 0.03) };
     }
     if (!this.#drag) return 'view';
@@ -255,7 +260,8 @@ export class PracticeHost implements PracticeWorker {
   }
 
   #drawn(): THREE.WebGPURenderer {
-    if (!this.#renderer) throw new ModelError('bad-input', 'The practice table is not open.', 'Open it first.');
+    if (!this.#renderer)
+      throw new ModelError('bad-input', 'The practice table is not open.', 'Open it first.');
     return this.#renderer;
   }
 

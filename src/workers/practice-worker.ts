@@ -2,6 +2,7 @@
 import * as Comlink from 'comlink';
 import type { PracticeWorker } from './contract-practice.ts';
 import { PracticeHost } from './practice-host.ts';
+import { recordedBuffers } from './transfer-recorded.ts';
 import { installErrorTransfer } from './transfer.ts';
 
 installErrorTransfer();
@@ -28,12 +29,7 @@ const worker: PracticeWorker = {
   disturb: () => host.disturb(),
   demonstrate: async (task, episodes, seed, onProgress) => {
     const recorded = await host.demonstrate(task, episodes, seed, onProgress);
-    const buffers = recorded.episodes.flatMap(({ actions, state, frames }) => [
-      actions.buffer,
-      state.buffer,
-      ...Object.values(frames).flatMap((images) => images.map(({ data }) => data.buffer)),
-    ]);
-    return Comlink.transfer(recorded, buffers);
+    return Comlink.transfer(recorded, recordedBuffers(recorded));
   },
 };
 

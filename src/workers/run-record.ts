@@ -29,6 +29,7 @@ const optionsSchema = v.object({
     }),
   ),
   freshModules: v.boolean(),
+  statistics: v.optional(v.picklist(['demonstrations', 'policy']), 'demonstrations'),
 });
 
 const recordSchema = v.object({

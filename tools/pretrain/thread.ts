@@ -129,7 +129,7 @@ for (let step = data.firstStep; step < options.steps; step++) {
     runtime.view(outputs[gradientName('bos')]!)!,
   );
   scalars[index * SCALARS] = runtime.view(outputs['loss']!)![0]!;
-  scalars[index * SCALARS + 1] = runtime.view(outputs['l1']!)![0]!;
+  scalars[index * SCALARS + 1] = runtime.view(outputs['loss.l1']!)![0]!;
   for (const tensor of Object.values(outputs)) tensor.dispose();
   barrier.wait();
 

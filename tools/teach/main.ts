@@ -51,7 +51,11 @@ const seed = Number(values.seed);
 const evaluate = async (label: string): Promise<void> => {
   let sum = 0;
   for (const tested of [task, ...TRAINED_TASKS]) {
-    const { rate } = await evaluateTask(tested, Number(values.episodes), 1000, { mujoco, cameras, predict: opened.predict });
+    const { rate } = await evaluateTask(tested, Number(values.episodes), 1000, {
+      mujoco,
+      cameras,
+      predict: opened.predict,
+    });
     if (tested !== task) sum += rate.rate;
     console.log(`${label} ${tested.name.padEnd(8)} ${(100 * rate.rate).toFixed(0)} %`);
   }
@@ -61,11 +65,19 @@ if (values.before) await evaluate('before');
 
 let start = performance.now();
 const record = (of: typeof task, episodes: number, from: number) =>
-  recordDemonstrations({ mujoco, view: cameras.view, cameras: cameras.cameras, task: of, episodes, seed: from });
+  recordDemonstrations({
+    mujoco,
+    view: cameras.view,
+    cameras: cameras.cameras,
+    task: of,
+    episodes,
+    seed: from,
+  });
 const own = await record(task, Number(values.demonstrations), seed);
 const old = [];
 for (const other of TRAINED_TASKS)
-  if (Number(values.rehearsal) > 0) old.push(...(await record(other, Number(values.rehearsal), seed)).episodes);
+  if (Number(values.rehearsal) > 0)
+    old.push(...(await record(other, Number(values.rehearsal), seed)).episodes);
 const dataset = memoryDataset({ ...own, episodes: [...own.episodes, ...old] });
 console.log(
   `${own.episodes.length} demonstrations and ${old.length} rehearsal episodes in ${((performance.now() - start) / 1000).toFixed(0)} s`,
@@ -106,7 +118,9 @@ while (!trainer.done) {
   const { step, loss } = await trainer.trainStep();
   l1 += loss;
   if (step % 50 === 0) {
-    console.log(`step ${step}  L1 ${(l1 / 50).toFixed(4)}  ${((performance.now() - start) / step).toFixed(0)} ms a step`);
+    console.log(
+      `step ${step}  L1 ${(l1 / 50).toFixed(4)}  ${((performance.now() - start) / step).toFixed(0)} ms a step`,
+    );
     l1 = 0;
   }
 }

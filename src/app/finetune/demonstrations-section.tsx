@@ -3,6 +3,7 @@ import type { DemonstrationsInfo, DimensionStatistics, FitNote } from '../../wor
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { formatValue } from '../format.ts';
 import { chosenFiles, droppedFiles, type HandedFile } from './dropped-files.ts';
+import { ExpertPicker } from './expert-picker.tsx';
 import { closeDemonstrations, openDemonstrations } from './finetune-session.ts';
 import { isRunning, useFineTuneStore } from './finetune-store.ts';
 
@@ -207,7 +208,12 @@ export function DemonstrationsSection() {
       {demonstrations.kind === 'failed' && (
         <FailureNotice failure={demonstrations.failure} title="These demonstrations cannot be read" />
       )}
-      {(demonstrations.kind === 'none' || demonstrations.kind === 'failed') && <Picker disabled={running} />}
+      {(demonstrations.kind === 'none' || demonstrations.kind === 'failed') && (
+        <>
+          <Picker disabled={running} />
+          <ExpertPicker disabled={running} />
+        </>
+      )}
       {demonstrations.kind === 'opening' && (
         <div aria-busy="true">
           <p className="waiting" id="opening">

@@ -59,6 +59,7 @@ export const DEFAULT_OPTIONS: FineTuneOptions = {
   saveFreq: 20,
   lora: { r: 32, alpha: 16, dropout: 0, targets: 'all-linear' },
   freshModules: false,
+  statistics: 'demonstrations',
 };
 
 const EMPTY: FineTuneState = {

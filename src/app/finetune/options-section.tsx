@@ -217,6 +217,16 @@ export function OptionsSection({ disabled }: { disabled: boolean }) {
           <label className="option-check">
             <input
               type="checkbox"
+              checked={options.statistics === 'policy'}
+              onChange={(event) =>
+                setOptions({ statistics: event.target.checked ? 'policy' : 'demonstrations' })
+              }
+            />
+            Keep the policy’s own statistics
+          </label>
+          <label className="option-check">
+            <input
+              type="checkbox"
               checked={options.lora !== null}
               onChange={(event) =>
                 setOptions({

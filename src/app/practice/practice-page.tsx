@@ -1,7 +1,6 @@
 import { useState } from 'react';
 import { successRate } from '../../practice/success-rate.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
-import { Teach } from '../finetune/teach.tsx';
 import { InstructionField } from '../instruction/instruction-field.tsx';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { PolicyGate } from '../policy/policy-gate.tsx';
@@ -11,7 +10,15 @@ import { PredictionPanel } from '../prediction/prediction-panel.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { PolicyEyes } from './policy-eyes.tsx';
 import { layTable, randomSeed, relayTable, disturbTable } from './practice-session.ts';
-import { doInstruction, runTrials, startPractice, startShow, stopPractice, TRIALS, whyNotOnTable } from './practice-run.ts';
+import {
+  doInstruction,
+  runTrials,
+  startPractice,
+  startShow,
+  stopPractice,
+  TRIALS,
+  whyNotOnTable,
+} from './practice-run.ts';
 import { usePracticeStore, type Outcome, type PracticeRun } from './practice-store.ts';
 import { TablePicture } from './table-picture.tsx';
 import './practice.css';
@@ -25,7 +32,8 @@ function outcomeText(run: PracticeRun, outcome: Outcome): { text: string; tone: 
   if (run.kind === 'trials') return { text: `Trial ${run.done + 1} of ${run.total}`, tone: 'calm' };
   if (outcome.kind === 'success') return { text: `Done in ${seconds(outcome.steps)}.`, tone: 'good' };
   if (run.kind === 'running') return { text: `Working, ${seconds(run.steps)}`, tone: 'calm' };
-  if (outcome.kind === 'gave-up') return { text: `Not managed within ${seconds(outcome.steps)}.`, tone: 'bad' };
+  if (outcome.kind === 'gave-up')
+    return { text: `Not managed within ${seconds(outcome.steps)}.`, tone: 'bad' };
   if (outcome.kind === 'stopped') return { text: 'Stopped.', tone: 'calm' };
   return { text: 'Ready.', tone: 'calm' };
 }
@@ -141,7 +149,11 @@ function Command({ info }: { info: PolicyInfo | null }) {
         </p>
       )}
       <label className="check">
-        <input type="checkbox" checked={ensembling} onChange={(event) => setEnsembling(event.target.checked)} />
+        <input
+          type="checkbox"
+          checked={ensembling}
+          onChange={(event) => setEnsembling(event.target.checked)}
+        />
         <span>
           Temporal ensembling <span className="aside">predict after every action and blend the chunks</span>
         </span>
@@ -224,22 +236,19 @@ function PolicyState() {
 export function PracticePage() {
   const info = usePolicyInfo();
   return (
-    <>
-      <div className="practice">
-        <Stage info={info} />
-        <div className="practice-side">
-          <Command info={info} />
-          <PolicyState />
-          {info && <Trials info={info} />}
-        </div>
-        {info && (
-          <div className="practice-chunk">
-            <PredictionPanel info={info} />
-            <PolicySummary info={info} />
-          </div>
-        )}
+    <div className="practice">
+      <Stage info={info} />
+      <div className="practice-side">
+        <Command info={info} />
+        <PolicyState />
+        {info && <Trials info={info} />}
       </div>
-      {info && <Teach info={info} />}
-    </>
+      {info && (
+        <div className="practice-chunk">
+          <PredictionPanel info={info} />
+          <PolicySummary info={info} />
+        </div>
+      )}
+    </div>
   );
 }

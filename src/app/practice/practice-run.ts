@@ -31,7 +31,11 @@ export function whyNotOnTable(info: PolicyInfo): string | null {
     : `This policy takes ${found}; the table has 2 cameras, 7 actions and 8 state values.`;
 }
 
-async function predict(observed: TableObservation, instruction: string, startsRun: boolean): Promise<Prediction> {
+async function predict(
+  observed: TableObservation,
+  instruction: string,
+  startsRun: boolean,
+): Promise<Prediction> {
   const { images, state } = observed;
   const kept = images.map((image): RawImage => ({ ...image, data: image.data.slice() }));
   const { unnormKey } = useStateStore.getState();

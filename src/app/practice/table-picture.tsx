@@ -56,14 +56,20 @@ export function TablePicture() {
       .catch(ignore);
   };
   const move = (event: PointerEvent<HTMLDivElement>): void => {
-    if (dragging.current) void practiceWorker().pointer('move', ...at(event)).catch(ignore);
+    if (dragging.current)
+      void practiceWorker()
+        .pointer('move', ...at(event))
+        .catch(ignore);
     if (!turning.current) return;
     const { x, y } = turning.current;
     turning.current = { x: event.clientX, y: event.clientY };
     orbit((x - event.clientX) * TURN, (event.clientY - y) * TURN, 1);
   };
   const up = (event: PointerEvent<HTMLDivElement>): void => {
-    if (open) void practiceWorker().pointer('up', ...at(event)).catch(ignore);
+    if (open)
+      void practiceWorker()
+        .pointer('up', ...at(event))
+        .catch(ignore);
     dragging.current = false;
     turning.current = null;
   };

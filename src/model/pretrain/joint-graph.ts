@@ -46,7 +46,7 @@ const HEAD_EPS = 1e-5;
  * Inputs besides the weights: `pixels` [B · images, 3 · backbones, H, W], `proprio` [B, state], `bos` [B, 1, hidden], `text` [B, T − 1, hidden],
  * `mask` [B, 1, S, S], `select` [B, chunk · dim, S], `cos` and `sin` [S, headDim / 2], `actions` [B, chunk, dim]; for the
  * auxiliaries `relative` and `relativeMask` [B, 1, R], `maps` [B, K, P] (ones in one place each, or none), `position` and
- * `positionMask` [B, P, 3]. Outputs: `loss` [1] (what is trained), `l1` [1] (upstream's), `predicted` [B, chunk, dim].
+ * `positionMask` [B, P, 3]. Outputs: `loss` [1] (what is trained) and its parts `loss.…` [1] (`loss.l1` is upstream's), `predicted` [B, chunk, dim].
  */
 export function jointGraph(config: PolicyConfig, table: WeightTable, options: JointOptions): Graph {
   const { network, profile } = config;
@@ -103,7 +103,6 @@ export function jointGraph(config: PolicyConfig, table: WeightTable, options: Jo
   );
   g.output('predicted', predicted);
   const l1 = mean(g, absolute(g, g.sub(predicted, g.input('actions', [batch, chunk, dim]))));
-  g.output('l1', l1);
 
   const heads = scope('auxiliary');
   const main = g.slice(states, 1, 1, 1 + patches);
@@ -122,20 +121,32 @@ export function jointGraph(config: PolicyConfig, table: WeightTable, options: Jo
   const found = g.mul(g.log(g.addScalar(maps, 1e-6)), g.input('maps', [batch, auxiliaries.maps, patches]));
   const surprise = g.scale(total(g, found), -1 / batch);
   const { weights } = auxiliaries;
-  const loss = [
+  const parts = {
     l1,
-    g.scale(relative, weights.relative / (batch * (rows + 1) * auxiliaries.relative)),
-    g.scale(position, weights.position / batch),
-    g.scale(surprise, weights.maps),
-  ].reduce((sum, part) => g.add(sum, part));
+    relative: g.scale(relative, 1 / (batch * (rows + 1) * auxiliaries.relative)),
+    position: g.scale(position, 1 / batch),
+    maps: surprise,
+  };
+  for (const [name, value] of Object.entries(parts)) g.output(`loss.${name}`, value);
+  const loss = (['relative', 'position', 'maps'] as const).reduce(
+    (sum, name) => g.add(sum, g.scale(parts[name], weights[name])),
+    l1,
+  );
   g.output('loss', loss);
   return g.build();
 }
 
-/** Forward and backward in one graph: `loss`, `l1` and a gradient for each weight and for `text`. */
+/** What the loss is made of. */
+export const PARTS = ['l1', 'relative', 'position', 'maps'] as const;
+
+/** Forward and backward in one graph: `loss`, its parts and a gradient for each weight and for `text`. */
 export function jointTrainingGraph(graph: Graph, weights: readonly string[]): Graph {
   const used = weights.filter((name) => graph.inputs.some((input) => input.name === name));
-  return vjp(graph, { wrt: [...used, 'bos', 'text'], outputs: ['loss'], keep: ['loss', 'l1'] });
+  return vjp(graph, {
+    wrt: [...used, 'bos', 'text'],
+    outputs: ['loss'],
+    keep: ['loss', ...PARTS.map((part) => `loss.${part}`)],
+  });
 }
 
 /** MLPResNet of the L1 head (openvla-oft prismatic/models/action_heads.py). */

@@ -1,0 +1,17 @@
+/** What suits teaching the practice policy one more task; found by `npm run teach`, measured in docs/measurements.md. */
+import type { FineTuneOptions } from '../../workers/contract-finetune.ts';
+
+/** Episodes of each trained task that are mixed in. */
+export const REHEARSAL_EPISODES = 8;
+
+export const EXPERT_OPTIONS: Partial<FineTuneOptions> = {
+  maxSteps: 600,
+  batchSize: 8,
+  learningRate: 5e-4,
+  numStepsBeforeDecay: 400,
+  maxGradNorm: 1,
+  imageAug: false,
+  validationFraction: 0,
+  saveFreq: 100,
+  statistics: 'policy',
+};

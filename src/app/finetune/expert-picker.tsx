@@ -1,0 +1,61 @@
+import { useId, useState } from 'react';
+import { usePracticeStore } from '../practice/practice-store.ts';
+import { recordExpert } from './expert-session.ts';
+
+/** Lets the practice table's scripted expert demonstrate a task: something to teach without a robot. */
+export function ExpertPicker({ disabled }: { disabled: boolean }) {
+  const status = usePracticeStore((state) => state.status);
+  const idle = usePracticeStore((state) => state.run.kind === 'idle');
+  const tasks = status.kind === 'open' ? status.tasks : [];
+  const [task, setTask] = useState<string | null>(null);
+  const [episodes, setEpisodes] = useState(20);
+  const [rehearse, setRehearse] = useState(true);
+  const field = useId();
+  if (tasks.length === 0) return null;
+  const chosen = task ?? tasks.find(({ heldOut }) => heldOut)!.name;
+  return (
+    <form
+      className="expert"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void recordExpert({ task: chosen, episodes, rehearse });
+      }}
+    >
+      <p>Or let the practice table’s scripted expert show a task that the policy does not know.</p>
+      <div className="options">
+        <div className="option">
+          <label htmlFor={`${field}-task`}>Task to show</label>
+          <select id={`${field}-task`} value={chosen} onChange={(event) => setTask(event.target.value)}>
+            {tasks.map(({ name, about, heldOut }) => (
+              <option key={name} value={name}>
+                {name}: {about}
+                {heldOut ? '' : ' (trained already)'}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div className="option">
+          <label htmlFor={`${field}-count`}>Demonstrations</label>
+          <input
+            id={`${field}-count`}
+            type="number"
+            min={1}
+            max={200}
+            required
+            value={Number.isNaN(episodes) ? '' : episodes}
+            onChange={(event) => setEpisodes(event.target.valueAsNumber)}
+          />
+        </div>
+      </div>
+      <label className="option-check">
+        <input type="checkbox" checked={rehearse} onChange={(event) => setRehearse(event.target.checked)} />
+        Rehearse the trained tasks meanwhile, so that they are not forgotten
+      </label>
+      <div className="actions">
+        <button type="submit" disabled={disabled || !idle}>
+          Record demonstrations
+        </button>
+      </div>
+    </form>
+  );
+}
