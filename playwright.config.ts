@@ -48,7 +48,7 @@ export default defineConfig({
   },
   webServer: {
     // The built page, as it is served to people.
-    command: `npx vite build --logLevel warn && npx vite preview --port ${port} --strictPort`,
+    command: `node tools/node/run.mjs e2e/serve-site.ts ${port}`,
     url: baseURL,
     timeout: 180_000,
     reuseExistingServer: false,

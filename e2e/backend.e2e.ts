@@ -25,7 +25,7 @@ test('the backend can be chosen, is used, and stays in the address', async ({ po
   await policyPage.open();
   await expect(choice(page, /Automatic/)).toBeChecked();
   await choose(page, /CPU/);
-  await expect(page).toHaveURL(/\?backend=wasm$/);
+  await expect(page).toHaveURL(/[?&]backend=wasm$/);
   await expect(page.getByText(/Asked to run on the CPU/)).toBeVisible();
   await policyPage.loadButton.click();
   await policyPage.ready();

@@ -1,9 +1,9 @@
 /** A network that damages package files on their way to the page. */
 import type { Page, Route } from '@playwright/test';
 
-const MANIFEST = '**/models/default/manifest.json';
+const MANIFEST = '**/models/tiny/manifest.json';
 /** Everything of the package but its manifest. */
-const SHARDS = /\/models\/default\/(?!manifest\.json)[^?]*$/;
+const SHARDS = /\/models\/tiny\/(?!manifest\.json)[^?]*$/;
 /** The tokenizer is a file of its own, not a shard. */
 const isShard = (url: string): boolean => !url.endsWith('.json');
 

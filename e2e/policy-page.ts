@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, type Locator, type Page, type Request } from '@playwright/test';
+import { TINY_POLICY } from './site.ts';
 import type { SavedPrediction } from '../src/app/prediction/saved-prediction.ts';
 
 /** A file as `setInputFiles` takes it. */
@@ -56,7 +57,16 @@ export class PolicyPage {
     return this.page.locator(`[role=alert][data-code="${code}"]`);
   }
 
+  /** Opens the camera view with the tiny policy; a policy that the address names is loaded only when asked for. */
   async open(query = ''): Promise<void> {
+    const search = new URLSearchParams(query);
+    search.set('view', 'camera');
+    if (!search.has('policy')) search.set('policy', TINY_POLICY);
+    await this.page.goto(`./?${search.toString()}`);
+  }
+
+  /** Opens the page as a visitor finds it: the practice table, with its policy on the way. */
+  async openTable(query = ''): Promise<void> {
     await this.page.goto(`./${query}`);
   }
 
@@ -65,7 +75,7 @@ export class PolicyPage {
     await expect(this.instruction).toBeVisible({ timeout: 120_000 });
   }
 
-  /** Opens the page and loads the default policy from the network. */
+  /** Opens the page and loads the tiny policy from the network. */
   async openAndLoad(query = ''): Promise<void> {
     await this.open(query);
     await this.loadButton.click();

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { SavedPrediction } from '../src/app/prediction/saved-prediction.ts';
 import { expect, test } from './fixtures.ts';
+import { TINY_FOLDER } from './site.ts';
 
 /** The page and Node run different builds of onnxruntime; upstream's chunk is met to 3e-4 by each. */
 const TOLERANCE = 1e-3;
@@ -14,7 +15,7 @@ async function predictInNode(savedPath: string, resultPath: string): Promise<Chu
     'tools/node/run.mjs',
     'e2e/predict-in-node.ts',
     savedPath,
-    'public/models/default',
+    TINY_FOLDER,
     resultPath,
   ]);
   return JSON.parse(await readFile(resultPath, 'utf8')) as Chunks;

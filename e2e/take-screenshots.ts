@@ -5,15 +5,14 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { chromium, type Browser, type Page } from '@playwright/test';
-import { build, preview } from 'vite';
 import { CHROMIUM_FLAGS, findChromium } from '../tools/node/find-chromium.ts';
 import { cameraVideoPath, writeCameraVideo } from './camera-video.ts';
 import { serveDataset } from './demo-dataset.ts';
 import { PolicyPage } from './policy-page.ts';
+import { serveSite } from './site.ts';
 
 /** Larger pictures make the repository grow with every change of the page. */
 const MAX_BYTES = 300_000;
-const OUT_DIR = resolve(import.meta.dirname, '../node_modules/.cache/e2e/dist');
 const DOCS = resolve(import.meta.dirname, '../docs');
 
 interface Picture {
@@ -105,8 +104,7 @@ async function take(browser: Browser, url: string, picture: Picture): Promise<vo
 
 await mkdir(DOCS, { recursive: true });
 await writeCameraVideo();
-await build({ logLevel: 'warn', build: { outDir: OUT_DIR, emptyOutDir: true } });
-const server = await preview({ logLevel: 'warn', build: { outDir: OUT_DIR }, preview: { port: 0 } });
+const server = await serveSite(0);
 const executablePath = await findChromium();
 const browser = await chromium.launch({
   ...(executablePath ? { executablePath } : {}),

@@ -1,4 +1,5 @@
 /** Episodes → a LeRobot dataset, v2.1, with the images in its tables (huggingface/lerobot, lerobot/datasets/utils.py). */
+import type { SchemaElement } from 'hyparquet';
 import type { Dataset, Episode, FrameImage } from './dataset.ts';
 import { fieldStatistics } from './statistics.ts';
 
@@ -48,10 +49,13 @@ export async function writeLeRobot(dataset: Dataset, options: LeRobotOptions): P
   await options.write('meta/info.json', text(infoOf(dataset, options.robotType, frames, tasks.length)));
 }
 
+const vector = (names: readonly string[]) => ({ dtype: 'float32', shape: [names.length], names });
+const scalar = (dtype: string) => ({ dtype, shape: [1], names: null });
+/** Numbers per channel, shaped [3, 1, 1]. */
+const shaped = (values: readonly number[]) => values.map((value) => [[value]]);
+
 function infoOf(dataset: Dataset, robotType: string, frames: number, tasks: number) {
   const { episodes, actionNames, stateNames, cameras, fps } = dataset;
-  const vector = (names: readonly string[]) => ({ dtype: 'float32', shape: [names.length], names });
-  const scalar = (dtype: string) => ({ dtype, shape: [1], names: null });
   return {
     codebase_version: 'v2.1',
     robot_type: robotType,
@@ -135,7 +139,7 @@ async function episodeFile(
   );
   const { ByteWriter, parquetWrite } = await import('hyparquet-writer');
   const writer = new ByteWriter();
-  parquetWrite({
+  await parquetWrite({
     writer,
     // PNGs do not become smaller.
     codec: 'UNCOMPRESSED',
@@ -148,9 +152,7 @@ async function episodeFile(
   };
 }
 
-type SchemaElements = NonNullable<Parameters<typeof import('hyparquet-writer').parquetWrite>[0]['schema']>;
-
-function schemaOf({ name, type }: Column): SchemaElements {
+function schemaOf({ name, type }: Column): SchemaElement[] {
   if (type === 'image') {
     return [
       { name, num_children: 2, repetition_type: 'OPTIONAL' },
@@ -206,7 +208,6 @@ async function imageColumn(
     channels.push(rgb);
   }
   const flat = summary(channels, 3, episode.length);
-  const shaped = (values: readonly number[]) => values.map((value) => [[value]]);
   return {
     name: imageKey(camera),
     type: 'image',

@@ -29,7 +29,7 @@ export function expertAction(table: PracticeTable, goal: Goal): number[] {
       const [x, y] = table.position('gripper');
       return towards(table, [x, y, 0.15], CLOSED);
     }
-    case 'place': {
+    default: {
       if (achieved(table, goal) || dropped(table, goal)) return retreat(table, goal.target);
       return holding(table, goal.target) ? carry(table, goal) : pick(table, goal.target);
     }

@@ -52,7 +52,7 @@ export function achieved(table: PracticeTable, goal: Goal): boolean {
       return z > LIFTED;
     case 'push':
       return (goal.side === 'left' ? -y : y) > PUSH_LINE && z < 0.06;
-    case 'place': {
+    default: {
       const [px, py, pz] = placeOf(table, goal);
       const limit = {
         on: goal.destination === 'plate' ? PLATE.radius - 0.01 : 0.022,

@@ -25,6 +25,13 @@ export const GRIPPER = {
 
 const PAD_FRICTION = '1.6 0.01 0.0001';
 
+const slide = (axis: 'x' | 'y' | 'z', vector: string) =>
+  `<joint name="${axis}" type="slide" axis="${vector}" range="${REACH[axis].join(' ')}" limited="true" armature="1"/>`;
+const servo = (joint: string) =>
+  `<position name="${joint}" joint="${joint}" kp="20000" kv="330" ctrlrange="${
+    joint === 'yaw' ? '-3.2 3.2' : REACH[joint as 'x'].join(' ')
+  }" forcerange="-60 60"/>`;
+
 export function mjcf(layout: Layout): string {
   const objects = layout.objects.map(({ name, position, yaw }) => {
     const kind = OBJECTS[name];
@@ -34,12 +41,6 @@ export function mjcf(layout: Layout): string {
     return `<body name="${name}" pos="${x} ${y} ${kind.restHeight}" quat="${Math.cos(yaw / 2)} 0 0 ${Math.sin(yaw / 2)}">
       <freejoint/>${geoms.join('')}</body>`;
   });
-  const slide = (axis: 'x' | 'y' | 'z', vector: string) =>
-    `<joint name="${axis}" type="slide" axis="${vector}" range="${REACH[axis].join(' ')}" limited="true" armature="1"/>`;
-  const servo = (joint: string) =>
-    `<position name="${joint}" joint="${joint}" kp="20000" kv="330" ctrlrange="${
-      joint === 'yaw' ? '-3.2 3.2' : REACH[joint as 'x'].join(' ')
-    }" forcerange="-60 60"/>`;
   const finger = (side: number) => `
     <body name="finger ${side}">
       <joint name="finger ${side}" type="slide" axis="0 ${side} 0" range="0 ${FINGER_TRAVEL}" limited="true" armature="0.05" damping="2"/>

@@ -7,6 +7,8 @@ import { CAMERAS, type CameraName, type TableView } from './view.ts';
 /** Pixels per side are drawn this many times finer and averaged: the same edges on every driver. */
 const SAMPLES = 4;
 
+const imageTarget = () => new THREE.RenderTarget(IMAGE_SIZE, IMAGE_SIZE, { samples: SAMPLES });
+
 /** Draws a view's cameras with any three.js renderer. */
 export class TableCameras {
   readonly #renderer: THREE.WebGPURenderer;
@@ -16,8 +18,7 @@ export class TableCameras {
   constructor(renderer: THREE.WebGPURenderer) {
     this.#renderer = renderer;
     renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
-    const target = () => new THREE.RenderTarget(IMAGE_SIZE, IMAGE_SIZE, { samples: SAMPLES });
-    this.#targets = { main: target(), wrist: target() };
+    this.#targets = { main: imageTarget(), wrist: imageTarget() };
   }
 
   /** One image per camera, in the order of `CAMERAS`. */

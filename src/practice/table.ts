@@ -109,7 +109,7 @@ export class PracticeTable {
     ctrl[4] = this.#target[4]!;
     this.#pull();
     this.#mujoco.mj_step(this.#model, this.#data);
-    if (!Number.isFinite(this.#data.qpos[0]!)) {
+    if (!Number.isFinite(this.#data.qpos[0])) {
       throw new ModelError(
         'diverged',
         'The physics of the practice table became unstable.',

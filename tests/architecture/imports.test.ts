@@ -7,10 +7,11 @@ import { describe, expect, it } from 'vitest';
  * `src/workers` is two rooms: what the page sees (contract, client) and the worker itself.
  */
 const ARROWS: Record<string, readonly string[]> = {
-  'src/app': ['src/workers/boundary', 'src/model/errors'],
+  'src/app': ['src/workers/boundary', 'src/model/errors', 'src/practice/success-rate'],
   'src/workers/boundary': ['src/model/errors'],
-  'src/workers': ['src/workers/boundary', 'src/model', 'src/episodes'],
+  'src/workers': ['src/workers/boundary', 'src/model', 'src/episodes', 'src/practice'],
   'src/model/errors': [],
+  'src/model/random': [],
   'src/model/graph': ['src/model/errors'],
   'src/model/kernels': ['src/model/errors'],
   'src/model/weights': ['src/model/errors'],
@@ -38,8 +39,12 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/weights',
     'src/model/network',
     'src/model/policy',
+    'src/model/random',
   ],
+  'src/model/pretrain': ['src/model/graph', 'src/model/network', 'src/model/policy', 'src/model/random'],
   'src/episodes': ['src/model/errors'],
+  'src/practice/success-rate': [],
+  'src/practice': ['src/practice/success-rate', 'src/model/errors', 'src/model/random', 'src/episodes'],
 };
 
 /** Packages that only one room may name, and packages no library room may name. */
@@ -49,6 +54,9 @@ const ONLY_IN: Record<string, string | readonly string[]> = {
   'onnxruntime-common': 'src/model/runtime',
   '@zip.js/zip.js': ['src/model/weights', 'src/episodes'],
   hyparquet: 'src/episodes',
+  'hyparquet-writer': 'src/episodes',
+  three: ['src/practice', 'src/workers'],
+  '@mujoco/mujoco': 'src/practice',
   mediabunny: 'src/episodes',
   react: 'src/app',
   zustand: 'src/app',

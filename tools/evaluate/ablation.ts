@@ -7,6 +7,13 @@ export type Ablation = (typeof ABLATIONS)[number];
 
 type Senses = Pick<EpisodeOptions, 'predict' | 'observe' | 'instruction'>;
 
+type Image = Awaited<ReturnType<EpisodeOptions['observe']>>[number];
+
+const grey = (image: Image): Image => ({
+  ...image,
+  data: new Uint8ClampedArray(image.data.length).fill(128),
+});
+
 /** `instruction`: the policy is told another goal of the same task at random. `images`: it sees grey. */
 export function ablated(ablation: Ablation, { task, goal, seed }: Assignment, senses: Senses): Senses {
   if (ablation === 'instruction') {
@@ -15,10 +22,6 @@ export function ablated(ablation: Ablation, { task, goal, seed }: Assignment, se
     return { ...senses, instruction: task.phrasings(told)[0]! };
   }
   if (ablation === 'images') {
-    const grey = (frame: Awaited<ReturnType<EpisodeOptions['observe']>>[number]) => ({
-      ...frame,
-      data: new Uint8ClampedArray(frame.data.length).fill(128),
-    });
     return { ...senses, observe: async (table) => (await senses.observe(table)).map(grey) };
   }
   return senses;

@@ -37,6 +37,8 @@ try {
 // Dawn keeps a process alive.
 process.exit(0);
 
+const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
+
 async function main(): Promise<void> {
   const tasks = values.task ? values.task.map(taskNamed) : TASKS;
   const episodes = Number(values.episodes);
@@ -58,7 +60,6 @@ async function main(): Promise<void> {
       execute: Number(values.execute),
       ablation,
     });
-    const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
     console.log(
       `${task.name.padEnd(8)} ${task.heldOut ? 'held out' : 'trained '}  ${percent(rate.rate).padStart(5)}  (${percent(rate.low)} … ${percent(rate.high)})  ` +
         `${rate.successes} of ${episodes}, ${steps === null ? '–' : steps.toFixed(0)} actions, ${((performance.now() - start) / 1000).toFixed(0)} s`,

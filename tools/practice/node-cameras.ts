@@ -44,15 +44,16 @@ export async function openNodeCameras(): Promise<NodeCameras> {
     label,
     release: () => {
       cameras.dispose();
-      renderer.dispose();
+      void renderer.dispose();
       dawn.release();
     },
   };
 }
 
+const ignore = () => undefined;
+
 /** A canvas nobody looks at: three.js wants one even when it draws to textures only. */
 function offscreen(device: GPUDevice, size: number) {
-  const ignore = () => undefined;
   const context = {
     configure: ignore,
     unconfigure: ignore,

@@ -26,6 +26,11 @@ export interface BatchArrays {
   readonly textIds: Int32Array;
 }
 
+const array = (...shape: number[]) => ({
+  data: new Float32Array(shape.reduce((product, dim) => product * dim, 1)),
+  shape,
+});
+
 /** Makes batches of one size in the same memory each time. */
 export class BatchMaker {
   readonly batch: number;
@@ -51,10 +56,6 @@ export class BatchMaker {
     const images = profile.images.length;
     this.length = 1 + images * this.#patches + 1 + this.tokens - 1;
     const { hidden } = network.llama;
-    const array = (...shape: number[]) => ({
-      data: new Float32Array(shape.reduce((product, dim) => product * dim, 1)),
-      shape,
-    });
     const P = this.#patches;
     this.arrays = {
       inputs: {
@@ -81,7 +82,12 @@ export class BatchMaker {
   }
 
   /** @param embedding [vocabulary, hidden], as it is now */
-  fill(samples: readonly PretrainSample[], embedding: Float32Array, random: Random): void {
+  fill(
+    samples: readonly PretrainSample[],
+    embedding: Float32Array,
+    random: Random,
+    { noise = true }: { noise?: boolean } = {},
+  ): void {
     const { inputs, textIds } = this.arrays;
     for (const name of [
       'mask',
@@ -99,7 +105,7 @@ export class BatchMaker {
     const hidden = inputs['bos']!.shape[2]!;
     const before = 2 * this.#patches + 1;
     samples.forEach((sample, b) => {
-      for (let image = 0; image < 2; image++) this.#pixels(sample.images, b, image, random);
+      for (let image = 0; image < 2; image++) this.#pixels(sample.images, b, image, random, noise ? 1 : 0);
       inputs['proprio']!.data.set(normalizeTrainingProprio(sample.state, stats, profile), b * STATE_DIM);
       for (let step = 0; step < CHUNK; step++) {
         const row = sample.actions.subarray(step * ACTION_DIM, (step + 1) * ACTION_DIM);
@@ -163,7 +169,7 @@ export class BatchMaker {
   }
 
   /** Light, tint and noise vary; nothing moves. */
-  #pixels(images: Uint8Array, b: number, image: number, random: Random): void {
+  #pixels(images: Uint8Array, b: number, image: number, random: Random, strength: number): void {
     const size = IMAGE_SIZE * IMAGE_SIZE;
     const { data } = this.arrays.inputs['pixels']!;
     const around = (spread: number) => spread * (2 * random.uniform() - 1);
@@ -179,7 +185,7 @@ export class BatchMaker {
         const scale = 1 / (255 * std[channel]!);
         const shift = mean[channel]! / std[channel]!;
         for (let p = 0; p < size; p++) {
-          const value = images[from + 3 * p]! * gain + offset + noise[channel * size + p]!;
+          const value = images[from + 3 * p]! * gain + offset + strength * noise[channel * size + p]!;
           data[to + p] = (value < 0 ? 0 : value > 255 ? 255 : value) * scale - shift;
         }
       });

@@ -65,9 +65,10 @@ export const AUXILIARIES: Auxiliaries = {
   weights: { maps: 0.03, relative: 0.4, position: 0.03 },
 };
 
+const norm = (mean: readonly number[], std: readonly number[]) => ({ inplace: false, mean, std });
+
 export function practiceConfig(statistics: DatasetStatistics): PolicyConfig {
   const size = [IMAGE_SIZE, IMAGE_SIZE];
-  const norm = (mean: readonly number[], std: readonly number[]) => ({ inplace: false, mean, std });
   const libero = ROBOT_PROFILES['libero']!;
   return parsePolicyConfig({
     network: NETWORK,

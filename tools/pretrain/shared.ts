@@ -17,8 +17,9 @@ export interface SharedMemory {
 
 export const SCALARS = 3;
 
+const floats = (length: number) => new SharedArrayBuffer(4 * length);
+
 export function sharedMemory(threads: number, count: number): SharedMemory {
-  const floats = (length: number) => new SharedArrayBuffer(4 * length);
   return {
     threads,
     parameter: floats(count),

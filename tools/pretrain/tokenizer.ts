@@ -13,7 +13,7 @@ export const PADDING_ROWS = 64;
 export const TOKENS = { bos: 1, empty: 3, placeholder: 1, stop: 2, vocabulary: VOCABULARY } as const;
 
 const SPECIAL = ['<unk>', '<s>', '</s>', '▁'];
-const LETTERS = [...'abcdefghijklmnopqrstuvwxyz0123456789', ...'.,:;?!\'"-()'];
+const LETTERS = `abcdefghijklmnopqrstuvwxyz0123456789.,:;?!'"-()`.split('');
 /** What visitors may well say; untrained, but one token each, so that a demonstration can give them a meaning. */
 const MORE_WORDS =
   `a an and all any at away back behind below beside between block blocks bottom both box bring by can carry center close

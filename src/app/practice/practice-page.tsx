@@ -26,6 +26,7 @@ import './practice.css';
 /** Actions per second of the table. */
 const CONTROL_HZ = 10;
 
+const percent = (value: number): string => `${Math.round(100 * value)} %`;
 const seconds = (steps: number): string => `${(steps / CONTROL_HZ).toFixed(1)} s`;
 
 function outcomeText(run: PracticeRun, outcome: Outcome): { text: string; tone: 'calm' | 'good' | 'bad' } {
@@ -171,7 +172,6 @@ function Trials({ info }: { info: PolicyInfo }) {
   const [seed, setSeed] = useState(1000);
   const successes = trials.filter(({ success }) => success).length;
   const rate = trials.length > 0 ? successRate(successes, trials.length) : null;
-  const percent = (value: number) => `${Math.round(100 * value)} %`;
   return (
     <section className="trials" aria-labelledby="trials-title">
       <h2 id="trials-title">Does it work?</h2>

@@ -13,6 +13,17 @@ function orbit(azimuth: number, elevation: number, zoom: number): void {
   void practiceWorker().orbit(azimuth, elevation, zoom).catch(ignore);
 }
 
+/** Where in the picture, pixels. */
+function at(event: PointerEvent): [number, number] {
+  const box = event.currentTarget.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+
+/** Zooms with Ctrl, or a pinch: a page that scrolls under the pointer must not. */
+function wheelZoom(event: WheelEvent): void {
+  if (event.ctrlKey) orbit(0, 0, event.deltaY > 0 ? KEY_ZOOM : 1 / KEY_ZOOM);
+}
+
 /** The drawn table: objects can be dragged, the view turned. */
 export function TablePicture() {
   const frame = useRef<HTMLDivElement>(null);
@@ -39,10 +50,6 @@ export function TablePicture() {
     };
   }, []);
 
-  const at = (event: PointerEvent): [number, number] => {
-    const box = event.currentTarget.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  };
   const down = (event: PointerEvent<HTMLDivElement>): void => {
     if (!open || event.button !== 0) return;
     event.currentTarget.setPointerCapture(event.pointerId);
@@ -73,10 +80,6 @@ export function TablePicture() {
     dragging.current = false;
     turning.current = null;
   };
-  const zoom = (event: WheelEvent): void => {
-    // A page that scrolls under the pointer must not zoom; with Ctrl, or a pinch, it is meant.
-    if (open && event.ctrlKey) orbit(0, 0, event.deltaY > 0 ? KEY_ZOOM : 1 / KEY_ZOOM);
-  };
   const key = (event: KeyboardEvent): void => {
     const turns: Record<string, [number, number, number]> = {
       ArrowLeft: [-KEY_TURN, 0, 1],
@@ -103,7 +106,7 @@ export function TablePicture() {
       onPointerMove={move}
       onPointerUp={up}
       onPointerCancel={up}
-      onWheel={zoom}
+      onWheel={open ? wheelZoom : undefined}
       onKeyDown={key}
     />
   );

@@ -39,6 +39,7 @@ export function auxiliaryShapes(hidden: number, auxiliaries: Auxiliaries): Map<s
   return shapes;
 }
 
+const quiet = () => undefined;
 /** Epsilon of torch.nn.LayerNorm. */
 const HEAD_EPS = 1e-5;
 
@@ -63,7 +64,6 @@ export function jointGraph(config: PolicyConfig, table: WeightTable, options: Jo
   const g = new GraphBuilder('joint');
   const root = new Scope(g, table, '');
   const scope = (name: string) => root.child(name);
-  const quiet = () => undefined;
 
   const pixels = g.input('pixels', [batch * images, 3 * network.vits.length, side, side]);
   const features = network.vits.map((vit, i) => {
