@@ -9,10 +9,10 @@ const DISTANCE = [0.45, 1.8] as const;
 
 export class PeopleCamera {
   readonly camera = new THREE.PerspectiveCamera(36, 1, 0.02, 6);
-  readonly #center = new THREE.Vector3(-0.02, 0, 0.06);
+  readonly #center = new THREE.Vector3(-0.03, 0, 0.1);
   #azimuth = 0.55;
   #elevation = 0.62;
-  #distance = 1.02;
+  #distance = 1.12;
   #size = { width: 1, height: 1 };
   readonly #ray = new THREE.Raycaster();
 

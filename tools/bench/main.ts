@@ -2,7 +2,8 @@
  * `npm run bench [-- --skip-block] [--webgpu] [--convert]`
  *
  * Prints, in one run: a LLaMA-2-7B layer (q4, 600 tokens) beside a plain float32 MatMul of the same provider, with its error
- * against a twin; a whole prediction of the default package by stage, with the share spent outside kernels. `--convert` also makes
+ * against a twin; a whole prediction of the default package by stage, with the share spent outside kernels; the page from a cold start to the
+ * first action on the practice table. `--convert` also makes
  * a checkpoint of full 7B shape (15 GB in the temporary folder, deleted afterwards) and converts it.
  */
 import { execFileSync } from 'node:child_process';
@@ -14,6 +15,7 @@ import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import { openHarness } from '../harness/browser.ts';
 import { openPackageFolder } from '../node/package-folder.ts';
 import { benchLlamaBlock, type BlockBench } from './llama-block.ts';
+import { benchPage, type PageBench } from './page.ts';
 import { benchPolicyStep, type PolicyBench } from './policy-step.ts';
 
 const { values } = parseArgs({
@@ -41,6 +43,7 @@ for (const backend of ['wasm', ...(values.webgpu ? ['webgpu'] : [])]) {
   printPolicy(backend, await browser.run<PolicyBench>('policy-step', { backend, url: DEFAULT_PACKAGE }));
 }
 await browser.close();
+printPage(await benchPage());
 if (values.convert) benchConvert();
 
 const list = (ms: number[]): string => ms.map((value) => value.toFixed(0)).join(', ');
@@ -65,7 +68,20 @@ function printPolicy(backend: string, bench: PolicyBench): void {
   for (const { name, elapsedMs } of bench.stages)
     console.log(`    ${name.padEnd(16)} ${elapsedMs.toFixed(2).padStart(8)} ms`);
   console.log(
+    `  network ${bench.networkGflops.toFixed(1)} GFLOPS, a plain MatMul ${bench.matMulGflops.toFixed(1)}, ratio ${(bench.networkGflops / bench.matMulGflops).toFixed(2)}`,
+  );
+  console.log(
     `  outside kernels ${(100 * bench.outsideShare).toFixed(1)} %, leaked tensors ${bench.leakedTensors}\n`,
+  );
+}
+
+function printPage(bench: PageBench): void {
+  console.log('The built page on localhost, nothing stored');
+  console.log(
+    `  table drawn after ${bench.tableMs.toFixed(0)} ms, first action after ${bench.firstActionMs.toFixed(0)} ms (aim 5000)`,
+  );
+  console.log(
+    `  then ${bench.predictionMs.toFixed(1)} ms a chunk while physics and drawing go on (aim 50)\n`,
   );
 }
 

@@ -6,6 +6,8 @@ import { Policy, StageClock } from '../../src/model/policy/policy.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { PackageReader } from '../../src/model/weights/package-reader.ts';
+import { GraphBuilder } from '../../src/model/graph/builder.ts';
+import { predictionFlops } from './flops.ts';
 import { median } from './llama-block.ts';
 
 export interface PolicyBench {
@@ -18,16 +20,20 @@ export interface PolicyBench {
   stages: { name: string; elapsedMs: number }[];
   /** Share of a prediction that is neither inside onnxruntime's run, nor in the image processor, the head or DDIM. */
   outsideShare: number;
+  /** Of the network, against a plain float32 MatMul [256, 256] · [256, 256] of the same provider, in GFLOPS. */
+  networkGflops: number;
+  matMulGflops: number;
   /** Tensors alive after all predictions minus after the first: 0 when nothing leaks. */
   leakedTensors: number;
 }
 
+const INSTRUCTION = 'put the red block on the plate';
 const OWN_KERNELS = new Set(['image processor', 'action head', 'action tokens']);
 
-const frame = (seed: number) => ({
-  width: 640,
-  height: 480,
-  data: Uint8ClampedArray.from({ length: 640 * 480 * 4 }, (_, i) => (i * seed) & 255),
+const frame = (seed: number, width: number, height: number) => ({
+  width,
+  height,
+  data: Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) => (i * seed) & 255),
 });
 
 export async function benchPolicyStep(
@@ -42,7 +48,11 @@ export async function benchPolicyStep(
   const observer = createObserver(config, runtime, () => {
     throw new Error('The bench sends raw images.');
   });
-  const frames = config.profile.images.map((_, i) => frame(7 + 2 * i));
+  // The practice table's cameras draw images of the policy's size; others have a webcam's.
+  const side = config.network.vits[0]!.imageSize;
+  const [width, height] = config.centerCrop ? [640, 480] : [side, side];
+  const frames = config.profile.images.map((_, i) => frame(7 + 2 * i, width, height));
+  const networkStages = new Set(['vision', 'language model', 'action head']);
   const state = config.profile.state && config.profile.state.map(() => 0);
   const count = config.profile.chunkSize * config.profile.actions.length;
 
@@ -52,7 +62,7 @@ export async function benchPolicyStep(
     const clock = new StageClock(runtime.device);
     const { pixels } = await observer.observe(frames);
     await clock.mark('image processor');
-    const { ids } = policy.promptIds('put the red mug on the left plate', tokenize);
+    const { ids } = policy.promptIds(INSTRUCTION, tokenize);
     const proprio = policy.normalizeState(state, config.defaultUnnormKey);
     await clock.mark('prompt');
     const noise = config.head === 'diffusion' ? { noise: gaussianNoise(count, 1) } : {};
@@ -71,6 +81,13 @@ export async function benchPolicyStep(
   for (let run = 0; run < runs; run++) results.push(await predict());
   const leakedTensors = runtime.live.tensors - before;
   await policy.dispose();
+  const { ids: prompt } = policy.promptIds(INSTRUCTION, tokenize);
+  const shapes = new Map(reader.names.map((name) => [name, reader.shapeOf(name)]));
+  const networkMs = median(
+    results.map(({ stages }) =>
+      stages.filter(({ name }) => networkStages.has(name)).reduce((sum, stage) => sum + stage.elapsedMs, 0),
+    ),
+  );
   return {
     name: reader.manifest.name,
     coldMs,
@@ -81,5 +98,28 @@ export async function benchPolicyStep(
     })),
     outsideShare: median(results.map(({ outside }) => outside)),
     leakedTensors,
+    networkGflops: predictionFlops(config, shapes, prompt.length) / networkMs / 1e6,
+    matMulGflops: await plainMatMul(runtime),
   };
+}
+
+async function plainMatMul(runtime: Runtime): Promise<number> {
+  const size = 256;
+  const g = new GraphBuilder('plain matMul');
+  g.output('y', g.matMul(g.input('a', [size, size]), g.input('b', [size, size])));
+  const program = await runtime.compile(g.build());
+  const matrix = () => runtime.upload(new Float32Array(size * size).fill(0.5), [size, size]);
+  const feeds = { a: matrix(), b: matrix() };
+  const times: number[] = [];
+  for (let run = 0; run < 30; run++) {
+    const start = performance.now();
+    const { y } = await program.run(feeds);
+    await runtime.read(y!);
+    times.push(performance.now() - start);
+    y!.dispose();
+  }
+  feeds.a.dispose();
+  feeds.b.dispose();
+  await program.dispose();
+  return (2 * size ** 3) / median(times) / 1e6;
 }

@@ -37,7 +37,9 @@ try {
 // Dawn keeps a process alive.
 process.exit(0);
 
-const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
+function percent(value: number): string {
+  return `${(100 * value).toFixed(0)} %`;
+}
 
 async function main(): Promise<void> {
   const tasks = values.task ? values.task.map(taskNamed) : TASKS;

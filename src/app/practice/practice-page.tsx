@@ -149,7 +149,7 @@ function Command({ info }: { info: PolicyInfo | null }) {
           the table. The policy does its best until you stop it.
         </p>
       )}
-      <label className="check">
+      <label className="practice-switch">
         <input
           type="checkbox"
           checked={ensembling}

@@ -19,6 +19,9 @@ const LONGEST = 300;
 const PAUSE_MS = 1800;
 export const TRIALS = 20;
 
+/** `npm run bench` reads these marks; more of them would only fill memory. */
+let marksLeft = 100;
+
 const set = usePracticeStore.setState;
 const runNow = (): PracticeRun => usePracticeStore.getState().run;
 const active = (): boolean => runNow().kind === 'running' || runNow().kind === 'trials';
@@ -40,7 +43,9 @@ async function predict(
   const kept = images.map((image): RawImage => ({ ...image, data: image.data.slice() }));
   const { unnormKey } = useStateStore.getState();
   const asked: Observation = { images, instruction, state, unnormKey };
+  const start = performance.now();
   const prediction = await policyWorker().predict(asked);
+  if (marksLeft > 0) performance.measure('prediction', { start });
   const { seen, ...numbers } = prediction;
   seen.forEach((image, index) => setSeen(index, image));
   keepFrames(kept);
@@ -76,6 +81,7 @@ async function episode(options: {
       next = [ensemble(past, steps)];
     } else past = [];
     await worker.showPath(options.realTime ? actions : null);
+    if (marksLeft-- > 0) performance.mark('action');
     const report = await worker.execute(next.slice(0, options.most - steps), options.realTime);
     steps += report.steps;
     options.onSteps?.(steps);

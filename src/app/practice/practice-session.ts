@@ -46,6 +46,7 @@ export async function openTable(size: ViewSize): Promise<void> {
   try {
     const tasks = await mine.open(practiceCanvas().transferControlToOffscreen(), scaled(size));
     set({ status: { kind: 'open', tasks } });
+    performance.mark('table-open');
     await layTable(firstTask, firstSeed);
   } catch (error) {
     mine.terminate();

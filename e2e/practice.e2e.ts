@@ -1,0 +1,134 @@
+import type { Page } from '@playwright/test';
+import { expect, test } from './fixtures.ts';
+
+const stage = (page: Page) => page.getByRole('region', { name: 'Practice table' });
+const outcome = (page: Page) => stage(page).getByRole('status');
+const doIt = (page: Page) => page.getByRole('button', { name: 'Do it' });
+const stop = (page: Page) => page.getByRole('button', { name: /^Stop/ });
+const instruction = (page: Page) => page.getByRole('textbox', { name: 'Instruction' });
+
+/** Stops the show that a visitor is greeted with. */
+async function quiet(page: Page): Promise<void> {
+  await expect(stop(page)).toBeVisible({ timeout: 60_000 });
+  await page.keyboard.press('Escape');
+  await expect(doIt(page)).toBeVisible();
+}
+
+/** Share of the picture's pixels that differ between two moments. */
+async function changed(page: Page, wait: () => Promise<void>): Promise<number> {
+  const picture = stage(page).locator('.table-picture');
+  const [before] = [await picture.screenshot()];
+  await wait();
+  const after = await picture.screenshot();
+  const { PNG } = await import('pngjs');
+  const [a, b] = [PNG.sync.read(before), PNG.sync.read(after)];
+  let count = 0;
+  for (let i = 0; i < a.data.length; i += 4) if (Math.abs(a.data[i]! - b.data[i]!) > 12) count++;
+  return (4 * count) / a.data.length;
+}
+
+test('a visitor sees the policy at work at once, and tells it what to do', async ({ policyPage, page }) => {
+  test.slow(); // Physics, drawing and inference share two cores with software graphics.
+  await policyPage.openTable();
+  // Without a click: the table is set, the policy loads, and it moves.
+  await expect(outcome(page)).toContainText(/Working|Done/, { timeout: 60_000 });
+  expect(await changed(page, () => page.waitForTimeout(2000))).toBeGreaterThan(0.001);
+  await expect(page.getByRole('img', { name: 'Wrist camera as the model sees it' })).toBeVisible();
+
+  await quiet(page);
+  await page.getByLabel('Task').selectOption('plate');
+  await expect(instruction(page)).toHaveValue(/plate/);
+  // Of a few layouts one is enough here: how often it succeeds is `npm run evaluate`'s business.
+  await expect(async () => {
+    await page.getByRole('button', { name: 'New layout' }).click();
+    await doIt(page).click();
+    await expect(doIt(page)).toBeVisible({ timeout: 60_000 });
+    await expect(outcome(page)).toContainText(/Done in \d/, { timeout: 1000 });
+  }).toPass({ timeout: 180_000 });
+  await expect(policyPage.table).toBeVisible();
+});
+
+test('an instruction nobody can judge runs until it is stopped, and Esc stops', async ({
+  policyPage,
+  page,
+}) => {
+  await policyPage.openTable();
+  await quiet(page);
+  await instruction(page).fill('wave at the audience');
+  await expect(page.getByText('Nobody can tell when this one is done')).toBeVisible();
+  await doIt(page).click();
+  await expect(outcome(page)).toContainText('Working');
+  await page.keyboard.press('Escape');
+  await expect(outcome(page)).toHaveText('Stopped.');
+  const still = await changed(page, () => page.waitForTimeout(1000));
+  expect(still).toBeLessThan(0.01);
+});
+
+test('objects can be dragged, the view turned, the table reset', async ({ policyPage, page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await policyPage.openTable();
+  await expect(doIt(page)).toBeEnabled({ timeout: 60_000 });
+  // With reduced motion nothing starts by itself.
+  await expect(outcome(page)).toHaveText('Ready.');
+  const picture = stage(page).locator('.table-picture');
+  const turned = await changed(page, async () => {
+    await picture.focus();
+    for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowLeft');
+    await page.waitForTimeout(500);
+  });
+  expect(turned).toBeGreaterThan(0.02);
+  const disturbed = await changed(page, async () => {
+    await page.getByRole('button', { name: 'Disturb it' }).click();
+    await page.waitForTimeout(1500);
+  });
+  expect(disturbed).toBeGreaterThan(0.0005);
+  await page.getByRole('button', { name: 'Reset' }).click();
+  await expect(outcome(page)).toHaveText('Ready.');
+});
+
+test('trials say how often it works; the camera view is one click away', async ({ policyPage, page }) => {
+  test.slow();
+  await policyPage.openTable();
+  await quiet(page);
+  await page.getByLabel('Task').selectOption('reach');
+  await page.getByRole('button', { name: 'Run 20 trials' }).click();
+  await expect(outcome(page)).toContainText(/Trial [2-9] of 20/, { timeout: 60_000 });
+  await expect(page.getByText(/reach: \d+ of 20/)).toBeVisible({ timeout: 180_000 });
+  await expect(page.getByText(/95 % interval/)).toBeVisible();
+
+  await page.getByRole('button', { name: 'Camera' }).click();
+  await expect(page).toHaveURL(/view=camera/);
+  await expect(page.getByRole('button', { name: /^Use camera/ }).first()).toBeVisible();
+  await page.getByRole('button', { name: 'Practice table' }).click();
+  await expect(doIt(page)).toBeEnabled();
+});
+
+test('the expert demonstrates a task and the policy is taught it', async ({ policyPage, page }) => {
+  test.slow();
+  await policyPage.openTable();
+  await quiet(page);
+  const teach = page.locator('#teach');
+  await teach.getByLabel('Task to show').selectOption('can');
+  await teach.getByLabel('Demonstrations').fill('2');
+  await teach.getByLabel(/^Rehearse/).uncheck();
+  await teach.getByRole('button', { name: 'Record demonstrations' }).click();
+  await expect(teach.getByText('Expert on the practice table: can')).toBeVisible({ timeout: 60_000 });
+  await teach.getByLabel(/^Steps max_steps/).fill('3');
+  await teach.getByRole('button', { name: 'Start training' }).click();
+  await expect(teach.getByRole('status')).toHaveText('Done', { timeout: 120_000 });
+  // What was trained is in use on the table.
+  await expect(teach.getByRole('radio', { name: /^can \d+/ })).toBeChecked();
+  await page.getByLabel('Task', { exact: true }).selectOption('can');
+  await doIt(page).click();
+  await expect(outcome(page)).toContainText('Working');
+  await page.keyboard.press('Escape');
+});
+
+for (const width of [1440, 390]) {
+  test(`nothing of the table is cut off at ${width} px`, async ({ policyPage, page }) => {
+    await page.setViewportSize({ width, height: 900 });
+    await policyPage.openTable();
+    await expect(outcome(page)).toContainText(/Working|Done/, { timeout: 60_000 });
+    expect(await policyPage.overflow()).toBe(0);
+  });
+}
