@@ -1,4 +1,6 @@
 import react from '@vitejs/plugin-react';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vite';
 
 // WASM threads need the page to be cross-origin isolated.
@@ -7,7 +9,12 @@ const isolation = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
+/** Part of the shipped policy's address, so that what a visitor has stored gives way to a newer one. */
+const manifest = readFileSync(new URL('public/models/default/manifest.json', import.meta.url));
+const policyVersion = createHash('sha256').update(manifest).digest('hex').slice(0, 8);
+
 export default defineConfig({
+  define: { 'import.meta.env.POLICY_VERSION': JSON.stringify(policyVersion) },
   // One page, no client-side routes: what is not there is a 404, not the page again.
   appType: 'mpa',
   plugins: [react()],

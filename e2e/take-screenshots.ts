@@ -1,6 +1,6 @@
 /**
  * Takes the pictures of the page that README and docs show: `node tools/node/run.mjs e2e/take-screenshots.ts`.
- * Builds the page, serves it, and runs the default policy on the fake camera. Writes docs/page-*.png.
+ * Builds the page, serves it, and takes the practice table, and a tiny policy on the fake camera and being taught.
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -22,11 +22,14 @@ interface Picture {
   colorScheme: 'light' | 'dark';
   /** Physical pixels per CSS pixel. */
   density: number;
-  /** Predicting, or being taught: before and during a run. */
-  state: 'predict' | 'demonstrations' | 'training';
+  /** The practice table; predicting from cameras; or being taught: before and during a run. */
+  state: 'table' | 'predict' | 'demonstrations' | 'training';
 }
 
 const PICTURES: readonly Picture[] = [
+  { file: 'table-1440.png', width: 1440, height: 900, colorScheme: 'light', density: 1, state: 'table' },
+  { file: 'table-1440-dark.png', width: 1440, height: 900, colorScheme: 'dark', density: 1, state: 'table' },
+  { file: 'table-390.png', width: 390, height: 844, colorScheme: 'light', density: 2, state: 'table' },
   { file: 'page-1440.png', width: 1440, height: 900, colorScheme: 'light', density: 1, state: 'predict' },
   { file: 'page-1440-dark.png', width: 1440, height: 900, colorScheme: 'dark', density: 1, state: 'predict' },
   { file: 'page-390.png', width: 390, height: 844, colorScheme: 'light', density: 2, state: 'predict' },
@@ -84,13 +87,16 @@ async function take(browser: Browser, url: string, picture: Picture): Promise<vo
     content: `Object.defineProperty(MediaDeviceInfo.prototype, 'label', { get: () => 'USB camera' });`,
   });
   const policyPage = new PolicyPage(page);
-  await policyPage.openAndLoad('?instruction=put+the+carrot+in+the+basket');
+  if (picture.state === 'table') {
+    await policyPage.openTable('?task=stack&seed=1002');
+    await page.getByText(/Working, [2-9]/).waitFor({ timeout: 120_000 });
+  } else await policyPage.openAndLoad('?instruction=put+the+carrot+in+the+basket');
   if (picture.state === 'predict') {
     await policyPage.useCameras();
     await policyPage.startButton.click();
     // Until the rolling figures have filled their window.
     await page.getByText('median of the last 20').waitFor();
-  } else {
+  } else if (picture.state !== 'table') {
     await teach(page, picture.state);
   }
   const path = resolve(DOCS, picture.file);

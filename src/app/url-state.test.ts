@@ -37,6 +37,22 @@ test('what is written is read again, and what is the default is not written', ()
   expect(location.search).toBe('?instruction=open+the+drawer');
 });
 
+test('the table’s task and seed are read together or not at all', () => {
+  for (const [query, table] of [
+    ['?task=plate&seed=12', { task: 'plate', seed: 12 }],
+    ['?task=plate', null],
+    ['?task=plate&seed=-1', null],
+    ['?task=plate&seed=x', null],
+  ] as const) {
+    visit(query);
+    expect(readUrlState().table).toEqual(table);
+  }
+  writeUrlState({ table: { task: 'lift', seed: 3 } });
+  expect(readUrlState().table).toEqual({ task: 'lift', seed: 3 });
+  writeUrlState({ table: null });
+  expect(location.search).toBe('');
+});
+
 test('a policy of the same site may be named by its path', () => {
   visit('?policy=models/mine/manifest.json');
   expect(readUrlState().policyUrl).toBe('https://example.org/models/mine/manifest.json');

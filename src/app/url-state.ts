@@ -8,6 +8,8 @@ export interface UrlState {
   /** `auto` where the address names none, or one that is unknown. */
   backend: BackendPreference;
   view: View;
+  /** What the practice table is laid for; null where the address does not say. */
+  table: { readonly task: string; readonly seed: number } | null;
 }
 
 /** What the policy works on: the simulated table, or cameras, videos and images. */
@@ -15,7 +17,8 @@ export type View = 'table' | 'camera';
 
 /** The package that comes with the page. */
 export function defaultPolicyUrl(): string {
-  return new URL(`${import.meta.env.BASE_URL}models/default/manifest.json`, document.baseURI).href;
+  const path = `${import.meta.env.BASE_URL}models/default/manifest.json?v=${import.meta.env.POLICY_VERSION}`;
+  return new URL(path, document.baseURI).href;
 }
 
 /** Whether the address asks for a policy of its own: that one is not fetched before the visitor agrees. */
@@ -31,9 +34,16 @@ export function readUrlState(): UrlState {
   return {
     policyUrl: given ?? defaultPolicyUrl(),
     instruction: query.get('instruction') ?? '',
+    table: tableOf(query),
     view: query.get('view') === 'camera' ? 'camera' : 'table',
     backend: backend === 'webgpu' || backend === 'wasm' ? backend : 'auto',
   };
+}
+
+function tableOf(query: URLSearchParams): UrlState['table'] {
+  const task = query.get('task');
+  const seed = Number(query.get('seed') ?? Number.NaN);
+  return task && Number.isInteger(seed) && seed >= 0 ? { task, seed } : null;
 }
 
 /** Replaces, not pushes: typing must not fill the history. */
@@ -54,6 +64,15 @@ export function writeUrlState(change: Partial<UrlState>): void {
   if (change.view !== undefined) {
     if (change.view === 'table') url.searchParams.delete('view');
     else url.searchParams.set('view', change.view);
+  }
+  if (change.table !== undefined) {
+    if (change.table === null) {
+      url.searchParams.delete('task');
+      url.searchParams.delete('seed');
+    } else {
+      url.searchParams.set('task', change.table.task);
+      url.searchParams.set('seed', String(change.table.seed));
+    }
   }
   history.replaceState(null, '', url);
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run evaluate -- [--policy public/models/default] [--task plate] [--episodes 100] [--seed 1000] [--execute 8] [--ablation none] [--json out.json]`
+ * `npm run evaluate -- [--policy public/models/default] [--task plate] [--episodes 100] [--seed 1000] [--execute 8] [--ablation none] [--page] [--json out.json]`
  *
  * Success of a policy on the practice table, closed loop, per task with a 95 % interval. Without `--task` every task is run.
  */
@@ -7,8 +7,10 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/model/errors.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
-import { taskNamed, TASKS } from '../../src/practice/tasks.ts';
+import { successRate } from '../../src/practice/success-rate.ts';
+import { taskNamed, TASKS, type Task } from '../../src/practice/tasks.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
+import { openPageEvaluation, TRIALS } from './in-page.ts';
 import { openNodePolicy } from './node-policy.ts';
 import { ABLATIONS } from './ablation.ts';
 import { evaluateTask } from './evaluate-task.ts';
@@ -23,6 +25,8 @@ const { values } = parseArgs({
     execute: { type: 'string', default: '8' },
     threads: { type: 'string' },
     ablation: { type: 'string', default: 'none' },
+    /** In the built page in Chromium instead of Node; the shipped policy only. */
+    page: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -37,6 +41,28 @@ try {
 // Dawn keeps a process alive.
 process.exit(0);
 
+async function inPage(tasks: readonly Task[], episodes: number): Promise<void> {
+  if (episodes % TRIALS !== 0)
+    throw new ModelError(
+      'bad-input',
+      `In the page episodes come in lots of ${TRIALS}.`,
+      `Use --episodes ${TRIALS * Math.ceil(episodes / TRIALS)}.`,
+    );
+  const evaluation = await openPageEvaluation();
+  const results = [];
+  for (const task of tasks) {
+    const outcomes = await evaluation.run(task.name, Number(values.seed), episodes);
+    const rate = successRate([...outcomes.values()].filter(Boolean).length, episodes);
+    const failed = [...outcomes].filter(([, success]) => !success).map(([seed]) => seed);
+    console.log(
+      `${task.name.padEnd(8)} ${task.heldOut ? 'held out' : 'trained '}  ${percent(rate.rate).padStart(5)}  (${percent(rate.low)} … ${percent(rate.high)})  in the page`,
+    );
+    results.push({ task: task.name, heldOut: task.heldOut, ...rate, failed });
+  }
+  await evaluation.close();
+  if (values.json) writeFileSync(values.json, `${JSON.stringify({ ...values, results }, null, 2)}\n`);
+}
+
 function percent(value: number): string {
   return `${(100 * value).toFixed(0)} %`;
 }
@@ -46,6 +72,10 @@ async function main(): Promise<void> {
   const episodes = Number(values.episodes);
   const ablation = ABLATIONS.find((name) => name === values.ablation);
   if (!ablation) throw new ModelError('bad-input', `--ablation is one of ${ABLATIONS.join(', ')}.`);
+  if (values.page) {
+    await inPage(tasks, episodes);
+    return;
+  }
   const mujoco = await loadMujoco();
   const cameras = await openNodeCameras();
   const policy = await openNodePolicy(values.policy, {

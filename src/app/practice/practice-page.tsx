@@ -207,7 +207,12 @@ function Trials({ info }: { info: PolicyInfo }) {
           </p>
           <ol className="trials-row" aria-label="Trials">
             {trials.map((trial) => (
-              <li key={trial.seed} className={trial.success ? 'trial-good' : 'trial-bad'}>
+              <li
+                key={trial.seed}
+                data-seed={trial.seed}
+                data-success={trial.success}
+                className={trial.success ? 'trial-good' : 'trial-bad'}
+              >
                 <span className="visually-hidden">
                   seed {trial.seed}: {trial.success ? `done in ${seconds(trial.steps)}` : 'not managed'}
                 </span>

@@ -1,6 +1,7 @@
 /** The practice worker, and what the page asks of it: layouts, pointers, views. Runs are in practice-run.ts. */
 import { connectPracticeWorker, type PracticeClient } from '../../workers/client-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 import { usePracticeStore } from './practice-store.ts';
 
@@ -47,7 +48,9 @@ export async function openTable(size: ViewSize): Promise<void> {
     const tasks = await mine.open(practiceCanvas().transferControlToOffscreen(), scaled(size));
     set({ status: { kind: 'open', tasks } });
     performance.mark('table-open');
-    await layTable(firstTask, firstSeed);
+    const asked = readUrlState().table;
+    const known = asked && tasks.some(({ name }) => name === asked.task);
+    await layTable(known ? asked.task : firstTask, known ? asked.seed : firstSeed);
   } catch (error) {
     mine.terminate();
     fail(toFailure(error));
@@ -73,6 +76,7 @@ export async function layTable(task: string, seed: number): Promise<void> {
     const table = await practiceWorker().reset(task, seed);
     set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
     useInstructionStore.getState().setText(table.instruction);
+    writeUrlState({ table: task === firstTask && seed === firstSeed ? null : { task, seed } });
   } catch (error) {
     set({ failure: toFailure(error) });
   }

@@ -1,0 +1,48 @@
+/** The same episodes in the page, in a real Chromium: its "Run 20 trials", as often as it takes. */
+import { chromium } from '@playwright/test';
+import { serveSite } from '../../e2e/site.ts';
+import { CHROMIUM_FLAGS, findChromium } from '../node/find-chromium.ts';
+
+/** Episodes per press of the button. */
+export const TRIALS = 20;
+
+export interface PageEvaluation {
+  /** Success by seed. */
+  run(task: string, firstSeed: number, episodes: number): Promise<Map<number, boolean>>;
+  close(): Promise<void>;
+}
+
+/** Opens the built page with the shipped policy. */
+export async function openPageEvaluation(): Promise<PageEvaluation> {
+  const server = await serveSite(0);
+  const executablePath = await findChromium();
+  const browser = await chromium.launch({
+    args: CHROMIUM_FLAGS,
+    ...(executablePath ? { executablePath } : {}),
+  });
+  const page = await browser.newPage({ viewport: { width: 900, height: 900 }, reducedMotion: 'reduce' });
+  await page.goto(server.resolvedUrls!.local[0]!);
+  const start = page.getByRole('button', { name: `Run ${TRIALS} trials` });
+  await start.waitFor({ timeout: 120_000 });
+  return {
+    run: async (task, firstSeed, episodes) => {
+      const results = new Map<number, boolean>();
+      await page.getByLabel('Task', { exact: true }).selectOption(task);
+      for (let seed = firstSeed; seed < firstSeed + episodes; seed += TRIALS) {
+        await page.getByLabel('from seed').fill(String(seed));
+        await start.click();
+        const last = page.locator(`.trials-row li[data-seed="${seed + TRIALS - 1}"]`);
+        await last.waitFor({ state: 'attached', timeout: 600_000 });
+        const rows = await page
+          .locator('.trials-row li')
+          .evaluateAll((items) => items.map(({ dataset }) => [dataset['seed'], dataset['success']]));
+        for (const [at, success] of rows) results.set(Number(at), success === 'true');
+      }
+      return results;
+    },
+    close: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
