@@ -18,7 +18,6 @@ import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Tensors } from '../../src/model/runtime/runtime.ts';
 import { encodeTensor } from '../../src/model/weights/encoding.ts';
 import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
-import { OBJECT_NAMES } from '../../src/practice/objects.ts';
 import { ALL_INSTRUCTIONS } from '../../src/practice/tasks.ts';
 import { BatchMaker } from '../../tools/pretrain/batch.ts';
 import { readAverage, restoreRun, saveRun } from '../../tools/pretrain/checkpoint.ts';
@@ -32,6 +31,7 @@ import {
 import { encode, RECORD, RecordReader, type PretrainSample } from '../../tools/pretrain/records.ts';
 import { sharedMemory } from '../../tools/pretrain/shared.ts';
 import { tokenizerJson, VOCABULARY } from '../../tools/pretrain/tokenizer.ts';
+import { sampleOf } from './sample.ts';
 
 const bounds = (size: number, low: number, high: number, mask?: boolean[]) => ({
   mean: Array.from({ length: size }, () => 0),
@@ -49,26 +49,6 @@ const config = practiceConfig({
 const weights = initialPolicy(config, 1);
 const layout = trainedLayout(config, weights);
 
-function sampleOf(seed: number): PretrainSample {
-  const random = new Random(seed);
-  const floats = (length: number, scale: number) =>
-    Float32Array.from({ length }, () => scale * (2 * random.uniform() - 1));
-  const objects = floats(3 * OBJECT_NAMES.length, 0.1);
-  const pixels = floats(2 * OBJECT_NAMES.length, 0).map(() => random.uniform() * IMAGE_SIZE);
-  objects.fill(Number.NaN, 12, 15);
-  pixels.fill(Number.NaN, 8, 10);
-  return {
-    images: Uint8Array.from({ length: 2 * IMAGE_SIZE ** 2 * 3 }, () => random.integer(256)),
-    state: floats(8, 0.2),
-    actions: floats(56, 0.9),
-    objects,
-    pixels,
-    instruction: random.integer(ALL_INSTRUCTIONS.length),
-    target: 0,
-    destination: seed % 2 === 0 ? 6 : -1,
-  };
-}
-
 async function jointRun(
   samples: readonly PretrainSample[],
   params: ReadonlyMap<string, HostTensor>,
@@ -78,7 +58,9 @@ async function jointRun(
   const maker = new BatchMaker(config, await createTokenizer(tokenizerJson()), samples.length);
   // Without light, tint and noise.
   const plain = { uniform: () => 0.5, integer: () => 0 } as unknown as Random;
-  maker.fill(samples, params.get('language_model.model.embed_tokens.weight')!.data, plain, { noise: false });
+  maker.fill(samples, params.get('language_model.model.embed_tokens.weight')!.data, () => plain, {
+    noise: false,
+  });
   const table = new Map([...params].map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]));
   const forward = jointGraph(config, table, {
     batch: samples.length,

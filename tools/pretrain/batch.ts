@@ -81,11 +81,14 @@ export class BatchMaker {
     );
   }
 
-  /** @param embedding [vocabulary, hidden], as it is now */
+  /**
+   * @param embedding [vocabulary, hidden], as it is now
+   * @param randomOf numbers for the light and noise of sample i
+   */
   fill(
     samples: readonly PretrainSample[],
     embedding: Float32Array,
-    random: Random,
+    randomOf: (i: number) => Random,
     { noise = true }: { noise?: boolean } = {},
   ): void {
     const { inputs, textIds } = this.arrays;
@@ -105,6 +108,7 @@ export class BatchMaker {
     const hidden = inputs['bos']!.shape[2]!;
     const before = 2 * this.#patches + 1;
     samples.forEach((sample, b) => {
+      const random = randomOf(b);
       for (let image = 0; image < 2; image++) this.#pixels(sample.images, b, image, random, noise ? 1 : 0);
       inputs['proprio']!.data.set(normalizeTrainingProprio(sample.state, stats, profile), b * STATE_DIM);
       for (let step = 0; step < CHUNK; step++) {

@@ -115,7 +115,7 @@ for (let step = data.firstStep; step < options.steps; step++) {
   local.set(parameter);
   const first = step * options.batch + index * size;
   const samples = Array.from({ length: size }, (_, i) => reader.read(sampler.at(first + i)));
-  maker.fill(samples, rows(local), new Random(options.seed, JITTER, step, index));
+  maker.fill(samples, rows(local), (i) => new Random(options.seed, JITTER, first + i));
   const outputs = await program.run(feeds);
   const gradient = gradients[index]!;
   for (const { name, shape, start } of layout) {
