@@ -32,6 +32,19 @@ for (const colorScheme of ['light', 'dark'] as const) {
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {
+  test(`axe finds nothing serious on the practice table, ${colorScheme}`, async ({ policyPage, page }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await policyPage.openTable();
+    const doIt = page.getByRole('button', { name: 'Do it' });
+    await expect(doIt).toBeEnabled({ timeout: 60_000 });
+    expect(await violations(page)).toEqual([]);
+    await doIt.click();
+    await expect(policyPage.table).toBeVisible();
+    expect(await violations(page)).toEqual([]);
+  });
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
   test(`axe finds nothing serious while a policy is taught, ${colorScheme}`, async ({ policyPage, page }) => {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await serveDataset(page, 'v21');

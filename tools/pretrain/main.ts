@@ -1,5 +1,5 @@
 /**
- * `npm run pretrain [-- --steps 16000 --decay 4000 --batch 32 --threads 2 --seed 1 --run .pretrain/run]`
+ * `npm run pretrain [-- --steps 16000 --decay 4000 --batch 32 --threads 2 --seed 1 --run .pretrain/run] [--from public/models/default]`
  *
  * Trains every weight of the practice policy on the data of `npm run pretrain:data`, one thread per core, in float32. A run that is stopped
  * goes on where it was saved; the log is appended to `log.jsonl`.
@@ -10,8 +10,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { sizeOf } from '../../src/model/graph/types.ts';
+import { decodeFloat32 } from '../../src/model/weights/encoding.ts';
+import { openPackageFolder } from '../node/package-folder.ts';
 import { restoreRun, saveRun } from './checkpoint.ts';
-import { initialPolicy, practiceConfig } from './practice-policy.ts';
+import { parsePolicyConfig } from '../../src/model/policy/config.ts';
+import { initialPolicy, practiceConfig, UNNORM_KEY } from './practice-policy.ts';
 import { sharedMemory } from './shared.ts';
 import { readStatistics, statisticsOf } from './statistics.ts';
 import { trainedLayout } from './layout.ts';
@@ -28,6 +31,8 @@ const { values } = parseArgs({
     'save-every': { type: 'string', default: '500' },
     data: { type: 'string', default: '.pretrain/data' },
     run: { type: 'string', default: '.pretrain/run' },
+    /** A policy package whose weights a new run starts from; the auxiliary heads start anew. */
+    from: { type: 'string' },
   },
 });
 const seed = Number(values.seed);
@@ -41,7 +46,12 @@ const files = (existsSync(values.data) ? readdirSync(values.data) : [])
 if (files.length === 0) throw new Error(`${values.data} has no data: run npm run pretrain:data first.`);
 mkdirSync(values.run, { recursive: true });
 const statistics = join(values.run, 'statistics.json');
-if (!existsSync(statistics)) writeFileSync(statistics, JSON.stringify(statisticsOf(files)));
+const given = values.from === undefined ? null : await openPackageFolder(values.from);
+if (!existsSync(statistics)) {
+  // Weights that were trained with some statistics go on with them.
+  const kept = given && parsePolicyConfig(given.manifest.config).statistics[UNNORM_KEY];
+  writeFileSync(statistics, JSON.stringify(kept ?? statisticsOf(files)));
+}
 
 const config = practiceConfig(readStatistics(statistics));
 const initial = initialPolicy(config, seed);
@@ -49,8 +59,9 @@ const layout = trainedLayout(config, initial);
 const count = layout.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 const memory = sharedMemory(threads, count);
 for (const { name, start } of layout) {
-  for (const buffer of [memory.parameter, memory.average])
-    new Float32Array(buffer).set(initial.get(name)!.data, start);
+  const stored = given?.names.includes(name) ? await given.load(name) : null;
+  const data = stored ? decodeFloat32(stored) : initial.get(name)!.data;
+  for (const buffer of [memory.parameter, memory.average]) new Float32Array(buffer).set(data, start);
 }
 const firstStep = restoreRun(values.run, memory);
 console.log(
