@@ -36,7 +36,7 @@ test('a visitor sees the policy at work at once, and tells it what to do', async
   await expect(page.getByRole('img', { name: 'Wrist camera as the model sees it' })).toBeVisible();
 
   await quiet(page);
-  await page.getByLabel('Task').selectOption('plate');
+  await page.getByLabel('Task', { exact: true }).selectOption('plate');
   await expect(instruction(page)).toHaveValue(/plate/);
   // Of a few layouts one is enough here: how often it succeeds is `npm run evaluate`'s business.
   await expect(async () => {
@@ -90,7 +90,7 @@ test('trials say how often it works; the camera view is one click away', async (
   test.slow();
   await policyPage.openTable();
   await quiet(page);
-  await page.getByLabel('Task').selectOption('reach');
+  await page.getByLabel('Task', { exact: true }).selectOption('reach');
   await page.getByRole('button', { name: 'Run 20 trials' }).click();
   await expect(outcome(page)).toContainText(/Trial [2-9] of 20/, { timeout: 60_000 });
   await expect(page.getByText(/reach: \d+ of 20/)).toBeVisible({ timeout: 180_000 });
@@ -109,7 +109,7 @@ test('the expert demonstrates a task and the policy is taught it', async ({ poli
   await quiet(page);
   const teach = page.locator('#teach');
   await teach.getByLabel('Task to show').selectOption('can');
-  await teach.getByLabel('Demonstrations').fill('2');
+  await teach.getByRole('spinbutton', { name: 'Demonstrations' }).fill('2');
   await teach.getByLabel(/^Rehearse/).uncheck();
   await teach.getByRole('button', { name: 'Record demonstrations' }).click();
   await expect(teach.getByText('Expert on the practice table: can')).toBeVisible({ timeout: 60_000 });

@@ -72,9 +72,10 @@ function Stage({ info }: { info: PolicyInfo | null }) {
         {info && <PolicyEyes info={info} />}
       </div>
       <div className="actions stage-tools">
-        <label className="stage-task">
-          <span>Task</span>
+        <div className="stage-task">
+          <label htmlFor="table-task">Task</label>
           <select
+            id="table-task"
             value={table?.task ?? ''}
             disabled={busy}
             onChange={(event) => {
@@ -89,7 +90,7 @@ function Stage({ info }: { info: PolicyInfo | null }) {
               </option>
             ))}
           </select>
-        </label>
+        </div>
         <button type="button" disabled={busy} onClick={() => void relayTable('same')}>
           Reset
         </button>
