@@ -27,6 +27,8 @@ export const PEOPLE_LAYER = 1;
 // One colour space throughout: what is written as a colour is what comes out, on the screen and in the policy's images.
 THREE.ColorManagement.enabled = false;
 
+/** Movement that shows, metres and parts of a turn. */
+const SEEN = 1e-4;
 /** Dark discs on the table stand for shadows: they say how high something is. */
 const SHADOW_OPACITY = 0.3;
 
@@ -43,6 +45,8 @@ export class TableView {
   readonly #elbow: THREE.Mesh;
   readonly #objects = new Map<ObjectName, THREE.Group>();
   readonly #shadows = new Map<string, THREE.Mesh>();
+  /** Places at the last movement that could be seen. */
+  #last: number[] = [];
 
   constructor() {
     this.scene.background = new THREE.Color(0xdfe3e6);
@@ -106,8 +110,8 @@ export class TableView {
     this.#table.material.color.setHex(table);
   }
 
-  /** Takes everything's place from the physics. */
-  sync(table: PracticeTable): void {
+  /** Takes everything's place from the physics. @returns whether anything moved enough to be seen */
+  sync(table: PracticeTable): boolean {
     const wanted = table.layout.objects.map(({ name }) => name);
     // What is not there is hidden, not thrown away: making it again costs more than a frame.
     for (const [name, group] of this.#objects) {
@@ -129,6 +133,18 @@ export class TableView {
     this.#elbow.position.set(...elbow);
     stretch(this.#upperArm, SHOULDER, elbow);
     stretch(this.#foreArm, elbow, wrist);
+    return this.#moved();
+  }
+
+  #moved(): boolean {
+    const nodes = [this.#gripper, ...this.#fingers, ...this.#objects.values()];
+    const now = nodes.flatMap(({ position, quaternion, visible }) =>
+      visible ? [...position.toArray(), ...quaternion.toArray()] : [],
+    );
+    const before = this.#last;
+    const moved = now.length !== before.length || now.some((value, i) => Math.abs(value - before[i]!) > SEEN);
+    if (moved) this.#last = now;
+    return moved;
   }
 
   /** The drawn object, to be picked by a pointer. */

@@ -54,6 +54,8 @@ export class PracticeHost implements PracticeWorker {
   #execution: Execution | null = null;
   #drag: { readonly name: ObjectName | 'gripper'; readonly height: number } | null = null;
   #visible = true;
+  /** Something other than the table changed since the last picture. */
+  #stale = true;
   #time = 0;
   #lag = 0;
   #size: Size | null = null;
@@ -86,10 +88,12 @@ export class PracticeHost implements PracticeWorker {
     renderer.setPixelRatio(ratio * this.#detail);
     renderer.setSize(width, height, false);
     this.#people.resize(width, height);
+    this.#stale = true;
   }
 
   async setVisible(visible: boolean): Promise<void> {
     this.#visible = visible;
+    this.#stale = true;
   }
 
   async reset(task: string, seed: number): Promise<TableReport> {
@@ -100,6 +104,7 @@ export class PracticeHost implements PracticeWorker {
     this.#table = table;
     this.#drag = null;
     this.#path.show(null);
+    this.#stale = true;
     await this.instruct(assignment.instruction);
     const names = assignment.layout.objects.map(({ name }) => name);
     return {
@@ -124,7 +129,8 @@ export class PracticeHost implements PracticeWorker {
 
   async observe(): Promise<TableObservation> {
     const table = this.#laid();
-    this.#view.sync(table);
+    // What moved until now has been taken in, not shown.
+    this.#stale = this.#view.sync(table) || this.#stale;
     const images = await this.#cameras!.observe(this.#view);
     return { images, state: table.state() };
   }
@@ -150,6 +156,7 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async showPath(actions: number[][] | null): Promise<void> {
+    this.#stale = true;
     this.#path.show(actions && { from: this.#laid().position('gripper'), actions });
   }
 
@@ -177,6 +184,7 @@ export class PracticeHost implements PracticeWorker {
 
   async orbit(azimuth: number, elevation: number, zoom: number): Promise<void> {
     this.#people.orbit(azimuth, elevation, zoom);
+    this.#stale = true;
   }
 
   async disturb(): Promise<void> {
@@ -198,6 +206,7 @@ export class PracticeHost implements PracticeWorker {
     seed: number,
     onProgress: (done: number) => void,
   ): Promise<RecordedDemonstrations> {
+    this.#stale = true;
     return recordDemonstrations({
       mujoco: this.#physics(),
       view: this.#view,
@@ -217,7 +226,10 @@ export class PracticeHost implements PracticeWorker {
     this.#lag = Math.min(LONGEST_LAG, this.#lag + (now - this.#time) / 1000);
     this.#time = now;
     for (; this.#lag >= TIMESTEP; this.#lag -= TIMESTEP) this.#advance(table);
-    this.#view.sync(table);
+    // A table at rest costs nothing: what is on the screen stays there.
+    const moved = this.#view.sync(table);
+    if (!moved && !this.#stale) return;
+    this.#stale = false;
     renderer.render(this.#view.scene, this.#people.camera);
   }
 
