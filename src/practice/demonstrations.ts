@@ -10,8 +10,8 @@ import { PracticeTable, type Mujoco } from './table.ts';
 import { assignmentFor, type Task } from './tasks.ts';
 import { CAMERAS, type TableView } from './view.ts';
 
-export const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
-export const STATE_NAMES = [
+const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
+const STATE_NAMES = [
   'x',
   'y',
   'z',

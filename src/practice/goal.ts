@@ -3,7 +3,7 @@ import { BEHIND, PUSH_LINE } from './layout.ts';
 import { BOWL, OBJECTS, PLATE, type ObjectName } from './objects.ts';
 import type { PracticeTable } from './table.ts';
 
-export type Relation = 'on' | 'in' | 'behind';
+type Relation = 'on' | 'in' | 'behind';
 
 export type Goal =
   | { readonly kind: 'reach' | 'lift'; readonly target: ObjectName }
@@ -33,7 +33,7 @@ export function placeOf(
 }
 
 /** Whether the gripper has let go of the object, or is nowhere near it. */
-export function released(table: PracticeTable, name: ObjectName): boolean {
+function released(table: PracticeTable, name: ObjectName): boolean {
   const [x, y, z] = table.position(name);
   const [gx, gy, gz] = table.position('gripper');
   const away = Math.hypot(x - gx, y - gy) > 0.06 || gz - z > 0.06;

@@ -27,7 +27,7 @@ export interface ObjectKind {
 }
 
 /** Half the edge of a block. */
-export const BLOCK = 0.02;
+const BLOCK = 0.02;
 export const PLATE = { radius: 0.055, halfHeight: 0.005 } as const;
 export const BOWL = { radius: 0.05, base: 0.004, wall: 0.004, halfHeight: 0.014, sides: 10 } as const;
 const CAN = { radius: 0.018, halfHeight: 0.026 } as const;

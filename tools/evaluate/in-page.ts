@@ -1,5 +1,5 @@
 /** The same episodes in the page, in a real Chromium: its "Run 20 trials", as often as it takes. */
-import { chromium } from '@playwright/test';
+import { chromium, type Page } from '@playwright/test';
 import { serveSite } from '../../e2e/site.ts';
 import { CHROMIUM_FLAGS, findChromium } from '../node/find-chromium.ts';
 
@@ -7,6 +7,7 @@ import { CHROMIUM_FLAGS, findChromium } from '../node/find-chromium.ts';
 export const TRIALS = 20;
 
 export interface PageEvaluation {
+  readonly page: Page;
   /** Success by seed. */
   run(task: string, firstSeed: number, episodes: number): Promise<Map<number, boolean>>;
   close(): Promise<void>;
@@ -25,6 +26,7 @@ export async function openPageEvaluation(): Promise<PageEvaluation> {
   const start = page.getByRole('button', { name: `Run ${TRIALS} trials` });
   await start.waitFor({ timeout: 120_000 });
   return {
+    page,
     run: async (task, firstSeed, episodes) => {
       const results = new Map<number, boolean>();
       await page.getByLabel('Task', { exact: true }).selectOption(task);

@@ -43,7 +43,7 @@ const siglip: VitConfig = {
   layerScale: false,
 };
 
-export const NETWORK: NetworkConfig = {
+const NETWORK: NetworkConfig = {
   vits: [dino, siglip],
   projectorLayers: 3,
   llama: {

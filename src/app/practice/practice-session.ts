@@ -22,7 +22,7 @@ export function practiceCanvas(): HTMLCanvasElement {
   return canvas;
 }
 
-export interface ViewSize {
+interface ViewSize {
   readonly width: number;
   readonly height: number;
 }

@@ -2,7 +2,7 @@ import { create } from 'zustand';
 import type { PracticeTask, TableReport } from '../../workers/contract-practice.ts';
 import type { Failure } from '../status/failure.ts';
 
-export type TableStatus =
+type TableStatus =
   | { kind: 'opening' }
   | { kind: 'open'; tasks: readonly PracticeTask[] }
   | { kind: 'failed'; failure: Failure };
