@@ -1,5 +1,6 @@
 /** A pretraining run → a policy package: the averaged weights, without the auxiliary heads. */
-import { mkdirSync, renameSync, rmSync, existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { storageEncoding, type Bits } from '../../src/model/network/storage-encoding.ts';
 import type { DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import { sizeOf } from '../../src/model/graph/types.ts';
@@ -55,6 +56,9 @@ export async function exportRun(options: {
     diskSink(unfinished),
     { encodingOf: (name, shape) => storageEncoding(name, shape, options.bits) },
   );
+  // The model card is written by people; it has to be brought up to date by them.
+  const card = join(options.out, 'README.md');
+  if (existsSync(card)) copyFileSync(card, join(unfinished, 'README.md'));
   if (existsSync(options.out)) rmSync(options.out, { recursive: true });
   renameSync(unfinished, options.out);
   return step;
