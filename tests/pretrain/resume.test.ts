@@ -13,11 +13,19 @@ const records = Array.from({ length: 24 }, (_, i) => encode(sampleOf(i)));
 writeFileSync(join(folder, 'data', 'episodes-0000.bin'), Buffer.concat(records));
 
 async function pretrain(run: string, steps: number, threads: number): Promise<string> {
+  const options = {
+    data: join(folder, 'data'),
+    run: join(folder, run),
+    steps,
+    decay: 0,
+    batch: 4,
+    'save-every': 2,
+    threads,
+  };
   const { stdout } = await promisify(execFile)(process.execPath, [
     'tools/node/run.mjs',
     'tools/pretrain/main.ts',
-    ...['--data', join(folder, 'data'), '--run', join(folder, run), '--steps', String(steps)],
-    ...['--decay', '0', '--batch', '4', '--save-every', '2', '--threads', String(threads)],
+    ...Object.entries(options).map(([name, value]) => `--${name}=${value}`),
   ]);
   return stdout;
 }
