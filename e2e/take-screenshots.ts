@@ -1,5 +1,5 @@
 /**
- * Takes the pictures of the page that README and docs show: `node tools/node/run.mjs e2e/take-screenshots.ts`.
+ * Takes the pictures of the page that README and docs show: `npm run screenshots [-- table]`.
  * Builds the page, serves it, and takes the practice table, and a tiny policy on the fake camera and being taught.
  */
 import { mkdir, stat } from 'node:fs/promises';
@@ -89,7 +89,8 @@ async function take(browser: Browser, url: string, picture: Picture): Promise<vo
   const policyPage = new PolicyPage(page);
   if (picture.state === 'table') {
     await policyPage.openTable('?task=stack&seed=1002');
-    await page.getByText(/Working, [2-9]/).waitFor({ timeout: 120_000 });
+    await page.getByRole('button', { name: 'Do it' }).click({ timeout: 120_000 });
+    await page.getByText(/Working, 1\.6/).waitFor({ timeout: 60_000 });
   } else await policyPage.openAndLoad('?instruction=put+the+carrot+in+the+basket');
   if (picture.state === 'predict') {
     await policyPage.useCameras();
@@ -108,6 +109,9 @@ async function take(browser: Browser, url: string, picture: Picture): Promise<vo
   process.stdout.write(`${picture.file}  ${Math.round(size / 1000)} KB\n`);
 }
 
+/** Takes only pictures whose names begin so. */
+const only = process.argv[2] ?? '';
+
 await mkdir(DOCS, { recursive: true });
 await writeCameraVideo();
 const server = await serveSite(0);
@@ -124,7 +128,8 @@ const browser = await chromium.launch({
 try {
   const url = server.resolvedUrls?.local[0];
   if (!url) throw new Error('The preview server gave no address.');
-  for (const picture of PICTURES) await take(browser, url, picture);
+  for (const picture of PICTURES.filter(({ file }) => file.startsWith(only)))
+    await take(browser, url, picture);
 } finally {
   await browser.close();
   await server.close();
