@@ -25,6 +25,8 @@ export class TableCameras {
   async observe(view: TableView): Promise<FrameImage[]> {
     const renderer = this.#renderer;
     const before = renderer.getRenderTarget();
+    // Lights are read once per frame, and frames are counted by an animation loop that may not have turned since.
+    renderer.inspector.nodeFrame.update();
     for (const name of CAMERAS) {
       renderer.setRenderTarget(this.#targets[name]);
       renderer.render(view.scene, view.cameras[name]);

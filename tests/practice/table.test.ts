@@ -108,7 +108,7 @@ describe('the scripted expert', () => {
     expect(table.snapshot()).toEqual(before);
     for (let step = 0; step < 8; step++) {
       const action = expertAction(table, goal);
-      expect(chunk.slice(7 * step, 7 * step + 7)).toEqual(action.map(Math.fround));
+      expect(Array.from(chunk.subarray(7 * step, 7 * step + 7))).toEqual(action.map(Math.fround));
       table.step(action);
     }
     table.dispose();
