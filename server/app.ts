@@ -1,0 +1,126 @@
+/** The share server: the built page, and an API that keeps shares and their adapters. docs/server.md says how it is run. */
+import { serve, type ServerType } from '@hono/node-server';
+import { Hono } from 'hono';
+import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import { ModelError } from '../src/model/errors.ts';
+import { SHARE_FORMAT_VERSION } from '../src/share/share-manifest.ts';
+import { adapterRoutes } from './adapter-routes.ts';
+import { AdapterStore } from './adapter-store.ts';
+import { removeUnfinished } from './atomic-folder.ts';
+import { clientLimits, sameOriginWrites } from './client-limits.ts';
+import { readableAnywhere, securityHeaders } from './headers.ts';
+import { HttpError } from './http-error.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import { DEFAULT_LIMITS, type Limits, type ServerOptions } from './options.ts';
+import { page } from './page.ts';
+import { shareRoutes } from './share-routes.ts';
+import { ShareStore } from './share-store.ts';
+import { openStorage } from './storage.ts';
+import { Uploads } from './uploads.ts';
+
+const SWEEP_EVERY_MS = 3_600_000;
+/** How long answers under way may take once the server is told to stop. */
+const DRAIN_MS = 5_000;
+
+export interface RunningServer {
+  /** Such as `http://127.0.0.1:5173`. */
+  readonly url: string;
+  /** Removes what has expired; runs by itself every hour. */
+  sweep(): Promise<void>;
+  /** Answers what is under way, then stops. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a server; port 0 takes a free one. Several can run in one process, each on its own data folder: two on the same
+ * folder or bucket would not see each other's locks.
+ */
+export async function createServer(
+  options: ServerOptions & { readonly port: number; readonly host?: string },
+): Promise<RunningServer> {
+  const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const files = join(resolve(options.dataFolder), 'files');
+  const { driver, options: driverOptions } = options.storage ?? { driver: 'fs', options: { base: files } };
+  const storage = await openStorage(driver, driverOptions);
+  const locks = new KeyedLock();
+  const adapters = await AdapterStore.open(storage);
+  const shares = new ShareStore(storage, adapters, locks);
+  const uploads = await Uploads.open(join(resolve(options.dataFolder), 'uploads'), {
+    adapters,
+    locks,
+    limits,
+  });
+  const counted = clientLimits(limits, options.trustedProxies ?? 0);
+
+  const api = new Hono();
+  api.use(sameOriginWrites, ...counted.middleware);
+  api.get('/health', (c) => c.json({ shares: SHARE_FORMAT_VERSION, adapterBytes: limits.adapterBytes }));
+  api.use('/adapters/*', readableAnywhere);
+  api.use('/shares/*', readableAnywhere);
+  api.route('/adapters', adapterRoutes(adapters, uploads));
+  api.route('/shares', shareRoutes(shares));
+  api.all('*', () => {
+    throw new HttpError(404, 'not-found', 'The API has no such address.');
+  });
+
+  const app = new Hono();
+  app.use(securityHeaders);
+  app.route('/api', api);
+  app.route('/', page(resolve(options.dist)));
+  app.notFound((c) => c.text('There is no such page.', 404));
+  app.onError((error, c) => {
+    const known = asHttpError(error);
+    c.header('Cache-Control', 'no-store');
+    return c.json(known.body, known.status);
+  });
+
+  const sweep = async (): Promise<void> => {
+    await uploads.sweep();
+    await shares.sweep(limits.uploadExpiryMs);
+    if (driver === 'fs') await removeUnfinished(files, SWEEP_EVERY_MS);
+  };
+  const sweeping = setInterval(() => {
+    sweep().catch((error: unknown) => console.error('sweep:', error));
+  }, SWEEP_EVERY_MS);
+  sweeping.unref();
+
+  const host = options.host ?? '127.0.0.1';
+  const server = await listen(app, options.port, host);
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    sweep,
+    close: async () => {
+      clearInterval(sweeping);
+      counted.stop();
+      await stop(server);
+      await storage.dispose();
+    },
+  };
+}
+
+function asHttpError(error: Error): HttpError {
+  if (error instanceof HttpError) return error;
+  if (error instanceof ModelError) return new HttpError(400, error.code, error.message, error.hint);
+  console.error(error);
+  return new HttpError(500, 'internal', 'The server failed at this.', 'Try again later.');
+}
+
+function listen(app: Hono, port: number, hostname: string): Promise<ServerType> {
+  return new Promise((done, failed) => {
+    const server = serve({ fetch: app.fetch, port, hostname, overrideGlobalObjects: false }, () =>
+      done(server),
+    );
+    server.once('error', failed);
+  });
+}
+
+function stop(server: ServerType): Promise<void> {
+  return new Promise((done) => {
+    server.close(() => done());
+    if (!('closeIdleConnections' in server)) return;
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
+  });
+}

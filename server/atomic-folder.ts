@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import type { Driver } from 'unstorage';
+
+/** Unfinished writes; not part of what is stored. */
+const UNFINISHED = '.unfinished';
+
+/**
+ * An unstorage driver over a folder, one file per key. Unlike unstorage's own it writes atomically: the bytes go to a file
+ * in `.unfinished`, are flushed to the disk, and the file is renamed into place. A process killed at any instant leaves
+ * the old value, or none, or the new one, never a part; after `setItem` the value is there, through a power failure too.
+ */
+export function atomicFolder(folder: string): Driver {
+  const fileOf = (key: string): string => {
+    const parts = key.split(':');
+    if (parts.some((part) => !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(part))) {
+      throw new Error(`"${key}" is no key of this store.`);
+    }
+    return join(folder, ...parts);
+  };
+
+  const write = async (key: string, value: string | Uint8Array): Promise<void> => {
+    const file = fileOf(key);
+    const unfinished = join(folder, UNFINISHED, randomBytes(12).toString('hex'));
+    await mkdir(dirname(unfinished), { recursive: true });
+    try {
+      await writeFlushed(unfinished, value);
+      await mkdir(dirname(file), { recursive: true });
+      await rename(unfinished, file);
+    } catch (error) {
+      await rm(unfinished, { force: true });
+      throw error;
+    }
+    await flushFolder(dirname(file));
+  };
+
+  return {
+    name: 'atomic-folder',
+    hasItem: async (key) => (await orNull(stat(fileOf(key)))) !== null,
+    getItem: (key) => orNull(readFile(fileOf(key), 'utf8')),
+    getItemRaw: (key) => orNull(readFile(fileOf(key))),
+    setItem: write,
+    setItemRaw: write,
+    removeItem: (key) => rm(fileOf(key), { force: true }),
+    getMeta: async (key) => {
+      const found = await orNull(stat(fileOf(key)));
+      return found && { size: found.size, mtime: found.mtime };
+    },
+    getKeys: async (base) => {
+      const start = join(folder, ...base.split(':'));
+      const entries = (await orNull(readdir(start, { recursive: true, withFileTypes: true }))) ?? [];
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep))
+        .filter(([first]) => first !== UNFINISHED)
+        .map((parts) => parts.join(':'));
+    },
+  };
+}
+
+async function writeFlushed(file: string, value: string | Uint8Array): Promise<void> {
+  const handle = await open(file, 'wx');
+  try {
+    await handle.writeFile(value);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes a rename last through a power failure; Windows cannot open folders and needs nothing. */
+async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function orNull<T>(result: Promise<T>): Promise<T | null> {
+  try {
+    return await result;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+}
+
+/** Deletes writes that a killed process left behind, once nobody can be at them any more. */
+export async function removeUnfinished(folder: string, olderThanMs: number): Promise<void> {
+  const names = (await orNull(readdir(join(folder, UNFINISHED)))) ?? [];
+  for (const name of names) {
+    const file = join(folder, UNFINISHED, name);
+    const found = await orNull(stat(file));
+    if (found && Date.now() - found.mtimeMs > olderThanMs) await rm(file, { force: true });
+  }
+}

@@ -1,0 +1,56 @@
+import type { MiddlewareHandler } from 'hono';
+import { CONTENT_SECURITY_POLICY } from '../src/share/content-security-policy.ts';
+
+const OFF = [
+  'accelerometer',
+  'bluetooth',
+  'browsing-topics',
+  'display-capture',
+  'encrypted-media',
+  'geolocation',
+  'gyroscope',
+  'hid',
+  'identity-credentials-get',
+  'idle-detection',
+  'local-fonts',
+  'magnetometer',
+  'microphone',
+  'midi',
+  'payment',
+  'publickey-credentials-get',
+  'screen-wake-lock',
+  'serial',
+  'storage-access',
+  'usb',
+  'web-share',
+  'xr-spatial-tracking',
+];
+
+/** On every answer. Isolation (COOP and COEP) is what gives the page WASM threads. */
+const HEADERS: Readonly<Record<string, string>> = {
+  'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Permissions-Policy': ['camera=(self)', 'gamepad=(self)', ...OFF.map((feature) => `${feature}=()`)].join(
+    ', ',
+  ),
+};
+
+export const securityHeaders: MiddlewareHandler = async (c, next) => {
+  await next();
+  for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
+  // What pages on other hosts may fetch says so itself.
+  if (!c.res.headers.has('Cross-Origin-Resource-Policy'))
+    c.res.headers.set('Cross-Origin-Resource-Policy', 'same-origin');
+};
+
+/** For what a page on any host may read: shares and adapters. */
+export const readableAnywhere: MiddlewareHandler = async (c, next) => {
+  await next();
+  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return;
+  c.res.headers.set('Access-Control-Allow-Origin', '*');
+  c.res.headers.set('Access-Control-Expose-Headers', 'Content-Length, Content-Range, ETag');
+  c.res.headers.set('Cross-Origin-Resource-Policy', 'cross-origin');
+};

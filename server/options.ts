@@ -1,0 +1,97 @@
+/** What can be set, with its defaults. docs/server.md lists the environment variables. */
+export interface Limits {
+  /** Largest adapter. */
+  readonly adapterBytes: number;
+  /** All adapters together, finished or not. */
+  readonly storedBytes: number;
+  /** Announced bytes of all unfinished uploads together. */
+  readonly unfinishedBytes: number;
+  readonly unfinishedUploads: number;
+  /** How long an unfinished upload can be resumed, and how long an adapter without a share is kept. */
+  readonly uploadExpiryMs: number;
+  /** Requests to the API per client address and minute. */
+  readonly readsPerMinute: number;
+  readonly writesPerMinute: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  adapterBytes: 512 * 2 ** 20,
+  storedBytes: 50 * 2 ** 30,
+  unfinishedBytes: 4 * 2 ** 30,
+  unfinishedUploads: 1000,
+  uploadExpiryMs: 24 * 3_600_000,
+  readsPerMinute: 600,
+  writesPerMinute: 120,
+};
+
+export interface ServerOptions {
+  /** The built page. */
+  readonly dist: string;
+  /** Unfinished uploads, and with the `fs` storage everything else. */
+  readonly dataFolder: string;
+  /** Name and options of the storage driver; `fs` in `dataFolder` when left out. */
+  readonly storage?: { readonly driver: string; readonly options: Record<string, unknown> };
+  readonly limits?: Partial<Limits>;
+  /** How many proxies stand before the server and add to X-Forwarded-For; 0 takes the socket's address. */
+  readonly trustedProxies?: number;
+}
+
+/** Reads the environment. @throws Error naming a variable that cannot be read */
+export function optionsFromEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+): ServerOptions & { readonly port: number; readonly host: string } {
+  const dataFolder = env['DATA_DIR'] ?? '.data';
+  const driver = env['STORAGE'] ?? 'fs';
+  const limits = Object.fromEntries(
+    Object.entries(LIMIT_VARIABLES).map(([limit, { name, factor }]) => [
+      limit,
+      numberFrom(env, name, DEFAULT_LIMITS[limit as keyof Limits] / factor) * factor,
+    ]),
+  ) as unknown as Limits;
+  return {
+    port: numberFrom(env, 'PORT', 5173),
+    host: env['HOST'] ?? '127.0.0.1',
+    dist: env['DIST_DIR'] ?? 'dist',
+    dataFolder,
+    ...(driver === 'fs' ? {} : { storage: { driver, options: objectFrom(env, 'STORAGE_OPTIONS') } }),
+    limits,
+    trustedProxies: numberFrom(env, 'TRUST_PROXY', 0),
+  };
+}
+
+const MIB = 2 ** 20;
+const LIMIT_VARIABLES: Record<keyof Limits, { name: string; factor: number }> = {
+  adapterBytes: { name: 'MAX_ADAPTER_MB', factor: MIB },
+  storedBytes: { name: 'MAX_STORED_MB', factor: MIB },
+  unfinishedBytes: { name: 'MAX_UNFINISHED_MB', factor: MIB },
+  unfinishedUploads: { name: 'MAX_UNFINISHED_UPLOADS', factor: 1 },
+  uploadExpiryMs: { name: 'UPLOAD_EXPIRY_HOURS', factor: 3_600_000 },
+  readsPerMinute: { name: 'READS_PER_MINUTE', factor: 1 },
+  writesPerMinute: { name: 'WRITES_PER_MINUTE', factor: 1 },
+};
+
+function numberFrom(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  otherwise: number,
+): number {
+  const text = env[name];
+  if (text === undefined || text === '') return otherwise;
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new Error(`${name} is "${text}"; it has to be a number, 0 or more.`);
+}
+
+function objectFrom(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(env[name] ?? '{}');
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
+  } catch {
+    // Reported below, like JSON of another kind. The text is not repeated: it holds keys.
+  }
+  throw new Error(`${name} has to be a JSON object: the options of the storage driver.`);
+}

@@ -1,0 +1,52 @@
+/** Where records lie: unstorage over a folder, a bucket, or any other of its drivers. */
+import { builtinDrivers, createStorage, type BuiltinDriverName, type Driver, type Storage } from 'unstorage';
+import { atomicFolder } from './atomic-folder.ts';
+import { s3Bucket, type S3Options } from './s3-bucket.ts';
+
+/**
+ * Opens the storage of that name: `fs` (a folder; options: `base`), `s3` (any S3-compatible bucket), or an unstorage driver by its name
+ * with that driver's options. Whatever it is, one `setItemRaw` has to be atomic, and `getKeys` complete.
+ */
+export async function openStorage(name: string, options: Record<string, unknown>): Promise<Storage> {
+  return createStorage({ driver: await openDriver(name, options) });
+}
+
+async function openDriver(name: string, options: Record<string, unknown>): Promise<Driver> {
+  if (name === 'fs') return atomicFolder(String(options['base']));
+  if (name === 's3') return s3Bucket(options as unknown as S3Options);
+  if (!Object.hasOwn(builtinDrivers, name)) throw new Error(`There is no storage driver "${name}".`);
+  const path = builtinDrivers[name as BuiltinDriverName];
+  const module = (await import(path)) as { default: (options: Record<string, unknown>) => Driver };
+  return module.default(options);
+}
+
+/** The bytes under a key; null when there are none. Drivers give them as various types. */
+export async function readBytes(storage: Storage, key: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  const value: unknown = await storage.getItemRaw(key);
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'string') return new TextEncoder().encode(value);
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (value instanceof Uint8Array) return value as Uint8Array<ArrayBuffer>;
+  throw new Error(`The storage gave ${typeof value} under "${key}".`);
+}
+
+/** The JSON under a key; null when there is none, or what is there is no JSON. */
+export async function readJson(storage: Storage, key: string): Promise<unknown> {
+  const bytes = await readBytes(storage, key);
+  if (bytes === null) return null;
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return null;
+  }
+}
+
+/** Writes a record as JSON, in one atomic put. */
+export async function writeJson(storage: Storage, key: string, value: unknown): Promise<void> {
+  await storage.setItemRaw(key, new TextEncoder().encode(JSON.stringify(value)));
+}
+
+/** The part of a key after its last colon. */
+export function lastPart(key: string): string {
+  return key.slice(key.lastIndexOf(':') + 1);
+}
