@@ -1,14 +1,20 @@
 import { serveStatic } from '@hono/node-server/serve-static';
-import { Hono, type Context, type MiddlewareHandler } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
 
-/** 304 for a file that is as old as the browser's copy. */
-const answerUnchanged: MiddlewareHandler = async (c, next) => {
+/**
+ * Names under /assets carry a hash of their content, as do addresses with a version; every other file is asked for again, and
+ * answered by 304 when it is as old as the browser's copy.
+ */
+const caching: MiddlewareHandler = async (c, next) => {
   await next();
-  const known = c.req.header('if-modified-since');
-  if (known === undefined || c.res.status !== 200 || c.res.headers.get('last-modified') !== known) return;
+  const lastModified = c.res.headers.get('last-modified');
+  if (lastModified === null) return;
+  const named = c.req.path.startsWith('/assets/') || c.req.query('v') !== undefined;
+  c.res.headers.set('Cache-Control', named ? 'public, max-age=31536000, immutable' : 'no-cache');
+  if (c.res.status !== 200 || c.req.header('if-modified-since') !== lastModified) return;
   await c.res.body?.cancel();
   const { headers } = c.res;
-  for (const name of ['Content-Length', 'Content-Type', 'Content-Encoding']) headers.delete(name);
+  headers.delete('Content-Length');
   c.res = undefined;
   c.res = new Response(null, { status: 304, headers });
 };
@@ -19,21 +25,8 @@ const answerUnchanged: MiddlewareHandler = async (c, next) => {
  */
 export function page(dist: string): Hono {
   const app = new Hono();
-  const files = (path?: string) =>
-    serveStatic({
-      root: dist,
-      precompressed: true,
-      onFound: setCaching,
-      ...(path === undefined ? {} : { path }),
-    });
-  app.use('*', answerUnchanged);
-  app.get('/s/:id', files('index.html'));
-  app.get('*', files());
+  app.use(caching);
+  app.get('/s/:id', serveStatic({ root: dist, path: 'index.html', precompressed: true }));
+  app.get('*', serveStatic({ root: dist, precompressed: true }));
   return app;
-}
-
-/** Names under /assets carry a hash of their content, as do addresses with a version; everything else is asked for again. */
-function setCaching(_path: string, c: Context): void {
-  const named = c.req.path.startsWith('/assets/') || c.req.query('v') !== undefined;
-  c.header('Cache-Control', named ? 'public, max-age=31536000, immutable' : 'no-cache');
 }

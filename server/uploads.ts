@@ -142,16 +142,17 @@ export class Uploads {
   /** Keeps strangers from filling the disk: with uploads they begin, or with adapters. */
   #checkSpace(bytes: number): void {
     const claimed = [...this.#claims.values()].reduce((sum, one) => sum + one, 0);
-    const full = () =>
-      new HttpError(
-        507,
-        'storage-full',
-        'This server has no room for another adapter.',
-        'Try again later, or share as a file.',
-      );
-    if (this.#claims.size >= this.#limits.unfinishedUploads) throw full();
-    if (claimed + bytes > this.#limits.unfinishedBytes) throw full();
-    if (this.#adapters.totalBytes + claimed + bytes > this.#limits.storedBytes) throw full();
+    const fits =
+      this.#claims.size < this.#limits.unfinishedUploads &&
+      claimed + bytes <= this.#limits.unfinishedBytes &&
+      this.#adapters.totalBytes + claimed + bytes <= this.#limits.storedBytes;
+    if (fits) return;
+    throw new HttpError(
+      507,
+      'storage-full',
+      'This server has no room for another adapter.',
+      'Try again later, or share as a file.',
+    );
   }
 
   /** Makes an adapter of an upload that has all its bytes, or removes it saying why it is none. Can be called again. */

@@ -43,6 +43,7 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   'src/model/pretrain': ['src/model/graph', 'src/model/network', 'src/model/policy', 'src/model/random'],
   'src/episodes': ['src/model/errors'],
+  'src/share': ['src/model/errors'],
   'src/practice/success-rate': [],
   'src/practice': ['src/practice/success-rate', 'src/model/errors', 'src/model/random', 'src/episodes'],
 };
@@ -58,6 +59,7 @@ const ONLY_IN: Record<string, string | readonly string[]> = {
   three: ['src/practice', 'src/workers'],
   '@mujoco/mujoco': 'src/practice',
   mediabunny: 'src/episodes',
+  'tus-js-client': 'src/share',
   react: 'src/app',
   zustand: 'src/app',
   uplot: 'src/app',

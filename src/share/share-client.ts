@@ -1,0 +1,192 @@
+/** What the page asks of the share server. `server` is its origin; '' is the one the page came from. */
+import * as v from 'valibot';
+import type { DetailedError, Upload } from 'tus-js-client';
+import { ModelError, type ErrorCode } from '../model/errors.ts';
+import { parseShareManifest, type ShareManifest } from './share-manifest.ts';
+
+/** Bytes of one request; each counts against the server's limit of writes. */
+const CHUNK_BYTES = 16 * 2 ** 20;
+/** Waits after failures in a row; half a minute without a connection is survived, more can be resumed by hand. */
+const RETRY_DELAYS_MS = [0, 1000, 3000, 8000, 20_000];
+
+const createdSchema = v.object({ id: v.string(), token: v.string(), url: v.string() });
+const healthSchema = v.object({ shares: v.number(), adapterBytes: v.number() });
+const errorSchema = v.object({
+  error: v.object({ code: v.string(), message: v.string(), hint: v.string() }),
+});
+
+/** `token` allows to delete the share; `url` is its page, from the root of the server. */
+export type CreatedShare = v.InferOutput<typeof createdSchema>;
+
+export interface UploadOptions {
+  readonly signal?: AbortSignal;
+  /** Bytes that are on the server, of all. */
+  readonly onProgress?: (sentBytes: number, totalBytes: number) => void;
+  readonly server?: string;
+}
+
+/** Whether this page comes with a share server; false on static hosts, and when nothing answers. */
+export async function serverAvailable(server = ''): Promise<boolean> {
+  try {
+    const answer = await fetch(`${server}/api/health`, { cache: 'no-store' });
+    return answer.ok && v.is(healthSchema, await answer.json());
+  } catch {
+    return false;
+  }
+}
+
+/** Where the server keeps an adapter. */
+export function adapterAddress(sha256: string, server = ''): string {
+  return `${server}/api/adapters/${sha256}`;
+}
+
+/**
+ * Puts an adapter on the server; done at once when it is there. An upload that was interrupted, by a lost connection or by closing
+ * the page, goes on where it stopped.
+ * @throws ModelError `cancelled` by the signal; `hash-mismatch`, `bad-file`, `storage-full`, `bad-input` when the server refuses the file;
+ * `download-failed` when it cannot be reached
+ */
+export async function uploadAdapter(blob: Blob, sha256: string, options: UploadOptions = {}): Promise<void> {
+  const { signal, onProgress, server = '' } = options;
+  const there = await request(adapterAddress(sha256, server), { method: 'HEAD', ...(signal && { signal }) });
+  if (!there.ok) await uploadByTus(blob, sha256, options);
+  onProgress?.(blob.size, blob.size);
+}
+
+async function uploadByTus(blob: Blob, sha256: string, options: UploadOptions): Promise<void> {
+  const { signal, onProgress, server = '' } = options;
+  const tus = await import('tus-js-client');
+  await new Promise<void>((done, failed) => {
+    const upload = new tus.Upload(blob, {
+      endpoint: `${server}/api/adapters/uploads`,
+      metadata: { sha256 },
+      chunkSize: CHUNK_BYTES,
+      retryDelays: RETRY_DELAYS_MS,
+      // The address of an upload under way is kept under the hash: the same file resumes, under whatever name.
+      fingerprint: () => Promise.resolve(`openvla-adapter-${server}-${sha256}`),
+      removeFingerprintOnSuccess: true,
+      onShouldRetry: (error) => mayPass(error.originalResponse?.getStatus() ?? 0),
+      onProgress: (sentBytes) => onProgress?.(sentBytes, blob.size),
+      onSuccess: () => done(),
+      onError: (error) => failed(uploadError(error)),
+    });
+    const cancel = () => {
+      failed(cancelled());
+      return upload.abort();
+    };
+    signal?.addEventListener('abort', () => void cancel(), { once: true });
+    start(upload, signal).catch(failed);
+  });
+}
+
+async function start(upload: Upload, signal: AbortSignal | undefined): Promise<void> {
+  const [previous] = await upload.findPreviousUploads();
+  if (signal?.aborted) throw cancelled();
+  if (previous) upload.resumeFromPreviousUpload(previous);
+  upload.start();
+}
+
+/**
+ * Publishes a share. An adapter whose `url` is null has to be on the server.
+ * @throws ModelError `bad-input` when the server refuses it, `download-failed` when it cannot be reached
+ */
+export async function createShare(manifest: ShareManifest, server = ''): Promise<CreatedShare> {
+  const answer = await request(`${server}/api/shares`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(parseShareManifest(manifest)),
+  });
+  const json = await jsonOf(answer);
+  if (v.is(createdSchema, json)) return json;
+  throw notOurServer(server);
+}
+
+/** @throws ModelError `download-failed` when there is no such share or the server cannot be reached */
+export async function fetchShare(id: string, server = ''): Promise<ShareManifest> {
+  return parseShareManifest(await jsonOf(await request(shareAddress(id, server))));
+}
+
+/** Deletes a share with the token that `createShare` gave. @throws ModelError `download-failed` saying why it could not */
+export async function deleteShare(id: string, token: string, server = ''): Promise<void> {
+  const headers = { Authorization: `Bearer ${token}` };
+  const answer = await request(shareAddress(id, server), { method: 'DELETE', headers });
+  if (!answer.ok) throw refusalError(answer.status, await answer.text());
+}
+
+function shareAddress(id: string, server: string): string {
+  return `${server}/api/shares/${encodeURIComponent(id)}`;
+}
+
+async function request(address: string, init: RequestInit = {}): Promise<Response> {
+  try {
+    return await fetch(address, init);
+  } catch (cause) {
+    if (init.signal?.aborted) throw cancelled();
+    throw unreachable(cause);
+  }
+}
+
+async function jsonOf(answer: Response): Promise<unknown> {
+  const text = await answer.text();
+  if (!answer.ok) throw refusalError(answer.status, text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw notOurServer(new URL(answer.url).origin);
+  }
+}
+
+/** Statuses after which trying again can help: no answer, lost uploads (begun anew), locks, limits, failures of the server. */
+function mayPass(status: number): boolean {
+  return status === 0 || [404, 409, 410, 423, 429].includes(status) || (status >= 500 && status !== 507);
+}
+
+function uploadError(error: Error): ModelError {
+  const answer = (error as DetailedError).originalResponse;
+  return answer ? refusalError(answer.getStatus(), answer.getBody()) : unreachable(error);
+}
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  'hash-mismatch': 'hash-mismatch',
+  'bad-file': 'bad-file',
+  'bad-input': 'bad-input',
+  'adapter-missing': 'bad-input',
+  'too-large': 'bad-input',
+  'storage-full': 'storage-full',
+};
+
+/** The server's own words where it gave any. */
+function refusalError(status: number, body: string): ModelError {
+  let json: unknown = null;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    // Said in general words below.
+  }
+  if (v.is(errorSchema, json)) {
+    const { code, message, hint } = json.error;
+    return new ModelError(CODES[code] ?? 'download-failed', message, hint);
+  }
+  return new ModelError('download-failed', `The share server answered ${status}.`, 'Try again later.');
+}
+
+function cancelled(): ModelError {
+  return new ModelError('cancelled', 'The upload was cancelled.', 'Share again to go on where it stopped.');
+}
+
+function unreachable(cause: unknown): ModelError {
+  return new ModelError(
+    'download-failed',
+    'The share server cannot be reached.',
+    'Check the connection and try again; an upload goes on where it stopped.',
+    { cause },
+  );
+}
+
+function notOurServer(server: string): ModelError {
+  return new ModelError(
+    'download-failed',
+    `What answers at ${server || 'this address'} is no share server.`,
+    'Open the page from a server started with `npm run serve`, or share as a file.',
+  );
+}
