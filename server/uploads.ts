@@ -88,7 +88,6 @@ export class Uploads {
     const answer = await this.#tus.handleWeb(request);
     if (answer.status < 400) return answer;
     const text = await answer.text();
-    if (answer.status >= 500) console.error(`upload: ${text}`);
     throw tusError(answer.status, text);
   }
 
@@ -234,8 +233,10 @@ function tusError(status: number, text: string): HttpError {
       );
     }
     if (status === 404 || status === 410) return uploadNotFound();
-    if (status >= 500)
+    if (status >= 500) {
+      console.error(`upload: ${text}`);
       return new HttpError(known, 'internal', 'The upload could not be written.', 'Try again.');
+    }
     return new HttpError(known, 'bad-input', `The upload protocol was not kept: ${text.trim()}.`);
   }
 }
