@@ -1,6 +1,7 @@
 /** The share server: the built page, and an API that keeps shares and their adapters. docs/server.md says how it is run. */
-import { serve, type ServerType } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
+import { createServer as createHttpServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { ModelError } from '../src/model/errors.ts';
@@ -107,20 +108,24 @@ function asHttpError(error: Error): HttpError {
   return new HttpError(500, 'internal', 'The server failed at this.', 'Try again later.');
 }
 
-function listen(app: Hono, port: number, hostname: string): Promise<ServerType> {
+function listen(app: Hono, port: number, host: string): Promise<Server> {
+  const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const server = createHttpServer((request, response) => void answer(request, response));
   return new Promise((done, failed) => {
-    const server = serve({ fetch: app.fetch, port, hostname, overrideGlobalObjects: false }, () =>
-      done(server),
-    );
     server.once('error', failed);
+    server.listen(port, host, () => done(server));
   });
 }
 
-function stop(server: ServerType): Promise<void> {
+function stop(server: Server): Promise<void> {
   return new Promise((done) => {
-    server.close(() => done());
-    if (!('closeIdleConnections' in server)) return;
-    server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
+    // An answer that ends just now leaves a connection that is idle a moment later.
+    const closing = setInterval(() => server.closeIdleConnections(), 50);
+    const draining = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    server.close(() => {
+      clearInterval(closing);
+      clearTimeout(draining);
+      done();
+    });
   });
 }

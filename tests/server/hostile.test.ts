@@ -167,11 +167,8 @@ describe('an address', () => {
   });
 
   it.each(['PATCH', 'DELETE', 'HEAD'])('of an upload is an id, never a path (%s)', async (method) => {
-    for (const id of ['..%2f..%2ffiles', '%2e%2e', 'a.json', 'A'.repeat(32), '0'.repeat(32)]) {
-      const status = await statusOfRaw(`/api/adapters/uploads/${id}`, method);
-      // Deleting what is not there is no error; nothing else finds anything.
-      if (method === 'DELETE' && id === '0'.repeat(32)) expect(status).toBe(204);
-      else expect([400, 403, 404]).toContain(status);
+    for (const id of ['..%2f..%2ffiles', '%2e%2e', 'a.json', 'A'.repeat(32), '0'.repeat(31)]) {
+      expect([400, 403, 404]).toContain(await statusOfRaw(`/api/adapters/uploads/${id}`, method));
     }
   });
 });
@@ -190,18 +187,24 @@ it('more requests than allowed are told when to come back, reads and writes apar
   expect((await fetch(strict.url)).status).toBe(200);
 });
 
+async function statusFor(url: string, forwarded: string): Promise<number> {
+  return (await fetch(`${url}/api/health`, { headers: { 'X-Forwarded-For': forwarded } })).status;
+}
+
 it('a client is known by its socket, and by X-Forwarded-For behind a trusted proxy only', async () => {
   const limits = { readsPerMinute: 1 };
   const direct = await startServer({ limits });
   const proxied = await startServer({ limits, trustedProxies: 1 });
-  const read = async (url: string, forwarded: string) =>
-    (await fetch(`${url}/api/health`, { headers: { 'X-Forwarded-For': forwarded } })).status;
-  expect([await read(direct.url, '1.1.1.1'), await read(direct.url, '2.2.2.2')]).toEqual([200, 429]);
-  expect([await read(proxied.url, '1.1.1.1'), await read(proxied.url, '2.2.2.2')]).toEqual([200, 200]);
+  expect([await statusFor(direct.url, '1.1.1.1'), await statusFor(direct.url, '2.2.2.2')]).toEqual([
+    200, 429,
+  ]);
+  expect([await statusFor(proxied.url, '1.1.1.1'), await statusFor(proxied.url, '2.2.2.2')]).toEqual([
+    200, 200,
+  ]);
   // What the client itself wrote stands before what the proxy added.
-  expect(await read(proxied.url, '3.3.3.3, 1.1.1.1')).toBe(429);
+  expect(await statusFor(proxied.url, '3.3.3.3, 1.1.1.1')).toBe(429);
   // One household.
-  expect(await read(proxied.url, '2001:db8:1:2::3')).toBe(200);
-  expect(await read(proxied.url, '2001:db8:1:2:9:9:9:9')).toBe(429);
-  expect(await read(proxied.url, '2001:db8:1:3::3')).toBe(200);
+  expect(await statusFor(proxied.url, '2001:db8:1:2::3')).toBe(200);
+  expect(await statusFor(proxied.url, '2001:db8:1:2:9:9:9:9')).toBe(429);
+  expect(await statusFor(proxied.url, '2001:db8:1:3::3')).toBe(200);
 });

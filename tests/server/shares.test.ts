@@ -85,7 +85,7 @@ describe('a share', () => {
       ...manifest,
       adapter: { ...manifest.adapter!, url: 'https://host.example/a.safetensors' },
     };
-    await created(elsewhere);
+    expect(await created(elsewhere)).toHaveProperty('id');
   });
 
   it('is deleted with its token only, and its adapter with the last share of it', async () => {
@@ -127,7 +127,7 @@ describe('what is no share', () => {
 
   it('is refused when it is huge, announced or not', async () => {
     const huge = JSON.stringify({ ...sampleManifest(null), note: 'a'.repeat(100_000) });
-    await refusal(await publish(huge), 413);
+    expect(await refusal(await publish(huge), 413)).toMatchObject({ code: 'too-large' });
     const body = new Blob([huge]).stream();
     const headers = { 'Content-Type': 'application/json' };
     const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
@@ -205,7 +205,7 @@ describe('an adapter', () => {
         controller.error(new Error('cut'));
       },
     });
-    await expect(sendBytes(address, 0, broken)).rejects.toThrow();
+    await expect(sendBytes(address, 0, broken)).rejects.toThrow('fetch failed');
     expect(await offsetOf(address)).toBe(sent);
     expect((await sendBytes(address, 5, adapter.bytes.subarray(5))).status).toBe(409);
     expect((await sendBytes(address, sent, adapter.bytes.subarray(sent))).status).toBe(204);

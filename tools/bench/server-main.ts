@@ -1,0 +1,125 @@
+/**
+ * `npm run bench:server [-- --seconds 10] [--connections 32]`
+ *
+ * Starts the share server on a free port over a temporary folder, fills it with one share and its adapter, and loads it with autocannon from
+ * this process: the page, one of its assets, a share, the adapter. Client and server share the machine's cores.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import autocannon from 'autocannon';
+import { safetensorsHeader } from '../../src/model/weights/safetensors.ts';
+import { SHARE_FORMAT_VERSION, type ShareManifest } from '../../src/share/share-manifest.ts';
+import { createShare } from '../../src/share/share-client.ts';
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '10' },
+    connections: { type: 'string', default: '32' },
+  },
+});
+/** The size of what the practice table's fine-tuning makes. */
+const ADAPTER_ROWS = 250_000;
+const ASSET_BYTES = 280_000;
+
+const folder = mkdtempSync(join(tmpdir(), 'openvla-bench-'));
+const server = spawn(process.execPath, ['tools/node/run.mjs', 'server/main.ts'], {
+  env: {
+    ...process.env,
+    PORT: '0',
+    DATA_DIR: join(folder, 'data'),
+    DIST_DIR: dist(),
+    READS_PER_MINUTE: '1e9',
+    WRITES_PER_MINUTE: '1e9',
+  },
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+try {
+  const url = await addressOf(createInterface({ input: server.stdout }));
+  const adapter = adapterBytes();
+  const sha256 = createHash('sha256').update(adapter).digest('hex');
+  await upload(url, adapter, sha256);
+  const { id } = await createShare(manifest(sha256, adapter.length), url);
+
+  console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`);
+  console.log(`${values.connections} connections, ${values.seconds} s each\n`);
+  console.log('                            requests/s     p50 ms     p99 ms       MB/s');
+  await load('page', `${url}/s/${id}`);
+  await load(`asset, ${ASSET_BYTES / 1000} kB`, `${url}/assets/index-abc.js`);
+  await load('share', `${url}/api/shares/${id}`);
+  await load(`adapter, ${(adapter.length / 1e6).toFixed(1)} MB`, `${url}/api/adapters/${sha256}`);
+  await load('adapter, 64 kB of it', `${url}/api/adapters/${sha256}`, { Range: 'bytes=65536-131071' });
+} finally {
+  server.kill();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** A built page of a few files. */
+function dist(): string {
+  const path = join(folder, 'dist');
+  mkdirSync(join(path, 'assets'), { recursive: true });
+  writeFileSync(join(path, 'index.html'), `<!doctype html><title>page</title>${' '.repeat(1000)}`);
+  writeFileSync(join(path, 'assets', 'index-abc.js'), '/'.repeat(ASSET_BYTES));
+  return path;
+}
+
+async function addressOf(lines: AsyncIterable<string>): Promise<string> {
+  for await (const line of lines) {
+    const url = /http:\S+/.exec(line)?.[0];
+    if (url !== undefined) return url;
+  }
+  throw new Error('The server ended before it said where it is.');
+}
+
+function adapterBytes(): Uint8Array<ArrayBuffer> {
+  const header = safetensorsHeader([{ name: 'lora_A.weight', dtype: 'F32', shape: [ADAPTER_ROWS, 4] }]);
+  const bytes = new Uint8Array(header.length + ADAPTER_ROWS * 16);
+  bytes.set(header);
+  return bytes;
+}
+
+/** tus in two requests; the client of the page sends Blobs, which tus-js-client takes in browsers only. */
+async function upload(url: string, bytes: Uint8Array<ArrayBuffer>, sha256: string): Promise<void> {
+  const tus = { 'Tus-Resumable': '1.0.0' };
+  const begun = await fetch(`${url}/api/adapters/uploads`, {
+    method: 'POST',
+    headers: { ...tus, 'Upload-Length': String(bytes.length), 'Upload-Metadata': `sha256 ${btoa(sha256)}` },
+  });
+  const ended = await fetch(new URL(begun.headers.get('location')!, url), {
+    method: 'PATCH',
+    headers: { ...tus, 'Upload-Offset': '0', 'Content-Type': 'application/offset+octet-stream' },
+    body: bytes,
+  });
+  if (!ended.ok) throw new Error(`The upload failed: ${await ended.text()}`);
+}
+
+function manifest(sha256: string, bytes: number): ShareManifest {
+  return {
+    formatVersion: SHARE_FORMAT_VERSION,
+    title: 'Bench',
+    author: '',
+    note: '',
+    createdAt: new Date().toISOString(),
+    policy: { name: 'practice', sha256: '0'.repeat(64), url: null },
+    adapter: { sha256, bytes, url: null },
+    scene: { view: 'table', task: 'can', seed: 1, instruction: 'lift the can', execute: 8, ensemble: false },
+    training: null,
+    success: [],
+  };
+}
+
+async function load(what: string, url: string, headers: Record<string, string> = {}): Promise<void> {
+  const { requests, latency, throughput, non2xx, errors } = await autocannon({
+    url,
+    headers,
+    connections: Number(values.connections),
+    duration: Number(values.seconds),
+  });
+  const numbers = [requests.average, latency.p50, latency.p99, throughput.average / 1e6];
+  const failed = non2xx + errors > 0 ? `   ${non2xx + errors} failed` : '';
+  console.log(what.padEnd(27), ...numbers.map((value) => value.toFixed(1).padStart(10)), failed);
+}
