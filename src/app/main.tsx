@@ -2,7 +2,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import { openPolicy } from './policy/policy-session.ts';
-import { namesPolicy, readUrlState } from './url-state.ts';
+import { addressedShare, namesPolicy, readUrlState } from './url-state.ts';
 import { wireStores } from './wire-stores.ts';
 import './tokens.css';
 import './base.css';
@@ -11,8 +11,10 @@ const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no element with id "root".');
 
 wireStores();
+const share = addressedShare();
+if (share) void import('./share/open-share.ts').then(({ openShare }) => openShare(share));
 // What ships with the page is part of it; any other policy is fetched when the visitor says so.
-void openPolicy(readUrlState().policyUrl, !namesPolicy());
+else void openPolicy(readUrlState().policyUrl, !namesPolicy());
 
 createRoot(root).render(
   <StrictMode>

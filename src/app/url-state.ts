@@ -8,12 +8,17 @@ export interface UrlState {
   /** `auto` where the address names none, or one that is unknown. */
   backend: BackendPreference;
   view: View;
+  step: Step;
   /** What the practice table is laid for; null where the address does not say. */
   table: { readonly task: string; readonly seed: number } | null;
 }
 
 /** What the policy works on: the simulated table, or cameras, videos and images. */
 export type View = 'table' | 'camera';
+
+/** Where in the studio: from running a policy to passing on what it was taught. */
+export const STEPS = ['run', 'demonstrations', 'fine-tune', 'share'] as const;
+export type Step = (typeof STEPS)[number];
 
 /** The package that comes with the page. */
 export function defaultPolicyUrl(): string {
@@ -26,6 +31,16 @@ export function namesPolicy(): boolean {
   return new URLSearchParams(location.search).has('policy');
 }
 
+export type AddressedShare = { readonly id: string } | { readonly link: string };
+
+/** The share that the address names: `/s/<id>`, or `#share=…`. */
+export function addressedShare(): AddressedShare | null {
+  const [, id] = /\/s\/([\w-]{8,64})\/?$/.exec(location.pathname) ?? [];
+  if (id) return { id };
+  const [, link] = /^#share=([\w-]+)$/.exec(location.hash) ?? [];
+  return link ? { link } : null;
+}
+
 export function readUrlState(): UrlState {
   const query = new URLSearchParams(location.search);
   const policy = query.get('policy');
@@ -35,6 +50,7 @@ export function readUrlState(): UrlState {
     policyUrl: given ?? defaultPolicyUrl(),
     instruction: query.get('instruction') ?? '',
     table: tableOf(query),
+    step: STEPS.find((step) => step === query.get('step')) ?? 'run',
     view: query.get('view') === 'camera' ? 'camera' : 'table',
     backend: backend === 'webgpu' || backend === 'wasm' ? backend : 'auto',
   };
@@ -64,6 +80,10 @@ export function writeUrlState(change: Partial<UrlState>): void {
   if (change.view !== undefined) {
     if (change.view === 'table') url.searchParams.delete('view');
     else url.searchParams.set('view', change.view);
+  }
+  if (change.step !== undefined) {
+    if (change.step === 'run') url.searchParams.delete('step');
+    else url.searchParams.set('step', change.step);
   }
   if (change.table !== undefined) {
     if (change.table === null) {

@@ -2,6 +2,8 @@
 import { useCameraStore } from './camera/camera-store.ts';
 import { startPreviewLoop } from './camera/preview-loop.ts';
 import { refreshDevices, setSlotCount } from './camera/slots.ts';
+import { refreshRuns } from './finetune/finetune-session.ts';
+import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
 import { currentPolicy, usePolicyStore } from './policy/policy-store.ts';
 import { startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
@@ -12,7 +14,7 @@ import { usePredictionStore } from './prediction/prediction-store.ts';
 import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
-import { readUrlState, writeUrlState } from './url-state.ts';
+import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
 import { useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
@@ -45,6 +47,11 @@ export function wireStores(): void {
     }
     const { info } = status;
     // The same package after a restart keeps its inputs and its last prediction.
+    if (status !== before.status) {
+      // A new worker knows nothing of what the one before had open.
+      resetFineTune(info.centerCrop);
+      void refreshRuns();
+    }
     if (adopted === info.package.hash) return;
     adopted = info.package.hash;
     setSlotCount(info.imageSlots.length);
@@ -74,8 +81,9 @@ export function wireStores(): void {
 }
 
 function wirePractice(): void {
-  useViewStore.subscribe(({ view }) => {
-    writeUrlState({ view });
+  useViewStore.subscribe(({ view, step }, before) => {
+    writeUrlState({ view, step });
+    if (view === before.view && step === before.step) return;
     stopRun();
     stopPractice();
   });
@@ -83,8 +91,8 @@ function wirePractice(): void {
     if (text !== before.text) void instructTable(text);
   });
 
-  // A visitor who has done nothing yet is shown something; once per visit.
-  let shown = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+  // A visitor who has done nothing yet, and was sent nothing, is shown something; once per visit.
+  let shown = window.matchMedia('(prefers-reduced-motion: reduce)').matches || addressedShare() !== null;
   const begin = (): void => {
     if (shown || useViewStore.getState().view !== 'table') return;
     const { status, table } = usePracticeStore.getState();

@@ -1,5 +1,6 @@
 import { ModelError } from '../model/errors.ts';
 import type { CameraInfo, Dataset, FrameImage } from './dataset.ts';
+import { decodeImage } from './image-decode.ts';
 
 export interface RecordedEpisode {
   readonly instruction: string;
@@ -7,8 +8,8 @@ export interface RecordedEpisode {
   readonly actions: Float32Array;
   /** [length · dim]; null where none is recorded. */
   readonly state: Float32Array | null;
-  /** One list of frames per camera. */
-  readonly frames: Readonly<Record<string, readonly FrameImage[]>>;
+  /** One list of frames per camera; those in a file's form are decoded when they are asked for. */
+  readonly frames: Readonly<Record<string, readonly (FrameImage | Blob)[]>>;
 }
 
 /** Episodes in memory: what a recorder makes. */
@@ -42,6 +43,11 @@ export function memoryDataset(of: {
         state: episode.state,
         frame: async (camera, step) => {
           const image = episode.frames[camera]?.[step];
+          if (image instanceof Blob)
+            return decodeImage(
+              new Uint8Array(await image.arrayBuffer()),
+              `Frame ${step} of camera "${camera}" in episode ${index}`,
+            );
           if (image) return image;
           throw new ModelError('bad-input', `Episode ${index} has no frame ${step} of camera "${camera}".`);
         },

@@ -10,8 +10,8 @@ import { PracticeTable, type Mujoco } from './table.ts';
 import { assignmentFor, type Task } from './tasks.ts';
 import { CAMERAS, type TableView } from './view.ts';
 
-const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
-const STATE_NAMES = [
+export const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
+export const STATE_NAMES = [
   'x',
   'y',
   'z',
@@ -81,6 +81,7 @@ export async function recordDemonstrations({
       instruction: assignment.instruction,
       actions: Float32Array.from(actions),
       state: Float32Array.from(state),
+      scene: { task: task.name, seed: assignment.seed },
       frames: Object.fromEntries(CAMERAS.map((name, i) => [name, images.map((pair) => pair[i]!)])),
     });
     onProgress?.(recorded.length);

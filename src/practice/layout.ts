@@ -30,15 +30,17 @@ export const BEHIND: readonly [number, number] = [-0.1, 0];
 /** A block counts as pushed beyond this line on either side, metres. */
 export const PUSH_LINE = 0.145;
 
-const TRAINED_BLOCKS: readonly ObjectName[] = ['red block', 'green block', 'blue block', 'yellow block'];
 /** Blocks (or what is picked up in their stead) on a table. */
 const MOVABLES = 3;
 const CONTAINER_CHANCE = 0.6;
 
-/** @throws ModelError `bad-input` if the objects do not fit, which no goal of ours leads to */
-export function layoutFor(goal: Goal, random: Random): Layout {
+/**
+ * @param others what lies beside the goal's objects is drawn from these
+ * @throws ModelError `bad-input` if the objects do not fit, which no goal of ours leads to
+ */
+export function layoutFor(goal: Goal, random: Random, others: readonly ObjectName[]): Layout {
   for (let attempt = 0; attempt < 2000; attempt++) {
-    const objects = placed(objectsFor(goal, random), random);
+    const objects = placed(objectsFor(goal, random, others), random);
     if (!objects || !suits(goal, objects)) continue;
     return {
       objects,
@@ -52,10 +54,10 @@ export function layoutFor(goal: Goal, random: Random): Layout {
   );
 }
 
-function objectsFor(goal: Goal, random: Random): ObjectName[] {
+function objectsFor(goal: Goal, random: Random, others: readonly ObjectName[]): ObjectName[] {
   const names = new Set<ObjectName>([goal.target, ...('destination' in goal ? [goal.destination] : [])]);
   const movable = () => [...names].filter((name) => OBJECTS[name].width !== null).length;
-  while (movable() < MOVABLES) names.add(TRAINED_BLOCKS[random.integer(TRAINED_BLOCKS.length)]!);
+  while (movable() < MOVABLES) names.add(others[random.integer(others.length)]!);
   for (const name of ['plate', 'bowl'] as const) if (random.uniform() < CONTAINER_CHANCE) names.add(name);
   // The largest first, as they are the hardest to place.
   return [...names].toSorted((a, b) => OBJECTS[b].radius - OBJECTS[a].radius);

@@ -38,6 +38,11 @@ const COLORS = {
   blue: 0x2b5fd9,
   yellow: 0xf2c218,
   purple: 0x8e3fc4,
+  orange: 0xe8791c,
+  white: 0xf1efe9,
+  pink: 0xee8fb4,
+  brown: 0x7a4a26,
+  black: 0x26282b,
 } as const;
 
 function block(color: number): ObjectKind {
@@ -85,6 +90,16 @@ function bowl(): ObjectKind {
   };
 }
 
+function cylinder(color: number, radius: number, halfHeight: number): ObjectKind {
+  return {
+    geoms: [{ type: 'cylinder', size: [radius, halfHeight], position: [0, 0, 0], color }],
+    mass: 0.05,
+    restHeight: halfHeight,
+    radius,
+    width: 2 * radius,
+  };
+}
+
 function can(): ObjectKind {
   const { radius, halfHeight } = CAN;
   return {
@@ -109,6 +124,17 @@ export const OBJECTS = {
   can: can(),
   plate: plate(),
   bowl: bowl(),
+  // Only pretraining meets these: what is to be taught new things has to have seen variety.
+  'white block': block(COLORS.white),
+  'orange block': block(COLORS.orange),
+  'pink block': block(COLORS.pink),
+  'brown block': block(COLORS.brown),
+  'black block': block(COLORS.black),
+  'red cylinder': cylinder(COLORS.red, 0.018, 0.022),
+  'green cylinder': cylinder(COLORS.green, 0.016, 0.028),
+  'blue cylinder': cylinder(COLORS.blue, 0.02, 0.02),
+  'white cylinder': cylinder(COLORS.white, 0.018, 0.026),
+  'pink cylinder': cylinder(COLORS.pink, 0.017, 0.024),
 } as const satisfies Record<string, ObjectKind>;
 
 export type ObjectName = keyof typeof OBJECTS;

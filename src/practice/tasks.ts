@@ -11,6 +11,8 @@ export interface Task {
   /** Not in the data that the shipped policy was trained on. */
   readonly heldOut: boolean;
   readonly goals: readonly Goal[];
+  /** More of the same with more kinds of things, for pretraining. */
+  readonly variedGoals?: readonly Goal[];
   /** Instructions that ask for the goal, the plainest first. */
   readonly phrasings: (goal: Goal) => readonly string[];
 }
@@ -25,6 +27,23 @@ export interface Assignment {
 }
 
 const BLOCKS: readonly ObjectName[] = ['red block', 'green block', 'blue block', 'yellow block'];
+
+/** What pretraining moves besides; the page shows none of it. */
+const VARIETY: readonly ObjectName[] = [
+  'white block',
+  'orange block',
+  'pink block',
+  'brown block',
+  'black block',
+  'red cylinder',
+  'green cylinder',
+  'blue cylinder',
+  'white cylinder',
+  'pink cylinder',
+];
+const MOVED = [...BLOCKS, ...VARIETY];
+/** A block can carry another thing, a cylinder not safely. */
+const CARRIERS = MOVED.filter((name) => name.endsWith('block'));
 
 const place = (
   target: ObjectName,
@@ -45,6 +64,7 @@ export const TASKS: readonly Task[] = [
     about: 'Move the gripper to a block.',
     heldOut: false,
     goals: BLOCKS.map((target) => ({ kind: 'reach', target })),
+    variedGoals: MOVED.map((target) => ({ kind: 'reach', target })),
     phrasings: ({ target }) => [`touch the ${target}`, `reach for the ${target}`, `move to the ${target}`],
   },
   {
@@ -52,6 +72,10 @@ export const TASKS: readonly Task[] = [
     about: 'Push a block to the left or the right side of the table.',
     heldOut: false,
     goals: BLOCKS.flatMap((target) =>
+      (['left', 'right'] as const).map((side): Goal => ({ kind: 'push', target, side })),
+    ),
+    // A cylinder would roll away.
+    variedGoals: CARRIERS.flatMap((target) =>
       (['left', 'right'] as const).map((side): Goal => ({ kind: 'push', target, side })),
     ),
     phrasings: (goal) => {
@@ -68,6 +92,7 @@ export const TASKS: readonly Task[] = [
     about: 'Lift a block off the table.',
     heldOut: false,
     goals: BLOCKS.map((target) => ({ kind: 'lift', target })),
+    variedGoals: MOVED.map((target) => ({ kind: 'lift', target })),
     phrasings: lift,
   },
   {
@@ -75,6 +100,7 @@ export const TASKS: readonly Task[] = [
     about: 'Put a block on the plate.',
     heldOut: false,
     goals: BLOCKS.map((target) => place(target, 'on', 'plate')),
+    variedGoals: MOVED.map((target) => place(target, 'on', 'plate')),
     phrasings: onPlate,
   },
   {
@@ -82,6 +108,7 @@ export const TASKS: readonly Task[] = [
     about: 'Put a block in the bowl.',
     heldOut: false,
     goals: BLOCKS.map((target) => place(target, 'in', 'bowl')),
+    variedGoals: MOVED.map((target) => place(target, 'in', 'bowl')),
     phrasings: ({ target }) => [
       `put the ${target} in the bowl`,
       `place the ${target} into the bowl`,
@@ -94,6 +121,9 @@ export const TASKS: readonly Task[] = [
     heldOut: false,
     goals: BLOCKS.flatMap((target) =>
       BLOCKS.filter((other) => other !== target).map((other) => place(target, 'on', other)),
+    ),
+    variedGoals: MOVED.flatMap((target) =>
+      CARRIERS.filter((other) => other !== target).map((other) => place(target, 'on', other)),
     ),
     phrasings: (goal) => {
       const other = 'destination' in goal ? goal.destination : '';
@@ -147,21 +177,32 @@ export function taskNamed(name: string): Task {
 const ASSIGNMENT = 11;
 
 export function assignmentFor(task: Task, seed: number): Assignment {
+  return assign(task, seed, task.goals, BLOCKS);
+}
+
+/** Likewise for pretraining: things of more kinds are moved, and lie about. */
+export function variedAssignmentFor(task: Task, seed: number): Assignment {
+  return assign(task, seed, task.variedGoals ?? task.goals, MOVED);
+}
+
+function assign(task: Task, seed: number, goals: readonly Goal[], others: readonly ObjectName[]): Assignment {
   const random = new Random(seed, ASSIGNMENT, TASKS.indexOf(task));
-  const goal = task.goals[random.integer(task.goals.length)]!;
+  const goal = goals[random.integer(goals.length)]!;
   const phrasings = task.phrasings(goal);
   return {
     task,
     goal,
     instruction: phrasings[random.integer(phrasings.length)]!,
-    layout: layoutFor(goal, random),
+    layout: layoutFor(goal, random, others),
     seed,
   };
 }
 
 const INSTRUCTIONS = new Map(
   TASKS.flatMap((task) =>
-    task.goals.flatMap((goal) => task.phrasings(goal).map((text) => [text, { task, goal }] as const)),
+    [...task.goals, ...(task.variedGoals ?? [])].flatMap((goal) =>
+      task.phrasings(goal).map((text) => [text, { task, goal }] as const),
+    ),
   ),
 );
 

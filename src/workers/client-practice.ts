@@ -41,6 +41,9 @@ export function connectPracticeWorker(onCrash: (error: ClientError) => void): Pr
     disturb: () => guard(() => remote.disturb()),
     demonstrate: (task, episodes, seed, onProgress) =>
       guard(() => remote.demonstrate(task, episodes, seed, Comlink.proxy(onProgress))),
+    takeOver: (onStep) => guard(() => remote.takeOver(Comlink.proxy(onStep))),
+    steer: (action) => guard(() => remote.steer(action)),
+    handBack: (keep) => guard(() => remote.handBack(keep)),
     terminate,
   };
 }

@@ -49,6 +49,9 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
       guard(() => remote.predict(Comlink.transfer(observation, transferables(observation.images)))),
     preview: (images) => guard(() => remote.preview(Comlink.transfer(images, transferables(images)))),
     remove: (url) => guard(() => remote.remove(url)),
+    storedPackages: () => guard(() => remote.storedPackages()),
+    checkStored: (key, onProgress) => guard(() => remote.checkStored(key, Comlink.proxy(onProgress))),
+    removeStored: (key) => guard(() => remote.removeStored(key)),
     dispose: () => guard(() => remote.dispose()),
 
     openDemonstrations: (source, onProgress) =>
@@ -59,6 +62,11 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
         ),
       ),
     closeDemonstrations: () => guard(() => remote.closeDemonstrations()),
+    editDemonstrations: (edits) => guard(() => remote.editDemonstrations(edits)),
+    reviewDemonstrations: (onProgress) => guard(() => remote.reviewDemonstrations(Comlink.proxy(onProgress))),
+    episode: (index) => guard(() => remote.episode(index)),
+    episodeFrames: (index, camera, steps) => guard(() => remote.episodeFrames(index, camera, steps)),
+    checkEpisode: (index, step) => guard(() => remote.checkEpisode(index, step)),
     estimateFineTune: (options) => guard(() => remote.estimateFineTune(options)),
     fineTune: (options, resume, onEvent) =>
       guard(() => remote.fineTune(options, resume, Comlink.proxy(onEvent))),
@@ -73,6 +81,8 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     exportAdapter: (id, kind, onProgress) =>
       guard(() => remote.exportAdapter(id, kind, Comlink.proxy(onProgress))),
     importAdapter: (source) => guard(() => remote.importAdapter(source)),
+    adapterFile: (id) => guard(() => remote.adapterFile(id)),
+    openAdapterFile: (file, label) => guard(() => remote.openAdapterFile(file, label)),
     terminate,
   };
 }

@@ -1,5 +1,5 @@
 /** What crosses the boundary for fine-tuning: plain data, and the files the user hands over. */
-import type { WorkerError } from './contract.ts';
+import type { RawImage, WorkerError } from './contract.ts';
 import type { RecordedDemonstrations } from './contract-practice.ts';
 
 /** Where demonstrations come from. Nothing is copied; files are read by slices. */
@@ -10,6 +10,51 @@ export type DemonstrationsSource =
   | { kind: 'url'; url: string }
   /** Recorded in this page; frames and numbers are transferred. */
   | { kind: 'recorded'; recorded: RecordedDemonstrations };
+
+/** What is changed of one episode; nothing of the recording itself is lost. */
+export interface EpisodeEdit {
+  readonly deleted?: boolean;
+  /** Steps kept, [from, to). */
+  readonly keep?: readonly [number, number];
+  readonly instruction?: string;
+  /** Whether it shows success; failures are kept but not trained on. */
+  readonly success?: boolean;
+}
+
+/** By index of the episode as recorded. */
+export type EpisodeEdits = Readonly<Record<number, EpisodeEdit>>;
+
+/** One episode's numbers, as recorded. */
+export interface EpisodeTrack {
+  index: number;
+  length: number;
+  /** Names and [length · names]. */
+  actionNames: readonly string[];
+  actions: Float32Array<ArrayBuffer>;
+  stateNames: readonly string[] | null;
+  state: Float32Array<ArrayBuffer> | null;
+}
+
+/** Something to know about the demonstrations before training on them. */
+export interface Finding {
+  id: string;
+  severity: 'warning' | 'note';
+  /** Its index as recorded; null where it is about all. */
+  episode: number | null;
+  /** Steps, [from, to). */
+  from?: number;
+  to?: number;
+  message: string;
+  hint: string;
+}
+
+/** What a policy predicts for a recorded step, beside what was done: [chunk][actions]. */
+export interface ChunkCheck {
+  predicted: number[][];
+  recorded: number[][];
+  /** Mean absolute difference of the normalised actions: the training loss of this sample. */
+  l1: number;
+}
 
 export interface FitNote {
   id: string;
@@ -40,7 +85,10 @@ export interface DemonstrationsInfo {
   cameras: { name: string; width: number; height: number }[];
   /** Camera guessed for each image slot of the policy. */
   slots: { label: string; camera: string }[];
+  /** What is trained on: as edited. */
   episodes: { index: number; length: number; instruction: string }[];
+  /** All of them, as recorded. */
+  recorded: { index: number; length: number; instruction: string }[];
   /** Steps with a whole chunk of actions ahead: what there is to train on. */
   samples: number;
   action: DimensionStatistics[];
@@ -153,7 +201,14 @@ export interface RunInfo {
   /** URL and hash of the policy package it was started from. */
   packageUrl: string;
   packageHash: string;
-  demonstrations: { name: string; url: string | null; fingerprint: string };
+  demonstrations: {
+    name: string;
+    url: string | null;
+    fingerprint: string;
+    /** Zero for runs from before this was written down. */
+    episodes: number;
+    steps: number;
+  };
   options: FineTuneOptions;
 }
 
@@ -174,6 +229,15 @@ export interface FineTuneWorker {
     onProgress: (done: number, total: number) => void,
   ): Promise<DemonstrationsInfo>;
   closeDemonstrations(): Promise<void>;
+  /** Replaces earlier edits; statistics and fit are computed anew. Rejects with `bad-input` for edits that do not fit. */
+  editDemonstrations(edits: EpisodeEdits): Promise<DemonstrationsInfo>;
+  /** Looks for idle stretches, frozen cameras and other things that make bad training data. */
+  reviewDemonstrations(onProgress: (done: number, total: number) => void): Promise<Finding[]>;
+  episode(index: number): Promise<EpisodeTrack>;
+  /** Frames of one camera at some steps, as recorded; transferred. */
+  episodeFrames(index: number, camera: string, steps: number[]): Promise<RawImage[]>;
+  /** The policy on a recorded step, with the adapter in use or what a run has learned so far. The step has a whole chunk ahead. */
+  checkEpisode(index: number, step: number): Promise<ChunkCheck>;
   estimateFineTune(options: FineTuneOptions): Promise<FineTuneEstimate>;
   /**
    * Starts a run, or goes on with a stored one of that name (same policy and demonstrations). Resolves when it is done or cancelled;
@@ -206,4 +270,8 @@ export interface FineTuneWorker {
   importAdapter(
     source: { kind: 'zip'; file: File } | { kind: 'files'; files: { path: string; file: File }[] },
   ): Promise<AdapterInfo>;
+  /** An adapter as one safetensors file, for sharing: numbers and text only. */
+  adapterFile(id: string): Promise<{ file: Blob; sha256: string }>;
+  /** The inverse. Rejects with `bad-file` or `bad-shape` for what is damaged or belongs to another policy; nothing is changed then. */
+  openAdapterFile(file: Blob, label: string): Promise<AdapterInfo>;
 }

@@ -35,19 +35,35 @@ export interface ExecutionReport {
   readonly steps: number;
 }
 
-/** Expert demonstrations in memory, in the form of `src/episodes/memory-dataset.ts`; frames are transferred. */
+export interface RecordedEpisode {
+  readonly instruction: string;
+  /** [length · actions] */
+  readonly actions: Float32Array<ArrayBuffer>;
+  /** [length · state]; null where none is recorded. */
+  readonly state: Float32Array<ArrayBuffer> | null;
+  /** Per camera; pixels, or images in a file's form. */
+  readonly frames: Readonly<Record<string, readonly (RawImage | Blob)[]>>;
+  /** The layout it was recorded on; null where it was not the practice table's. */
+  readonly scene: { readonly task: string; readonly seed: number } | null;
+}
+
+/** Demonstrations recorded in this page, in the form of `src/episodes/memory-dataset.ts`; pixels are transferred. */
 export interface RecordedDemonstrations {
   readonly name: string;
   readonly fps: number;
   readonly actionNames: readonly string[];
-  readonly stateNames: readonly string[];
+  readonly stateNames: readonly string[] | null;
   readonly cameras: readonly { readonly name: string; readonly width: number; readonly height: number }[];
-  readonly episodes: readonly {
-    readonly instruction: string;
-    readonly actions: Float32Array<ArrayBuffer>;
-    readonly state: Float32Array<ArrayBuffer>;
-    readonly frames: Readonly<Record<string, readonly RawImage[]>>;
-  }[];
+  readonly episodes: readonly RecordedEpisode[];
+}
+
+/** What a person at the gripper is told, after every step. */
+export interface HandReport {
+  readonly steps: number;
+  /** The goal is reached. */
+  readonly achieved: boolean;
+  /** Nothing more is recorded: the goal is reached and held, or the episode is as long as one may be. */
+  readonly done: boolean;
 }
 
 export type PointerPhase = 'down' | 'move' | 'up';
@@ -85,4 +101,10 @@ export interface PracticeWorker {
     seed: number,
     onProgress: (done: number) => void,
   ): Promise<RecordedDemonstrations>;
+  /** Hands the gripper to a person. What they do is recorded from the first movement on. */
+  takeOver(onStep: (report: HandReport) => void): Promise<void>;
+  /** What the person wants from now on, as an action [7]; it holds until the next. Dragging the gripper in the picture overrides it. */
+  steer(action: number[]): Promise<void>;
+  /** Takes the gripper back. @returns one episode; null where nothing moved, or it is not to be kept */
+  handBack(keep: boolean): Promise<RecordedDemonstrations | null>;
 }

@@ -88,6 +88,8 @@ export interface PolicyInfo {
   defaultUnnormKey: string;
   chunkSize: number;
   actions: { name: string; unit: string }[];
+  /** Where the actions of the training data lie, per unnorm key, in real units: 1st and 99th percentile. */
+  actionRange: Record<string, { q01: number[]; q99: number[] }>;
   /** Control rate the policy was trained for, Hz. */
   controlHz: number;
   /** DDIM steps of the diffusion head, null for the others. */
@@ -132,6 +134,16 @@ export interface Prediction {
   promptTokens: number;
 }
 
+/** A package on this device. */
+export interface StoredPackage {
+  readonly key: string;
+  readonly url: string | null;
+  readonly name: string;
+  readonly hash: string;
+  readonly byteLength: number;
+  readonly complete: boolean;
+}
+
 /** The worker's interface, wrapped by comlink. Only one policy is loaded at a time. */
 export interface PolicyWorker {
   /** Reads the manifest only; downloads no shard. Rejects with `no-webgpu` where that is asked for and not there. */
@@ -149,6 +161,10 @@ export interface PolicyWorker {
   preview(images: Frame[]): Promise<RawImage[]>;
   /** Deletes the stored files of a package. */
   remove(url: string): Promise<void>;
+  storedPackages(): Promise<StoredPackage[]>;
+  /** Compares every hash. @returns paths of damaged or missing files */
+  checkStored(key: string, onProgress: (done: number, total: number) => void): Promise<string[]>;
+  removeStored(key: string): Promise<void>;
   /** Frees the policy and the device. */
   dispose(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 /** Demonstrations as the worker opens them: read, measured, checked against the policy. */
 import type { Dataset } from '../episodes/dataset.ts';
+import { editedDataset, type Edits } from '../episodes/edited-dataset.ts';
 import { folderSource, urlSource, zipSource, type FileSource } from '../episodes/file-source.ts';
 import { checkFit } from '../episodes/fit.ts';
 import { isLeRobot, openLeRobot } from '../episodes/lerobot.ts';
@@ -17,7 +18,11 @@ import type {
 } from './contract-finetune.ts';
 
 export interface OpenedDemonstrations {
+  /** As read; the edits are laid over it. */
+  readonly original: Dataset;
+  /** What is trained on. */
   readonly dataset: Dataset;
+  readonly edits: Edits;
   readonly info: DemonstrationsInfo;
   /** dataset_statistics.json's content: one entry, under the dataset's name. */
   readonly statistics: Readonly<Record<string, DatasetStatistics>>;
@@ -31,46 +36,62 @@ export async function openDemonstrations(
   config: PolicyConfig,
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
-  const dataset =
+  const original =
     source.kind === 'recorded' ? memoryDataset(source.recorded) : await openDataset(await fileSource(source));
   try {
-    const statistics = await datasetStatistics(dataset, {
-      ...actionMask(dataset, config),
-      onProgress,
-    });
-    const { profile } = config;
-    const fit = checkFit(
-      dataset,
-      { ...profile, controlHz: profile.controlHz },
-      { min: statistics.action.min, max: statistics.action.max },
-    );
-    const problems = [...fit.problems, ...(await undecodable(dataset, fit.cameras))];
-    const { chunkSize } = profile;
-    const info: DemonstrationsInfo = {
-      name: dataset.name,
-      format: dataset.format,
-      fps: dataset.fps,
-      cameras: [...dataset.cameras],
-      slots: profile.images.map(({ label }, i) => ({ label, camera: fit.cameras[i]! })),
-      episodes: [...dataset.episodes],
-      samples: dataset.episodes.reduce((sum, { length }) => sum + Math.max(0, length - chunkSize + 1), 0),
-      action: dimensions(dataset.actionNames, statistics.action),
-      state: dataset.stateNames && dimensions(dataset.stateNames, statistics.proprio),
-      problems,
-      warnings: fit.warnings,
-      fingerprint: await fingerprint(dataset, statistics),
-    };
-    const key = dataset.name.replace(/[^\w.-]+/g, '_');
-    return {
-      dataset,
-      info,
-      statistics: { [key]: statistics },
-      url: source.kind === 'url' ? source.url : null,
-    };
+    return await withEdits(original, {}, source.kind === 'url' ? source.url : null, config, onProgress);
   } catch (error) {
-    await dataset.close();
+    await original.close();
     throw error;
   }
+}
+
+/**
+ * The same demonstrations, edited otherwise: measured and checked anew.
+ * @throws ModelError `bad-input` for edits that do not fit; nothing is changed then
+ */
+export function editDemonstrations(
+  { original, url }: OpenedDemonstrations,
+  edits: Edits,
+  config: PolicyConfig,
+): Promise<OpenedDemonstrations> {
+  return withEdits(original, edits, url, config, () => undefined);
+}
+
+async function withEdits(
+  original: Dataset,
+  edits: Edits,
+  url: string | null,
+  config: PolicyConfig,
+  onProgress: (done: number, total: number) => void,
+): Promise<OpenedDemonstrations> {
+  const dataset = editedDataset(original, edits);
+  const statistics = await datasetStatistics(dataset, { ...actionMask(dataset, config), onProgress });
+  const { profile } = config;
+  const fit = checkFit(
+    dataset,
+    { ...profile, controlHz: profile.controlHz },
+    { min: statistics.action.min, max: statistics.action.max },
+  );
+  const problems = [...fit.problems, ...(await undecodable(dataset, fit.cameras))];
+  const { chunkSize } = profile;
+  const info: DemonstrationsInfo = {
+    name: dataset.name,
+    format: dataset.format,
+    fps: dataset.fps,
+    cameras: [...dataset.cameras],
+    slots: profile.images.map(({ label }, i) => ({ label, camera: fit.cameras[i]! })),
+    episodes: [...dataset.episodes],
+    recorded: [...original.episodes],
+    samples: dataset.episodes.reduce((sum, { length }) => sum + Math.max(0, length - chunkSize + 1), 0),
+    action: dimensions(dataset.actionNames, statistics.action),
+    state: dataset.stateNames && dimensions(dataset.stateNames, statistics.proprio),
+    problems,
+    warnings: fit.warnings,
+    fingerprint: await fingerprint(dataset, statistics),
+  };
+  const key = dataset.name.replace(/[^\w.-]+/g, '_');
+  return { original, dataset, edits, info, statistics: { [key]: statistics }, url };
 }
 
 async function fileSource(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<FileSource> {

@@ -1,4 +1,5 @@
 import { ModelError } from '../model/errors.ts';
+import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts';
 import { listCheckpoints, loadLatestCheckpoint, type Checkpoint } from '../model/finetune/checkpoints.ts';
 import { DemonstrationSource, splitEpisodes } from '../model/finetune/demonstrations.ts';
 import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
@@ -34,11 +35,13 @@ import type { RunQueue } from '../model/runtime/run-queue.ts';
 import type { Runtime } from '../model/runtime/runtime.ts';
 import { opfsShardStore } from '../model/weights/opfs-store.ts';
 import { blobAccess } from '../model/weights/random-access.ts';
+import { sha256Hex } from '../model/weights/package-reader.ts';
 import { openZipFolder, zipBlob, type NamedFolder } from '../model/weights/zip-folder.ts';
 import type {
   AdapterInfo,
   DemonstrationsInfo,
   DemonstrationsSource,
+  EpisodeEdits,
   FineTuneEstimate,
   FineTuneEvent,
   FineTuneOptions,
@@ -46,7 +49,8 @@ import type {
   FineTuneProgress,
   RunInfo,
 } from './contract-finetune.ts';
-import { openDemonstrations, type OpenedDemonstrations } from './demonstrations.ts';
+import type { OpenedDemonstrations } from './demonstrations.ts';
+import { DemonstrationsHost } from './demonstrations-host.ts';
 import { runInfo, runRecord } from './run-record.ts';
 import { toWorkerError } from './transfer.ts';
 
@@ -96,7 +100,7 @@ const WASM_HEAP = 3 * 2 ** 30;
 export class FineTuneHost {
   readonly #store = opfsShardStore('runs');
   readonly #loaded: () => TrainablePolicy;
-  #demonstrations: OpenedDemonstrations | null = null;
+  readonly demonstrations: DemonstrationsHost;
   #running: Running | null = null;
   /** A run is being prepared. */
   #starting = false;
@@ -106,6 +110,7 @@ export class FineTuneHost {
 
   constructor(loaded: () => TrainablePolicy) {
     this.#loaded = loaded;
+    this.demonstrations = new DemonstrationsHost(() => loaded().policy);
   }
 
   /** To be called when the policy is replaced: adapters and demonstrations belonged to it. */
@@ -130,19 +135,23 @@ export class FineTuneHost {
     source: DemonstrationsSource,
     onProgress: (done: number, total: number) => void,
   ): Promise<DemonstrationsInfo> {
-    if (this.#running) throw busy();
-    const { policy } = this.#loaded();
-    const opened = await openDemonstrations(source, policy.config, onProgress);
-    await this.closeDemonstrations();
-    this.#demonstrations = opened;
-    return opened.info;
+    this.#idle();
+    return this.demonstrations.open(source, onProgress);
   }
 
   async closeDemonstrations(): Promise<void> {
-    if (this.#running) throw busy();
-    const opened = this.#demonstrations;
-    this.#demonstrations = null;
-    await opened?.dataset.close();
+    this.#idle();
+    await this.demonstrations.close();
+  }
+
+  async editDemonstrations(edits: EpisodeEdits): Promise<DemonstrationsInfo> {
+    this.#idle();
+    return this.demonstrations.edit(edits);
+  }
+
+  /** @throws ModelError `bad-input` while a run reads the demonstrations */
+  #idle(): void {
+    if (this.#running || this.#starting) throw busy();
   }
 
   async estimate(options: FineTuneOptions): Promise<FineTuneEstimate> {
@@ -151,7 +160,7 @@ export class FineTuneHost {
     const shapes = shapesOf(loaded.source);
     const count = countParameters(config, shapes, options.lora);
     const trained = count.trainable;
-    const opened = this.#demonstrations;
+    const { opened } = this.demonstrations;
     const tokens = opened ? this.#sources(opened, options).train.tokens : 0;
     const memory = {
       parameters: trained * bytesPerParameter(loaded.runtime.device !== null),
@@ -210,7 +219,7 @@ export class FineTuneHost {
     onEvent: (event: FineTuneEvent) => void,
   ): Promise<FineTuneProgress> {
     const loaded = this.#loaded();
-    const opened = this.#demonstrations;
+    const { opened } = this.demonstrations;
     if (!opened) {
       throw new ModelError('bad-input', 'There are no demonstrations to train on.', 'Open some first.');
     }
@@ -375,6 +384,23 @@ export class FineTuneHost {
       from.kind === 'zip' ? await openZipFolder(from.file, from.file.name) : handedFolder(from.files);
     const state = await importCheckpoint(folder, { config: policy.config, shapes: shapesOf(source) });
     return this.#adapters.get(this.#remember(state, `${state.run} (imported)`))!.info;
+  }
+
+  /** An adapter as one safetensors file. */
+  async adapterFile(id: string): Promise<{ file: Blob; sha256: string }> {
+    const chunks: BlobPart[] = [];
+    for await (const chunk of adapterFile(this.#adapterState(id)).chunks()) chunks.push(chunk);
+    const file = new Blob(chunks, { type: 'application/octet-stream' });
+    return { file, sha256: await sha256Hex(new Uint8Array(await file.arrayBuffer())) };
+  }
+
+  async openAdapterFile(file: Blob, label: string): Promise<AdapterInfo> {
+    const { policy, source } = this.#loaded();
+    const state = await readAdapterFile(blobAccess(file), {
+      config: policy.config,
+      shapes: shapesOf(source),
+    });
+    return this.#adapters.get(this.#remember(state, label))!.info;
   }
 
   /** @throws ModelError `bad-input` for an id that is not there */

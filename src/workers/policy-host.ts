@@ -13,7 +13,10 @@ import { opfsShardStore } from '../model/weights/opfs-store.ts';
 import {
   inspectPackage,
   openPackage,
+  checkStored,
   removePackage,
+  removeStored,
+  storedPackages,
   type PackageInspection,
 } from '../model/weights/package.ts';
 import type {
@@ -27,6 +30,7 @@ import type {
   PolicyInfo,
   Prediction,
   RawImage,
+  StoredPackage,
 } from './contract.ts';
 import { FineTuneHost, type TrainablePolicy } from './finetune-host.ts';
 import { ortFiles } from './ort-files.ts';
@@ -133,6 +137,18 @@ export class PolicyHost {
       .finally(() => close(images));
     pixels.dispose();
     return [...seen];
+  }
+
+  storedPackages(): Promise<StoredPackage[]> {
+    return storedPackages(this.#store);
+  }
+
+  checkStored(key: string, onProgress: (done: number, total: number) => void): Promise<string[]> {
+    return checkStored(key, this.#store, onProgress);
+  }
+
+  removeStored(key: string): Promise<void> {
+    return removeStored(key, this.#store);
   }
 
   async remove(url: string): Promise<void> {

@@ -28,6 +28,12 @@ export function policyInfo(
     defaultUnnormKey: config.defaultUnnormKey,
     chunkSize: profile.chunkSize,
     actions: [...profile.actions],
+    actionRange: Object.fromEntries(
+      Object.entries(statistics).map(([key, { action }]) => [
+        key,
+        { q01: [...action.q01], q99: [...action.q99] },
+      ]),
+    ),
     controlHz: profile.controlHz,
     diffusionSteps: config.diffusion?.inferenceSteps ?? null,
   };

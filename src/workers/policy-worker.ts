@@ -38,10 +38,28 @@ const worker: PolicyWorker & FineTuneWorker = {
     );
   },
   remove: (url) => host.remove(url),
+  storedPackages: () => host.storedPackages(),
+  checkStored: (key, onProgress) => host.checkStored(key, onProgress),
+  removeStored: (key) => host.removeStored(key),
   dispose: () => host.dispose(),
 
   openDemonstrations: (source, onProgress) => finetune.openDemonstrations(source, onProgress),
   closeDemonstrations: () => finetune.closeDemonstrations(),
+  editDemonstrations: (edits) => finetune.editDemonstrations(edits),
+  reviewDemonstrations: (onProgress) => finetune.demonstrations.review(onProgress),
+  episode: async (index) => {
+    const track = await finetune.demonstrations.episode(index);
+    return Comlink.transfer(track, [track.actions.buffer, ...(track.state ? [track.state.buffer] : [])]);
+  },
+  episodeFrames: async (index, camera, steps) => {
+    const images = await finetune.demonstrations.frames(index, camera, steps);
+    return Comlink.transfer(
+      images,
+      images.map(({ data }) => data.buffer),
+    );
+  },
+  checkEpisode: (index, step) =>
+    finetune.demonstrations.check(index, step, (observation) => host.predict(observation)),
   estimateFineTune: (options) => finetune.estimate(options),
   fineTune: (options, resume, onEvent) => finetune.fineTune(options, resume, onEvent),
   pauseFineTune: async () => finetune.pause(),
@@ -54,6 +72,8 @@ const worker: PolicyWorker & FineTuneWorker = {
   openRun: (run) => finetune.openRun(run),
   exportAdapter: (id, kind, onProgress) => finetune.exportAdapter(id, kind, onProgress),
   importAdapter: (source) => finetune.importAdapter(source),
+  adapterFile: (id) => finetune.adapterFile(id),
+  openAdapterFile: (file, label) => finetune.openAdapterFile(file, label),
 };
 
 Comlink.expose(worker);

@@ -2,18 +2,23 @@ import * as THREE from 'three/webgpu';
 import { ModelError } from '../model/errors.ts';
 import { Random } from '../model/random.ts';
 import { MAX_STEPS } from '../practice/evaluate.ts';
-import { recordDemonstrations } from '../practice/demonstrations.ts';
+import { ACTION_NAMES, recordDemonstrations, STATE_NAMES } from '../practice/demonstrations.ts';
+import type { FrameImage } from '../episodes/dataset.ts';
+import type { Goal } from '../practice/goal.ts';
+import { HandRecorder, steerTowards } from '../practice/hand-recorder.ts';
+import { IMAGE_SIZE } from '../practice/image-size.ts';
 import { loadMujoco } from '../practice/mujoco.ts';
-import { SUBSTEPS, TIMESTEP } from '../practice/mjcf.ts';
+import { CONTROL_HZ, SUBSTEPS, TIMESTEP } from '../practice/mjcf.ts';
 import { OBJECTS, type ObjectName, type Vector } from '../practice/objects.ts';
 import { TableCameras } from '../practice/observe.ts';
 import { PathLine, PeopleCamera } from '../practice/people-view.ts';
 import { SuccessJudge } from '../practice/rollout.ts';
 import { PracticeTable, type Mujoco } from '../practice/table.ts';
 import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
-import { PLAIN, TableView } from '../practice/view.ts';
+import { CAMERAS, PLAIN, TableView } from '../practice/view.ts';
 import type {
   ExecutionReport,
+  HandReport,
   PointerPhase,
   PracticeTask,
   PracticeWorker,
@@ -29,9 +34,24 @@ const LONGEST_LAG = 0.1;
 /** How hard `disturb` knocks, metres. */
 const KNOCK = 0.05;
 
+/** Translation and rotation of an action in which nothing happens; gripper open. */
+const RESTING = [0, 0, 0, 0, 0, 0] as const;
+const OPEN = 1;
+
 const FIRST_FRAME_MS = 16;
 const SLOW_FRAME_MS = 45;
 const COARSEST = 0.35;
+
+/** Somebody at the gripper. */
+interface Hand {
+  readonly recorder: HandRecorder;
+  readonly onStep: (report: HandReport) => void;
+  command: readonly number[];
+  /** Where the gripper is dragged to in the picture, metres. */
+  towards: Vector | null;
+  /** Physics steps left of the current action. */
+  left: number;
+}
 
 interface Execution {
   readonly actions: readonly (readonly number[])[];
@@ -50,8 +70,13 @@ export class PracticeHost implements PracticeWorker {
   readonly #people = new PeopleCamera();
   readonly #path = new PathLine();
   #table: PracticeTable | null = null;
+  #scene: { readonly task: string; readonly seed: number } | null = null;
+  #instruction = '';
+  /** What the instruction asks for; null where nothing can judge it. */
+  #goal: Goal | null = null;
   #judge: SuccessJudge | null = null;
   #execution: Execution | null = null;
+  #hand: Hand | null = null;
   #drag: { readonly name: ObjectName | 'gripper'; readonly height: number } | null = null;
   #visible = true;
   /** Something other than the table changed since the last picture. */
@@ -103,6 +128,8 @@ export class PracticeHost implements PracticeWorker {
     this.#table?.dispose();
     this.#table = table;
     this.#drag = null;
+    this.#hand = null;
+    this.#scene = { task, seed };
     this.#path.show(null);
     this.#stale = true;
     await this.instruct(assignment.instruction);
@@ -123,7 +150,9 @@ export class PracticeHost implements PracticeWorker {
       found !== null &&
       table.has(found.goal.target) &&
       (!('destination' in found.goal) || table.has(found.goal.destination));
-    this.#judge = possible ? new SuccessJudge(found.goal) : null;
+    this.#instruction = instruction;
+    this.#goal = possible ? found.goal : null;
+    this.#judge = this.#goal && new SuccessJudge(this.#goal);
     return possible;
   }
 
@@ -162,8 +191,10 @@ export class PracticeHost implements PracticeWorker {
 
   async pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'> {
     const table = this.#laid();
+    const hand = this.#hand;
     if (phase === 'up') {
       if (this.#drag) table.hold(this.#drag.name, null);
+      if (hand) hand.towards = null;
       this.#drag = null;
       return 'view';
     }
@@ -178,7 +209,8 @@ export class PracticeHost implements PracticeWorker {
     }
     if (!this.#drag) return 'view';
     const point = this.#people.onPlane(x, y, this.#drag.height);
-    if (point) table.hold(this.#drag.name, point);
+    if (point && hand && this.#drag.name === 'gripper') hand.towards = point;
+    else if (point) table.hold(this.#drag.name, point);
     return 'object';
   }
 
@@ -216,6 +248,62 @@ export class PracticeHost implements PracticeWorker {
       seed,
       onProgress,
     });
+  }
+
+  async takeOver(onStep: (report: HandReport) => void): Promise<void> {
+    await this.halt();
+    const table = this.#laid();
+    const recorder = new HandRecorder(this.#goal, async () => {
+      this.#stale = this.#view.sync(table) || this.#stale;
+      return this.#cameras!.observe(this.#view);
+    });
+    this.#hand = { recorder, onStep, command: [...RESTING, OPEN], towards: null, left: 0 };
+  }
+
+  async steer(action: number[]): Promise<void> {
+    if (this.#hand) this.#hand.command = action;
+  }
+
+  async handBack(keep: boolean): Promise<RecordedDemonstrations | null> {
+    const hand = this.#hand;
+    this.#hand = null;
+    const episode = keep && hand ? await hand.recorder.episode() : null;
+    if (!episode) return null;
+    const { actions, state, images } = episode;
+    const frames = await Promise.all(
+      CAMERAS.map(async (name, i) => [name, await Promise.all(images.map((pair) => png(pair[i]!)))] as const),
+    );
+    return {
+      name: 'Practice table',
+      fps: CONTROL_HZ,
+      actionNames: ACTION_NAMES,
+      stateNames: STATE_NAMES,
+      cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),
+      episodes: [
+        {
+          instruction: this.#instruction,
+          actions,
+          state,
+          frames: Object.fromEntries(frames),
+          scene: this.#scene,
+        },
+      ],
+    };
+  }
+
+  #steered(table: PracticeTable, hand: Hand): void {
+    if (hand.left > 0) {
+      hand.left--;
+      return;
+    }
+    const { recorder, command, towards } = hand;
+    const action = recorder.step(table, towards ? steerTowards(table, towards, command[6]!) : command);
+    if (action) {
+      table.begin(action);
+      hand.left = SUBSTEPS - 1;
+    }
+    if (action || recorder.done)
+      hand.onStep({ steps: recorder.steps, achieved: recorder.achieved, done: recorder.done });
   }
 
   #tick(now: number): void {
@@ -256,6 +344,7 @@ export class PracticeHost implements PracticeWorker {
         execution.left = SUBSTEPS;
       }
     }
+    if (this.#hand) this.#steered(table, this.#hand);
     table.advance();
     if (this.#execution) this.#execution.left--;
   }
@@ -302,4 +391,11 @@ async function openRenderer(canvas: OffscreenCanvas): Promise<THREE.WebGPURender
       { cause: error },
     );
   }
+}
+
+/** Lossless: what the policy is trained on is what it will see. */
+async function png({ width, height, data }: FrameImage): Promise<Blob> {
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext('2d')!.putImageData(new ImageData(data, width, height), 0, 0);
+  return canvas.convertToBlob({ type: 'image/png' });
 }

@@ -31,6 +31,12 @@ const worker: PracticeWorker = {
     const recorded = await host.demonstrate(task, episodes, seed, onProgress);
     return Comlink.transfer(recorded, recordedBuffers(recorded));
   },
+  takeOver: (onStep) => host.takeOver(onStep),
+  steer: (action) => host.steer(action),
+  handBack: async (keep) => {
+    const recorded = await host.handBack(keep);
+    return recorded && Comlink.transfer(recorded, recordedBuffers(recorded));
+  },
 };
 
 Comlink.expose(worker);

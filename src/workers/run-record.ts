@@ -35,7 +35,13 @@ const optionsSchema = v.object({
 const recordSchema = v.object({
   packageUrl: v.string(),
   packageHash: v.string(),
-  demonstrations: v.object({ name: v.string(), url: v.nullable(v.string()), fingerprint: v.string() }),
+  demonstrations: v.object({
+    name: v.string(),
+    url: v.nullable(v.string()),
+    fingerprint: v.string(),
+    episodes: v.optional(v.number(), 0),
+    steps: v.optional(v.number(), 0),
+  }),
   options: optionsSchema,
 });
 
@@ -46,11 +52,12 @@ export function runRecord(
   policy: { readonly url: string; readonly hash: string },
   opened: OpenedDemonstrations,
 ): RunRecord {
-  const { name, fingerprint } = opened.info;
+  const { name, fingerprint, episodes } = opened.info;
+  const steps = episodes.reduce((sum, { length }) => sum + length, 0);
   return {
     packageUrl: policy.url,
     packageHash: policy.hash,
-    demonstrations: { name, url: opened.url, fingerprint },
+    demonstrations: { name, url: opened.url, fingerprint, episodes: episodes.length, steps },
     options,
   };
 }

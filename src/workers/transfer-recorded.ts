@@ -4,7 +4,9 @@ import type { RecordedDemonstrations } from './contract-practice.ts';
 export function recordedBuffers({ episodes }: RecordedDemonstrations): ArrayBuffer[] {
   return episodes.flatMap(({ actions, state, frames }) => [
     actions.buffer,
-    state.buffer,
-    ...Object.values(frames).flatMap((images) => images.map(({ data }) => data.buffer)),
+    ...(state ? [state.buffer] : []),
+    ...Object.values(frames).flatMap((images) =>
+      images.flatMap((image) => (image instanceof Blob ? [] : [image.data.buffer])),
+    ),
   ]);
 }

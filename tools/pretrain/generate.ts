@@ -8,7 +8,13 @@ import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { OBJECT_NAMES, type Vector } from '../../src/practice/objects.ts';
 import { ActionNoise, expertChunk, SuccessJudge } from '../../src/practice/rollout.ts';
 import { PracticeTable } from '../../src/practice/table.ts';
-import { ALL_INSTRUCTIONS, assignmentFor, TRAINED_TASKS, type Assignment } from '../../src/practice/tasks.ts';
+import {
+  ALL_INSTRUCTIONS,
+  assignmentFor,
+  TRAINED_TASKS,
+  variedAssignmentFor,
+  type Assignment,
+} from '../../src/practice/tasks.ts';
 import type { Appearance } from '../../src/practice/view.ts';
 import { openNodeCameras, type NodeCameras } from '../practice/node-cameras.ts';
 import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
@@ -31,6 +37,9 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   bowl: 1.5,
   stack: 3,
 };
+
+/** Share of the episodes that move things of more kinds than the page shows. */
+const VARIED = 0.6;
 
 const GENERATE = 21;
 
@@ -61,7 +70,8 @@ export async function generate(options: {
       const pending: Promise<PretrainSample>[] = [];
       for (let episode = 0; episode < EPISODES_PER_FILE; episode++) {
         const random = new Random(seed, GENERATE, index, episode);
-        const assignment = assignmentFor(pickTask(random), random.integer(2 ** 31));
+        const assign = random.uniform() < VARIED ? variedAssignmentFor : assignmentFor;
+        const assignment = assign(pickTask(random), random.integer(2 ** 31));
         const table = new PracticeTable(mujoco, assignment.layout);
         try {
           pending.push(...episodeSamples(table, assignment, random, cameras));

@@ -28,6 +28,8 @@ const { values } = parseArgs({
     demonstrations: { type: 'string', default: '20' },
     /** Episodes of each trained task that are mixed in. */
     rehearsal: { type: 'string', default: '4' },
+    /** How often a demonstration is drawn for each time a rehearsal episode is. */
+    weight: { type: 'string', default: '1' },
     steps: { type: 'string', default: '300' },
     batch: { type: 'string', default: '8' },
     'learning-rate': { type: 'string', default: '5e-4' },
@@ -78,7 +80,10 @@ const old = [];
 for (const other of TRAINED_TASKS)
   if (Number(values.rehearsal) > 0)
     old.push(...(await record(other, Number(values.rehearsal), seed)).episodes);
-const dataset = memoryDataset({ ...own, episodes: [...own.episodes, ...old] });
+const dataset = memoryDataset({
+  ...own,
+  episodes: [...Array.from({ length: Number(values.weight) }, () => own.episodes).flat(), ...old],
+});
 console.log(
   `${own.episodes.length} demonstrations and ${old.length} rehearsal episodes in ${((performance.now() - start) / 1000).toFixed(0)} s`,
 );

@@ -3,9 +3,9 @@ import type { RecordedDemonstrations } from '../../workers/contract-practice.ts'
 import { practiceWorker, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
-import { openDemonstrations, setOptions } from './finetune-session.ts';
-import { useFineTuneStore } from './finetune-store.ts';
-import { EXPERT_OPTIONS, REHEARSAL_EPISODES } from './expert-options.ts';
+import { openDemonstrations, setOptions } from '../finetune/finetune-session.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { EXPERT_OPTIONS, REHEARSAL_EPISODES } from '../finetune/expert-options.ts';
 
 export async function recordExpert(request: {
   readonly task: string;
@@ -33,7 +33,10 @@ export async function recordExpert(request: {
       episodes.push(...(await worker.demonstrate(name, REHEARSAL_EPISODES, seed, onProgress)).episodes);
     }
     setOptions({ ...EXPERT_OPTIONS, run: `${request.task} ${seed}` });
-    await openDemonstrations({ kind: 'recorded', recorded: { ...recorded, episodes } });
+    await openDemonstrations(
+      { kind: 'recorded', recorded: { ...recorded, episodes } },
+      { origin: 'expert', edits: {} },
+    );
   } catch (error) {
     set({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
   }

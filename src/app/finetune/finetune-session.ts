@@ -1,6 +1,9 @@
 /** What the page asks of the worker about fine-tuning, and what it makes of the answers. */
 import type {
+  DemonstrationsInfo,
   DemonstrationsSource,
+  EpisodeEdit,
+  EpisodeEdits,
   FineTuneEvent,
   FineTuneOptions,
   RunInfo,
@@ -8,7 +11,7 @@ import type {
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
-import { isRunning, useFineTuneStore } from './finetune-store.ts';
+import { isRunning, useFineTuneStore, type Origin } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
 
 const set = useFineTuneStore.setState;
@@ -31,17 +34,30 @@ export async function refreshRuns(): Promise<void> {
   }
 }
 
-export async function openDemonstrations(source: DemonstrationsSource): Promise<void> {
+/** Opens demonstrations in place of those that were open. @param as where they came from, and what is changed of them already */
+export async function openDemonstrations(
+  source: DemonstrationsSource,
+  as: { readonly origin: Origin; readonly edits: EpisodeEdits } = { origin: 'dataset', edits: {} },
+): Promise<void> {
   set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
   try {
-    const info = await policyWorker().openDemonstrations(source, (done, total) => {
+    let info = await policyWorker().openDemonstrations(source, (done, total) => {
       if (get().demonstrations.kind === 'opening') set({ demonstrations: { kind: 'opening', done, total } });
     });
+    const edits = as.origin === 'dataset' ? storedEdits(info) : as.edits;
+    if (Object.keys(edits).length > 0) info = await policyWorker().editDemonstrations(edits);
     const { options, resuming } = get();
     const name =
       options.run ||
       `${info.name} ${new Date().toISOString().slice(0, 16).replace('T', ' ').replace(':', '.')}`;
-    set({ demonstrations: { kind: 'open', info }, options: { ...options, run: name } });
+    set({
+      demonstrations: { kind: 'open', info },
+      options: { ...options, run: name },
+      origin: as.origin,
+      edits,
+      findings: { kind: 'none' },
+    });
+    void review();
     if (resuming) await resumeRun(resuming);
     else await refreshEstimate();
   } catch (error) {
@@ -49,10 +65,60 @@ export async function openDemonstrations(source: DemonstrationsSource): Promise<
   }
 }
 
+const editsKey = ({ name, recorded }: DemonstrationsInfo): string =>
+  `edits of ${name}, ${recorded.length} episodes, ${recorded.reduce((sum, { length }) => sum + length, 0)} steps`;
+
+/** Edits of a dataset that was open before; those of another one by the same name do not fit and are dropped by the worker. */
+function storedEdits(info: DemonstrationsInfo): EpisodeEdits {
+  try {
+    return JSON.parse(localStorage.getItem(editsKey(info)) ?? '{}') as EpisodeEdits;
+  } catch {
+    return {};
+  }
+}
+
+/** Changes one episode; statistics and what can be trained on follow. */
+export async function editEpisode(index: number, change: EpisodeEdit): Promise<void> {
+  const { edits, demonstrations, origin } = get();
+  if (demonstrations.kind !== 'open') return;
+  const next = { ...edits, [index]: { ...edits[index], ...change } };
+  try {
+    const info = await policyWorker().editDemonstrations(next);
+    set({ edits: next, demonstrations: { kind: 'open', info }, failure: null });
+    if (origin === 'dataset') localStorage.setItem(editsKey(info), JSON.stringify(next));
+    void review();
+    await refreshEstimate();
+  } catch (error) {
+    set({ failure: failed(error) });
+  }
+}
+
+let reviewing = 0;
+
+/** What should be known before training on them. */
+async function review(): Promise<void> {
+  const mine = ++reviewing;
+  try {
+    const findings = await policyWorker().reviewDemonstrations((done, total) => {
+      if (mine === reviewing) set({ findings: { kind: 'looking', done, total } });
+    });
+    if (mine === reviewing) set({ findings: { kind: 'found', findings } });
+  } catch (error) {
+    if (mine === reviewing) set({ findings: { kind: 'none' }, failure: failed(error) });
+  }
+}
+
 export async function closeDemonstrations(): Promise<void> {
   try {
     await policyWorker().closeDemonstrations();
-    set({ demonstrations: { kind: 'none' }, estimate: { kind: 'none' }, resuming: null });
+    reviewing++;
+    set({
+      demonstrations: { kind: 'none' },
+      estimate: { kind: 'none' },
+      resuming: null,
+      edits: {},
+      findings: { kind: 'none' },
+    });
   } catch (error) {
     set({ failure: failed(error) });
   }

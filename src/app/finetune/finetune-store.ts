@@ -2,6 +2,8 @@ import { create } from 'zustand';
 import type {
   AdapterInfo,
   DemonstrationsInfo,
+  EpisodeEdits,
+  Finding,
   FineTuneEstimate,
   FineTuneOptions,
   FineTuneProgress,
@@ -17,13 +19,26 @@ export type DemonstrationsStatus =
   | { kind: 'open'; info: DemonstrationsInfo }
   | { kind: 'failed'; failure: Failure };
 
+export type FindingsStatus =
+  | { kind: 'none' }
+  | { kind: 'looking'; done: number; total: number }
+  | { kind: 'found'; findings: readonly Finding[] };
+
 export type EstimateStatus =
   | { kind: 'none' }
   | { kind: 'asking'; last: FineTuneEstimate | null }
   | { kind: 'known'; estimate: FineTuneEstimate }
   | { kind: 'failed'; failure: Failure };
 
+/** Where the demonstrations came from, as far as the page treats them differently. */
+export type Origin = 'dataset' | 'expert' | 'recorded';
+
 interface FineTuneState {
+  origin: Origin;
+  /** What is changed of the opened demonstrations, by episode as recorded. */
+  edits: EpisodeEdits;
+  /** What a review of them found; null before it was asked for. */
+  findings: FindingsStatus;
   demonstrations: DemonstrationsStatus;
   options: FineTuneOptions;
   estimate: EstimateStatus;
@@ -63,6 +78,9 @@ export const DEFAULT_OPTIONS: FineTuneOptions = {
 };
 
 const EMPTY: FineTuneState = {
+  origin: 'dataset',
+  edits: {},
+  findings: { kind: 'none' },
   demonstrations: { kind: 'none' },
   options: DEFAULT_OPTIONS,
   estimate: { kind: 'none' },

@@ -21,6 +21,7 @@ import {
 } from './practice-run.ts';
 import { usePracticeStore, type Outcome, type PracticeRun } from './practice-store.ts';
 import { TablePicture } from './table-picture.tsx';
+import { TrialRow } from './trial-row.tsx';
 import './practice.css';
 
 /** Actions per second of the table. */
@@ -206,20 +207,7 @@ function Trials({ info }: { info: PolicyInfo }) {
               95 % interval {percent(rate.low)} to {percent(rate.high)}
             </span>
           </p>
-          <ol className="trials-row" aria-label="Trials">
-            {trials.map((trial) => (
-              <li
-                key={trial.seed}
-                data-seed={trial.seed}
-                data-success={trial.success}
-                className={trial.success ? 'trial-good' : 'trial-bad'}
-              >
-                <span className="visually-hidden">
-                  seed {trial.seed}: {trial.success ? `done in ${seconds(trial.steps)}` : 'not managed'}
-                </span>
-              </li>
-            ))}
-          </ol>
+          <TrialRow trials={trials} />
         </>
       )}
     </section>

@@ -176,14 +176,20 @@ export function stopPractice(): void {
     .catch(() => undefined);
 }
 
-/** `TRIALS` episodes of one task on new layouts, as fast as the machine allows. */
-export async function runTrials(task: string, seed: number): Promise<void> {
+/** Episodes of one task on new layouts, as fast as the machine allows. Seeds count up from `seed`. */
+export async function runTrials(
+  task: string,
+  seed: number,
+  options: { episodes?: number; onTrial?: (trials: readonly TrialResult[]) => void } = {},
+): Promise<void> {
+  const { episodes = TRIALS, onTrial = (trials) => set({ trials }) } = options;
   if (!currentPolicy() || runNow().kind !== 'idle') return;
   const results: TrialResult[] = [];
-  set({ trials: results, failure: null, outcome: { kind: 'none' } });
+  set({ failure: null, outcome: { kind: 'none' } });
+  onTrial(results);
   try {
-    for (let i = 0; i < TRIALS; i++) {
-      set({ run: { kind: 'trials', done: i, total: TRIALS } });
+    for (let i = 0; i < episodes; i++) {
+      set({ run: { kind: 'trials', done: i, total: episodes } });
       await layTable(task, seed + i);
       const { table } = usePracticeStore.getState();
       const { achieved, steps } = await episode({
@@ -193,7 +199,7 @@ export async function runTrials(task: string, seed: number): Promise<void> {
       });
       if (runNow().kind !== 'trials') break;
       results.push({ task, seed: seed + i, success: achieved, steps });
-      set({ trials: [...results] });
+      onTrial([...results]);
     }
   } catch (error) {
     endWith(error);

@@ -1,6 +1,8 @@
+import type { MouseEvent } from 'react';
 import { usePolicyStore, type PolicyStatus } from '../policy/policy-store.ts';
 import { useRunStore, type RunStatus } from '../prediction/run-store.ts';
-import type { View } from '../url-state.ts';
+import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
+import { STEPS, type Step } from '../url-state.ts';
 import { useViewStore } from '../view-store.ts';
 import './masthead.css';
 
@@ -17,36 +19,65 @@ function phase(policy: PolicyStatus, run: RunStatus): { text: string; tone: stri
   return { text: 'Policy ready', tone: 'ready' };
 }
 
-const views: { value: View; label: string }[] = [
-  { value: 'table', label: 'Practice table' },
-  { value: 'camera', label: 'Camera' },
-];
+const LABELS: Record<Step, string> = {
+  run: 'Run',
+  demonstrations: 'Demonstrations',
+  'fine-tune': 'Fine-tune',
+  share: 'Share',
+};
 
-/** What this page is, and what it is doing now. */
+/** A link, so that a step can be opened in a tab of its own. */
+function hrefOf(step: Step): string {
+  const url = new URL(location.href);
+  if (step === 'run') url.searchParams.delete('step');
+  else url.searchParams.set('step', step);
+  return url.pathname + url.search;
+}
+
+/** What this page is, what it is doing now, and the four steps. */
 export function Masthead() {
   const policy = usePolicyStore((state) => state.status);
   const run = useRunStore((state) => state.status);
-  const view = useViewStore((state) => state.view);
-  const setView = useViewStore((state) => state.setView);
-  const { text, tone } = phase(policy, run);
+  const training = useFineTuneStore((state) => isRunning(state.progress));
+  const episodes = useFineTuneStore(({ demonstrations }) =>
+    demonstrations.kind === 'open' ? demonstrations.info.episodes.length : 0,
+  );
+  const current = useViewStore((state) => state.step);
+  const setStep = useViewStore((state) => state.setStep);
+  const { text, tone } = training ? { text: 'Fine-tuning', tone: 'live' } : phase(policy, run);
+  const open = (event: MouseEvent, step: Step): void => {
+    // Another tab or window is the browser's business.
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    setStep(step);
+    window.scrollTo({ top: 0 });
+  };
   return (
     <header className="mast">
       <div className="mast-inner">
         <h1>OpenVLA Web</h1>
-        <p className="mast-what">
-          Images and an instruction go in; the next actions of a robot come out, computed in this page.
-        </p>
-        <nav className="mast-views" aria-label="What the policy works on">
-          {views.map(({ value, label }) => (
-            <button
-              key={value}
-              type="button"
-              aria-current={view === value ? 'page' : undefined}
-              onClick={() => setView(value)}
-            >
-              {label}
-            </button>
-          ))}
+        <nav className="mast-steps" aria-label="Steps">
+          <ol>
+            {STEPS.map((step, index) => (
+              <li key={step}>
+                <a
+                  href={hrefOf(step)}
+                  aria-current={current === step ? 'page' : undefined}
+                  onClick={(event) => open(event, step)}
+                >
+                  <span className="mast-number" aria-hidden="true">
+                    {index + 1}
+                  </span>{' '}
+                  {LABELS[step]}
+                  {step === 'demonstrations' && episodes > 0 && (
+                    <span className="mast-count">
+                      {episodes} <span className="visually-hidden">episodes</span>
+                    </span>
+                  )}
+                </a>
+              </li>
+            ))}
+          </ol>
         </nav>
         <p className={`mast-phase tone-${tone}`} role="status">
           {text}

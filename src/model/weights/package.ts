@@ -6,6 +6,8 @@ import { checkHash, PackageReader, sha256Hex } from './package-reader.ts';
 import { storageFull, type ShardStore } from './shard-store.ts';
 
 const MANIFEST = 'manifest.json';
+/** Says where a stored package came from: its folder's name does not. */
+const SOURCE = 'source.txt';
 
 export type ShardState = 'waiting' | 'stored' | 'downloading' | 'verifying' | 'refetching' | 'done';
 
@@ -82,6 +84,7 @@ export async function openPackage(url: string, options: PackageOptions): Promise
       });
     }
     await store.write(pack, MANIFEST, text);
+    await store.write(pack, SOURCE, new TextEncoder().encode(url));
     for (const file of files) {
       if ((await store.byteLength(pack, file.path)) !== file.byteLength) await download(file, 'downloading');
     }
@@ -128,6 +131,67 @@ async function missingBytes(store: ShardStore, pack: string, manifest: Manifest)
   for (const { path, byteLength } of filesOf(manifest))
     missing += Math.max(0, byteLength - (await store.byteLength(pack, path)));
   return missing;
+}
+
+/** What is on this device, whole or in part. */
+export interface StoredPackage {
+  readonly key: string;
+  /** Where it was fetched from; null for one that was stored before this was written down. */
+  readonly url: string | null;
+  readonly name: string;
+  /** SHA-256 of the manifest, hex. */
+  readonly hash: string;
+  readonly byteLength: number;
+  /** All files are here in full length. */
+  readonly complete: boolean;
+}
+
+export async function storedPackages(store: ShardStore): Promise<StoredPackage[]> {
+  const found: StoredPackage[] = [];
+  for (const key of await store.packages()) {
+    if ((await store.byteLength(key, MANIFEST)) === 0) continue;
+    const text = await store.read(key, MANIFEST);
+    let manifest: Manifest;
+    try {
+      manifest = parseManifest(new TextDecoder().decode(text));
+    } catch (error) {
+      if (error instanceof ModelError) continue;
+      throw error;
+    }
+    let byteLength = text.byteLength;
+    let complete = true;
+    for (const file of filesOf(manifest)) {
+      const here = await store.byteLength(key, file.path);
+      byteLength += here;
+      complete &&= here === file.byteLength;
+    }
+    const hasSource = (await store.byteLength(key, SOURCE)) > 0;
+    const url = hasSource ? new TextDecoder().decode(await store.read(key, SOURCE)) : null;
+    found.push({ key, url, name: manifest.name, hash: await sha256Hex(text), byteLength, complete });
+  }
+  return found;
+}
+
+/** Reads a stored package and compares every hash. @returns paths of files that are damaged or missing */
+export async function checkStored(
+  key: string,
+  store: ShardStore,
+  onProgress: (done: number, total: number) => void = () => undefined,
+): Promise<string[]> {
+  const manifest = parseManifest(new TextDecoder().decode(await store.read(key, MANIFEST)));
+  const files = filesOf(manifest);
+  const damaged: string[] = [];
+  for (const [done, { path, byteLength, sha256 }] of files.entries()) {
+    onProgress(done, files.length);
+    const whole = (await store.byteLength(key, path)) === byteLength;
+    if (!whole || (await sha256Hex(await store.read(key, path))) !== sha256) damaged.push(path);
+  }
+  onProgress(files.length, files.length);
+  return damaged;
+}
+
+export async function removeStored(key: string, store: ShardStore): Promise<void> {
+  await store.exclusively(key, () => store.removePackage(key));
 }
 
 /** Deletes everything stored of a package. */

@@ -51,11 +51,16 @@ export function tensorBytes(tensor: WritableTensor, dtype: 'F32' | 'BF16'): Byte
   };
 }
 
-/** One file, tensors sorted by name. */
-export function safetensorsFile(tensors: NamedTensors, dtype: DtypeChoice = 'float32'): ByteSource {
+/** One file, tensors sorted by name. @param metadata text that goes with them; default as torch's */
+export function safetensorsFile(
+  tensors: NamedTensors,
+  dtype: DtypeChoice = 'float32',
+  metadata?: Record<string, string>,
+): ByteSource {
   const parts = partsOf(tensors, dtype);
   const header = safetensorsHeader(
     parts.map(({ name, fileType, shape }) => ({ name, dtype: fileType, shape })),
+    metadata,
   );
   return {
     byteLength: header.byteLength + parts.reduce((sum, { source }) => sum + source.byteLength, 0),

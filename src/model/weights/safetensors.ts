@@ -23,15 +23,30 @@ const entrySchema = v.object({
   data_offsets: v.tuple([size, size]),
 });
 
-/** @throws ModelError `bad-file` saying what is wrong with the header. */
-export async function openSafetensors(file: RandomAccess): Promise<TensorFile> {
+/** Text by name that a file carries beside its tensors. @throws ModelError `bad-file` */
+export async function safetensorsMetadata(file: RandomAccess): Promise<ReadonlyMap<string, string>> {
+  const { header } = await readHeader(file);
+  const { __metadata__: metadata } = header;
+  if (typeof metadata !== 'object' || metadata === null) return new Map();
+  return new Map(
+    Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}
+
+async function readHeader(
+  file: RandomAccess,
+): Promise<{ header: Record<string, unknown>; dataStart: number }> {
   if (file.byteLength < 10) throw damaged(`the file has ${file.byteLength} bytes, a header alone has more`);
   const headerLength = Number(new DataView((await file.read(0, 8)).buffer).getBigUint64(0, true));
   if (headerLength > Math.min(MAX_HEADER_BYTES, file.byteLength - 8)) {
     throw damaged(`the header claims ${headerLength} bytes, the file has ${file.byteLength}`);
   }
-  const header = parseHeader(await file.read(8, headerLength));
-  const dataStart = 8 + headerLength;
+  return { header: parseHeader(await file.read(8, headerLength)), dataStart: 8 + headerLength };
+}
+
+/** @throws ModelError `bad-file` saying what is wrong with the header. */
+export async function openSafetensors(file: RandomAccess): Promise<TensorFile> {
+  const { header, dataStart } = await readHeader(file);
   const dataLength = file.byteLength - dataStart;
 
   const entries = new Map<string, TensorEntry>();

@@ -1,0 +1,78 @@
+import { useId, useState } from 'react';
+import { chosenFiles, droppedFiles, type HandedFile } from '../finetune/dropped-files.ts';
+import { openDemonstrations } from '../finetune/finetune-session.ts';
+
+function openFiles(files: readonly HandedFile[]): void {
+  const [first] = files;
+  if (!first) return;
+  const zip = files.length === 1 && /\.zip$/i.test(first.file.name);
+  void openDemonstrations(zip ? { kind: 'zip', file: first.file } : { kind: 'files', files: [...files] });
+}
+
+/** A LeRobot dataset: dropped, chosen, or by its address. */
+export function DatasetPicker({ disabled }: { disabled: boolean }) {
+  const [over, setOver] = useState(false);
+  const [url, setUrl] = useState('');
+  const urlField = useId();
+  return (
+    <div
+      className="drop"
+      data-over={over}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(!disabled);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        event.preventDefault();
+        setOver(false);
+        if (!disabled) void droppedFiles(event.dataTransfer).then(openFiles);
+      }}
+    >
+      <p>Drop a LeRobot dataset (v2.1 or v3.0) here: its folder, or a zip of it.</p>
+      <div className="actions">
+        <label className="file-button">
+          Choose a folder
+          <input
+            type="file"
+            // React knows the attribute only in lower case.
+            {...{ webkitdirectory: '' }}
+            disabled={disabled}
+            onChange={(event) => openFiles(chosenFiles(event.target.files))}
+          />
+        </label>
+        <label className="file-button">
+          Choose a zip
+          <input
+            type="file"
+            accept=".zip"
+            disabled={disabled}
+            onChange={(event) => openFiles(chosenFiles(event.target.files))}
+          />
+        </label>
+      </div>
+      <form
+        className="url-row"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (url.trim())
+            void openDemonstrations({ kind: 'url', url: new URL(url.trim(), location.href).href });
+        }}
+      >
+        <label htmlFor={urlField}>or the address of one</label>
+        <input
+          id={urlField}
+          type="text"
+          inputMode="url"
+          value={url}
+          placeholder="https://…/my-dataset/"
+          disabled={disabled}
+          onChange={(event) => setUrl(event.target.value)}
+        />
+        <button type="submit" disabled={disabled || !url.trim()}>
+          Open
+        </button>
+      </form>
+    </div>
+  );
+}

@@ -1,0 +1,205 @@
+import { Tabs } from 'radix-ui';
+import { useEffect, useState } from 'react';
+import type { DemonstrationsInfo } from '../../workers/contract-finetune.ts';
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { closeDemonstrations } from '../finetune/finetune-session.ts';
+import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
+import { whyNotOnTable } from '../practice/practice-run.ts';
+import { FailureNotice } from '../status/failure-notice.tsx';
+import { useViewStore } from '../view-store.ts';
+import { CameraRecorder } from './camera-recorder.tsx';
+import { DatasetPicker } from './dataset-picker.tsx';
+import { EpisodeList } from './episode-list.tsx';
+import { showEpisode, useEpisodeStore } from './episode-session.ts';
+import { EpisodeView } from './episode-view.tsx';
+import { ExpertPicker } from './expert-picker.tsx';
+import { BeforeTraining } from './findings.tsx';
+import { countRecorded, openRecorded, purgeRecordings } from './recorded-set.ts';
+import { useRecorderStore } from './recorder-store.ts';
+import { StatisticsView } from './statistics-view.tsx';
+import { TableRecorder } from './table-recorder.tsx';
+import type { Place } from './recordings.ts';
+import '../finetune/finetune.css';
+import './demonstrations.css';
+
+function Facts({ info }: { info: DemonstrationsInfo }) {
+  return (
+    <dl className="facts">
+      <div>
+        <dt>Dataset</dt>
+        <dd>{info.name}</dd>
+      </div>
+      <div>
+        <dt>Format</dt>
+        <dd>
+          {info.format}, {info.fps} Hz
+        </dd>
+      </div>
+      <div>
+        <dt>Episodes to train on</dt>
+        <dd>{info.episodes.length}</dd>
+      </div>
+      <div>
+        <dt>Training samples</dt>
+        <dd>{info.samples}</dd>
+      </div>
+      {info.slots.map(({ label, camera }) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{camera || 'no camera'}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo }) {
+  const origin = useFineTuneStore((state) => state.origin);
+  const deleted = useFineTuneStore(
+    (state) => Object.values(state.edits).filter((edit) => edit.deleted).length,
+  );
+  const failure = useFineTuneStore((state) => state.failure);
+  const shown = useEpisodeStore((state) => state.track?.index ?? null);
+  const setStep = useViewStore((state) => state.setStep);
+  const count = info.recorded.length;
+  // A recording just made is what one wants to see; of a dataset, the first episode.
+  useEffect(() => {
+    const wanted = origin === 'recorded' ? info.recorded.at(-1) : info.recorded[0];
+    if (shown === null && wanted) void showEpisode(wanted.index);
+  }, [count]);
+  return (
+    <section className="opened" aria-labelledby="opened-title">
+      <div className="title-row">
+        <h2 id="opened-title">Episodes</h2>
+        <div className="actions">
+          {origin === 'recorded' && deleted > 0 && (
+            <button type="button" onClick={() => void purgeRecordings().then(() => showEpisode(null))}>
+              Empty the bin ({deleted})
+            </button>
+          )}
+          <button
+            type="button"
+            className="button-primary"
+            disabled={info.problems.length > 0}
+            onClick={() => setStep('fine-tune')}
+          >
+            Fine-tune on these
+          </button>
+        </div>
+      </div>
+      <Facts info={info} />
+      <BeforeTraining info={info} />
+      {failure && <FailureNotice failure={failure} title="That did not work" />}
+      <div className="opened-parts">
+        <div className="opened-list">
+          <EpisodeList info={info} />
+        </div>
+        <EpisodeView info={info} policy={policy} />
+      </div>
+      <StatisticsView info={info} />
+    </section>
+  );
+}
+
+/** Recordings of earlier visits, one click away. */
+function Earlier({ disabled }: { disabled: boolean }) {
+  const [counts, setCounts] = useState<Record<Place, number> | null>(null);
+  const failed = useRecorderStore((state) => state.last);
+  useEffect(() => {
+    void countRecorded().then(setCounts, () => setCounts(null));
+  }, [failed]);
+  if (!counts || counts.table + counts.camera === 0) return null;
+  const button = (place: Place, name: string) =>
+    counts[place] > 0 && (
+      <button type="button" disabled={disabled} onClick={() => void openRecorded(place)}>
+        {counts[place]} from {name}
+      </button>
+    );
+  return (
+    <div className="actions earlier">
+      <p>Recorded here before:</p>
+      {button('table', 'the practice table')}
+      {button('camera', 'cameras')}
+    </div>
+  );
+}
+
+const TABS = [
+  { value: 'table', label: 'Show it on the table' },
+  { value: 'camera', label: 'Show it to cameras' },
+  { value: 'expert', label: 'Let the expert show it' },
+  { value: 'dataset', label: 'Open a dataset' },
+] as const;
+
+/** Where demonstrations come from, and a look at each of them. */
+export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo }) {
+  const demonstrations = useFineTuneStore((state) => state.demonstrations);
+  const running = useFineTuneStore((state) => isRunning(state.progress));
+  const view = useViewStore((state) => state.view);
+  const [tab, setTab] = useState<string>(
+    view === 'camera' || whyNotOnTable(policy) !== null ? 'dataset' : 'table',
+  );
+  return (
+    <div className="demonstrations">
+      <Tabs.Root value={tab} onValueChange={setTab}>
+        <div className="title-row">
+          <h2>Demonstrations</h2>
+          <Tabs.List className="tabs" aria-label="Where demonstrations come from">
+            {TABS.map(({ value, label }) => (
+              <Tabs.Trigger key={value} value={value} className="tab">
+                {label}
+              </Tabs.Trigger>
+            ))}
+          </Tabs.List>
+        </div>
+        <Tabs.Content value="table" className="tab-content">
+          <TableRecorder policy={policy} />
+        </Tabs.Content>
+        <Tabs.Content value="camera" className="tab-content">
+          <CameraRecorder policy={policy} />
+        </Tabs.Content>
+        <Tabs.Content value="expert" className="tab-content">
+          <ExpertPicker disabled={running} />
+        </Tabs.Content>
+        <Tabs.Content value="dataset" className="tab-content">
+          <DatasetPicker disabled={running} />
+        </Tabs.Content>
+      </Tabs.Root>
+      {demonstrations.kind === 'failed' && (
+        <FailureNotice failure={demonstrations.failure} title="These demonstrations cannot be read" />
+      )}
+      {demonstrations.kind === 'opening' && (
+        <div aria-busy="true">
+          <p className="waiting" id="opening">
+            Reading actions and states
+            {demonstrations.total > 0 && `, episode ${demonstrations.done} of ${demonstrations.total}`}…
+          </p>
+          <progress max={demonstrations.total || 1} value={demonstrations.done} aria-labelledby="opening" />
+        </div>
+      )}
+      {demonstrations.kind === 'none' && (
+        <>
+          <Earlier disabled={running} />
+          <p className="section-hint">
+            Ten to fifty episodes are usual. Every one is kept on this device, and can be looked at, trimmed
+            and relabelled before anything is trained on it.
+          </p>
+        </>
+      )}
+      {demonstrations.kind === 'open' && (
+        <>
+          <Opened info={demonstrations.info} policy={policy} />
+          <div className="actions">
+            <button
+              type="button"
+              disabled={running}
+              onClick={() => void closeDemonstrations().then(() => showEpisode(null))}
+            >
+              Use others
+            </button>
+          </div>
+        </>
+      )}
+    </div>
+  );
+}

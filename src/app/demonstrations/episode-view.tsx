@@ -1,0 +1,240 @@
+import { Slider } from 'radix-ui';
+import { useEffect, useId, useMemo, useState } from 'react';
+import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/contract-finetune.ts';
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
+import { whyNotOnTable } from '../practice/practice-run.ts';
+import { usePracticeStore } from '../practice/practice-store.ts';
+import { FailureNotice } from '../status/failure-notice.tsx';
+import { changeEpisode, checkStep, showStep, useEpisodeStore } from './episode-session.ts';
+import { FrameCanvas } from './frame-canvas.tsx';
+import { sceneOf } from './recorded-set.ts';
+import { replayOnTable } from './table-session.ts';
+import { TrackPlot } from './track-plot.tsx';
+
+const column = (values: Float32Array, width: number, at: number): number[] =>
+  Array.from({ length: values.length / width }, (_, row) => values[row * width + at]!);
+
+function columns(names: readonly string[] | null, values: Float32Array | null): Map<string, number[]> {
+  if (!names || !values) return new Map();
+  return new Map(names.map((name, i) => [name, column(values, names.length, i)]));
+}
+
+function Film({ info, track }: { info: DemonstrationsInfo; track: EpisodeTrack }) {
+  const { step, frames, strip } = useEpisodeStore();
+  const slider = useId();
+  return (
+    <>
+      <div className="film-frames">
+        {info.cameras.map(({ name }, i) => (
+          <figure key={name} className="film-frame">
+            {frames[i] ? (
+              <FrameCanvas image={frames[i]} label={`${name} at step ${step}`} />
+            ) : (
+              <div className="film-empty" />
+            )}
+            <figcaption>{name}</figcaption>
+          </figure>
+        ))}
+      </div>
+      <div className="film-strip" aria-hidden="true">
+        {strip.map(({ step: at, image }) => (
+          <button key={at} type="button" tabIndex={-1} onClick={() => void showStep(at)}>
+            <FrameCanvas image={image} label="" />
+          </button>
+        ))}
+      </div>
+      <div className="film-scrub">
+        <label htmlFor={slider}>Step</label>
+        <input
+          id={slider}
+          type="range"
+          min={0}
+          max={track.length - 1}
+          value={step}
+          onChange={(event) => void showStep(event.target.valueAsNumber)}
+        />
+        <output className="number">
+          {step} of {track.length - 1}, {(step / info.fps).toFixed(1)} s
+        </output>
+      </div>
+    </>
+  );
+}
+
+function Edits({
+  info,
+  track,
+  policy,
+}: {
+  info: DemonstrationsInfo;
+  track: EpisodeTrack;
+  policy: PolicyInfo;
+}) {
+  const edit = useFineTuneStore((state) => state.edits[track.index]);
+  const busy = useFineTuneStore((state) => isRunning(state.progress));
+  const table = usePracticeStore((state) => state.status.kind === 'open');
+  const original = info.recorded.find(({ index }) => index === track.index)!;
+  const [text, setText] = useState(edit?.instruction ?? original.instruction);
+  const [keep, setKeep] = useState<[number, number]>([...(edit?.keep ?? [0, track.length])] as [
+    number,
+    number,
+  ]);
+  const [replay, setReplay] = useState('');
+  useEffect(() => {
+    setText(edit?.instruction ?? original.instruction);
+    setKeep([...(edit?.keep ?? [0, track.length])] as [number, number]);
+  }, [edit, original, track]);
+  const change = (value: Parameters<typeof changeEpisode>[1]): void => void changeEpisode(track.index, value);
+  const field = useId();
+  const whole = keep[0] === 0 && keep[1] === track.length;
+  return (
+    <fieldset className="episode-edits" disabled={busy}>
+      <legend className="visually-hidden">Change this episode</legend>
+      <form
+        className="episode-instruction"
+        onSubmit={(event) => {
+          event.preventDefault();
+          change({ instruction: text.trim() });
+        }}
+      >
+        <label htmlFor={field}>Instruction of this episode</label>
+        <input
+          id={field}
+          type="text"
+          required
+          maxLength={300}
+          value={text}
+          onChange={(e) => setText(e.target.value)}
+        />
+        <button
+          type="submit"
+          disabled={text.trim() === '' || text === (edit?.instruction ?? original.instruction)}
+        >
+          Relabel
+        </button>
+      </form>
+      <div className="episode-trim">
+        <span id={`${field}-trim`}>Keep steps</span>
+        <Slider.Root
+          className="trim"
+          min={0}
+          max={track.length}
+          step={1}
+          minStepsBetweenThumbs={1}
+          value={keep}
+          disabled={busy}
+          onValueChange={([from, to]) => setKeep([from!, to!])}
+          onValueCommit={([from, to]) => change({ keep: [from!, to!] })}
+        >
+          <Slider.Track className="trim-track">
+            <Slider.Range className="trim-range" />
+          </Slider.Track>
+          <Slider.Thumb className="trim-thumb" aria-label="First step kept" />
+          <Slider.Thumb className="trim-thumb" aria-label="End of what is kept" />
+        </Slider.Root>
+        <output className="number">{whole ? 'all' : `${keep[0]} to ${keep[1] - 1}`}</output>
+      </div>
+      <div className="actions">
+        <label className="option-check">
+          <input
+            type="checkbox"
+            checked={edit?.success !== false}
+            onChange={(event) => change({ success: event.target.checked })}
+          />
+          Shows success
+        </label>
+        <button type="button" onClick={() => change({ deleted: !edit?.deleted })}>
+          {edit?.deleted ? 'Take it back' : 'Delete'}
+        </button>
+        <button
+          type="button"
+          disabled={!table || whyNotOnTable(policy) !== null || track.actionNames.length !== 7}
+          onClick={() => {
+            setReplay('Replaying…');
+            const rows = Array.from({ length: track.length }, (_, i) => [
+              ...track.actions.subarray(7 * i, 7 * i + 7),
+            ]);
+            void replayOnTable(rows, sceneOf(track.index)).then(
+              (achieved) => setReplay(achieved ? 'The goal was reached again.' : 'Replayed.'),
+              () => setReplay('It could not be replayed.'),
+            );
+          }}
+        >
+          Replay on the table
+        </button>
+        {replay && (
+          <span className="aside" role="status">
+            {replay}
+          </span>
+        )}
+      </div>
+    </fieldset>
+  );
+}
+
+function Check() {
+  const check = useEpisodeStore((state) => state.check);
+  const checking = useEpisodeStore((state) => state.checking);
+  return (
+    <div className="actions">
+      <button type="button" disabled={checking} onClick={() => void checkStep()}>
+        What would the policy do here?
+      </button>
+      {check && (
+        <p className="aside" role="status">
+          At step {check.step} it differs from the demonstration by an L1 of{' '}
+          <span className="number">{check.chunk.l1.toFixed(3)}</span> (normalised; the dashed line is its
+          prediction).
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Everything of one episode: film, plots, edits, and the policy's own opinion. */
+export function EpisodeView({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo }) {
+  const { track, step, check, failure } = useEpisodeStore();
+  const edit = useFineTuneStore((state) => (track ? state.edits[track.index] : undefined));
+  const actions = useMemo(() => columns(track?.actionNames ?? null, track?.actions ?? null), [track]);
+  const states = useMemo(() => columns(track?.stateNames ?? null, track?.state ?? null), [track]);
+  const predicted = useMemo(
+    () =>
+      check?.chunk.predicted[0]?.map((_, i) => ({
+        from: check.step,
+        values: check.chunk.predicted.map((row) => row[i]!),
+      })) ?? null,
+    [check],
+  );
+  if (failure) return <FailureNotice failure={failure} title="This episode cannot be shown" />;
+  if (!track) return <p className="waiting">Reading the episode…</p>;
+  const keep: readonly [number, number] = edit?.keep ?? [0, track.length];
+  const plot = (name: string, values: number[], i: number, group: string) => (
+    <TrackPlot
+      key={`${group} ${name}`}
+      name={name}
+      values={values}
+      step={step}
+      keep={keep}
+      predicted={group === 'action' ? (predicted?.[i] ?? null) : null}
+      onStep={(at) => void showStep(at)}
+    />
+  );
+  return (
+    <div className="episode-view">
+      <Film info={info} track={track} />
+      <Edits info={info} track={track} policy={policy} />
+      <Check />
+      <h4>Actions</h4>
+      <div className="tracks">{[...actions].map(([name, values], i) => plot(name, values, i, 'action'))}</div>
+      {states.size > 0 && (
+        <>
+          <h4>State</h4>
+          <div className="tracks">
+            {[...states].map(([name, values], i) => plot(name, values, i, 'state'))}
+          </div>
+        </>
+      )}
+    </div>
+  );
+}

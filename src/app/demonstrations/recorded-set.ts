@@ -1,0 +1,75 @@
+/** The dataset made of what was recorded in this page: opened in the policy worker, and opened anew after each recording. */
+import type { EpisodeEdit, EpisodeEdits } from '../../workers/contract-finetune.ts';
+import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/contract-practice.ts';
+import { openDemonstrations, setOptions } from '../finetune/finetune-session.ts';
+import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import {
+  asDemonstrations,
+  deleteRecordings,
+  editRecording,
+  recordingsOf,
+  saveRecording,
+  type Place,
+  type Recording,
+} from './recordings.ts';
+
+/** The recordings behind the demonstrations that are open, by episode; null where those came from elsewhere. */
+let open: { readonly place: Place; readonly recordings: readonly Recording[] } | null = null;
+
+export function openRecordings(): readonly Recording[] | null {
+  return useFineTuneStore.getState().origin === 'recorded' ? (open?.recordings ?? null) : null;
+}
+
+export async function addRecordings(
+  place: Place,
+  about: Omit<RecordedDemonstrations, 'episodes'>,
+  episodes: readonly RecordedEpisode[],
+  edit: EpisodeEdit,
+): Promise<void> {
+  for (const episode of episodes)
+    await saveRecording({ place, recordedAt: Date.now(), about, episode, edit });
+  await openRecorded(place);
+}
+
+/** Opens everything recorded at one place. */
+export async function openRecorded(place: Place): Promise<void> {
+  const recordings = await recordingsOf(place);
+  open = { place, recordings };
+  if (recordings.length === 0) return;
+  const edits: EpisodeEdits = Object.fromEntries(recordings.map(({ edit }, index) => [index, edit]));
+  if (place === 'table') setOptions(EXPERT_OPTIONS);
+  await openDemonstrations(
+    { kind: 'recorded', recorded: asDemonstrations(recordings) },
+    { origin: 'recorded', edits },
+  );
+}
+
+/** Remembers an edit with the recording it is of. */
+export async function keepEdit(index: number, edit: EpisodeEdit): Promise<void> {
+  const recording = openRecordings()?.[index];
+  if (!recording || !open) return;
+  open = {
+    ...open,
+    recordings: open.recordings.map((one) => (one === recording ? { ...one, edit } : one)),
+  };
+  await editRecording(recording.id, edit);
+}
+
+/** Deletes for good what is marked as deleted. */
+export async function purgeRecordings(): Promise<void> {
+  if (!open) return;
+  const { place, recordings } = open;
+  await deleteRecordings(recordings.filter(({ edit }) => edit.deleted).map(({ id }) => id));
+  await openRecorded(place);
+}
+
+export function sceneOf(index: number): RecordedEpisode['scene'] {
+  return openRecordings()?.[index]?.episode.scene ?? null;
+}
+
+/** How much is on this device. */
+export async function countRecorded(): Promise<Record<Place, number>> {
+  const [table, camera] = await Promise.all([recordingsOf('table'), recordingsOf('camera')]);
+  return { table: table.length, camera: camera.length };
+}

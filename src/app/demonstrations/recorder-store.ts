@@ -1,0 +1,22 @@
+import { create } from 'zustand';
+import type { Failure } from '../status/failure.ts';
+
+export type RecorderStatus =
+  | { kind: 'idle' }
+  /** Somebody steers; recording begins with the first movement. */
+  | { kind: 'recording'; steps: number; achieved: boolean }
+  | { kind: 'saving' };
+
+interface RecorderState {
+  status: RecorderStatus;
+  /** How the last episode ended, for a line of text. */
+  last: string;
+  failure: Failure | null;
+}
+
+/** Recording by hand, on the table or from cameras. Changed by the two sessions only. */
+export const useRecorderStore = create<RecorderState>()(() => ({
+  status: { kind: 'idle' },
+  last: '',
+  failure: null,
+}));

@@ -1,0 +1,90 @@
+/** Episodes recorded in this page, kept on this device (IndexedDB) until they are deleted. */
+import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import type { EpisodeEdit } from '../../workers/contract-finetune.ts';
+import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/contract-practice.ts';
+import type { Failure } from '../status/failure.ts';
+
+/** Where it was recorded: episodes of one place form one dataset. */
+export type Place = 'table' | 'camera';
+
+export interface Recording {
+  readonly id: number;
+  readonly place: Place;
+  readonly recordedAt: number;
+  /** What all episodes of a dataset have in common. */
+  readonly about: Omit<RecordedDemonstrations, 'episodes'>;
+  readonly episode: RecordedEpisode;
+  readonly edit: EpisodeEdit;
+}
+
+interface Schema extends DBSchema {
+  recordings: { key: number; value: Omit<Recording, 'id'> & { id?: number }; indexes: { place: Place } };
+}
+
+let database: Promise<IDBPDatabase<Schema>> | null = null;
+
+function open(): Promise<IDBPDatabase<Schema>> {
+  database ??= openDB<Schema>('openvla-web recordings', 1, {
+    upgrade: (db) => {
+      db.createObjectStore('recordings', { keyPath: 'id', autoIncrement: true }).createIndex(
+        'place',
+        'place',
+      );
+    },
+  });
+  return database;
+}
+
+/** @throws Failure `storage-full` where the disk or the browser's quota has no room; earlier recordings stay */
+export async function saveRecording(recording: Omit<Recording, 'id'>): Promise<number> {
+  try {
+    return await (await open()).add('recordings', recording);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'QuotaExceededError') throw full;
+    throw error;
+  }
+}
+
+const full: Failure = {
+  code: 'storage-full',
+  message: 'The recording could not be kept: there is no room left on this device.',
+  hint: 'Delete recordings, runs or policies you no longer need. What was recorded before is untouched.',
+};
+
+/** Those whose episodes go together with the newest one, oldest first. */
+export async function recordingsOf(place: Place): Promise<Recording[]> {
+  const all = (await (await open()).getAllFromIndex('recordings', 'place', place)) as Recording[];
+  const newest = all.at(-1);
+  return newest ? all.filter(({ about }) => alike(about, newest.about)) : [];
+}
+
+export async function editRecording(id: number, edit: EpisodeEdit): Promise<void> {
+  const db = await open();
+  const stored = await db.get('recordings', id);
+  if (stored) await db.put('recordings', { ...stored, edit });
+}
+
+export async function deleteRecordings(ids: readonly number[]): Promise<void> {
+  const transaction = (await open()).transaction('recordings', 'readwrite');
+  await Promise.all([...ids.map((id) => transaction.store.delete(id)), transaction.done]);
+}
+
+/** One dataset of several recordings. Frames in a file's form are shared, not copied. */
+export function asDemonstrations(recordings: readonly Recording[]): RecordedDemonstrations {
+  const { about } = recordings.at(-1)!;
+  return {
+    ...about,
+    episodes: recordings.map(({ episode }) => ({
+      ...episode,
+      // What is handed to a worker is gone here.
+      actions: episode.actions.slice(),
+      state: episode.state && episode.state.slice(),
+    })),
+  };
+}
+
+function alike(a: Recording['about'], b: Recording['about']): boolean {
+  const key = ({ fps, actionNames, stateNames, cameras }: Recording['about']) =>
+    JSON.stringify({ fps, actionNames, stateNames, cameras });
+  return key(a) === key(b);
+}

@@ -1,0 +1,183 @@
+import { useEffect, type PointerEvent } from 'react';
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { layTable, randomSeed } from '../practice/practice-session.ts';
+import { usePracticeStore } from '../practice/practice-store.ts';
+import { whyNotOnTable } from '../practice/practice-run.ts';
+import { TablePicture } from '../practice/table-picture.tsx';
+import { FailureNotice } from '../status/failure-notice.tsx';
+import { useRecorderStore } from './recorder-store.ts';
+import {
+  discardEpisode,
+  finishEpisode,
+  startTableRecording,
+  stopTableRecording,
+  tableSteering,
+} from './table-session.ts';
+import '../practice/practice.css';
+
+const PAD: readonly { label: string; name: string; axis: number; direction: number; area: string }[] = [
+  { label: '↑', name: 'Away', axis: 0, direction: -1, area: 'up' },
+  { label: '←', name: 'Left', axis: 1, direction: -1, area: 'left' },
+  { label: '→', name: 'Right', axis: 1, direction: 1, area: 'right' },
+  { label: '↓', name: 'Towards you', axis: 0, direction: 1, area: 'down' },
+  { label: 'Raise', name: 'Raise', axis: 2, direction: 1, area: 'raise' },
+  { label: 'Lower', name: 'Lower', axis: 2, direction: -1, area: 'lower' },
+];
+
+/** Buttons that are held: for fingers, and for those without a keyboard. */
+function SteerPad() {
+  const hold = (axis: number, direction: number, held: boolean) => () =>
+    tableSteering()?.press(axis, direction, held);
+  return (
+    <div className="steer-pad" role="group" aria-label="Steer the gripper">
+      {PAD.map(({ label, name, axis, direction, area }) => (
+        <button
+          key={name}
+          type="button"
+          style={{ gridArea: area }}
+          aria-label={name}
+          onPointerDown={(event: PointerEvent) => {
+            event.currentTarget.setPointerCapture(event.pointerId);
+            hold(axis, direction, true)();
+          }}
+          onPointerUp={hold(axis, direction, false)}
+          onPointerCancel={hold(axis, direction, false)}
+          onKeyDown={(event) => event.code === 'Enter' && hold(axis, direction, true)()}
+          onKeyUp={hold(axis, direction, false)}
+          onBlur={hold(axis, direction, false)}
+        >
+          {label}
+        </button>
+      ))}
+      <button type="button" style={{ gridArea: 'grip' }} onClick={() => tableSteering()?.toggleGripper()}>
+        Open or close
+      </button>
+    </div>
+  );
+}
+
+function Keys() {
+  return (
+    <p className="aside steer-keys">
+      <kbd>W</kbd> <kbd>A</kbd> <kbd>S</kbd> <kbd>D</kbd> or arrows move, <kbd>R</kbd> raises, <kbd>F</kbd>{' '}
+      lowers, <kbd>Q</kbd> <kbd>E</kbd> turn, <kbd>Space</kbd> opens and closes, <kbd>Shift</kbd> is slow. A
+      gamepad works too, and so does dragging the gripper in the picture.
+    </p>
+  );
+}
+
+/** Teaching by doing: the visitor drives the gripper and shows the task, episode after episode. */
+export function TableRecorder({ policy }: { policy: PolicyInfo }) {
+  const { status, last, failure } = useRecorderStore();
+  const tableStatus = usePracticeStore((state) => state.status);
+  const table = usePracticeStore((state) => state.table);
+  const judged = usePracticeStore((state) => state.judged);
+  const text = useInstructionStore((state) => state.text);
+  const setText = useInstructionStore((state) => state.setText);
+  useEffect(() => stopTableRecording, []);
+  useEffect(() => {
+    const keys = (event: KeyboardEvent): void => {
+      if (useRecorderStore.getState().status.kind !== 'recording') return;
+      if (event.key === 'Escape') stopTableRecording();
+      else if (event.key === 'Backspace' && !(event.target instanceof HTMLInputElement))
+        void discardEpisode();
+    };
+    document.addEventListener('keydown', keys);
+    return () => document.removeEventListener('keydown', keys);
+  }, []);
+  const tasks = tableStatus.kind === 'open' ? tableStatus.tasks : [];
+  const recording = status.kind === 'recording';
+  const unfit = whyNotOnTable(policy);
+  if (unfit) return <p className="aside">{unfit}</p>;
+  return (
+    <div className="recorder" data-recording={recording}>
+      <div className="stage-picture">
+        {tableStatus.kind === 'failed' ? (
+          <FailureNotice failure={tableStatus.failure} title="The practice table is not there" />
+        ) : (
+          <TablePicture />
+        )}
+        {recording && (
+          <p className={`stage-note ${status.achieved ? 'stage-good' : ''}`} role="status">
+            {status.achieved
+              ? 'Done: hold still'
+              : status.steps === 0
+                ? 'Your turn: recording starts when you move'
+                : `Recording, ${(status.steps / 10).toFixed(1)} s`}
+          </p>
+        )}
+      </div>
+      <div className="recorder-side">
+        <div className="option">
+          <label htmlFor="record-task">Task</label>
+          <select
+            id="record-task"
+            value={table?.task ?? ''}
+            disabled={status.kind !== 'idle' || tasks.length === 0}
+            onChange={(event) => void layTable(event.target.value, randomSeed())}
+          >
+            {tasks.map(({ name, about, heldOut }) => (
+              <option key={name} value={name}>
+                {name}: {about}
+                {heldOut ? '' : ' (trained already)'}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div className="option">
+          <label htmlFor="record-instruction">Say what you show</label>
+          <input
+            id="record-instruction"
+            type="text"
+            maxLength={300}
+            value={text}
+            disabled={status.kind !== 'idle'}
+            onChange={(event) => setText(event.target.value)}
+          />
+        </div>
+        {!judged && text.trim() !== '' && (
+          <p className="aside">
+            The table cannot tell when this is done: press “Finish” then, and mark the episode as a success.
+          </p>
+        )}
+        <div className="actions">
+          {status.kind === 'idle' ? (
+            <button
+              type="button"
+              className="button-primary button-large"
+              disabled={tasks.length === 0 || !text.trim()}
+              onClick={() => void startTableRecording()}
+            >
+              Take the gripper
+            </button>
+          ) : (
+            <>
+              <button
+                type="button"
+                disabled={!recording || status.steps === 0}
+                onClick={() => void finishEpisode()}
+              >
+                Finish
+              </button>
+              <button type="button" disabled={!recording} onClick={() => void discardEpisode()}>
+                Again <kbd>⌫</kbd>
+              </button>
+              <button type="button" className="button-stop" onClick={stopTableRecording}>
+                Stop recording <kbd>Esc</kbd>
+              </button>
+            </>
+          )}
+        </div>
+        {last && (
+          <p className="aside" aria-live="polite">
+            {last}
+          </p>
+        )}
+        {status.kind !== 'idle' && <SteerPad />}
+        <Keys />
+        {failure && <FailureNotice failure={failure} />}
+      </div>
+    </div>
+  );
+}

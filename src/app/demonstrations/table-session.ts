@@ -1,0 +1,112 @@
+/** Recording on the practice table: a person steers, the practice worker records. */
+import type { HandReport } from '../../workers/contract-practice.ts';
+import { stopPractice } from '../practice/practice-run.ts';
+import { practiceWorker, randomSeed, relayTable } from '../practice/practice-session.ts';
+import { usePracticeStore } from '../practice/practice-store.ts';
+import { toFailure } from '../status/failure.ts';
+import { addRecordings } from './recorded-set.ts';
+import { useRecorderStore } from './recorder-store.ts';
+import { startSteering, type Steering } from './steer.ts';
+
+const set = useRecorderStore.setState;
+
+let steering: Steering | null = null;
+
+export function tableSteering(): Steering | null {
+  return steering;
+}
+
+/** Hands the gripper to the visitor. Stays so, episode after episode, until `stopTableRecording`. */
+export async function startTableRecording(): Promise<void> {
+  stopPractice();
+  set({ last: '', failure: null });
+  try {
+    await attempt();
+    steering = startSteering((action) => {
+      void practiceWorker()
+        .steer(action)
+        .catch(() => undefined);
+    });
+  } catch (error) {
+    set({ status: { kind: 'idle' }, failure: toFailure(error) });
+  }
+}
+
+async function attempt(): Promise<void> {
+  set({ status: { kind: 'recording', steps: 0, achieved: false } });
+  await practiceWorker().takeOver(onStep);
+}
+
+function onStep({ steps, achieved, done }: HandReport): void {
+  if (useRecorderStore.getState().status.kind !== 'recording') return;
+  set({ status: { kind: 'recording', steps, achieved } });
+  if (done) void finishEpisode();
+}
+
+/** Keeps what was recorded, and lays the table for the next. */
+export async function finishEpisode(): Promise<void> {
+  if (useRecorderStore.getState().status.kind !== 'recording') return;
+  const { achieved } = useRecorderStore.getState().status as { achieved: boolean };
+  set({ status: { kind: 'saving' } });
+  try {
+    const recorded = await practiceWorker().handBack(true);
+    if (recorded) {
+      const { episodes, ...about } = recorded;
+      await addRecordings('table', about, episodes, achieved ? {} : { success: false });
+      set({
+        last: achieved
+          ? 'Kept. The table is laid anew for the next one.'
+          : 'Kept as a failure: it is not trained on unless you mark it as a success.',
+      });
+      await relayTable('new');
+    }
+    if (steering) await attempt();
+    else set({ status: { kind: 'idle' } });
+  } catch (error) {
+    endSteering();
+    set({ status: { kind: 'idle' }, failure: toFailure(error) });
+  }
+}
+
+/** Throws the attempt away; the same layout again. */
+export async function discardEpisode(): Promise<void> {
+  if (useRecorderStore.getState().status.kind !== 'recording') return;
+  try {
+    await practiceWorker().handBack(false);
+    await relayTable('same');
+    set({ last: 'Thrown away. The same layout again.' });
+    await attempt();
+  } catch (error) {
+    endSteering();
+    set({ status: { kind: 'idle' }, failure: toFailure(error) });
+  }
+}
+
+function endSteering(): void {
+  steering?.stop();
+  steering = null;
+}
+
+/** Ends it at once; an unfinished attempt is not kept. */
+export function stopTableRecording(): void {
+  if (!steering) return;
+  endSteering();
+  set({ status: { kind: 'idle' } });
+  void practiceWorker()
+    .handBack(false)
+    .catch(() => undefined);
+}
+
+/** Carries out an episode's actions on the layout it was recorded on, or on the one that is there. */
+export async function replayOnTable(
+  actions: readonly number[][],
+  scene: { readonly task: string; readonly seed: number } | null,
+): Promise<boolean | null> {
+  stopTableRecording();
+  stopPractice();
+  const { layTable } = await import('../practice/practice-session.ts');
+  const { table } = usePracticeStore.getState();
+  await layTable(scene?.task ?? table?.task ?? 'plate', scene?.seed ?? table?.seed ?? randomSeed());
+  const report = await practiceWorker().execute([...actions], true);
+  return report.achieved;
+}

@@ -1,0 +1,134 @@
+/** One dimension of an episode over its steps, with the step that is looked at and, where asked for, what the policy predicts. */
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { formatValue } from '../format.ts';
+
+const HEIGHT = 84;
+const FONT = '11px system-ui, sans-serif';
+
+interface Props {
+  readonly name: string;
+  readonly values: readonly number[];
+  readonly step: number;
+  /** Steps kept, [from, to). */
+  readonly keep: readonly [number, number];
+  /** Predicted values from a step on. */
+  readonly predicted?: { readonly from: number; readonly values: readonly number[] } | null;
+  readonly onStep: (step: number) => void;
+}
+
+type Marks = Pick<Props, 'step' | 'keep'>;
+
+function create(host: HTMLElement, props: Props, marks: { current: Marks }): uPlot {
+  const { values, predicted } = props;
+  const style = getComputedStyle(host);
+  const color = (name: string): string => style.getPropertyValue(name).trim();
+  const guess = values.map((_, i) => predicted?.values[i - predicted.from] ?? null);
+  const drawMarks = (plot: uPlot): void => {
+    const { ctx, bbox } = plot;
+    const x = (at: number) => plot.valToPos(at, 'x', true);
+    const { step, keep } = marks.current;
+    ctx.save();
+    ctx.fillStyle = color('--sunk');
+    ctx.globalAlpha = 0.75;
+    ctx.fillRect(bbox.left, bbox.top, Math.max(0, x(keep[0] - 0.5) - bbox.left), bbox.height);
+    const end = x(keep[1] - 0.5);
+    ctx.fillRect(end, bbox.top, Math.max(0, bbox.left + bbox.width - end), bbox.height);
+    ctx.globalAlpha = 1;
+    ctx.strokeStyle = color('--focus');
+    ctx.lineWidth = devicePixelRatio;
+    ctx.beginPath();
+    ctx.moveTo(x(step), bbox.top);
+    ctx.lineTo(x(step), bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.restore();
+  };
+  return new uPlot(
+    {
+      width: Math.max(host.clientWidth, 120),
+      height: HEIGHT,
+      legend: { show: false },
+      cursor: { show: false },
+      padding: [6, 4, 0, 0],
+      scales: { x: { time: false, range: [-0.5, Math.max(1, values.length - 0.5)] } },
+      axes: [
+        { show: false },
+        {
+          stroke: color('--ink-soft'),
+          font: FONT,
+          size: 44,
+          gap: 4,
+          space: 24,
+          grid: { stroke: color('--line-soft'), width: 1 },
+          ticks: { show: false },
+          values: (_, at) => at.map((value) => Number(value.toPrecision(3)).toString()),
+        },
+      ],
+      series: [
+        {},
+        { stroke: color('--accent'), width: 1.5, points: { show: false } },
+        { stroke: color('--warn'), width: 2, dash: [4, 3], points: { show: false } },
+      ],
+      hooks: { draw: [drawMarks] },
+    },
+    [values.map((_, i) => i), [...values], guess],
+    host,
+  );
+}
+
+export function TrackPlot(props: Props) {
+  const { name, values, step, keep, predicted, onStep } = props;
+  const host = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const marks = useRef<Marks>({ step, keep });
+  marks.current = { step, keep };
+
+  useEffect(() => {
+    const element = host.current!;
+    const draw = (): void => {
+      plot.current?.destroy();
+      plot.current = create(element, props, marks);
+    };
+    draw();
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', draw);
+    const observer = new ResizeObserver(() => {
+      if (element.clientWidth > 0) plot.current?.setSize({ width: element.clientWidth, height: HEIGHT });
+    });
+    observer.observe(element);
+    return () => {
+      dark.removeEventListener('change', draw);
+      observer.disconnect();
+      plot.current?.destroy();
+      plot.current = null;
+    };
+    // The marks are drawn over the same plot, see below.
+  }, [values, predicted]);
+
+  const [from, to] = keep;
+  useEffect(() => plot.current?.redraw(false), [step, from, to]);
+
+  return (
+    <figure className="track">
+      <figcaption>
+        <span>{name}</span>
+        <span className="number">{formatValue(values[step] ?? Number.NaN)}</span>
+      </figcaption>
+      <div
+        ref={host}
+        className="track-canvas"
+        role="img"
+        aria-label={`${name} over ${values.length} steps, lowest ${formatValue(Math.min(...values))}, highest ${formatValue(Math.max(...values))}; at step ${step} ${formatValue(values[step] ?? Number.NaN)}`}
+        onClick={(event) => {
+          const box = event.currentTarget.getBoundingClientRect();
+          const at = plot.current?.posToVal(
+            event.clientX - box.left - plot.current.bbox.left / devicePixelRatio,
+            'x',
+          );
+          if (at !== undefined) onStep(Math.max(0, Math.min(values.length - 1, Math.round(at))));
+        }}
+      />
+    </figure>
+  );
+}

@@ -1,0 +1,137 @@
+import { useEffect, useState } from 'react';
+import { successRate } from '../../practice/success-rate.ts';
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { TRIALS, whyNotOnTable } from '../practice/practice-run.ts';
+import { usePracticeStore } from '../practice/practice-store.ts';
+import { TablePicture } from '../practice/table-picture.tsx';
+import { TrialRow } from '../practice/trial-row.tsx';
+import { FailureNotice } from '../status/failure-notice.tsx';
+import { compare, stopComparing } from './compare-session.ts';
+import { useCompareStore, type Comparison, type Side } from './compare-store.ts';
+import { isRunning, useFineTuneStore } from './finetune-store.ts';
+import '../practice/practice.css';
+
+const percent = (value: number): string => `${Math.round(100 * value)} %`;
+
+function SideView({ label, side }: { label: string; side: Side }) {
+  const { trials } = side;
+  const rate =
+    trials.length > 0 ? successRate(trials.filter(({ success }) => success).length, trials.length) : null;
+  return (
+    <div className="compare-side">
+      <h5>{label}</h5>
+      <p className="trials-rate">
+        <strong>{rate ? percent(rate.rate) : '–'}</strong>{' '}
+        {rate && (
+          <span className="aside">
+            {rate.successes} of {rate.episodes}, {percent(rate.low)} to {percent(rate.high)}
+          </span>
+        )}
+      </p>
+      <TrialRow trials={trials} />
+    </div>
+  );
+}
+
+function Row({ comparison }: { comparison: Comparison }) {
+  return (
+    <div className="compare-row" role="group" aria-label={`Success of ${comparison.task}`}>
+      <h4>
+        {comparison.task} {comparison.heldOut && <span className="aside">never trained before</span>}
+      </h4>
+      <div className="compare-sides">
+        <SideView label="Before" side={comparison.before} />
+        <SideView label="After" side={comparison.after} />
+      </div>
+    </div>
+  );
+}
+
+/** The point of it all: success on the practice table before and after, side by side, on the same layouts. */
+export function CompareSection({ info }: { info: PolicyInfo }) {
+  const status = usePracticeStore((state) => state.status);
+  const task = usePracticeStore((state) => state.table?.task ?? null);
+  const busy = useFineTuneStore((state) => isRunning(state.progress));
+  const adapters = useFineTuneStore((state) => state.adapters);
+  const active = useFineTuneStore((state) => state.active);
+  const { comparisons, running, failure } = useCompareStore();
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [retention, setRetention] = useState(false);
+  const [shown, setShown] = useState(false);
+  // The table works only while it can be seen.
+  useEffect(() => stopComparing, []);
+  const adapter = active ?? adapters.at(-1)?.id ?? null;
+  if (!adapter || whyNotOnTable(info) !== null) return null;
+  const tasks = status.kind === 'open' ? status.tasks : [];
+  const tested = chosen ?? task ?? '';
+  const others = tasks.filter(({ name, heldOut }) => !heldOut && name !== tested).map(({ name }) => name);
+  return (
+    <section className="teach-part" aria-labelledby="compare-title">
+      <h3 id="compare-title">Is it any better?</h3>
+      <p className="section-hint">
+        {TRIALS} episodes on the practice table before and after, on the same layouts, none of which was
+        recorded.
+      </p>
+      {!shown && (
+        <div className="actions">
+          <button type="button" disabled={busy} onClick={() => setShown(true)}>
+            Compare before and after
+          </button>
+        </div>
+      )}
+      {shown && (
+        <div className="compare">
+          <div className="stage-picture compare-picture">
+            <TablePicture />
+          </div>
+          <div className="compare-choice">
+            <div className="option">
+              <label htmlFor="compare-task">Task to compare</label>
+              <select
+                id="compare-task"
+                value={tested}
+                disabled={running}
+                onChange={(event) => setChosen(event.target.value)}
+              >
+                {tasks.map(({ name, about }) => (
+                  <option key={name} value={name}>
+                    {name}: {about}
+                  </option>
+                ))}
+              </select>
+            </div>
+            <label className="option-check">
+              <input
+                type="checkbox"
+                checked={retention}
+                disabled={running}
+                onChange={(event) => setRetention(event.target.checked)}
+              />
+              Also the tasks it knew before: has it forgotten any?
+            </label>
+            <div className="actions">
+              {running ? (
+                <button type="button" className="button-stop" onClick={stopComparing}>
+                  Stop comparing
+                </button>
+              ) : (
+                <button
+                  type="button"
+                  className="button-primary"
+                  disabled={busy || !tested}
+                  onClick={() => void compare([tested, ...(retention ? others : [])], adapter)}
+                >
+                  Run {TRIALS} trials each
+                </button>
+              )}
+            </div>
+          </div>
+        </div>
+      )}
+      {failure && <FailureNotice failure={failure} />}
+      {comparisons.map((comparison) => (
+        <Row key={comparison.task} comparison={comparison} />
+      ))}
+    </section>
+  );
+}

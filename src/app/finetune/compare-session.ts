@@ -1,0 +1,56 @@
+/** Before and after: the same trials with the policy as it was loaded and with the adapter. */
+import { runTrials, stopPractice, TRIALS } from '../practice/practice-run.ts';
+import { usePracticeStore, type TrialResult } from '../practice/practice-store.ts';
+import { toFailure } from '../status/failure.ts';
+import { useCompareStore, type Comparison } from './compare-store.ts';
+import { chooseAdapter } from './finetune-session.ts';
+import { useFineTuneStore } from './finetune-store.ts';
+
+const set = useCompareStore.setState;
+/** Seeds that no recording starts from by itself: those are drawn below a million. */
+const FIRST_SEED = 5_000_000;
+
+let stopped = false;
+
+/** Runs the trials of some tasks with and without the adapter; what is in use afterwards is what was in use before. */
+export async function compare(tasks: readonly string[], adapter: string, episodes = TRIALS): Promise<void> {
+  const { active } = useFineTuneStore.getState();
+  const { status } = usePracticeStore.getState();
+  if (status.kind !== 'open') return;
+  stopped = false;
+  stopPractice();
+  set({ running: true, failure: null, comparisons: [] });
+  try {
+    for (const task of tasks) {
+      const heldOut = status.tasks.find(({ name }) => name === task)?.heldOut ?? false;
+      let comparison: Comparison = {
+        task,
+        heldOut,
+        before: { adapter: null, trials: [] },
+        after: { adapter, trials: [] },
+      };
+      const others = useCompareStore.getState().comparisons;
+      for (const side of ['before', 'after'] as const) {
+        await chooseAdapter(comparison[side].adapter);
+        await runTrials(task, FIRST_SEED, {
+          episodes,
+          onTrial: (trials: readonly TrialResult[]) => {
+            comparison = { ...comparison, [side]: { ...comparison[side], trials } };
+            set({ comparisons: [...others, comparison] });
+          },
+        });
+        if (stopped) return;
+      }
+    }
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  } finally {
+    await chooseAdapter(active);
+    set({ running: false });
+  }
+}
+
+export function stopComparing(): void {
+  stopped = true;
+  stopPractice();
+}

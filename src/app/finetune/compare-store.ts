@@ -1,0 +1,29 @@
+import { create } from 'zustand';
+import type { TrialResult } from '../practice/practice-store.ts';
+import type { Failure } from '../status/failure.ts';
+
+/** Success of one policy on one task: trial by trial, the same seeds for all. */
+export interface Side {
+  readonly adapter: string | null;
+  readonly trials: readonly TrialResult[];
+}
+
+export interface Comparison {
+  readonly task: string;
+  readonly heldOut: boolean;
+  readonly before: Side;
+  readonly after: Side;
+}
+
+interface CompareState {
+  comparisons: readonly Comparison[];
+  running: boolean;
+  failure: Failure | null;
+}
+
+/** Before and after fine-tuning, on the practice table. Changed by compare-session.ts only. */
+export const useCompareStore = create<CompareState>()(() => ({
+  comparisons: [],
+  running: false,
+  failure: null,
+}));

@@ -1,0 +1,155 @@
+/** Opening a share: the policy it names, its adapter, its table and its words. A share is data: nothing in it is run. */
+import { adapterAddress, fetchShare } from '../../share/share-client.ts';
+import { decodeShare, type ShareManifest } from '../../share/share-manifest.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { chooseAdapter, refreshRuns } from '../finetune/finetune-session.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { openPolicy, policyWorker } from '../policy/policy-session.ts';
+import { currentPolicy, usePolicyStore } from '../policy/policy-store.ts';
+import { layTable } from '../practice/practice-session.ts';
+import { stopPractice } from '../practice/practice-run.ts';
+import { usePracticeStore } from '../practice/practice-store.ts';
+import { toFailure, type Failure } from '../status/failure.ts';
+import { defaultPolicyUrl, type AddressedShare } from '../url-state.ts';
+import { useViewStore } from '../view-store.ts';
+import { useShareStore } from './share-store.ts';
+
+const set = useShareStore.setState;
+
+/** Files of an adapter beyond this are not fetched, whatever the share says. */
+const MOST_BYTES = 512 * 2 ** 20;
+
+/** Reads it; what comes from this page's own host is used at once, anything else after a yes. */
+export async function openShare(address: AddressedShare): Promise<void> {
+  set({ opened: { kind: 'reading' } });
+  let manifest: ShareManifest;
+  try {
+    manifest = 'id' in address ? await fetchShare(address.id) : await decodeShare(address.link);
+  } catch (error) {
+    set({ opened: { kind: 'failed', failure: toFailure(error), manifest: null } });
+    await openPolicy(defaultPolicyUrl(), true);
+    return;
+  }
+  const { scene, policy, adapter } = manifest;
+  useViewStore.getState().setView(scene.view);
+  useInstructionStore.getState().setText(scene.instruction);
+  const foreign = policy.url !== null || (adapter?.url ?? null) !== null;
+  set({ opened: { kind: 'known', manifest, agreed: !foreign } });
+  if (!foreign) await loadShare();
+  else if (policy.url === null) await openPolicy(defaultPolicyUrl(), true);
+}
+
+/** Where files would be fetched from that are not this page's own. */
+export function foreignHosts({ policy, adapter }: ShareManifest): string[] {
+  const urls = [policy.url, adapter?.url ?? null].filter((url) => url !== null);
+  return [...new Set(urls.map((url) => new URL(url).host))];
+}
+
+/** Loads what the share is made of. */
+export async function loadShare(): Promise<void> {
+  const { opened } = useShareStore.getState();
+  const manifest = opened.kind === 'known' || opened.kind === 'failed' ? opened.manifest : null;
+  if (!manifest) return;
+  set({ opened: { kind: 'known', manifest, agreed: true } });
+  try {
+    await policyOf(manifest);
+    await adapterOf(manifest);
+    await sceneOf(manifest);
+    set({ opened: { kind: 'ready', manifest } });
+  } catch (error) {
+    set({ opened: { kind: 'failed', failure: toFailure(error), manifest } });
+  }
+}
+
+async function policyOf({ policy }: ShareManifest): Promise<void> {
+  const url = policy.url ?? defaultPolicyUrl();
+  if (currentPolicy()?.package.url !== url) await openPolicy(url, true);
+  const info = currentPolicy();
+  if (!info) {
+    const { status } = usePolicyStore.getState();
+    throw status.kind === 'failed' ? status.failure : notLoaded;
+  }
+  if (info.package.hash === policy.sha256) return;
+  throw {
+    code: 'hash-mismatch',
+    message: `The share was made on another version of “${policy.name}” (${policy.sha256.slice(0, 12)}) than the one here (${info.package.hash.slice(0, 12)}).`,
+    hint: 'Its adapter would not fit, and was not loaded. Ask for a new link; the policy here works without it.',
+  } satisfies Failure;
+}
+
+const notLoaded: Failure = {
+  code: 'download-failed',
+  message: 'The policy of this share is not loaded.',
+  hint: 'Load it first.',
+};
+
+async function adapterOf({ adapter, title }: ShareManifest): Promise<void> {
+  if (!adapter) return;
+  const url = adapter.url ?? adapterAddress(adapter.sha256);
+  const bytes = await download(url, adapter.bytes);
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  const hash = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (hash !== adapter.sha256) {
+    throw {
+      code: 'hash-mismatch',
+      message: `What ${new URL(url, location.href).host} gave is another file than the one that was shared.`,
+      hint: 'It was not used. Ask for a new link.',
+    } satisfies Failure;
+  }
+  const { id } = await policyWorker().openAdapterFile(new Blob([bytes]), `${title} (shared)`);
+  await chooseAdapter(id);
+  await refreshRuns();
+  const { active, failure } = useFineTuneStore.getState();
+  if (active !== id) throw failure ?? notLoaded;
+}
+
+/** Not a byte more than the share says. */
+async function download(url: string, byteLength: number): Promise<Uint8Array<ArrayBuffer>> {
+  const wrong = (found: string): Failure => ({
+    code: 'download-failed',
+    message: `The adapter at ${new URL(url, location.href).host} could not be fetched: ${found}.`,
+    hint: 'Check the connection and try again, or ask for a new link.',
+  });
+  if (byteLength > MOST_BYTES)
+    throw wrong(`it is said to have ${byteLength} bytes, ${MOST_BYTES} is the most`);
+  const response = await fetch(url).catch(() => null);
+  if (!response?.ok || !response.body) throw wrong(response ? `status ${response.status}` : 'no answer');
+  const bytes = new Uint8Array(byteLength);
+  let at = 0;
+  for await (const chunk of response.body) {
+    if (at + chunk.byteLength > byteLength) throw wrong(`it is longer than ${byteLength} bytes`);
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  if (at !== byteLength) throw wrong(`it has ${at} of ${byteLength} bytes`);
+  return bytes;
+}
+
+async function sceneOf({ scene }: ShareManifest): Promise<void> {
+  usePracticeStore.getState().setEnsembling(scene.ensemble);
+  if (scene.view !== 'table' || scene.task === null || scene.seed === null) return;
+  await tableOpen();
+  const { status } = usePracticeStore.getState();
+  const known = status.kind === 'open' && status.tasks.some(({ name }) => name === scene.task);
+  if (!known) return;
+  stopPractice();
+  await layTable(scene.task, scene.seed);
+  if (scene.instruction) useInstructionStore.getState().setText(scene.instruction);
+}
+
+function tableOpen(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): boolean =>
+      usePracticeStore.getState().status.kind !== 'opening' &&
+      (usePracticeStore.getState().table !== null || usePracticeStore.getState().status.kind === 'failed');
+    if (done()) {
+      resolve();
+      return;
+    }
+    const unsubscribe = usePracticeStore.subscribe(() => {
+      if (!done()) return;
+      unsubscribe();
+      resolve();
+    });
+  });
+}

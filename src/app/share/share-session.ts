@@ -1,0 +1,187 @@
+/** Making a link: what is in use now, as a manifest; the adapter goes to the share server, or where its maker puts it. */
+import { createShare, deleteShare, serverAvailable, uploadAdapter } from '../../share/share-client.ts';
+import { encodeShare, type ShareManifest } from '../../share/share-manifest.ts';
+import { useCompareStore } from '../finetune/compare-store.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { policyWorker } from '../policy/policy-session.ts';
+import { currentPolicy } from '../policy/policy-store.ts';
+import { usePracticeStore } from '../practice/practice-store.ts';
+import { toFailure } from '../status/failure.ts';
+import { defaultPolicyUrl } from '../url-state.ts';
+import { useViewStore } from '../view-store.ts';
+import { useShareStore, type OwnShare } from './share-store.ts';
+
+const set = useShareStore.setState;
+const OWN = 'openvla-web shares';
+
+export interface ShareText {
+  readonly title: string;
+  readonly author: string;
+  readonly note: string;
+}
+
+/** Asks for the server, and reads what this browser shared before. */
+export async function prepareSharing(): Promise<void> {
+  try {
+    set({ own: JSON.parse(localStorage.getItem(OWN) ?? '[]') as OwnShare[] });
+  } catch {
+    set({ own: [] });
+  }
+  set({ server: await serverAvailable() });
+}
+
+function keepOwn(own: readonly OwnShare[]): void {
+  set({ own });
+  localStorage.setItem(OWN, JSON.stringify(own));
+}
+
+/** What a share of the present state says. @param adapter null for the policy as it was loaded */
+export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): ShareManifest {
+  const info = currentPolicy()!;
+  const { active, runs } = useFineTuneStore.getState();
+  const { table, ensembling } = usePracticeStore.getState();
+  const run = adapter && runs.find((one) => active?.startsWith(`${one.run} at step `));
+  const { comparisons } = useCompareStore.getState();
+  const successes = (trials: readonly { success: boolean }[]) =>
+    trials.filter(({ success }) => success).length;
+  return {
+    formatVersion: 1,
+    ...text,
+    createdAt: new Date().toISOString(),
+    policy: {
+      name: info.package.name,
+      sha256: info.package.hash,
+      url: info.package.url === defaultPolicyUrl() ? null : info.package.url,
+    },
+    adapter,
+    scene: {
+      view: useViewStore.getState().view,
+      task: table?.task ?? null,
+      seed: table?.seed ?? null,
+      instruction: useInstructionStore.getState().text.trim().slice(0, 300),
+      execute: null,
+      ensemble: ensembling,
+    },
+    training: run
+      ? {
+          demonstrations: {
+            name: run.demonstrations.name.slice(0, 200),
+            episodes: run.demonstrations.episodes,
+            steps: run.demonstrations.steps,
+          },
+          steps: run.step,
+          batchSize: run.options.batchSize * run.options.gradAccumulationSteps,
+          learningRate: run.options.learningRate,
+          lora: run.options.lora && {
+            ...run.options.lora,
+            targets:
+              typeof run.options.lora.targets === 'string'
+                ? run.options.lora.targets
+                : run.options.lora.targets.pattern.slice(0, 200),
+          },
+          seed: run.options.seed,
+          statistics: run.options.statistics,
+        }
+      : null,
+    success: comparisons
+      .filter(({ before, after }) => before.trials.length > 0 && before.trials.length === after.trials.length)
+      .filter(({ after }) => after.adapter === active)
+      .map(({ task, heldOut, before, after }) => ({
+        task,
+        heldOut,
+        episodes: before.trials.length,
+        before: successes(before.trials),
+        after: successes(after.trials),
+      })),
+  };
+}
+
+let upload: AbortController | null = null;
+
+/** Uploads the adapter in use, if any, and publishes the share. */
+export async function shareOnServer(text: ShareText): Promise<void> {
+  const { active } = useFineTuneStore.getState();
+  upload = new AbortController();
+  set({ work: { kind: 'uploading', sent: 0, total: 1 }, failure: null });
+  try {
+    let adapter: ShareManifest['adapter'] = null;
+    if (active !== null) {
+      const { file, sha256 } = await policyWorker().adapterFile(active);
+      await uploadAdapter(file, sha256, {
+        signal: upload.signal,
+        onProgress: (sent, total) => set({ work: { kind: 'uploading', sent, total } }),
+      });
+      adapter = { sha256, bytes: file.size, url: null };
+    }
+    const { id, token, url } = await createShare(manifestOf(text, adapter));
+    const share: OwnShare = {
+      title: text.title,
+      url: new URL(url, location.origin).href,
+      createdAt: new Date().toISOString(),
+      server: { id, token },
+    };
+    keepOwn([share, ...useShareStore.getState().own]);
+    set({ work: { kind: 'done', share } });
+  } catch (error) {
+    set({ work: { kind: 'idle' }, failure: toFailure(error) });
+  }
+}
+
+export function cancelSharing(): void {
+  upload?.abort();
+}
+
+/** A link that carries the manifest itself. @param adapterUrl where its maker has put the adapter's file; null without an adapter */
+export async function shareAsLink(text: ShareText, adapterUrl: string | null): Promise<void> {
+  const { active } = useFineTuneStore.getState();
+  set({ failure: null });
+  try {
+    let adapter: ShareManifest['adapter'] = null;
+    if (active !== null) {
+      const { file, sha256 } = await policyWorker().adapterFile(active);
+      adapter = { sha256, bytes: file.size, url: adapterUrl };
+    }
+    const page = new URL(import.meta.env.BASE_URL, location.href);
+    page.hash = `share=${await encodeShare(manifestOf(text, adapter))}`;
+    const share: OwnShare = {
+      title: text.title,
+      url: page.href,
+      createdAt: new Date().toISOString(),
+      server: null,
+    };
+    keepOwn([share, ...useShareStore.getState().own]);
+    set({ work: { kind: 'done', share } });
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}
+
+/** Hands the adapter's file over, to be put on any host. */
+export async function saveAdapterFile(): Promise<void> {
+  const { active } = useFineTuneStore.getState();
+  if (active === null) return;
+  try {
+    const { file, sha256 } = await policyWorker().adapterFile(active);
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(file);
+    link.download = `adapter-${sha256.slice(0, 12)}.safetensors`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}
+
+/** Takes a share off the server; a link that carries everything is only forgotten here. */
+export async function removeShare(share: OwnShare): Promise<void> {
+  set({ failure: null });
+  try {
+    if (share.server) await deleteShare(share.server.id, share.server.token);
+    keepOwn(useShareStore.getState().own.filter((one) => one.url !== share.url));
+    const { work } = useShareStore.getState();
+    if (work.kind === 'done' && work.share.url === share.url) set({ work: { kind: 'idle' } });
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}

@@ -1,0 +1,127 @@
+import type { ShareManifest } from '../../share/share-manifest.ts';
+import { successRate } from '../../practice/success-rate.ts';
+import { FailureNotice } from '../status/failure-notice.tsx';
+import { useViewStore } from '../view-store.ts';
+import { foreignHosts, loadShare } from './open-share.ts';
+import { useShareStore } from './share-store.ts';
+import './share.css';
+
+const percent = (count: number, of: number): string => `${Math.round(100 * successRate(count, of).rate)} %`;
+
+/** What a share is made of; everything in it is text somebody else wrote. */
+export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
+  const { training, success, policy } = manifest;
+  return (
+    <>
+      <dl className="facts">
+        <div>
+          <dt>Base policy</dt>
+          <dd>
+            {policy.name} <code title={policy.sha256}>{policy.sha256.slice(0, 12)}</code>
+          </dd>
+        </div>
+        {training && (
+          <>
+            <div>
+              <dt>Demonstrations</dt>
+              <dd>
+                {training.demonstrations.episodes} of “{training.demonstrations.name}”
+              </dd>
+            </div>
+            <div>
+              <dt>Training</dt>
+              <dd>
+                {training.steps} steps of {training.batchSize}, rate {training.learningRate}
+                {training.lora && `, LoRA rank ${training.lora.r}`}
+              </dd>
+            </div>
+          </>
+        )}
+      </dl>
+      {success.length > 0 && (
+        <table className="share-table">
+          <caption>Success on the practice table, as its maker measured it</caption>
+          <thead>
+            <tr>
+              <th scope="col">task</th>
+              <th scope="col">before</th>
+              <th scope="col">after</th>
+              <th scope="col">episodes</th>
+            </tr>
+          </thead>
+          <tbody>
+            {success.map(({ task, before, after, episodes }) => (
+              <tr key={task}>
+                <th scope="row">{task}</th>
+                <td>{before === null ? '–' : percent(before, episodes)}</td>
+                <td>{after === null ? '–' : percent(after, episodes)}</td>
+                <td>{episodes}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </>
+  );
+}
+
+/** Says what the visitor was sent, above everything else. */
+export function SharedBanner() {
+  const opened = useShareStore((state) => state.opened);
+  const setStep = useViewStore((state) => state.setStep);
+  if (opened.kind === 'none') return null;
+  if (opened.kind === 'reading') return <p className="shared waiting">Opening what was shared…</p>;
+  const { manifest } = opened;
+  return (
+    <section className="shared" aria-label="Shared with you">
+      {manifest && (
+        <>
+          <h2>{manifest.title}</h2>
+          <p className="aside">
+            {manifest.author ? `Made by ${manifest.author}` : 'Made by somebody who gave no name'},{' '}
+            <time dateTime={manifest.createdAt}>{new Date(manifest.createdAt).toLocaleDateString()}</time>
+          </p>
+          {manifest.note && <p className="shared-note">{manifest.note}</p>}
+        </>
+      )}
+      {opened.kind === 'known' && !opened.agreed && (
+        <div className="actions">
+          <button type="button" className="button-primary" onClick={() => void loadShare()}>
+            Load it
+          </button>
+          <p className="aside">Fetches files from {foreignHosts(opened.manifest).join(' and ')}.</p>
+        </div>
+      )}
+      {opened.kind === 'known' && opened.agreed && (
+        <p className="waiting" aria-busy="true">
+          Loading the policy and what it was taught…
+        </p>
+      )}
+      {opened.kind === 'failed' && (
+        <FailureNotice failure={opened.failure} title="This share could not be opened">
+          {manifest && (
+            <button type="button" onClick={() => void loadShare()}>
+              Try again
+            </button>
+          )}
+        </FailureNotice>
+      )}
+      {opened.kind === 'ready' && (
+        <div className="actions">
+          <p className="shared-ready" role="status">
+            Ready: press “Do it”.
+          </p>
+          <button type="button" onClick={() => setStep('demonstrations')}>
+            Teach it more
+          </button>
+        </div>
+      )}
+      {manifest && (
+        <details>
+          <summary>What it is made of</summary>
+          <ShareFacts manifest={manifest} />
+        </details>
+      )}
+    </section>
+  );
+}
