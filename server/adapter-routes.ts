@@ -4,10 +4,14 @@ import { HttpError } from './http-error.ts';
 import { UPLOAD_ID, type Uploads } from './uploads.ts';
 
 /** `/api/adapters`: bytes by their hash, and tus uploads under `/uploads`. */
-export function adapterRoutes(adapters: AdapterStore, uploads: Uploads): Hono {
+export function adapterRoutes(
+  adapters: AdapterStore,
+  uploads: Uploads,
+  clientOf: (c: Context) => string,
+): Hono {
   const app = new Hono();
 
-  app.post('/uploads', (c) => uploads.handle(c.req.raw));
+  app.post('/uploads', (c) => uploads.begin(c.req.raw, clientOf(c)));
   // Hono answers HEAD by the route of GET; reading what is not checked yet is not offered.
   app.get('/uploads/:id', (c) => {
     if (c.req.method !== 'HEAD') throw notFound('address');

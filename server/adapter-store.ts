@@ -6,6 +6,8 @@ import { readBytes, readJson, writeJson } from './storage.ts';
 
 /** Adapters are stored in parts of this many bytes: drivers take and give whole values, and memory is finite. */
 export const PART_BYTES = 4 * 2 ** 20;
+/** Parts kept in memory: 64 MiB, which hold what is asked for most. */
+const RECENT_PARTS = 16;
 
 const sha256Hex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const sealSchema = v.strictObject({
@@ -26,6 +28,8 @@ export type Seal = v.InferOutput<typeof sealSchema>;
  */
 export class AdapterStore {
   readonly #storage: Storage;
+  /** Parts that were read last, by their hash. */
+  readonly #recent = new Map<string, Uint8Array<ArrayBuffer>>();
   #totalBytes = 0;
 
   private constructor(storage: Storage) {
@@ -71,8 +75,12 @@ export class AdapterStore {
 
   /** Bytes of one part; null when they are not what was stored. */
   async readPart(sha256: string, seal: Seal, index: number): Promise<Uint8Array<ArrayBuffer> | null> {
-    const bytes = await readBytes(this.#storage, partKey(sha256, index));
-    return bytes !== null && hashOf(bytes) === seal.parts[index] ? bytes : null;
+    const hash = seal.parts[index]!;
+    const known = this.#recent.get(hash);
+    const bytes = known ?? (await readBytes(this.#storage, partKey(sha256, index)));
+    if (bytes === null || (!known && hashOf(bytes) !== hash)) return null;
+    this.#remember(hash, bytes);
+    return bytes;
   }
 
   /** The seal goes first: what is left by a crash is no adapter any more. */
@@ -86,6 +94,13 @@ export class AdapterStore {
   async hashes(): Promise<ReadonlySet<string>> {
     const keys = await this.#storage.getKeys('adapters');
     return new Set(keys.map((key) => key.split(':')[1]!.replace(/\.json$/, '')));
+  }
+
+  /** Makes a part the newest of those in memory; the oldest goes. */
+  #remember(hash: string, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#recent.delete(hash);
+    this.#recent.set(hash, bytes);
+    if (this.#recent.size > RECENT_PARTS) this.#recent.delete(this.#recent.keys().next().value!);
   }
 
   async #readSeal(sha256: string): Promise<Seal | null> {

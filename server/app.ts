@@ -1,6 +1,6 @@
 /** The share server: the built page, and an API that keeps shares and their adapters. docs/server.md says how it is run. */
 import { getRequestListener } from '@hono/node-server';
-import { Hono } from 'hono';
+import { Hono, type Context } from 'hono';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -9,7 +9,7 @@ import { SHARE_FORMAT_VERSION } from '../src/share/share-manifest.ts';
 import { adapterRoutes } from './adapter-routes.ts';
 import { AdapterStore } from './adapter-store.ts';
 import { removeUnfinished } from './atomic-folder.ts';
-import { clientLimits, sameOriginWrites } from './client-limits.ts';
+import { clientAddress, clientLimits, sameOriginWrites } from './client-limits.ts';
 import { readableAnywhere, securityHeaders } from './headers.ts';
 import { HttpError } from './http-error.ts';
 import { KeyedLock } from './keyed-lock.ts';
@@ -52,14 +52,15 @@ export async function createServer(
     locks,
     limits,
   });
-  const counted = clientLimits(limits, options.trustedProxies ?? 0);
+  const clientOf = (c: Context) => clientAddress(c, options.trustedProxies ?? 0);
+  const counted = clientLimits(limits, clientOf);
 
   const api = new Hono();
   api.use(sameOriginWrites, ...counted.middleware);
   api.get('/health', (c) => c.json({ shares: SHARE_FORMAT_VERSION, adapterBytes: limits.adapterBytes }));
   api.use('/adapters/*', readableAnywhere);
   api.use('/shares/*', readableAnywhere);
-  api.route('/adapters', adapterRoutes(adapters, uploads));
+  api.route('/adapters', adapterRoutes(adapters, uploads, clientOf));
   api.route('/shares', shareRoutes(shares));
   api.all('*', () => {
     throw new HttpError(404, 'not-found', 'The API has no such address.');
@@ -79,7 +80,7 @@ export async function createServer(
   const sweep = async (): Promise<void> => {
     await uploads.sweep();
     await shares.sweep(limits.uploadExpiryMs);
-    if (driver === 'fs') await removeUnfinished(files, SWEEP_EVERY_MS);
+    if (driver === 'fs') await removeUnfinished(String(driverOptions['base']), SWEEP_EVERY_MS);
   };
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => console.error('sweep:', error));

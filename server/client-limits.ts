@@ -9,7 +9,7 @@ const READS = ['GET', 'HEAD', 'OPTIONS'];
 /** Refuses a client's requests over so many a minute, reads and writes counted apart. `stop` ends its timers. */
 export function clientLimits(
   limits: { readonly readsPerMinute: number; readonly writesPerMinute: number },
-  trustedProxies: number,
+  clientOf: (c: Context) => string,
 ): { middleware: MiddlewareHandler[]; stop: () => void } {
   const stores = [new MemoryStore(), new MemoryStore()];
   const limiter = (store: MemoryStore, limit: number, counts: (method: string) => boolean) =>
@@ -18,7 +18,7 @@ export function clientLimits(
       limit,
       store,
       skip: (c: Context) => !counts(c.req.method),
-      keyGenerator: (c: Context) => clientOf(c, trustedProxies),
+      keyGenerator: clientOf,
       handler: () => {
         throw new HttpError(
           429,
@@ -54,7 +54,7 @@ export const sameOriginWrites: MiddlewareHandler = async (c, next) => {
  * Whose requests are counted together: an address, or for IPv6 the /64 that one household gets. Each trusted proxy has put the address it
  * was called from at the end of X-Forwarded-For; what stands before those is the client's own claim.
  */
-function clientOf(c: Context, trustedProxies: number): string {
+export function clientAddress(c: Context, trustedProxies: number): string {
   const socket = getConnInfo(c).remote.address ?? '';
   const forwarded = (c.req.header('x-forwarded-for') ?? '').split(',').map((address) => address.trim());
   const address = trustedProxies > 0 ? forwarded.at(-trustedProxies) || socket : socket;

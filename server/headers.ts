@@ -3,7 +3,6 @@ import { CONTENT_SECURITY_POLICY } from '../src/share/content-security-policy.ts
 
 const OFF = [
   'accelerometer',
-  'bluetooth',
   'browsing-topics',
   'display-capture',
   'encrypted-media',
@@ -22,7 +21,6 @@ const OFF = [
   'serial',
   'storage-access',
   'usb',
-  'web-share',
   'xr-spatial-tracking',
 ];
 

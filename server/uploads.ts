@@ -15,6 +15,9 @@ export const UPLOADS_PATH = '/api/adapters/uploads';
 /** Ids are ours, 128 random bits; nothing a client sends becomes part of a path. */
 export const UPLOAD_ID = /^[0-9a-f]{32}$/;
 
+/** One client may have this part of the room for unfinished uploads, or one upload of any size. */
+const CLIENT_SHARE = 4;
+
 interface Parts {
   readonly adapters: AdapterStore;
   readonly locks: KeyedLock;
@@ -33,8 +36,9 @@ export class Uploads {
   readonly #adapters: AdapterStore;
   readonly #locks: KeyedLock;
   readonly #limits: Limits;
-  /** Claimed bytes of each upload that has begun and not ended, by id. */
-  readonly #claims = new Map<string, number>();
+  /** Announced bytes of each upload that has begun and not ended, and who began it, by id. */
+  readonly #claims = new Map<string, { readonly bytes: number; readonly client: string }>();
+  readonly #clients = new WeakMap<Request, string>();
 
   private constructor(folder: string, { adapters, locks, limits }: Parts) {
     this.#folder = folder;
@@ -53,11 +57,12 @@ export class Uploads {
       // Writing is for the server's own page.
       allowedOrigins: () => false,
       namingFunction: () => randomBytes(16).toString('hex'),
-      onUploadCreate: async (_request, upload) => {
+      onUploadCreate: async (request, upload) => {
         const sha256 = upload.metadata?.['sha256'] ?? '';
         this.#checkClaim(sha256, upload.size);
-        this.#checkSpace(upload.size!);
-        this.#claims.set(upload.id, upload.size!);
+        const claim = { bytes: upload.size!, client: this.#clients.get(request) ?? '' };
+        this.#checkSpace(claim);
+        this.#claims.set(upload.id, claim);
         return { metadata: { sha256 } };
       },
       onUploadFinish: async (_request, upload) => {
@@ -78,12 +83,18 @@ export class Uploads {
     const uploads = new Uploads(folder, parts);
     for (const id of (await readdir(folder)).filter((name) => UPLOAD_ID.test(name))) {
       const upload = await uploads.#find(id);
-      if (upload !== null) uploads.#claims.set(id, upload.size);
+      if (upload !== null) uploads.#claims.set(id, { bytes: upload.size, client: '' });
     }
     return uploads;
   }
 
-  /** Answers a tus request for a new upload or one of these. */
+  /** Begins an upload of a client, known by its address. */
+  begin(request: Request, client: string): Promise<Response> {
+    this.#clients.set(request, client);
+    return this.handle(request);
+  }
+
+  /** Answers a tus request for one of these uploads. */
   async handle(request: Request): Promise<Response> {
     const answer = await this.#tus.handleWeb(request);
     if (answer.status < 400) return answer;
@@ -138,13 +149,18 @@ export class Uploads {
       throw new HttpError(400, 'bad-input', 'The upload does not say how many bytes will come.');
   }
 
-  /** Keeps strangers from filling the disk: with uploads they begin, or with adapters. */
-  #checkSpace(bytes: number): void {
-    const claimed = [...this.#claims.values()].reduce((sum, one) => sum + one, 0);
+  /** Keeps strangers from filling the disk, and one of them from taking more than a quarter of the room for uploads. */
+  #checkSpace({ bytes, client }: { bytes: number; client: string }): void {
+    const { unfinishedBytes, unfinishedUploads, storedBytes } = this.#limits;
+    const all = [...this.#claims.values()];
+    const own = all.filter((claim) => claim.client === client);
+    const sum = (claims: typeof all) => claims.reduce((total, claim) => total + claim.bytes, bytes);
     const fits =
-      this.#claims.size < this.#limits.unfinishedUploads &&
-      claimed + bytes <= this.#limits.unfinishedBytes &&
-      this.#adapters.totalBytes + claimed + bytes <= this.#limits.storedBytes;
+      all.length < unfinishedUploads &&
+      own.length < unfinishedUploads / CLIENT_SHARE &&
+      sum(all) <= unfinishedBytes &&
+      (own.length === 0 || sum(own) <= unfinishedBytes / CLIENT_SHARE) &&
+      this.#adapters.totalBytes + sum(all) <= storedBytes;
     if (fits) return;
     throw new HttpError(
       507,

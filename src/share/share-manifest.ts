@@ -144,16 +144,18 @@ export async function decodeShare(link: string): Promise<ShareManifest> {
 
 async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  const reader = inflated.getReader();
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let out = '';
   let total = 0;
   try {
-    for await (const chunk of inflated) {
-      total += chunk.byteLength;
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      total += chunk.value.byteLength;
       if (total > MAX_INFLATED_BYTES) break;
-      out += decoder.decode(chunk, { stream: true });
+      out += decoder.decode(chunk.value, { stream: true });
     }
     if (total <= MAX_INFLATED_BYTES) return out + decoder.decode();
+    await reader.cancel();
   } catch (cause) {
     throw damagedLink('it is cut off or altered', cause);
   }

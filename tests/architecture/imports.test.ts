@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
  * `src/workers` is two rooms: what the page sees (contract, client) and the worker itself.
  */
 const ARROWS: Record<string, readonly string[]> = {
-  'src/app': ['src/workers/boundary', 'src/model/errors', 'src/practice/success-rate'],
+  'src/app': ['src/workers/boundary', 'src/model/errors', 'src/practice/success-rate', 'src/share'],
   'src/workers/boundary': ['src/model/errors'],
   'src/workers': ['src/workers/boundary', 'src/model', 'src/episodes', 'src/practice'],
   'src/model/errors': [],

@@ -38,7 +38,7 @@ describe('an upload', () => {
     ['a zip archive', new Uint8Array([0x50, 0x4b, 3, 4, ...Array<number>(60).fill(0)]), 'zip'],
     ['a cut file', sampleAdapter(1).bytes.slice(0, -7), 'take'],
     ['a file with more behind it', new Uint8Array([...sampleAdapter(1).bytes, 1, 2, 3]), 'take'],
-    ['random bytes', crypto.getRandomValues(new Uint8Array(500)), 'header'],
+    ['bytes of no known format', new Uint8Array(500).fill(0xab), 'header'],
     ['one byte', new Uint8Array(1), '1 bytes'],
   ])('of %s is refused and removed', async (_, bytes, word) => {
     const answer = await upload(server.url, bytes, sha256Of(bytes));
@@ -106,19 +106,22 @@ describe('an upload', () => {
 });
 
 it('uploads that would fill the disk are refused, and expire', async () => {
-  const limits = { unfinishedBytes: 1000, unfinishedUploads: 2, storedBytes: 1500, uploadExpiryMs: 0 };
-  const small = await startServer({ limits });
-  const begin = async (bytes: number) => (await beginUpload(small.url, 'a'.repeat(64), bytes)).answer;
-  expect((await begin(1001)).status).toBe(507);
-  expect((await begin(600)).status).toBe(201);
-  expect((await begin(600)).status).toBe(507);
-  expect((await begin(10)).status).toBe(201);
-  const full = await begin(10);
+  const limits = { unfinishedBytes: 1000, unfinishedUploads: 8, storedBytes: 950, uploadExpiryMs: 0 };
+  const small = await startServer({ limits, trustedProxies: 1 });
+  const begin = async (bytes: number, client: string) =>
+    (await beginUpload(small.url, 'a'.repeat(64), bytes, { 'X-Forwarded-For': client })).answer;
+  expect((await begin(960, '1.1.1.1')).status).toBe(507);
+  // One client gets one upload of any size, or a quarter of the room.
+  expect((await begin(600, '1.1.1.1')).status).toBe(201);
+  expect((await begin(10, '1.1.1.1')).status).toBe(507);
+  for (const bytes of [200, 50]) expect((await begin(bytes, '2.2.2.2')).status).toBe(201);
+  expect((await begin(1, '2.2.2.2')).status).toBe(507);
+  const full = await begin(101, '3.3.3.3');
   expect(full.status).toBe(507);
   expect((await errorOf(full)).code).toBe('storage-full');
   await new Promise((done) => setTimeout(done, 5));
   await small.sweep();
-  expect((await begin(600)).status).toBe(201);
+  expect((await begin(600, '3.3.3.3')).status).toBe(201);
 });
 
 it('an adapter that no share came to need is removed after a while', async () => {

@@ -11,10 +11,16 @@ export async function beginUpload(
   server: string,
   sha256: string,
   bytes: number | string,
+  headers: Record<string, string> = {},
 ): Promise<BegunUpload> {
   const answer = await fetch(`${server}/api/adapters/uploads`, {
     method: 'POST',
-    headers: { ...TUS, 'Upload-Length': String(bytes), 'Upload-Metadata': `sha256 ${btoa(sha256)}` },
+    headers: {
+      ...headers,
+      ...TUS,
+      'Upload-Length': String(bytes),
+      'Upload-Metadata': `sha256 ${btoa(sha256)}`,
+    },
   });
   const location = answer.headers.get('location');
   return { answer, address: location === null ? '' : new URL(location, server).href };
