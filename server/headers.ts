@@ -1,5 +1,8 @@
 import type { MiddlewareHandler } from 'hono';
-import { CONTENT_SECURITY_POLICY } from '../src/share/content-security-policy.ts';
+import {
+  CONTENT_SECURITY_POLICY,
+  PRACTICE_WORKER_SECURITY_POLICY,
+} from '../src/share/content-security-policy.ts';
 
 const OFF = [
   'accelerometer',
@@ -36,9 +39,14 @@ const HEADERS: Readonly<Record<string, string>> = {
   ),
 };
 
+/** As Vite names it after `src/workers/practice-worker.ts`. */
+const PRACTICE_WORKER = /^\/assets\/practice-worker-[\w-]+\.js$/;
+
 export const securityHeaders: MiddlewareHandler = async (c, next) => {
   await next();
   for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
+  if (PRACTICE_WORKER.test(c.req.path))
+    c.res.headers.set('Content-Security-Policy', PRACTICE_WORKER_SECURITY_POLICY);
   // What pages on other hosts may fetch says so itself.
   if (!c.res.headers.has('Cross-Origin-Resource-Policy'))
     c.res.headers.set('Cross-Origin-Resource-Policy', 'same-origin');

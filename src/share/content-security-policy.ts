@@ -23,3 +23,12 @@ export const CONTENT_SECURITY_POLICY_META = DIRECTIVES.join('; ');
 
 /** For the header of the same name. */
 export const CONTENT_SECURITY_POLICY = [...DIRECTIVES, "frame-ancestors 'none'"].join('; ');
+
+/**
+ * For the script of the practice worker, which is bound by the policy it comes with, not by the page's. MuJoCo's bindings (3.14; emscripten's embind)
+ * make functions of text; only there may that be done. To be dropped when they are built with `-sDYNAMIC_EXECUTION=0`.
+ */
+export const PRACTICE_WORKER_SECURITY_POLICY = CONTENT_SECURITY_POLICY.replace(
+  "'wasm-unsafe-eval'",
+  "'wasm-unsafe-eval' 'unsafe-eval'",
+);

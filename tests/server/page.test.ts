@@ -8,6 +8,10 @@ import { startServer } from './start-server.ts';
 const server = await startServer();
 const at = (path: string, headers: Record<string, string> = {}) => fetch(`${server.url}${path}`, { headers });
 
+async function policyOf(path: string): Promise<string | null> {
+  return (await at(path)).headers.get('content-security-policy');
+}
+
 describe('the page', () => {
   it.each(['/', '/index.html', '/s/AAAABBBBCCCCDDDD', '/?policy=models/mine/manifest.json'])(
     'is at %s',
@@ -42,11 +46,22 @@ describe('the page', () => {
     expect(CONTENT_SECURITY_POLICY).toContain("default-src 'none'");
     expect(CONTENT_SECURITY_POLICY).toContain("script-src 'self' 'wasm-unsafe-eval';");
     expect(CONTENT_SECURITY_POLICY).not.toContain('unsafe-inline');
+    expect(CONTENT_SECURITY_POLICY).not.toContain(" 'unsafe-eval'");
     expect(CONTENT_SECURITY_POLICY).toBe(`${CONTENT_SECURITY_POLICY_META}; frame-ancestors 'none'`);
   });
 });
 
 describe('files of the page', () => {
+  it('may make code of text in the practice worker only', async () => {
+    expect(await policyOf('/assets/practice-worker-abc.js')).toContain(" 'unsafe-eval'");
+    for (const path of [
+      '/assets/index-abc.js',
+      '/s/practice-worker-abc.js',
+      '/assets/practice-worker-abc.js/',
+    ])
+      expect(await policyOf(path)).toBe(CONTENT_SECURITY_POLICY);
+  });
+
   it('are kept for a year where their name carries a hash', async () => {
     for (const path of ['/assets/ort-abc.wasm', '/favicon.svg?v=1'])
       expect((await at(path)).headers.get('cache-control')).toBe('public, max-age=31536000, immutable');

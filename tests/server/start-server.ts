@@ -26,6 +26,7 @@ export function fakeDist(folder: string): string {
   writeFileSync(join(dist, 'index.html'), '<!doctype html><title>page</title>');
   writeFileSync(join(dist, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
   writeFileSync(join(dist, 'assets', 'index-abc.js'), 'export {};');
+  writeFileSync(join(dist, 'assets', 'practice-worker-abc.js'), 'export {};');
   writeFileSync(join(dist, 'assets', 'index-abc.js.br'), 'brotli');
   writeFileSync(join(dist, 'assets', 'index-abc.js.gz'), 'gzip');
   writeFileSync(join(dist, 'assets', 'ort-abc.wasm'), new Uint8Array([0, 0x61, 0x73, 0x6d]));
