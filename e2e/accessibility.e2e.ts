@@ -2,6 +2,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { serveDataset } from './demo-dataset.ts';
 import { expect, test } from './fixtures.ts';
+import { goTo, openDataset } from './studio.ts';
 
 /** What axe-core finds that keeps people out, as `rule: element`. */
 async function violations(page: Page): Promise<string[]> {
@@ -49,11 +50,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await serveDataset(page, 'v21');
     await policyPage.openAndLoad();
-    await page.getByLabel('or the address of one').fill('demo/v21/');
-    await page.getByRole('button', { name: 'Open', exact: true }).click();
-    for (const part of ['Episodes', 'Statistics', 'More settings']) {
-      await page.locator('summary', { hasText: part }).click();
-    }
+    await openDataset(page, 'v21');
+    await expect(page.getByRole('img', { name: /over \d+ steps/ }).first()).toBeVisible();
+    await page.locator('summary', { hasText: 'Statistics' }).click();
+    expect(await violations(page)).toEqual([]);
+    await goTo(page, 'Fine-tune');
+    await page.locator('summary', { hasText: 'More settings' }).click();
     await expect(page.getByTestId('trainable')).toBeVisible();
     expect(await violations(page)).toEqual([]);
     await page.getByRole('button', { name: 'Start training' }).click();
@@ -70,12 +72,13 @@ for (const width of [1440, 390]) {
     await page.setViewportSize({ width, height: 900 });
     await serveDataset(page, 'v21');
     await policyPage.openAndLoad();
-    await page.getByLabel('or the address of one').fill('demo/v21/');
-    await page.getByRole('button', { name: 'Open', exact: true }).click();
+    await openDataset(page, 'v21');
+    await expect(page.getByRole('img', { name: /over \d+ steps/ }).first()).toBeVisible();
+    await page.locator('summary', { hasText: 'Statistics' }).click();
+    expect(await policyPage.overflow()).toBe(0);
+    await goTo(page, 'Fine-tune');
     await page.getByTestId('trainable').waitFor();
-    for (const part of ['Episodes', 'Statistics', 'More settings']) {
-      await page.locator('summary', { hasText: part }).click();
-    }
+    await page.locator('summary', { hasText: 'More settings' }).click();
     await page.getByRole('button', { name: 'Start training' }).click();
     await expect(page.getByText('Validations as a table')).toBeVisible();
     await page.getByRole('button', { name: 'Stop and keep' }).click();

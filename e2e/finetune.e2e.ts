@@ -2,21 +2,25 @@ import type { Page } from '@playwright/test';
 import { datasetFolder, serveDataset } from './demo-dataset.ts';
 import { expect, test } from './fixtures.ts';
 import type { PolicyPage } from './policy-page.ts';
+import { goTo, openDataset } from './studio.ts';
 import { gradientImage } from './test-media.ts';
 
-const teach = (page: Page) => page.getByRole('region', { name: 'Teach it' });
-
-async function openUrl(page: Page, name: string): Promise<void> {
-  await page.getByLabel('or the address of one').fill(`demo/${name}/`);
-  await page.getByRole('button', { name: 'Open', exact: true }).click();
-}
+const teach = (page: Page) => page.getByRole('region', { name: 'Fine-tune' });
+const main = (page: Page) => page.getByRole('main');
 
 async function setNumber(page: Page, label: RegExp, value: string): Promise<void> {
   await teach(page).getByRole('spinbutton', { name: label }).fill(value);
 }
 
+async function chooseFolder(page: Page): Promise<void> {
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('tab', { name: 'Open a dataset' }).click();
+  await main(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('v30'));
+}
+
 /** A run small enough for two shared cores. */
 async function chooseSmallRun(page: Page, name: string, steps: number): Promise<void> {
+  await goTo(page, 'Fine-tune');
   await page.getByLabel('Name of the run').fill(name);
   await setNumber(page, /^Steps max_steps/, String(steps));
   await setNumber(page, /^Samples per step/, '2');
@@ -37,12 +41,17 @@ async function shownLoss(page: Page): Promise<{ first: number; last: number; poi
   return { first: first!, last: last!, points: points! };
 }
 
+/** Leads to the step of running and back to that of training. */
 async function predictStill(policyPage: PolicyPage): Promise<number[][]> {
+  await goTo(policyPage.page, 'Run');
   await policyPage.predictOnce();
-  return policyPage.shownChunk();
+  const chunk = await policyPage.shownChunk();
+  await goTo(policyPage.page, 'Fine-tune');
+  return chunk;
 }
 
 async function feedStills(policyPage: PolicyPage): Promise<void> {
+  await goTo(policyPage.page, 'Run');
   for (const slot of [0, 1]) await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
   await policyPage.instruction.fill('push the red block to the left');
 }
@@ -61,8 +70,8 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   await feedStills(policyPage);
   const before = await predictStill(policyPage);
 
-  await openUrl(page, 'v21');
-  await expect(teach(page).getByText('LeRobot v2.1, 20 Hz')).toBeVisible();
+  await openDataset(page, 'v21');
+  await expect(main(page).getByText('LeRobot v2.1, 20 Hz')).toBeVisible();
   await chooseSmallRun(page, 'left and right', 40);
   await expect(page.getByTestId('trainable')).toContainText('%');
   await page.getByRole('button', { name: 'Start training' }).click();
@@ -112,7 +121,7 @@ test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page
     await policyPage.open(`?backend=${backend}`);
     if (backend === 'webgpu') await policyPage.loadButton.click();
     await policyPage.ready();
-    await openUrl(page, 'v21');
+    await openDataset(page, 'v21');
     await chooseSmallRun(page, `on ${backend}`, 3);
     await page.getByRole('button', { name: 'Start training' }).click();
     await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 180_000 });
@@ -124,8 +133,8 @@ test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page
 
 test('a run can be stopped and used; deleting it asks first', async ({ policyPage, page }) => {
   await policyPage.openAndLoad();
-  await teach(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('v30'));
-  await expect(teach(page).getByText('LeRobot v3.0, 20 Hz')).toBeVisible();
+  await chooseFolder(page);
+  await expect(main(page).getByText('LeRobot v3.0, 20 Hz')).toBeVisible();
   await chooseSmallRun(page, 'stopped', 500);
   await page.getByRole('button', { name: 'Start training' }).click();
   await expect(teach(page).getByText(/^([3-9]|\d\d) of 500$/)).toBeVisible();
@@ -139,7 +148,9 @@ test('a run can be stopped and used; deleting it asks first', async ({ policyPag
   // Files are gone after a reload, so it asks for them.
   await page.getByRole('button', { name: 'Resume' }).click();
   await expect(teach(page).getByText('has to be opened again')).toBeVisible();
-  await teach(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('v30'));
+  await chooseFolder(page);
+  // The run goes on by itself.
+  await goTo(page, 'Fine-tune');
   await expect(teach(page).getByRole('button', { name: 'Stop and keep' })).toBeVisible();
   await page.getByRole('button', { name: 'Stop and keep' }).click();
   await expect(teach(page).getByRole('status')).toHaveText('Stopped');
@@ -155,7 +166,7 @@ test('a run can be stopped and used; deleting it asks first', async ({ policyPag
 test('a full disk is said, training goes on, and what was saved stays', async ({ policyPage, page }) => {
   await serveDataset(page, 'v21');
   await policyPage.openAndLoad();
-  await openUrl(page, 'v21');
+  await openDataset(page, 'v21');
   await chooseSmallRun(page, 'full disk', 500);
   await page.getByRole('button', { name: 'Start training' }).click();
   await expect(teach(page).getByText(/^at step \d+$/)).toBeVisible();
@@ -190,23 +201,24 @@ test('demonstrations that do not fit, and what is none, are refused with the rea
     video: 'mpeg4.mp4',
   });
   await policyPage.openAndLoad();
-  await openUrl(page, 'nothing');
-  await expect(teach(page).getByRole('alert')).toContainText('no meta/info.json');
-  await teach(page)
+  await openDataset(page, 'nothing');
+  await expect(main(page).getByRole('alert')).toContainText('no meta/info.json');
+  await main(page)
     .getByLabel('Choose a zip')
     .setInputFiles({ name: 'x.zip', mimeType: 'application/zip', buffer: Buffer.from('no zip') });
-  await expect(teach(page).getByRole('alert')).toContainText('x.zip is no zip');
-  await openUrl(page, 'v21');
-  await expect(teach(page).getByRole('alert')).toContainText('Found 5 Hz; needed 20 Hz.');
-  await expect(teach(page).getByRole('alert')).toContainText('which this browser cannot decode');
-  await expect(teach(page).getByRole('alert')).toContainText('Re-encode the videos');
-  await expect(page.getByRole('button', { name: 'Start training' })).toHaveCount(0);
+  await expect(main(page).getByRole('alert')).toContainText('x.zip is no zip');
+  await openDataset(page, 'v21');
+  await expect(main(page).getByRole('alert')).toContainText('Found 5 Hz; needed 20 Hz.');
+  await expect(main(page).getByRole('alert')).toContainText('which this browser cannot decode');
+  await expect(main(page).getByRole('alert')).toContainText('Re-encode the videos');
+  await expect(page.getByRole('button', { name: 'Fine-tune on these' })).toBeDisabled();
 });
 
 test('wrong settings are said beside the field, and nothing starts', async ({ policyPage, page }) => {
   await serveDataset(page, 'v21');
   await policyPage.openAndLoad();
-  await openUrl(page, 'v21');
+  await openDataset(page, 'v21');
+  await goTo(page, 'Fine-tune');
   await expect(page.getByRole('button', { name: 'Start training' })).toBeEnabled();
   await setNumber(page, /^Samples per step/, '0');
   await expect(teach(page).getByText('A whole number from 1 to 256.')).toBeVisible();

@@ -72,7 +72,10 @@ export class PolicyPage {
 
   /** Waits until the policy can be used. */
   async ready(): Promise<void> {
-    await expect(this.instruction).toBeVisible({ timeout: 120_000 });
+    await expect(this.page.locator('.mast-phase')).toHaveText(
+      /Policy ready|Predicting|Finishing|Fine-tuning/,
+      { timeout: 120_000 },
+    );
   }
 
   /** Opens the page and loads the tiny policy from the network. */

@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures.ts';
+import { goTo } from './studio.ts';
 
 const stage = (page: Page) => page.getByRole('region', { name: 'Practice table' });
 const outcome = (page: Page) => stage(page).getByRole('status');
@@ -107,17 +108,21 @@ test('the expert demonstrates a task and the policy is taught it', async ({ poli
   test.slow();
   await policyPage.openTable();
   await quiet(page);
-  const teach = page.locator('#teach');
-  await teach.getByLabel('Task to show').selectOption('can');
-  await teach.getByRole('spinbutton', { name: 'Demonstrations' }).fill('2');
-  await teach.getByLabel(/^Rehearse/).uncheck();
-  await teach.getByRole('button', { name: 'Record demonstrations' }).click();
-  await expect(teach.getByText('Expert on the practice table: can')).toBeVisible({ timeout: 60_000 });
-  await teach.getByLabel(/^Steps max_steps/).fill('3');
-  await teach.getByRole('button', { name: 'Start training' }).click();
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('tab', { name: 'Let the expert show it' }).click();
+  await page.getByLabel('Task to show').selectOption('can');
+  await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill('2');
+  await page.getByLabel(/^Rehearse/).uncheck();
+  await page.getByRole('button', { name: 'Record demonstrations' }).click();
+  await expect(page.getByText('Expert on the practice table: can')).toBeVisible({ timeout: 60_000 });
+  await goTo(page, 'Fine-tune');
+  await page.getByLabel(/^Steps max_steps/).fill('3');
+  await page.getByRole('button', { name: 'Start training' }).click();
+  const teach = page.getByRole('region', { name: 'Fine-tune' });
   await expect(teach.getByRole('status')).toHaveText('Done', { timeout: 120_000 });
   // What was trained is in use on the table.
-  await expect(teach.getByRole('radio', { name: /^can \d+/ })).toBeChecked();
+  await expect(page.getByRole('radio', { name: /^can \d+/ })).toBeChecked();
+  await goTo(page, 'Run');
   await page.getByLabel('Task', { exact: true }).selectOption('can');
   await doIt(page).click();
   await expect(outcome(page)).toContainText('Working');

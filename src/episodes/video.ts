@@ -13,6 +13,7 @@ export class VideoFrames {
   readonly #path: string;
   readonly #input: Input;
   readonly #sink: VideoSampleSink;
+  #turn: Promise<unknown> = Promise.resolve();
   #sequence: AsyncGenerator<VideoSample, void, unknown> | null = null;
   /** Last frame decoded, and the one after it where the iterator went further. */
   #last: { timestamp: number; image: FrameImage } | null = null;
@@ -62,8 +63,21 @@ export class VideoFrames {
     }
   }
 
-  /** The frame shown at `time` seconds of the file. @param fps of the data set: a frame lasts 1 / fps */
-  async at(time: number, fps: number): Promise<FrameImage> {
+  /**
+   * The frame shown at `time` seconds of the file. Who asks while another frame is decoded waits: there is one decoder.
+   * @param fps of the data set: a frame lasts 1 / fps
+   */
+  at(time: number, fps: number): Promise<FrameImage> {
+    return this.#inTurn(() => this.#at(time, fps));
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(task);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #at(time: number, fps: number): Promise<FrameImage> {
     // Half a frame on, so that rounding of timestamps never picks the one before.
     const wanted = time + 0.5 / fps;
     const last = this.#last;
@@ -100,9 +114,11 @@ export class VideoFrames {
     );
   }
 
-  async close(): Promise<void> {
-    await this.#seek(null);
-    this.#input.dispose();
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#seek(null);
+      this.#input.dispose();
+    });
   }
 
   async #seek(time: number | null): Promise<void> {

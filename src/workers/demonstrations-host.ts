@@ -53,6 +53,7 @@ export class DemonstrationsHost {
 
   async review(onProgress: (done: number, total: number) => void): Promise<Finding[]> {
     const { dataset } = this.#open();
+    if (dataset.episodes.length === 0) return [];
     const { profile, statistics, defaultUnnormKey } = this.#policy().config;
     const { action, proprio } = statistics[defaultUnnormKey]!;
     const ranges = (

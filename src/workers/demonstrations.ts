@@ -66,14 +66,21 @@ async function withEdits(
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
   const dataset = editedDataset(original, edits);
-  const statistics = await datasetStatistics(dataset, { ...actionMask(dataset, config), onProgress });
+  const nothing = dataset.episodes.length === 0;
+  // With everything left out there is still something to look at, and to take back.
+  const measured = nothing ? original : dataset;
+  const statistics = await datasetStatistics(measured, { ...actionMask(dataset, config), onProgress });
   const { profile } = config;
   const fit = checkFit(
-    dataset,
+    measured,
     { ...profile, controlHz: profile.controlHz },
     { min: statistics.action.min, max: statistics.action.max },
   );
-  const problems = [...fit.problems, ...(await undecodable(dataset, fit.cameras))];
+  const problems = [
+    ...(nothing ? [NOTHING_LEFT] : []),
+    ...fit.problems,
+    ...(await undecodable(measured, fit.cameras)),
+  ];
   const { chunkSize } = profile;
   const info: DemonstrationsInfo = {
     name: dataset.name,
@@ -93,6 +100,13 @@ async function withEdits(
   const key = dataset.name.replace(/[^\w.-]+/g, '_');
   return { original, dataset, edits, info, statistics: { [key]: statistics }, url };
 }
+
+const NOTHING_LEFT: FitNote = {
+  id: 'nothing-left',
+  found: 'no episode that shows success',
+  needed: 'at least one',
+  hint: 'Record one, mark one as a success, or take a deletion back.',
+};
 
 async function fileSource(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<FileSource> {
   if (source.kind === 'files') return folderSource('The folder', source.files);

@@ -62,6 +62,18 @@ describe.each(FIXTURES)('frames of %s', (name) => {
   });
 });
 
+it('are the right ones for several who ask at once, of one file with all episodes', async () => {
+  const dataset = await openLeRobot(await fixtureSource('v30'));
+  const episodes = await Promise.all([0, 3, 5].map((index) => dataset.open(index)));
+  const asked = episodes.flatMap((episode) => [0, 9, 4].map((step) => ({ episode, step })));
+  const images = await Promise.all(asked.map(({ episode, step }) => episode.frame(CAMERAS[0]!, step)));
+  images.forEach((image, i) => {
+    const { episode, step } = asked[i]!;
+    expectColour(image, 0, episode.index, step);
+  });
+  await dataset.close();
+});
+
 describe('a damaged video', () => {
   const path = 'videos/chunk-000/observation.images.front/episode_000000.mp4';
 

@@ -5,6 +5,7 @@
  * are tried on layouts never seen: before, after, and what it cost the trained tasks.
  */
 import { parseArgs } from 'node:util';
+import { goTo } from '../../e2e/studio.ts';
 import { TRAINED_TASKS, taskNamed } from '../../src/practice/tasks.ts';
 import { openPageEvaluation, type PageEvaluation } from '../evaluate/in-page.ts';
 
@@ -23,20 +24,25 @@ const before = await rates(evaluation);
 print('before', before);
 
 const { page } = evaluation;
-const teach = page.locator('#teach');
+const teach = page.getByRole('region', { name: 'Fine-tune' });
 let start = performance.now();
-await teach.getByLabel('Task to show').selectOption(task.name);
-await teach.getByRole('spinbutton', { name: 'Demonstrations' }).fill(values.demonstrations);
-await teach.getByRole('button', { name: 'Record demonstrations' }).click();
-const startTraining = teach.getByRole('button', { name: 'Start training' });
-await startTraining.waitFor({ timeout: 600_000 });
+await goTo(page, 'Demonstrations');
+await page.getByRole('tab', { name: 'Let the expert show it' }).click();
+await page.getByLabel('Task to show').selectOption(task.name);
+await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill(values.demonstrations);
+await page.getByRole('button', { name: 'Record demonstrations' }).click();
+await page.getByRole('heading', { name: 'Episodes' }).waitFor({ timeout: 600_000 });
 console.log(`recorded in ${seconds(start)} s`);
+await goTo(page, 'Fine-tune');
+const startTraining = teach.getByRole('button', { name: 'Start training' });
+await startTraining.waitFor();
 if (values.steps) await teach.getByLabel(/^Steps max_steps/).fill(values.steps);
 start = performance.now();
 await startTraining.click();
 await teach.getByRole('status').filter({ hasText: 'Done' }).waitFor({ timeout: 3_600_000 });
 console.log(`trained in ${seconds(start)} s (aim 600): ${await teach.getByText(/^done, /).textContent()}`);
 
+await goTo(page, 'Run');
 const after = await rates(evaluation);
 print('after', after);
 const mean = (of: ReadonlyMap<string, number>) =>

@@ -38,6 +38,7 @@ function create(host: HTMLElement, props: Props, marks: { current: Marks }): uPl
     ctx.globalAlpha = 1;
     ctx.strokeStyle = color('--focus');
     ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([]);
     ctx.beginPath();
     ctx.moveTo(x(step), bbox.top);
     ctx.lineTo(x(step), bbox.top + bbox.height);
@@ -50,8 +51,11 @@ function create(host: HTMLElement, props: Props, marks: { current: Marks }): uPl
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
-      padding: [6, 4, 0, 0],
-      scales: { x: { time: false, range: [-0.5, Math.max(1, values.length - 0.5)] } },
+      padding: [8, 4, 6, 0],
+      scales: {
+        x: { time: false, range: [-0.5, Math.max(1, values.length - 0.5)] },
+        y: { range: (_, low, high) => (high > low ? [low, high] : [low - 1, low + 1]) },
+      },
       axes: [
         { show: false },
         {
