@@ -6,6 +6,12 @@ import { afterAll } from 'vitest';
 import { createServer, type RunningServer } from '../../server/app.ts';
 import type { ServerOptions } from '../../server/options.ts';
 
+/** What the tests of a file leave behind, cleared away when they are done: servers before their folders. */
+const cleanUps: (() => void | Promise<void>)[] = [];
+afterAll(async () => {
+  for (const cleanUp of cleanUps.toReversed()) await cleanUp();
+});
+
 const MANY = { readsPerMinute: 1e6, writesPerMinute: 1e6 };
 
 export interface TestServer extends RunningServer {
@@ -15,7 +21,7 @@ export interface TestServer extends RunningServer {
 /** A folder that goes when the tests of this file are done. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'openvla-server-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  cleanUps.push(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -46,7 +52,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
   });
   let closed: Promise<void> | null = null;
   const close = () => (closed ??= server.close());
-  afterAll(close);
+  cleanUps.push(close);
   return { ...server, close, folder };
 }
 
