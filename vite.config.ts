@@ -1,7 +1,9 @@
 import react from '@vitejs/plugin-react';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
+import { compression } from 'vite-plugin-compression2';
+import { CONTENT_SECURITY_POLICY_META } from './src/share/content-security-policy.ts';
 
 // WASM threads need the page to be cross-origin isolated.
 const isolation = {
@@ -13,13 +15,29 @@ const isolation = {
 const manifest = readFileSync(new URL('public/models/default/manifest.json', import.meta.url));
 const policyVersion = createHash('sha256').update(manifest).digest('hex').slice(0, 8);
 
+/** For hosts that send no headers of their own; `server/` sends more. Not while developing: Vite's client is inline. */
+const securityPolicy: Plugin = {
+  name: 'content-security-policy',
+  apply: 'build',
+  transformIndexHtml: () => [
+    {
+      tag: 'meta',
+      attrs: { 'http-equiv': 'Content-Security-Policy', content: CONTENT_SECURITY_POLICY_META },
+      injectTo: 'head-prepend',
+    },
+  ],
+};
+
 export default defineConfig({
   define: { 'import.meta.env.POLICY_VERSION': JSON.stringify(policyVersion) },
   // One page, no client-side routes: what is not there is a 404, not the page again.
   appType: 'mpa',
-  plugins: [react()],
+  plugins: [
+    react(),
+    securityPolicy,
+    compression({ algorithms: ['gzip', 'brotliCompress'], include: /\.(js|css|html|wasm|mjs|json|svg)$/ }),
+  ],
   server: { headers: isolation },
-  preview: { headers: isolation },
   worker: { format: 'es' },
   // onnxruntime-web finds its .wasm beside its own module, so it must not be moved by the pre-bundler.
   optimizeDeps: { exclude: ['onnxruntime-web', '@xenova/transformers'] },

@@ -15,7 +15,7 @@ export class PolicyPage {
   readonly page: Page;
   /** Requests for files of policy packages, in order. */
   readonly modelRequests: Request[] = [];
-  /** What the page threw and nobody caught. */
+  /** What the page threw and nobody caught, and what its Content-Security-Policy forbade. */
   readonly pageErrors: string[] = [];
 
   constructor(page: Page) {
@@ -24,6 +24,10 @@ export class PolicyPage {
       if (new URL(request.url()).pathname.includes('/models/')) this.modelRequests.push(request);
     });
     page.on('pageerror', (error) => this.pageErrors.push(error.message));
+    // What the page's own policy forbids is a mistake of the page.
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) this.pageErrors.push(message.text());
+    });
   }
 
   get loadButton(): Locator {

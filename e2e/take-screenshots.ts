@@ -126,8 +126,7 @@ const browser = await chromium.launch({
   ],
 });
 try {
-  const url = server.resolvedUrls?.local[0];
-  if (!url) throw new Error('The preview server gave no address.');
+  const { url } = server;
   for (const picture of PICTURES.filter(({ file }) => file.startsWith(only)))
     await take(browser, url, picture);
 } finally {

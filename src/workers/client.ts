@@ -77,7 +77,7 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     removeRun: (run) => guard(() => remote.removeRun(run)),
     adapters: () => guard(() => remote.adapters()),
     useAdapter: (id) => guard(() => remote.useAdapter(id)),
-    openRun: (run) => guard(() => remote.openRun(run)),
+    openRun: (run, step) => guard(() => remote.openRun(run, step)),
     exportAdapter: (id, kind, onProgress) =>
       guard(() => remote.exportAdapter(id, kind, Comlink.proxy(onProgress))),
     importAdapter: (source) => guard(() => remote.importAdapter(source)),

@@ -195,7 +195,10 @@ export type FineTuneEvent =
 /** A run stored on this device. */
 export interface RunInfo {
   run: string;
+  /** Of the newest checkpoint. */
   step: number;
+  /** Steps of all checkpoints that are kept, oldest first. */
+  checkpoints: number[];
   maxSteps: number;
   byteLength: number;
   /** URL and hash of the policy package it was started from. */
@@ -258,8 +261,8 @@ export interface FineTuneWorker {
   adapters(): Promise<{ adapters: AdapterInfo[]; active: string | null }>;
   /** Lays an adapter over the policy, or none; the base is not reloaded. */
   useAdapter(id: string | null): Promise<void>;
-  /** Loads a stored run's newest checkpoint as an adapter, without training. */
-  openRun(run: string): Promise<AdapterInfo>;
+  /** Loads one of a stored run's checkpoints as an adapter, without training; null for the newest. */
+  openRun(run: string, step: number | null): Promise<AdapterInfo>;
   /** Upstream's checkpoint folder, or the merged model, as a zip. */
   exportAdapter(
     id: string,

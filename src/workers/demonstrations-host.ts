@@ -56,10 +56,6 @@ export class DemonstrationsHost {
     if (dataset.episodes.length === 0) return [];
     const { profile, statistics, defaultUnnormKey } = this.#policy().config;
     const { action, proprio } = statistics[defaultUnnormKey]!;
-    const ranges = (
-      names: readonly string[],
-      { q01, q99 }: { q01: readonly number[]; q99: readonly number[] },
-    ) => names.map((name, i) => ({ name, q01: q01[i]!, q99: q99[i]! }));
     return reviewDataset(dataset, {
       chunkSize: profile.chunkSize,
       fps: profile.controlHz,
@@ -155,7 +151,7 @@ export class DemonstrationsHost {
       await this.#leave();
       this.#shown = { index, episode: this.#open().original.open(index) };
     }
-    const { episode } = this.#shown!;
+    const { episode } = this.#shown;
     try {
       return await episode;
     } catch (error) {
@@ -175,3 +171,11 @@ export class DemonstrationsHost {
     throw new ModelError('bad-input', 'No demonstrations are open.', 'Open or record some first.');
   }
 }
+
+interface Percentiles {
+  readonly q01: readonly number[];
+  readonly q99: readonly number[];
+}
+
+const ranges = (names: readonly string[], { q01, q99 }: Percentiles) =>
+  names.map((name, i) => ({ name, q01: q01[i]!, q99: q99[i]! }));

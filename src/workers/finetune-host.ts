@@ -1,6 +1,11 @@
 import { ModelError } from '../model/errors.ts';
 import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts';
-import { listCheckpoints, loadLatestCheckpoint, type Checkpoint } from '../model/finetune/checkpoints.ts';
+import {
+  listCheckpoints,
+  loadCheckpoint,
+  loadLatestCheckpoint,
+  type Checkpoint,
+} from '../model/finetune/checkpoints.ts';
 import { DemonstrationSource, splitEpisodes } from '../model/finetune/demonstrations.ts';
 import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../model/finetune/import-checkpoint.ts';
@@ -320,8 +325,15 @@ export class FineTuneHost {
   async runs(): Promise<RunInfo[]> {
     const infos: RunInfo[] = [];
     for (const run of await this.#store.packages()) {
-      const newest = (await listCheckpoints(this.#store, run)).at(-1);
-      const info = newest && (await runInfo(this.#store, newest));
+      const all = await listCheckpoints(this.#store, run);
+      const newest = all.at(-1);
+      const info =
+        newest &&
+        (await runInfo(
+          this.#store,
+          newest,
+          all.map(({ step }) => step),
+        ));
       if (info) infos.push(info);
     }
     return infos;
@@ -344,9 +356,12 @@ export class FineTuneHost {
     await this.#loaded().turn.run(async () => this.#activate(id));
   }
 
-  async openRun(run: string): Promise<AdapterInfo> {
+  async openRun(run: string, step: number | null): Promise<AdapterInfo> {
     const loaded = this.#loaded();
-    const checkpoint = await loadLatestCheckpoint(this.#store, run);
+    const checkpoint =
+      step === null
+        ? await loadLatestCheckpoint(this.#store, run)
+        : await loadCheckpoint(this.#store, run, step);
     if (!checkpoint) {
       throw new ModelError(
         'bad-file',

@@ -63,10 +63,21 @@ export function runRecord(
 }
 
 /** Null for a checkpoint that was not written by the page. */
-export async function runInfo(store: ShardStore, checkpoint: CheckpointInfo): Promise<RunInfo | null> {
+export async function runInfo(
+  store: ShardStore,
+  checkpoint: CheckpointInfo,
+  checkpoints: readonly number[] = [checkpoint.step],
+): Promise<RunInfo | null> {
   const state = await loadCheckpointState(store, checkpoint.run, checkpoint.step);
   const parsed = v.safeParse(recordSchema, state?.['record']);
   if (!parsed.success) return null;
   const { run, step, byteLength } = checkpoint;
-  return { run, step, byteLength, maxSteps: parsed.output.options.maxSteps, ...parsed.output };
+  return {
+    run,
+    step,
+    checkpoints: [...checkpoints],
+    byteLength,
+    maxSteps: parsed.output.options.maxSteps,
+    ...parsed.output,
+  };
 }

@@ -67,6 +67,7 @@ it('are the right ones for several who ask at once, of one file with all episode
   const episodes = await Promise.all([0, 3, 5].map((index) => dataset.open(index)));
   const asked = episodes.flatMap((episode) => [0, 9, 4].map((step) => ({ episode, step })));
   const images = await Promise.all(asked.map(({ episode, step }) => episode.frame(CAMERAS[0]!, step)));
+  expect(images).toHaveLength(9);
   images.forEach((image, i) => {
     const { episode, step } = asked[i]!;
     expectColour(image, 0, episode.index, step);

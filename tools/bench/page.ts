@@ -22,7 +22,7 @@ export async function benchPage(): Promise<PageBench> {
   });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    await page.goto(server.resolvedUrls!.local[0]!);
+    await page.goto(server.url);
     const marks = (name: string, count: number) =>
       page.waitForFunction(
         ([mark, wanted]) => {

@@ -22,7 +22,7 @@ export async function openPageEvaluation(): Promise<PageEvaluation> {
     ...(executablePath ? { executablePath } : {}),
   });
   const page = await browser.newPage({ viewport: { width: 900, height: 900 }, reducedMotion: 'reduce' });
-  await page.goto(server.resolvedUrls!.local[0]!);
+  await page.goto(server.url);
   const start = page.getByRole('button', { name: `Run ${TRIALS} trials` });
   await start.waitFor({ timeout: 120_000 });
   return {

@@ -5,17 +5,17 @@ import type { PolicyInfo } from '../../workers/contract.ts';
 import { closeDemonstrations } from '../finetune/finetune-session.ts';
 import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
+import { usePracticeStore } from '../practice/practice-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useViewStore } from '../view-store.ts';
 import { CameraRecorder } from './camera-recorder.tsx';
 import { DatasetPicker } from './dataset-picker.tsx';
 import { EpisodeList } from './episode-list.tsx';
-import { showEpisode, useEpisodeStore } from './episode-session.ts';
 import { EpisodeView } from './episode-view.tsx';
 import { ExpertPicker } from './expert-picker.tsx';
+import { openWithRehearsal } from './expert-session.ts';
 import { BeforeTraining } from './findings.tsx';
-import { countRecorded, openRecorded, purgeRecordings } from './recorded-set.ts';
-import { useRecorderStore } from './recorder-store.ts';
+import { countRecorded, openRecorded, openRecordings, purgeRecordings } from './recorded-set.ts';
 import { StatisticsView } from './statistics-view.tsx';
 import { TableRecorder } from './table-recorder.tsx';
 import type { Place } from './recordings.ts';
@@ -59,22 +59,24 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
     (state) => Object.values(state.edits).filter((edit) => edit.deleted).length,
   );
   const failure = useFineTuneStore((state) => state.failure);
-  const shown = useEpisodeStore((state) => state.track?.index ?? null);
   const setStep = useViewStore((state) => state.setStep);
-  const count = info.recorded.length;
-  // A recording just made is what one wants to see; of a dataset, the first episode.
-  useEffect(() => {
-    const wanted = origin === 'recorded' ? info.recorded.at(-1) : info.recorded[0];
-    if (shown === null && wanted) void showEpisode(wanted.index);
-  }, [count]);
+  const table = usePracticeStore((state) => state.status.kind === 'open');
+  const recordings = openRecordings();
+  const own = recordings?.length ?? 0;
+  const recordedOnTable = recordings?.[0]?.place === 'table';
   return (
     <section className="opened" aria-labelledby="opened-title">
       <div className="title-row">
         <h2 id="opened-title">Episodes</h2>
         <div className="actions">
           {origin === 'recorded' && deleted > 0 && (
-            <button type="button" onClick={() => void purgeRecordings().then(() => showEpisode(null))}>
+            <button type="button" onClick={() => void purgeRecordings()}>
               Empty the bin ({deleted})
+            </button>
+          )}
+          {origin === 'recorded' && recordedOnTable && info.recorded.length === own && (
+            <button type="button" disabled={!table} onClick={() => void openWithRehearsal()}>
+              Mix in tasks it knows
             </button>
           )}
           <button
@@ -88,6 +90,12 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
         </div>
       </div>
       <Facts info={info} />
+      {origin === 'recorded' && recordedOnTable && info.recorded.length === own && (
+        <p className="section-hint">
+          A policy that is taught only something new forgets what it knew. “Mix in tasks it knows” adds
+          episodes of the scripted expert for those.
+        </p>
+      )}
       <BeforeTraining info={info} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
       <div className="opened-parts">
@@ -104,10 +112,9 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
 /** Recordings of earlier visits, one click away. */
 function Earlier({ disabled }: { disabled: boolean }) {
   const [counts, setCounts] = useState<Record<Place, number> | null>(null);
-  const failed = useRecorderStore((state) => state.last);
   useEffect(() => {
     void countRecorded().then(setCounts, () => setCounts(null));
-  }, [failed]);
+  }, []);
   if (!counts || counts.table + counts.camera === 0) return null;
   const button = (place: Place, name: string) =>
     counts[place] > 0 && (
@@ -190,11 +197,7 @@ export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo 
         <>
           <Opened info={demonstrations.info} policy={policy} />
           <div className="actions">
-            <button
-              type="button"
-              disabled={running}
-              onClick={() => void closeDemonstrations().then(() => showEpisode(null))}
-            >
+            <button type="button" disabled={running} onClick={() => void closeDemonstrations()}>
               Use others
             </button>
           </div>

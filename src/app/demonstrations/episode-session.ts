@@ -92,6 +92,22 @@ export async function showStep(step: number): Promise<void> {
   }
 }
 
+let listed = '';
+
+/** Demonstrations just opened show something of themselves: the newest recording, or a dataset's first episode. */
+function follow({ demonstrations, origin }: ReturnType<typeof useFineTuneStore.getState>): void {
+  if (demonstrations.kind === 'opening') return;
+  const info = demonstrations.kind === 'open' ? demonstrations.info : null;
+  const now = info ? `${info.name} ${info.recorded.length}` : '';
+  if (now === listed) return;
+  listed = now;
+  const first = origin === 'recorded' ? info?.recorded.at(-1) : info?.recorded[0];
+  void showEpisode(first?.index ?? null);
+}
+
+follow(useFineTuneStore.getState());
+useFineTuneStore.subscribe(follow);
+
 /** Upstream's first sanity check: a training frame through the policy, beside what was recorded. */
 export async function checkStep(): Promise<void> {
   const { track, step } = useEpisodeStore.getState();

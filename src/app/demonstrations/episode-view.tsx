@@ -1,5 +1,5 @@
 import { Slider } from 'radix-ui';
-import { useEffect, useId, useMemo, useState } from 'react';
+import { useId, useMemo, useState } from 'react';
 import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
@@ -81,10 +81,6 @@ function Edits({
     number,
   ]);
   const [replay, setReplay] = useState('');
-  useEffect(() => {
-    setText(edit?.instruction ?? original.instruction);
-    setKeep([...(edit?.keep ?? [0, track.length])] as [number, number]);
-  }, [edit, original, track]);
   const change = (value: Parameters<typeof changeEpisode>[1]): void => void changeEpisode(track.index, value);
   const field = useId();
   const whole = keep[0] === 0 && keep[1] === track.length;
@@ -208,14 +204,15 @@ export function EpisodeView({ info, policy }: { info: DemonstrationsInfo; policy
   );
   if (failure) return <FailureNotice failure={failure} title="This episode cannot be shown" />;
   if (!track) return <p className="waiting">Reading the episode…</p>;
-  const keep: readonly [number, number] = edit?.keep ?? [0, track.length];
+  const [from, to] = edit?.keep ?? [0, track.length];
   const plot = (name: string, values: number[], i: number, group: string) => (
     <TrackPlot
       key={`${group} ${name}`}
       name={name}
       values={values}
       step={step}
-      keep={keep}
+      from={from}
+      to={to}
       predicted={group === 'action' ? (predicted?.[i] ?? null) : null}
       onStep={(at) => void showStep(at)}
     />
@@ -223,7 +220,7 @@ export function EpisodeView({ info, policy }: { info: DemonstrationsInfo; policy
   return (
     <div className="episode-view">
       <Film info={info} track={track} />
-      <Edits info={info} track={track} policy={policy} />
+      <Edits key={track.index} info={info} track={track} policy={policy} />
       <Check />
       <h4>Actions</h4>
       <div className="tracks">{[...actions].map(([name, values], i) => plot(name, values, i, 'action'))}</div>

@@ -5,39 +5,68 @@ import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { openDemonstrations, setOptions } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { openRecorded } from './recorded-set.ts';
 import { EXPERT_OPTIONS, REHEARSAL_EPISODES } from '../finetune/expert-options.ts';
+
+type Episodes = RecordedDemonstrations['episodes'];
+
+/** Lets the expert do tasks one after the other, telling the page how far it is. */
+async function demonstrate(
+  tasks: readonly { readonly name: string; readonly episodes: number }[],
+  seed: number,
+): Promise<{ about: Omit<RecordedDemonstrations, 'episodes'>; episodes: Episodes }> {
+  const total = tasks.reduce((sum, { episodes }) => sum + episodes, 0);
+  const all: Episodes[number][] = [];
+  let about: Omit<RecordedDemonstrations, 'episodes'> | null = null;
+  for (const { name, episodes: count } of tasks) {
+    const before = all.length;
+    const { episodes, ...rest } = await practiceWorker().demonstrate(name, count, seed, (done) =>
+      useFineTuneStore.setState({ demonstrations: { kind: 'opening', done: before + done, total } }),
+    );
+    about ??= rest;
+    all.push(...episodes);
+  }
+  return { about: about!, episodes: all };
+}
+
+/** Tasks the policy was trained on, as often as they are rehearsed. */
+function rehearsals(except: string | null): { name: string; episodes: number }[] {
+  const { status } = usePracticeStore.getState();
+  const tasks = status.kind === 'open' ? status.tasks : [];
+  return tasks
+    .filter(({ name, heldOut }) => !heldOut && name !== except)
+    .map(({ name }) => ({ name, episodes: REHEARSAL_EPISODES }));
+}
 
 export async function recordExpert(request: {
   readonly task: string;
   readonly episodes: number;
   readonly rehearse: boolean;
 }): Promise<void> {
-  const { status } = usePracticeStore.getState();
-  if (status.kind !== 'open') return;
-  const others = request.rehearse
-    ? status.tasks.filter(({ name, heldOut }) => !heldOut && name !== request.task)
-    : [];
-  const total = request.episodes + others.length * REHEARSAL_EPISODES;
-  const set = useFineTuneStore.setState;
-  let before = 0;
-  const onProgress = (done: number) =>
-    set({ demonstrations: { kind: 'opening', done: before + done, total } });
-  onProgress(0);
+  if (usePracticeStore.getState().status.kind !== 'open') return;
+  const { task, episodes: count, rehearse } = request;
+  const seed = randomSeed();
   try {
-    const worker = practiceWorker();
-    const seed = randomSeed();
-    const recorded = await worker.demonstrate(request.task, request.episodes, seed, onProgress);
-    const episodes: RecordedDemonstrations['episodes'][number][] = [...recorded.episodes];
-    for (const { name } of others) {
-      before = episodes.length;
-      episodes.push(...(await worker.demonstrate(name, REHEARSAL_EPISODES, seed, onProgress)).episodes);
-    }
-    setOptions({ ...EXPERT_OPTIONS, run: `${request.task} ${seed}` });
+    const { about, episodes } = await demonstrate(
+      [{ name: task, episodes: count }, ...(rehearse ? rehearsals(task) : [])],
+      seed,
+    );
+    setOptions({ ...EXPERT_OPTIONS, run: `${task} ${seed}` });
     await openDemonstrations(
-      { kind: 'recorded', recorded: { ...recorded, episodes } },
+      { kind: 'recorded', recorded: { ...about, episodes } },
       { origin: 'expert', edits: {} },
     );
   } catch (error) {
-    set({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
+    useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
+  }
+}
+
+/** The visitor's own recordings, with episodes of the tasks that are not to be forgotten. */
+export async function openWithRehearsal(): Promise<void> {
+  try {
+    const { episodes } = await demonstrate(rehearsals(null), randomSeed());
+    await openRecorded('table', episodes);
+  } catch (error) {
+    useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
   }
 }

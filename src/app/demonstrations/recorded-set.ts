@@ -32,15 +32,16 @@ export async function addRecordings(
   await openRecorded(place);
 }
 
-/** Opens everything recorded at one place. */
-export async function openRecorded(place: Place): Promise<void> {
+/** Opens everything recorded at one place. @param rehearsal episodes of tasks the policy knows, which follow the recordings */
+export async function openRecorded(place: Place, rehearsal: readonly RecordedEpisode[] = []): Promise<void> {
   const recordings = await recordingsOf(place);
   open = { place, recordings };
   if (recordings.length === 0) return;
   const edits: EpisodeEdits = Object.fromEntries(recordings.map(({ edit }, index) => [index, edit]));
   if (place === 'table') setOptions(EXPERT_OPTIONS);
+  const recorded = asDemonstrations(recordings);
   await openDemonstrations(
-    { kind: 'recorded', recorded: asDemonstrations(recordings) },
+    { kind: 'recorded', recorded: { ...recorded, episodes: [...recorded.episodes, ...rehearsal] } },
     { origin: 'recorded', edits },
   );
 }

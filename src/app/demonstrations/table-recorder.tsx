@@ -25,10 +25,11 @@ const PAD: readonly { label: string; name: string; axis: number; direction: numb
   { label: 'Lower', name: 'Lower', axis: 2, direction: -1, area: 'lower' },
 ];
 
+const hold = (axis: number, direction: number, held: boolean) => () =>
+  tableSteering()?.press(axis, direction, held);
+
 /** Buttons that are held: for fingers, and for those without a keyboard. */
 function SteerPad() {
-  const hold = (axis: number, direction: number, held: boolean) => () =>
-    tableSteering()?.press(axis, direction, held);
   return (
     <div className="steer-pad" role="group" aria-label="Steer the gripper">
       {PAD.map(({ label, name, axis, direction, area }) => (
@@ -137,9 +138,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           />
         </div>
         {!judged && text.trim() !== '' && (
-          <p className="aside">
-            The table cannot tell when this is done: press “Finish” then, and mark the episode as a success.
-          </p>
+          <p className="aside">The table cannot tell when this is done: press “Finish” then.</p>
         )}
         <div className="actions">
           {status.kind === 'idle' ? (

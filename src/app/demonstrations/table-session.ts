@@ -1,7 +1,8 @@
 /** Recording on the practice table: a person steers, the practice worker records. */
 import type { HandReport } from '../../workers/contract-practice.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { stopPractice } from '../practice/practice-run.ts';
-import { practiceWorker, randomSeed, relayTable } from '../practice/practice-session.ts';
+import { layTable, practiceWorker, randomSeed, relayTable } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { addRecordings } from './recorded-set.ts';
@@ -47,18 +48,24 @@ function onStep({ steps, achieved, done }: HandReport): void {
 export async function finishEpisode(): Promise<void> {
   if (useRecorderStore.getState().status.kind !== 'recording') return;
   const { achieved } = useRecorderStore.getState().status as { achieved: boolean };
+  const { judged: judgedBefore } = usePracticeStore.getState();
   set({ status: { kind: 'saving' } });
   try {
     const recorded = await practiceWorker().handBack(true);
     if (recorded) {
       const { episodes, ...about } = recorded;
-      await addRecordings('table', about, episodes, achieved ? {} : { success: false });
+      // What nobody can judge is a success if its maker finishes it.
+      const failed = judgedBefore && !achieved;
+      await addRecordings('table', about, episodes, failed ? { success: false } : {});
       set({
-        last: achieved
-          ? 'Kept. The table is laid anew for the next one.'
-          : 'Kept as a failure: it is not trained on unless you mark it as a success.',
+        last: failed
+          ? 'Kept as a failure: it is not trained on unless you mark it as a success.'
+          : 'Kept. The table is laid anew for the next one.',
       });
+      const { text } = useInstructionStore.getState();
       await relayTable('new');
+      // Words of one's own go on; those of a task follow its layout.
+      if (!judgedBefore) useInstructionStore.getState().setText(text);
     }
     if (steering) await attempt();
     else set({ status: { kind: 'idle' } });
@@ -104,7 +111,6 @@ export async function replayOnTable(
 ): Promise<boolean | null> {
   stopTableRecording();
   stopPractice();
-  const { layTable } = await import('../practice/practice-session.ts');
   const { table } = usePracticeStore.getState();
   await layTable(scene?.task ?? table?.task ?? 'plate', scene?.seed ?? table?.seed ?? randomSeed());
   const report = await practiceWorker().execute([...actions], true);

@@ -12,28 +12,32 @@ interface Props {
   readonly values: readonly number[];
   readonly step: number;
   /** Steps kept, [from, to). */
-  readonly keep: readonly [number, number];
+  readonly from: number;
+  readonly to: number;
   /** Predicted values from a step on. */
   readonly predicted?: { readonly from: number; readonly values: readonly number[] } | null;
   readonly onStep: (step: number) => void;
 }
 
-type Marks = Pick<Props, 'step' | 'keep'>;
+type Marks = Pick<Props, 'step' | 'from' | 'to'>;
 
-function create(host: HTMLElement, props: Props, marks: { current: Marks }): uPlot {
-  const { values, predicted } = props;
+function create(
+  host: HTMLElement,
+  { values, predicted }: Pick<Props, 'values' | 'predicted'>,
+  marks: { readonly current: Marks },
+): uPlot {
   const style = getComputedStyle(host);
   const color = (name: string): string => style.getPropertyValue(name).trim();
   const guess = values.map((_, i) => predicted?.values[i - predicted.from] ?? null);
   const drawMarks = (plot: uPlot): void => {
     const { ctx, bbox } = plot;
     const x = (at: number) => plot.valToPos(at, 'x', true);
-    const { step, keep } = marks.current;
+    const { step, from, to } = marks.current;
     ctx.save();
     ctx.fillStyle = color('--sunk');
     ctx.globalAlpha = 0.75;
-    ctx.fillRect(bbox.left, bbox.top, Math.max(0, x(keep[0] - 0.5) - bbox.left), bbox.height);
-    const end = x(keep[1] - 0.5);
+    ctx.fillRect(bbox.left, bbox.top, Math.max(0, x(from - 0.5) - bbox.left), bbox.height);
+    const end = x(to - 0.5);
     ctx.fillRect(end, bbox.top, Math.max(0, bbox.left + bbox.width - end), bbox.height);
     ctx.globalAlpha = 1;
     ctx.strokeStyle = color('--focus');
@@ -81,18 +85,16 @@ function create(host: HTMLElement, props: Props, marks: { current: Marks }): uPl
   );
 }
 
-export function TrackPlot(props: Props) {
-  const { name, values, step, keep, predicted, onStep } = props;
+export function TrackPlot({ name, values, step, from, to, predicted, onStep }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const marks = useRef<Marks>({ step, keep });
-  marks.current = { step, keep };
+  const marks = useRef<Marks>({ step, from, to });
 
   useEffect(() => {
     const element = host.current!;
     const draw = (): void => {
       plot.current?.destroy();
-      plot.current = create(element, props, marks);
+      plot.current = create(element, { values, predicted: predicted ?? null }, marks);
     };
     draw();
     const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -107,11 +109,13 @@ export function TrackPlot(props: Props) {
       plot.current?.destroy();
       plot.current = null;
     };
-    // The marks are drawn over the same plot, see below.
   }, [values, predicted]);
 
-  const [from, to] = keep;
-  useEffect(() => plot.current?.redraw(false), [step, from, to]);
+  // Only the marks: the lines stay as they are.
+  useEffect(() => {
+    marks.current = { step, from, to };
+    plot.current?.redraw(false);
+  }, [step, from, to]);
 
   return (
     <figure className="track">

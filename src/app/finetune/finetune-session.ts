@@ -9,7 +9,7 @@ import type {
   RunInfo,
 } from '../../workers/contract-finetune.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
-import { usePolicyStore } from '../policy/policy-store.ts';
+import { currentPolicy, usePolicyStore } from '../policy/policy-store.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { isRunning, useFineTuneStore, type Origin } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
@@ -148,6 +148,27 @@ export async function refreshEstimate(): Promise<void> {
   }
 }
 
+/** Steps of training between two looks at the sample; each costs one prediction. */
+const LOOK_EVERY = 20;
+
+/** Predicts the middle of the first episode: does it come closer to what was shown? */
+async function look(step: number): Promise<void> {
+  const { demonstrations } = get();
+  const chunk = currentPolicy()?.chunkSize ?? 0;
+  const episode =
+    demonstrations.kind === 'open'
+      ? demonstrations.info.episodes.find(({ length }) => length >= chunk)
+      : undefined;
+  if (!episode) return;
+  const at = Math.floor((episode.length - chunk) / 2);
+  try {
+    const check = await policyWorker().checkEpisode(episode.index, at);
+    set(({ looks }) => ({ looks: [...looks.filter((before) => before.step < step), { step, at, check }] }));
+  } catch {
+    // The run itself says what is wrong.
+  }
+}
+
 function onEvent(event: FineTuneEvent): void {
   switch (event.kind) {
     case 'progress':
@@ -155,6 +176,7 @@ function onEvent(event: FineTuneEvent): void {
       break;
     case 'step':
       set(({ steps }) => ({ steps: [...steps, event.point] }));
+      if (event.point.step === 1 || event.point.step % LOOK_EVERY === 0) void look(event.point.step);
       break;
     case 'validation':
       set(({ validations }) => ({ validations: [...validations, event.point] }));
@@ -165,7 +187,7 @@ function onEvent(event: FineTuneEvent): void {
 }
 
 async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
-  set({ steps: [], validations: [], failure: null, resuming: null, options });
+  set({ steps: [], validations: [], looks: [], failure: null, resuming: null, options });
   try {
     await policyWorker().fineTune(options, resume, onEvent);
   } catch (error) {
@@ -228,9 +250,10 @@ export async function removeRun({ run: name }: RunInfo): Promise<void> {
   await refreshRuns();
 }
 
-export async function openRun({ run: name }: RunInfo): Promise<void> {
+/** @param step of the checkpoint to go back to; null for the newest */
+export async function openRun({ run: name }: RunInfo, step: number | null = null): Promise<void> {
   await act(async () => {
-    const { id } = await policyWorker().openRun(name);
+    const { id } = await policyWorker().openRun(name, step);
     await policyWorker().useAdapter(id);
   });
   await refreshRuns();

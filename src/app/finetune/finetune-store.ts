@@ -1,6 +1,7 @@
 import { create } from 'zustand';
 import type {
   AdapterInfo,
+  ChunkCheck,
   DemonstrationsInfo,
   EpisodeEdits,
   Finding,
@@ -33,6 +34,14 @@ export type EstimateStatus =
 /** Where the demonstrations came from, as far as the page treats them differently. */
 export type Origin = 'dataset' | 'expert' | 'recorded';
 
+export interface SampleLook {
+  /** Of training. */
+  readonly step: number;
+  /** Of the episode. */
+  readonly at: number;
+  readonly check: ChunkCheck;
+}
+
 interface FineTuneState {
   origin: Origin;
   /** What is changed of the opened demonstrations, by episode as recorded. */
@@ -46,6 +55,8 @@ interface FineTuneState {
   progress: FineTuneProgress | null;
   steps: StepPoint[];
   validations: ValidationPoint[];
+  /** One step of the demonstrations, predicted anew as training goes on. */
+  looks: readonly SampleLook[];
   runs: RunInfo[];
   adapters: AdapterInfo[];
   /** Id of the adapter in use; null for the policy as it was loaded. */
@@ -87,6 +98,7 @@ const EMPTY: FineTuneState = {
   progress: null,
   steps: [],
   validations: [],
+  looks: [],
   runs: [],
   adapters: [],
   active: null,

@@ -8,6 +8,7 @@ import { EstimateView, formatDuration } from './estimate-view.tsx';
 import { cancelRun, continueRun, pauseRun, startRun } from './finetune-session.ts';
 import { isRunning, useFineTuneStore } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
+import { SamplePrediction } from './sample-prediction.tsx';
 
 const PHASES: Record<FineTuneProgress['phase'], string> = {
   preparing: 'Preparing',
@@ -39,7 +40,7 @@ function Buttons({ progress }: { progress: FineTuneProgress | null }) {
           Start training
         </button>
         <p className="aside">
-          Runs on this device. Predictions above go on meanwhile, with the policy as it is then.
+          Runs on this device. The policy can be run meanwhile, with what it has learned by then.
         </p>
       </div>
     );
@@ -116,7 +117,21 @@ function Curves() {
         points: validations.map(({ step, nextL1: value }) => ({ step, value })),
       },
     ];
-    return { loss, l1 };
+    const rate = [
+      {
+        label: 'learning rate',
+        color: '--accent',
+        points: steps.map(({ step, learningRate: value }) => ({ step, value })),
+      },
+    ];
+    const norm = [
+      {
+        label: 'gradient norm',
+        color: '--accent',
+        points: steps.map(({ step, gradNorm: value }) => ({ step, value })),
+      },
+    ];
+    return { loss, l1, rate, norm };
   }, [steps, validations]);
   const hasL1 = validations.some(({ currentL1 }) => currentL1 !== null);
   return (
@@ -124,6 +139,8 @@ function Curves() {
       <div className="curves">
         <CurvePlot title="Loss" curves={curves.loss} />
         {hasL1 && <CurvePlot title="L1 on held-out episodes" curves={curves.l1} />}
+        <CurvePlot title="Gradient norm" curves={curves.norm} />
+        <CurvePlot title="Learning rate" curves={curves.rate} />
       </div>
       {validations.length > 0 && (
         <details>
@@ -183,6 +200,7 @@ export function RunSection() {
             />
           )}
           <Curves />
+          <SamplePrediction />
         </div>
       )}
     </section>

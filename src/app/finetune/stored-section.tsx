@@ -15,6 +15,7 @@ import { isRunning, useFineTuneStore } from './finetune-store.ts';
 
 function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
   const [asked, setAsked] = useState(false);
+  const [step, setStep] = useState<number | null>(null);
   const other = info.packageHash !== loadedHash();
   const finished = info.step >= info.maxSteps;
   return (
@@ -38,7 +39,21 @@ function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
             Resume
           </button>
         )}
-        <button type="button" disabled={busy || other} onClick={() => void openRun(info)}>
+        {info.checkpoints.length > 1 && (
+          <select
+            aria-label={`Checkpoint of ${info.run}`}
+            value={step ?? info.step}
+            disabled={busy || other}
+            onChange={(event) => setStep(Number(event.target.value))}
+          >
+            {info.checkpoints.toReversed().map((at) => (
+              <option key={at} value={at}>
+                step {at}
+              </option>
+            ))}
+          </select>
+        )}
+        <button type="button" disabled={busy || other} onClick={() => void openRun(info, step)}>
           Use it
         </button>
         {asked ? (

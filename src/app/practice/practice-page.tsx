@@ -113,6 +113,8 @@ function Command({ info }: { info: PolicyInfo | null }) {
   const failure = usePracticeStore((state) => state.failure);
   const ensembling = usePracticeStore((state) => state.ensembling);
   const setEnsembling = usePracticeStore((state) => state.setEnsembling);
+  const speedLimit = usePracticeStore((state) => state.speedLimit);
+  const setSpeedLimit = usePracticeStore((state) => state.setSpeedLimit);
   const text = useInstructionStore((state) => state.text);
   const unfit = info && whyNotOnTable(info);
   const ready = info !== null && !unfit && table !== null;
@@ -160,6 +162,19 @@ function Command({ info }: { info: PolicyInfo | null }) {
         <span>
           Temporal ensembling <span className="aside">predict after every action and blend the chunks</span>
         </span>
+      </label>
+      <label className="practice-speed">
+        <span>
+          Speed limit <span className="aside">{Math.round(100 * speedLimit)} % of the largest step</span>
+        </span>
+        <input
+          type="range"
+          min={0.1}
+          max={1}
+          step={0.05}
+          value={speedLimit}
+          onChange={(event) => setSpeedLimit(event.target.valueAsNumber)}
+        />
       </label>
       {unfit && <p className="aside">{unfit}</p>}
       {failure && <FailureNotice failure={failure} />}

@@ -9,6 +9,7 @@ import { keepFrames } from '../prediction/kept-frames.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useStateStore } from '../state/state-store.ts';
 import { needsRestart, toFailure } from '../status/failure.ts';
+import { guardAction } from './action-guard.ts';
 import { ensemble, type PastChunk } from './ensemble.ts';
 import { layTable, practiceWorker, randomSeed } from './practice-session.ts';
 import { usePracticeStore, type Outcome, type PracticeRun, type TrialResult } from './practice-store.ts';
@@ -82,7 +83,9 @@ async function episode(options: {
     } else past = [];
     await worker.showPath(options.realTime ? actions : null);
     if (marksLeft-- > 0) performance.mark('action');
-    const report = await worker.execute(next.slice(0, options.most - steps), options.realTime);
+    const { speedLimit } = usePracticeStore.getState();
+    const guarded = next.slice(0, options.most - steps).map((action) => guardAction(action, speedLimit));
+    const report = await worker.execute(guarded, options.realTime);
     steps += report.steps;
     options.onSteps?.(steps);
     if (report.achieved) return { achieved: true, steps };

@@ -38,7 +38,10 @@ interface PracticeState {
   failure: Failure | null;
   /** Blend overlapping chunks instead of carrying each out blindly. */
   ensembling: boolean;
+  /** Share of the largest step that an action may take, 0…1. */
+  speedLimit: number;
   trials: readonly TrialResult[];
+  setSpeedLimit: (speedLimit: number) => void;
   setEnsembling: (ensembling: boolean) => void;
 }
 
@@ -50,6 +53,8 @@ export const usePracticeStore = create<PracticeState>()((set) => ({
   outcome: { kind: 'none' },
   failure: null,
   ensembling: false,
+  speedLimit: 1,
   trials: [],
+  setSpeedLimit: (speedLimit) => set({ speedLimit }),
   setEnsembling: (ensembling) => set({ ensembling }),
 }));

@@ -2,30 +2,14 @@ import { useEffect, useState } from 'react';
 import type { StoredPackage } from '../../workers/contract.ts';
 import { formatBytes } from '../format.ts';
 import { PackagePicker } from '../policy/package-picker.tsx';
-import { openPolicy, policyWorker } from '../policy/policy-session.ts';
-import { usePolicyStore } from '../policy/policy-store.ts';
+import { openPolicy } from '../policy/policy-session.ts';
+import { usePolicyInfo } from '../policy/policy-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
-import { toFailure, type Failure } from '../status/failure.ts';
+import { checkModel, refreshModels, removeModel, useModelsStore } from './models-session.ts';
 
-function Model({
-  model,
-  loaded,
-  onChange,
-}: {
-  model: StoredPackage;
-  loaded: boolean;
-  onChange: (failure: Failure | null) => void;
-}) {
+function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
   const [asked, setAsked] = useState(false);
-  const [check, setCheck] = useState('');
-  const act = async (call: () => Promise<void>): Promise<void> => {
-    try {
-      await call();
-      onChange(null);
-    } catch (error) {
-      onChange(toFailure(error));
-    }
-  };
+  const check = useModelsStore((state) => state.checks[model.key]);
   return (
     <li className="stored-row">
       <div>
@@ -48,31 +32,12 @@ function Model({
             Use it
           </button>
         )}
-        <button
-          type="button"
-          onClick={() =>
-            void act(async () => {
-              setCheck('Checking…');
-              const damaged = await policyWorker().checkStored(model.key, (done, total) =>
-                setCheck(`Checking, ${done} of ${total} files`),
-              );
-              setCheck(
-                damaged.length === 0
-                  ? 'Every file is as its manifest says.'
-                  : `Damaged or missing: ${damaged.join(', ')}. Loading it fetches them again.`,
-              );
-            })
-          }
-        >
+        <button type="button" onClick={() => void checkModel(model)}>
           Check
         </button>
         {asked ? (
           <>
-            <button
-              type="button"
-              className="button-stop"
-              onClick={() => void act(() => policyWorker().removeStored(model.key))}
-            >
+            <button type="button" className="button-stop" onClick={() => void removeModel(model)}>
               Delete for good
             </button>
             <button type="button" onClick={() => setAsked(false)}>
@@ -91,21 +56,9 @@ function Model({
 
 /** Policy packages on this device: where from, how large, whole or not. */
 export function ModelsSection() {
-  const status = usePolicyStore((state) => state.status);
-  const [models, setModels] = useState<readonly StoredPackage[]>([]);
-  const [room, setRoom] = useState<{ usage: number; quota: number } | null>(null);
-  const [failure, setFailure] = useState<Failure | null>(null);
-  const refresh = async (): Promise<void> => {
-    try {
-      setModels(await policyWorker().storedPackages());
-      const { usage, quota } = await navigator.storage.estimate();
-      if (usage !== undefined && quota !== undefined) setRoom({ usage, quota });
-    } catch (error) {
-      setFailure(toFailure(error));
-    }
-  };
-  useEffect(() => void refresh(), [status.kind]);
-  const hash = status.kind === 'ready' ? status.info.package.hash : null;
+  const info = usePolicyInfo();
+  const { models, room, failure } = useModelsStore();
+  useEffect(() => void refreshModels(), []);
   return (
     <section className="share-part" aria-labelledby="models-title">
       <h3 id="models-title">Policies on this device</h3>
@@ -117,15 +70,7 @@ export function ModelsSection() {
       )}
       <ul className="stored">
         {models.map((model) => (
-          <Model
-            key={model.key}
-            model={model}
-            loaded={model.hash === hash}
-            onChange={(next) => {
-              setFailure(next);
-              void refresh();
-            }}
-          />
+          <Model key={model.key} model={model} loaded={model.hash === info?.package.hash} />
         ))}
       </ul>
       {failure && <FailureNotice failure={failure} />}

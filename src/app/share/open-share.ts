@@ -137,17 +137,19 @@ async function sceneOf({ scene }: ShareManifest): Promise<void> {
   if (scene.instruction) useInstructionStore.getState().setText(scene.instruction);
 }
 
+function tableIsOpen(): boolean {
+  const { status, table } = usePracticeStore.getState();
+  return status.kind === 'failed' || (status.kind === 'open' && table !== null);
+}
+
 function tableOpen(): Promise<void> {
   return new Promise((resolve) => {
-    const done = (): boolean =>
-      usePracticeStore.getState().status.kind !== 'opening' &&
-      (usePracticeStore.getState().table !== null || usePracticeStore.getState().status.kind === 'failed');
-    if (done()) {
+    if (tableIsOpen()) {
       resolve();
       return;
     }
     const unsubscribe = usePracticeStore.subscribe(() => {
-      if (!done()) return;
+      if (!tableIsOpen()) return;
       unsubscribe();
       resolve();
     });

@@ -36,6 +36,8 @@ function keepOwn(own: readonly OwnShare[]): void {
   localStorage.setItem(OWN, JSON.stringify(own));
 }
 
+const successes = (trials: readonly { success: boolean }[]) => trials.filter(({ success }) => success).length;
+
 /** What a share of the present state says. @param adapter null for the policy as it was loaded */
 export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): ShareManifest {
   const info = currentPolicy()!;
@@ -43,8 +45,6 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
   const { table, ensembling } = usePracticeStore.getState();
   const run = adapter && runs.find((one) => active?.startsWith(`${one.run} at step `));
   const { comparisons } = useCompareStore.getState();
-  const successes = (trials: readonly { success: boolean }[]) =>
-    trials.filter(({ success }) => success).length;
   return {
     formatVersion: 1,
     ...text,

@@ -34,6 +34,11 @@ const yieldToMessages = (): Promise<void> =>
     port2.postMessage(null);
   });
 
+/** Checkpoints that stay: of a small policy enough to go back to, of a large one as few as are safe. */
+const SMALL = 100e6;
+const MANY = 6;
+const FEW = 2;
+
 /**
  * Trains until `maxSteps` or until stopped.
  * @param extra what a checkpoint's state holds besides the trainer's own
@@ -49,12 +54,13 @@ export async function runTraining(
 ): Promise<'done' | 'cancelled'> {
   const { valFreq, saveFreq } = trainer.options;
   let savedStep = -1;
+  const kept = trainer.trainables.byteLength < SMALL ? MANY : FEW;
   const save = async () => {
     if (!store || savedStep === trainer.step) return;
     events.phase('saving');
     try {
       const checkpoint = await control.exclusively(() => trainer.checkpoint());
-      await saveCheckpoint(store, { ...checkpoint, state: { ...checkpoint.state, ...extra } });
+      await saveCheckpoint(store, { ...checkpoint, state: { ...checkpoint.state, ...extra } }, kept);
       savedStep = trainer.step;
       events.saved(savedStep);
     } catch (error) {

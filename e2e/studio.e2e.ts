@@ -1,0 +1,168 @@
+import type { Browser, Page } from '@playwright/test';
+import { expect, test } from './fixtures.ts';
+import { PolicyPage } from './policy-page.ts';
+import { goTo } from './studio.ts';
+import { gradientImage } from './test-media.ts';
+
+const fineTune = (page: Page) => page.getByRole('region', { name: 'Fine-tune' });
+
+/** Records one episode by keyboard: to the left and down, as long as the keys are held. */
+async function recordByKeyboard(page: Page, count: number): Promise<void> {
+  await expect(page.getByText('Your turn: recording starts when you move')).toBeVisible();
+  await page.keyboard.down('KeyA');
+  await page.keyboard.down('KeyF');
+  await expect(page.getByText(/^Recording, [1-9]/)).toBeVisible();
+  await page.keyboard.up('KeyF');
+  await page.keyboard.up('KeyA');
+  await page.getByRole('button', { name: 'Finish' }).click();
+  await expect(page.getByRole('list', { name: 'Episodes' }).getByRole('listitem')).toHaveCount(count);
+}
+
+/** The chunk for two still images, in the camera view of the run step. */
+async function chunkOfStills(policyPage: PolicyPage): Promise<number[][]> {
+  const { page } = policyPage;
+  await goTo(page, 'Run');
+  await page.getByRole('button', { name: 'Camera' }).click();
+  for (const slot of [0, 1]) await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
+  await policyPage.instruction.fill('wave to the left');
+  await policyPage.predictOnce();
+  return policyPage.shownChunk();
+}
+
+/** The link in a browser that has never been here. */
+async function openFresh(browser: Browser, url: string): Promise<PolicyPage> {
+  const context = await browser.newContext({ reducedMotion: 'reduce' });
+  const policyPage = new PolicyPage(await context.newPage());
+  await policyPage.page.goto(url);
+  return policyPage;
+}
+
+function furthest(a: number[][], b: number[][]): number {
+  return Math.max(...a.flatMap((row, i) => row.map((value, j) => Math.abs(value - b[i]![j]!))));
+}
+
+test('five demonstrations by keyboard, fine-tuning, before and after, and a link that predicts the same', async ({
+  policyPage,
+  page,
+  browser,
+}) => {
+  test.setTimeout(600_000);
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await policyPage.openTable('?step=demonstrations');
+  await expect(page.getByLabel('Task', { exact: true })).toBeEnabled({ timeout: 60_000 });
+  await page.getByLabel('Say what you show').fill('wave to the left');
+  await page.getByRole('button', { name: 'Take the gripper' }).click();
+  for (let count = 1; count <= 5; count++) await recordByKeyboard(page, count);
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Take the gripper' })).toBeVisible();
+
+  // Looked at, relabelled, trimmed, deleted and taken back: what is trained on follows.
+  const episodes = page.getByRole('list', { name: 'Episodes' });
+  await episodes.getByRole('button').first().click();
+  await expect(page.getByRole('img', { name: /^y over \d+ steps/ }).first()).toBeVisible();
+  await page.getByLabel('Instruction of this episode').fill('wave');
+  await page.getByRole('button', { name: 'Relabel' }).click();
+  await expect(episodes.getByRole('button').first()).toContainText('wave');
+  await page.getByRole('slider', { name: 'First step kept' }).press('ArrowRight');
+  await expect(episodes.getByText('trimmed')).toBeVisible();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
+  await expect(episodes.getByText('deleted')).toBeVisible();
+  await page.getByRole('button', { name: 'Take it back' }).click();
+  await expect(episodes.getByText('deleted')).toHaveCount(0);
+  await page.getByRole('button', { name: 'What would the policy do here?' }).click();
+  await expect(page.getByText(/differs from the demonstration by an L1 of/)).toBeVisible();
+
+  // They are still there after a reload, edits included.
+  await page.reload();
+  await page.getByRole('button', { name: '5 from the practice table' }).click();
+  await expect(page.getByRole('list', { name: 'Episodes' }).getByText('trimmed')).toBeVisible();
+
+  await page.getByRole('button', { name: 'Fine-tune on these' }).click();
+  await page.getByLabel(/^Steps max_steps/).fill('12');
+  await page.getByLabel(/^Samples per step/).fill('4');
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 180_000 });
+
+  await page.getByRole('button', { name: 'Check 24 frames' }).click();
+  await expect(page.getByText(/normalised, over 24 frames/)).toBeVisible({ timeout: 60_000 });
+
+  await page.getByRole('button', { name: 'Compare before and after' }).click();
+  await page.getByLabel('Task to compare').selectOption('reach');
+  await page.getByRole('button', { name: 'Run 20 trials each' }).click();
+  const compared = page.getByRole('group', { name: 'Success of reach' });
+  await expect(compared.getByText(/of 20/)).toHaveCount(2, { timeout: 300_000 });
+
+  const taught = await chunkOfStills(policyPage);
+  await page.getByRole('button', { name: 'Practice table' }).click();
+  await goTo(page, 'Share');
+  await page.getByLabel('Title').fill('Waves <b>to the left</b>');
+  await page.getByLabel('Your name, if you like').fill('A visitor');
+  await page.getByRole('button', { name: 'Share', exact: true }).click();
+  const url = await page.getByLabel(/^Link to/).inputValue();
+  expect(url).toMatch(/\/s\/[\w-]{16,}$/);
+
+  const visitor = await openFresh(browser, url);
+  await expect(visitor.page.getByRole('heading', { name: 'Waves <b>to the left</b>' })).toBeVisible();
+  await expect(visitor.page.getByText('Ready: press “Do it”.')).toBeVisible({ timeout: 120_000 });
+  await visitor.page.getByText('What it is made of').click();
+  await expect(visitor.page.getByRole('row', { name: /^reach/ })).toBeVisible();
+  expect(furthest(await chunkOfStills(visitor), taught)).toBeLessThanOrEqual(1e-5);
+  expect(visitor.pageErrors).toEqual([]);
+  await visitor.page.context().close();
+
+  await page.getByRole('button', { name: 'Take it down' }).click();
+  await expect(page.getByText('Shared from this browser')).toHaveCount(0);
+  const late = await openFresh(browser, url);
+  await expect(late.page.getByText('This share could not be opened')).toBeVisible();
+  await late.page.context().close();
+});
+
+test('demonstrations from a webcam with sliders are kept, seen and trained on', async ({
+  policyPage,
+  page,
+}) => {
+  test.slow();
+  await policyPage.openAndLoad();
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('tab', { name: 'Show it to cameras' }).click();
+  await policyPage.useCameras();
+  await page.getByLabel('Say what you show').fill('lift the cup');
+  for (let episode = 1; episode <= 2; episode++) {
+    await page.getByRole('button', { name: 'Record' }).click();
+    const slider = page.getByRole('slider', { name: /^x/ });
+    await slider.focus();
+    for (let i = 0; i < 8; i++) await slider.press(episode === 1 ? 'PageUp' : 'PageDown');
+    await expect(page.getByText(/^Recording, [1-9]/)).toBeVisible({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Keep episode' }).click();
+    await expect(page.getByRole('list', { name: 'Episodes' }).getByRole('listitem')).toHaveCount(episode);
+  }
+  await expect(page.getByRole('img', { name: /at step 0$/ }).first()).toBeVisible();
+  await page.getByRole('button', { name: 'Fine-tune on these' }).click();
+  await page.getByLabel(/^Steps max_steps/).fill('3');
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 120_000 });
+});
+
+test('what is no share is told, and the page works without', async ({ policyPage, page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.goto('./#share=AAAA');
+  await expect(page.getByText('This share could not be opened')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Do it' })).toBeEnabled({ timeout: 60_000 });
+  expect(await policyPage.overflow()).toBe(0);
+});
+
+test('policies on this device can be checked', async ({ policyPage, page }) => {
+  await policyPage.openAndLoad('?step=share');
+  await page.getByRole('button', { name: 'Check', exact: true }).click();
+  await expect(page.getByText('Every file is as its manifest says.')).toBeVisible();
+});
+
+for (const step of ['demonstrations', 'fine-tune', 'share'] as const) {
+  test(`nothing of ${step} is cut off at 390 px`, async ({ policyPage, page }) => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await policyPage.openTable(`?step=${step}`);
+    await policyPage.ready();
+    await expect(page.getByRole('heading', { level: 2 }).first()).toBeVisible();
+    expect(await policyPage.overflow()).toBe(0);
+  });
+}
