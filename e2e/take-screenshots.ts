@@ -1,115 +1,131 @@
 /**
- * Takes the pictures of the page that README and docs show: `npm run screenshots [-- table]`.
- * Builds the page, serves it, and takes the practice table, and a tiny policy on the fake camera and being taught.
+ * Takes the pictures of the page that README and docs show: `npm run screenshots [-- 1440]`.
+ * Builds the page, serves it, and walks through its steps, at 1440 and 390 px, light and dark.
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { chromium, type Browser, type Page } from '@playwright/test';
+import { chromium, type Browser, type BrowserContext, type Page } from '@playwright/test';
 import { CHROMIUM_FLAGS, findChromium } from '../tools/node/find-chromium.ts';
 import { cameraVideoPath, writeCameraVideo } from './camera-video.ts';
-import { serveDataset } from './demo-dataset.ts';
 import { PolicyPage } from './policy-page.ts';
 import { serveSite } from './site.ts';
+import { goTo } from './studio.ts';
 
 /** Larger pictures make the repository grow with every change of the page. */
 const MAX_BYTES = 300_000;
 const DOCS = resolve(import.meta.dirname, '../docs');
 
-interface Picture {
-  file: string;
-  width: number;
-  height: number;
-  colorScheme: 'light' | 'dark';
-  /** Physical pixels per CSS pixel. */
-  density: number;
-  /** The practice table; predicting from cameras; or being taught: before and during a run. */
-  state: 'table' | 'predict' | 'demonstrations' | 'training';
+interface Look {
+  readonly width: number;
+  readonly height: number;
+  readonly colorScheme: 'light' | 'dark';
 }
 
-const PICTURES: readonly Picture[] = [
-  { file: 'table-1440.png', width: 1440, height: 900, colorScheme: 'light', density: 1, state: 'table' },
-  { file: 'table-1440-dark.png', width: 1440, height: 900, colorScheme: 'dark', density: 1, state: 'table' },
-  { file: 'table-390.png', width: 390, height: 844, colorScheme: 'light', density: 2, state: 'table' },
-  { file: 'page-1440.png', width: 1440, height: 900, colorScheme: 'light', density: 1, state: 'predict' },
-  { file: 'page-1440-dark.png', width: 1440, height: 900, colorScheme: 'dark', density: 1, state: 'predict' },
-  { file: 'page-390.png', width: 390, height: 844, colorScheme: 'light', density: 2, state: 'predict' },
-  {
-    file: 'teach-1440.png',
-    width: 1440,
-    height: 1000,
-    colorScheme: 'light',
-    density: 1,
-    state: 'demonstrations',
-  },
-  { file: 'train-1440.png', width: 1440, height: 1000, colorScheme: 'light', density: 1, state: 'training' },
-  {
-    file: 'train-1440-dark.png',
-    width: 1440,
-    height: 1000,
-    colorScheme: 'dark',
-    density: 1,
-    state: 'training',
-  },
-  { file: 'train-390.png', width: 390, height: 1400, colorScheme: 'light', density: 1, state: 'training' },
+const LOOKS: readonly Look[] = [
+  { width: 1440, height: 900, colorScheme: 'light' },
+  { width: 1440, height: 900, colorScheme: 'dark' },
+  { width: 390, height: 844, colorScheme: 'light' },
+  { width: 390, height: 844, colorScheme: 'dark' },
 ];
 
-/** Opens the test's demonstrations and, for `training`, trains on them for some steps. */
-async function teach(page: Page, state: 'demonstrations' | 'training'): Promise<void> {
-  await serveDataset(page, 'v21');
-  await page.getByLabel('or the address of one').fill('demo/v21/');
-  await page.getByRole('button', { name: 'Open', exact: true }).click();
-  await page.getByTestId('trainable').waitFor();
-  await page.getByLabel('Name of the run').fill('push the block');
-  await page.getByRole('spinbutton', { name: /^Samples per step/ }).fill('2');
-  if (state === 'training') {
-    await page.getByRole('button', { name: 'Start training' }).click();
-    await page.getByText('at step 60').waitFor();
-  }
-  const heading =
-    state === 'training' ? page.getByRole('heading', { name: '3. Train' }) : page.locator('#teach');
-  await heading.evaluate((element) => element.scrollIntoView());
+const nameOf = (step: string, { width, colorScheme }: Look): string =>
+  `${step}-${width}${colorScheme === 'dark' ? '-dark' : ''}.png`;
+
+async function save(page: Page, step: string, look: Look): Promise<void> {
+  const file = nameOf(step, look);
+  const path = resolve(DOCS, file);
+  await page.screenshot({ path });
+  const { size } = await stat(path);
+  if (size > MAX_BYTES) throw new Error(`${file} has ${size} bytes; at most ${MAX_BYTES} are wanted.`);
+  process.stdout.write(`${file}  ${Math.round(size / 1000)} KB\n`);
 }
 
-async function take(browser: Browser, url: string, picture: Picture): Promise<void> {
+async function opened(browser: Browser, baseURL: string, look: Look): Promise<BrowserContext> {
   const context = await browser.newContext({
-    baseURL: url,
-    viewport: { width: picture.width, height: picture.height },
-    colorScheme: picture.colorScheme,
-    deviceScaleFactor: picture.density,
+    baseURL,
+    viewport: { width: look.width, height: look.height },
+    colorScheme: look.colorScheme,
     reducedMotion: 'reduce',
-    isMobile: picture.density > 1,
-    hasTouch: picture.density > 1,
+    hasTouch: look.width < 500,
   });
-  const page = await context.newPage();
   // The fake camera's name is the path of its video on this machine.
   // As text: in a function the compiler's helpers would be missing in the page.
-  await page.addInitScript({
+  await context.addInitScript({
     content: `Object.defineProperty(MediaDeviceInfo.prototype, 'label', { get: () => 'USB camera' });`,
   });
-  const policyPage = new PolicyPage(page);
-  if (picture.state === 'table') {
-    await policyPage.openTable('?task=stack&seed=1002');
-    await page.getByRole('button', { name: 'Do it' }).click({ timeout: 120_000 });
-    await page.getByText(/Working, 1\.6/).waitFor({ timeout: 60_000 });
-  } else await policyPage.openAndLoad('?instruction=put+the+carrot+in+the+basket');
-  if (picture.state === 'predict') {
-    await policyPage.useCameras();
-    await policyPage.startButton.click();
-    // Until the rolling figures have filled their window.
-    await page.getByText('median of the last 20').waitFor();
-  } else if (picture.state !== 'table') {
-    await teach(page, picture.state);
-  }
-  const path = resolve(DOCS, picture.file);
-  await page.screenshot({ path });
-  await context.close();
-  const { size } = await stat(path);
-  if (size > MAX_BYTES)
-    throw new Error(`${picture.file} has ${size} bytes; at most ${MAX_BYTES} are wanted.`);
-  process.stdout.write(`${picture.file}  ${Math.round(size / 1000)} KB\n`);
+  return context;
 }
 
-/** Takes only pictures whose names begin so. */
+/** The shipped policy on the table, taught by the expert, about to be shared. */
+async function takeStudio(browser: Browser, url: string, look: Look): Promise<void> {
+  const context = await opened(browser, url, look);
+  const page = await context.newPage();
+  const policyPage = new PolicyPage(page);
+  await policyPage.openTable('?task=stack&seed=1002');
+  await page.getByRole('button', { name: 'Do it' }).click({ timeout: 120_000 });
+  await page.getByText(/Working, 1\.6/).waitFor({ timeout: 60_000 });
+  await page.evaluate(() => window.scrollTo({ top: 0 }));
+  await save(page, 'run', look);
+  await page.keyboard.press('Escape');
+
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('tab', { name: 'Let the expert show it' }).click();
+  await page.getByLabel('Task to show').selectOption('can');
+  await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill('10');
+  await page.getByLabel(/^Rehearse/).uncheck();
+  await page.getByRole('button', { name: 'Record demonstrations' }).click();
+  await page
+    .getByRole('img', { name: /^y over/ })
+    .first()
+    .waitFor({ timeout: 180_000 });
+  await page.getByLabel('Step', { exact: true }).fill('9');
+  await page.getByRole('button', { name: 'What would the policy do here?' }).click();
+  await page.getByText(/differs from the demonstration/).waitFor();
+  const episodes = page.getByRole('heading', { name: 'Episodes' });
+  await episodes.evaluate((element) => element.scrollIntoView());
+  await save(page, 'demonstrations', look);
+
+  await goTo(page, 'Fine-tune');
+  await page.getByLabel('Name of the run').fill('lift the can');
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await page.getByText(/^(3\d) of 800$/).waitFor({ timeout: 180_000 });
+  await page.getByRole('heading', { name: '3. Train' }).evaluate((element) => element.scrollIntoView());
+  await save(page, 'fine-tune', look);
+  await page.getByRole('button', { name: 'Stop and keep' }).click();
+  await page
+    .getByRole('radio', { name: /step \d+/ })
+    .first()
+    .waitFor();
+
+  await goTo(page, 'Share');
+  await page.getByLabel('Title').fill('Lifts the can');
+  await page.getByLabel('Your name, if you like').fill('A visitor');
+  await page.getByRole('button', { name: 'Share', exact: true }).click();
+  await page.getByLabel(/^Link to/).waitFor();
+  await page.getByLabel(/^Link to/).evaluate((element) => {
+    (element as HTMLInputElement).value = 'https://example.org/s/4fT2mQ9xKc7LwA1e';
+  });
+  await page.evaluate(() => window.scrollTo({ top: 0 }));
+  await save(page, 'share', look);
+  await context.close();
+}
+
+/** A policy on cameras. */
+async function takeCamera(browser: Browser, url: string, look: Look): Promise<void> {
+  const context = await opened(browser, url, look);
+  const page = await context.newPage();
+  const policyPage = new PolicyPage(page);
+  await policyPage.openAndLoad('?instruction=put+the+carrot+in+the+basket');
+  await policyPage.useCameras();
+  await policyPage.startButton.click();
+  // Until the rolling figures have filled their window.
+  await page.getByText('median of the last 20').waitFor();
+  await page.evaluate(() => window.scrollTo({ top: 0 }));
+  await save(page, 'camera', look);
+  await context.close();
+}
+
+/** Takes only pictures of this width. */
 const only = process.argv[2] ?? '';
 
 await mkdir(DOCS, { recursive: true });
@@ -126,9 +142,11 @@ const browser = await chromium.launch({
   ],
 });
 try {
-  const { url } = server;
-  for (const picture of PICTURES.filter(({ file }) => file.startsWith(only)))
-    await take(browser, url, picture);
+  for (const look of LOOKS) {
+    if (only && String(look.width) !== only) continue;
+    await takeStudio(browser, server.url, look);
+    await takeCamera(browser, server.url, look);
+  }
 } finally {
   await browser.close();
   await server.close();

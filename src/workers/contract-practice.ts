@@ -16,6 +16,8 @@ export interface TableReport {
   readonly instruction: string;
   /** An episode is given up after this many actions. */
   readonly maxSteps: number;
+  /** Actions carried out of each chunk before the next prediction. */
+  readonly execute: number;
   /** Other instructions that fit. */
   readonly suggestions: readonly string[];
 }

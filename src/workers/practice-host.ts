@@ -1,7 +1,7 @@
 import * as THREE from 'three/webgpu';
 import { ModelError } from '../model/errors.ts';
 import { Random } from '../model/random.ts';
-import { MAX_STEPS } from '../practice/evaluate.ts';
+import { EXECUTED, MAX_STEPS } from '../practice/evaluate.ts';
 import { ACTION_NAMES, recordDemonstrations, STATE_NAMES } from '../practice/demonstrations.ts';
 import type { FrameImage } from '../episodes/dataset.ts';
 import type { Goal } from '../practice/goal.ts';
@@ -139,6 +139,7 @@ export class PracticeHost implements PracticeWorker {
       seed,
       instruction: assignment.instruction,
       maxSteps: MAX_STEPS,
+      execute: EXECUTED,
       suggestions: fittingInstructions(names),
     };
   }

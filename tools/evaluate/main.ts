@@ -1,11 +1,12 @@
 /**
- * `npm run evaluate -- [--policy public/models/default] [--task plate] [--episodes 100] [--seed 1000] [--execute 8] [--ablation none] [--page] [--json out.json]`
+ * `npm run evaluate -- [--policy public/models/default] [--task plate] [--episodes 100] [--seed 1000] [--execute 4] [--ablation none] [--page] [--json out.json]`
  *
  * Success of a policy on the practice table, closed loop, per task with a 95 % interval. Without `--task` every task is run.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/model/errors.ts';
+import { EXECUTED } from '../../src/practice/evaluate.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { successRate } from '../../src/practice/success-rate.ts';
 import { taskNamed, TASKS, type Task } from '../../src/practice/tasks.ts';
@@ -22,7 +23,7 @@ const { values } = parseArgs({
     task: { type: 'string', multiple: true },
     episodes: { type: 'string', default: '100' },
     seed: { type: 'string', default: '1000' },
-    execute: { type: 'string', default: '8' },
+    execute: { type: 'string', default: String(EXECUTED) },
     threads: { type: 'string' },
     ablation: { type: 'string', default: 'none' },
     /** In the built page in Chromium instead of Node; the shipped policy only. */

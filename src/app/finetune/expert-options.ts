@@ -5,10 +5,10 @@ import type { FineTuneOptions } from '../../workers/contract-finetune.ts';
 export const REHEARSAL_EPISODES = 8;
 
 export const EXPERT_OPTIONS: Partial<FineTuneOptions> = {
-  maxSteps: 600,
+  maxSteps: 800,
   batchSize: 8,
   learningRate: 5e-4,
-  numStepsBeforeDecay: 400,
+  numStepsBeforeDecay: 560,
   maxGradNorm: 1,
   imageAug: false,
   validationFraction: 0,

@@ -66,6 +66,8 @@ async function predict(
 async function episode(options: {
   readonly most: number;
   readonly realTime: boolean;
+  /** Actions carried out of each chunk; default all. */
+  readonly execute?: number | undefined;
   readonly instruction: () => string;
   readonly onSteps?: (steps: number) => void;
 }): Promise<{ achieved: boolean; steps: number }> {
@@ -76,7 +78,7 @@ async function episode(options: {
     const { actions } = await predict(await worker.observe(), options.instruction(), first);
     if (!active()) break;
     const { ensembling } = usePracticeStore.getState();
-    let next = actions;
+    let next = actions.slice(0, options.execute);
     if (ensembling) {
       past = [...past, { at: steps, actions }].filter(({ at, actions: { length } }) => steps < at + length);
       next = [ensemble(past, steps)];
@@ -105,6 +107,7 @@ async function runEpisode(by: 'visitor' | 'show'): Promise<Outcome> {
   const { achieved, steps } = await episode({
     most: judged ? 2 * (table?.maxSteps ?? LONGEST) : LONGEST,
     realTime: true,
+    execute: table?.execute,
     instruction: () => useInstructionStore.getState().text.trim(),
     onSteps: (count) => {
       if (runNow().kind === 'running') set({ run: { kind: 'running', by, steps: count } });
@@ -198,6 +201,7 @@ export async function runTrials(
       const { achieved, steps } = await episode({
         most: table!.maxSteps,
         realTime: false,
+        execute: table!.execute,
         instruction: () => table!.instruction,
       });
       if (runNow().kind !== 'trials') break;
