@@ -52,6 +52,7 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
     storedPackages: () => guard(() => remote.storedPackages()),
     checkStored: (key, onProgress) => guard(() => remote.checkStored(key, Comlink.proxy(onProgress))),
     removeStored: (key) => guard(() => remote.removeStored(key)),
+    storeFolder: (files, onProgress) => guard(() => remote.storeFolder(files, Comlink.proxy(onProgress))),
     dispose: () => guard(() => remote.dispose()),
 
     openDemonstrations: (source, onProgress) =>

@@ -165,6 +165,11 @@ export interface PolicyWorker {
   /** Compares every hash. @returns paths of damaged or missing files */
   checkStored(key: string, onProgress: (done: number, total: number) => void): Promise<string[]>;
   removeStored(key: string): Promise<void>;
+  /** Keeps a package that lies in a folder. @returns the address to load it by */
+  storeFolder(
+    files: { path: string; file: File }[],
+    onProgress: (done: number, total: number) => void,
+  ): Promise<string>;
   /** Frees the policy and the device. */
   dispose(): Promise<void>;
 }

@@ -17,6 +17,7 @@ import {
   removePackage,
   removeStored,
   storedPackages,
+  storeFolder,
   type PackageInspection,
 } from '../model/weights/package.ts';
 import type {
@@ -149,6 +150,15 @@ export class PolicyHost {
 
   removeStored(key: string): Promise<void> {
     return removeStored(key, this.#store);
+  }
+
+  storeFolder(
+    files: readonly { path: string; file: File }[],
+    onProgress: (done: number, total: number) => void,
+  ): Promise<string> {
+    // The folder's own name comes first in every path.
+    const inside = files.map(({ path, file }) => [path.slice(path.indexOf('/') + 1), file] as const);
+    return storeFolder(new Map(inside), this.#store, onProgress);
   }
 
   async remove(url: string): Promise<void> {

@@ -41,6 +41,7 @@ const worker: PolicyWorker & FineTuneWorker = {
   storedPackages: () => host.storedPackages(),
   checkStored: (key, onProgress) => host.checkStored(key, onProgress),
   removeStored: (key) => host.removeStored(key),
+  storeFolder: (files, onProgress) => host.storeFolder(files, onProgress),
   dispose: () => host.dispose(),
 
   openDemonstrations: (source, onProgress) => finetune.openDemonstrations(source, onProgress),

@@ -1,5 +1,5 @@
 /**
- * `npm run pretrain:data [-- --files 80 --seed 1 --folder .pretrain/data --processes 1]`
+ * `npm run pretrain:data [-- --files 80 --seed 1 --varied 0 --folder .pretrain/data --processes 1]`
  *
  * Makes the pretraining data of the practice table; files that are there already are kept.
  */
@@ -12,6 +12,8 @@ const { values } = parseArgs({
   options: {
     files: { type: 'string', default: '80' },
     seed: { type: 'string', default: '1' },
+    /** Share of the episodes that move things of more kinds than the page shows. */
+    varied: { type: 'string', default: '0' },
     folder: { type: 'string', default: '.pretrain/data' },
     /** One draws with several threads already: on SwiftShader a second one slows both down. */
     processes: { type: 'string', default: '1' },
@@ -34,6 +36,7 @@ if (values.part === undefined) {
   await generate({
     folder: values.folder,
     seed: Number(values.seed),
+    varied: Number(values.varied),
     indices: files.filter((index) => index % processes === Number(values.part)),
     onFile: (index, samples) => {
       total += samples;

@@ -38,9 +38,6 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   stack: 3,
 };
 
-/** Share of the episodes that move things of more kinds than the page shows. */
-const VARIED = 0.6;
-
 const GENERATE = 21;
 
 export const fileOf = (folder: string, index: number): string =>
@@ -54,9 +51,11 @@ export async function generate(options: {
   readonly folder: string;
   readonly seed: number;
   readonly indices: readonly number[];
+  /** Share of the episodes that move things of more kinds than the page shows, 0…1. */
+  readonly varied: number;
   readonly onFile: (index: number, samples: number) => void;
 }): Promise<void> {
-  const { folder, seed } = options;
+  const { folder, seed, varied } = options;
   mkdirSync(folder, { recursive: true });
   const mujoco = await loadMujoco();
   const cameras = await openNodeCameras();
@@ -70,7 +69,7 @@ export async function generate(options: {
       const pending: Promise<PretrainSample>[] = [];
       for (let episode = 0; episode < EPISODES_PER_FILE; episode++) {
         const random = new Random(seed, GENERATE, index, episode);
-        const assign = random.uniform() < VARIED ? variedAssignmentFor : assignmentFor;
+        const assign = varied > 0 && random.uniform() < varied ? variedAssignmentFor : assignmentFor;
         const assignment = assign(pickTask(random), random.integer(2 ** 31));
         const table = new PracticeTable(mujoco, assignment.layout);
         try {

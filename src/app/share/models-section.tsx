@@ -5,7 +5,8 @@ import { PackagePicker } from '../policy/package-picker.tsx';
 import { openPolicy } from '../policy/policy-session.ts';
 import { usePolicyInfo } from '../policy/policy-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
-import { checkModel, refreshModels, removeModel, useModelsStore } from './models-session.ts';
+import { chosenFiles } from '../finetune/dropped-files.ts';
+import { addFolder, checkModel, refreshModels, removeModel, useModelsStore } from './models-session.ts';
 
 function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
   const [asked, setAsked] = useState(false);
@@ -57,7 +58,7 @@ function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
 /** Policy packages on this device: where from, how large, whole or not. */
 export function ModelsSection() {
   const info = usePolicyInfo();
-  const { models, room, failure } = useModelsStore();
+  const { models, room, adding, failure } = useModelsStore();
   useEffect(() => void refreshModels(), []);
   return (
     <section className="share-part" aria-labelledby="models-title">
@@ -74,6 +75,22 @@ export function ModelsSection() {
         ))}
       </ul>
       {failure && <FailureNotice failure={failure} />}
+      <div className="actions">
+        <label className="file-button">
+          Add a package folder
+          <input
+            type="file"
+            // React knows the attribute only in lower case.
+            {...{ webkitdirectory: '' }}
+            disabled={adding !== null}
+            onChange={(event) => {
+              void addFolder(chosenFiles(event.target.files));
+              event.target.value = '';
+            }}
+          />
+        </label>
+        {adding !== null && <p className="waiting">{adding}</p>}
+      </div>
       <PackagePicker />
     </section>
   );

@@ -1,7 +1,8 @@
 /** Policy packages on this device. */
 import { create } from 'zustand';
 import type { StoredPackage } from '../../workers/contract.ts';
-import { policyWorker } from '../policy/policy-session.ts';
+import type { HandedFile } from '../finetune/dropped-files.ts';
+import { openPolicy, policyWorker } from '../policy/policy-session.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 
 interface ModelsState {
@@ -10,6 +11,8 @@ interface ModelsState {
   room: { readonly usage: number; readonly quota: number } | null;
   /** What the last check of a package said, by its key. */
   checks: Readonly<Record<string, string>>;
+  /** What is being done with a folder that is added. */
+  adding: string | null;
   failure: Failure | null;
 }
 
@@ -17,6 +20,7 @@ export const useModelsStore = create<ModelsState>()(() => ({
   models: [],
   room: null,
   checks: {},
+  adding: null,
   failure: null,
 }));
 
@@ -46,6 +50,22 @@ export async function checkModel({ key }: StoredPackage): Promise<void> {
     );
   } catch (error) {
     set({ failure: toFailure(error) });
+  }
+}
+
+/** Keeps a package that lies in a folder on this machine, and opens it. */
+export async function addFolder(files: readonly HandedFile[]): Promise<void> {
+  set({ adding: 'Reading the folder…', failure: null });
+  try {
+    const url = await policyWorker().storeFolder([...files], (done, total) =>
+      set({ adding: `Checking and keeping, ${done} of ${total} files` }),
+    );
+    await refreshModels();
+    await openPolicy(url);
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  } finally {
+    set({ adding: null });
   }
 }
 

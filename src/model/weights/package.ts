@@ -194,6 +194,56 @@ export async function removeStored(key: string, store: ShardStore): Promise<void
   await store.exclusively(key, () => store.removePackage(key));
 }
 
+const bytesOf = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
+
+/**
+ * Keeps a package that lies in a folder, every file checked against its hash first.
+ * @param files by path, as in the folder with manifest.json
+ * @returns the address it is opened by from then on
+ * @throws ModelError `bad-package` for a folder that is none, `hash-mismatch`, `storage-full`; what was stored before stays
+ */
+export async function storeFolder(
+  files: ReadonlyMap<string, Blob>,
+  store: ShardStore,
+  onProgress: (done: number, total: number) => void = () => undefined,
+): Promise<string> {
+  const found = files.get(MANIFEST);
+  if (!found || found.size > MAX_MANIFEST_BYTES) {
+    throw new ModelError(
+      'bad-package',
+      `The folder has no ${MANIFEST} of a policy package; it has ${[...files.keys()].slice(0, 5).join(', ') || 'nothing'}.`,
+      'Choose the folder that `npm run convert` wrote.',
+    );
+  }
+  const text = await bytesOf(found);
+  const manifest = parseManifest(new TextDecoder().decode(text));
+  const url = `package:${await sha256Hex(text)}`;
+  const pack = await packageKey(url);
+  const wanted = filesOf(manifest);
+  for (const { path, byteLength } of wanted) {
+    const size = files.get(path)?.size;
+    if (size === byteLength) continue;
+    throw new ModelError(
+      'bad-package',
+      `${path} has ${size ?? 'no'} bytes in the folder; the manifest gives ${byteLength}.`,
+      'Copy the whole folder again.',
+    );
+  }
+  await store.exclusively(pack, async () => {
+    for (const [done, { path, sha256 }] of wanted.entries()) {
+      onProgress(done, wanted.length);
+      const bytes = await bytesOf(files.get(path)!);
+      await checkHash(path, bytes, sha256);
+      await store.write(pack, path, bytes);
+    }
+    await store.write(pack, SOURCE, new TextEncoder().encode(url));
+    // Last: a package without a manifest is none.
+    await store.write(pack, MANIFEST, text);
+  });
+  onProgress(wanted.length, wanted.length);
+  return url;
+}
+
 /** Deletes everything stored of a package. */
 export async function removePackage(url: string, store: ShardStore): Promise<void> {
   const pack = await packageKey(url);
