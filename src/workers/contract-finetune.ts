@@ -128,6 +128,8 @@ export interface FineTuneOptions {
    * does already and few demonstrations would say little about the range.
    */
   statistics: 'demonstrations' | 'policy';
+  /** How often a demonstration comes up for each time a rehearsal episode does; only where there are any. */
+  demonstrationWeight: number;
 }
 
 /** Answer to "what would this train, and will it fit?", known before anything is allocated. */

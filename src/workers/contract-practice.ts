@@ -47,6 +47,8 @@ export interface RecordedEpisode {
   readonly frames: Readonly<Record<string, readonly (RawImage | Blob)[]>>;
   /** The layout it was recorded on; null where it was not the practice table's. */
   readonly scene: { readonly task: string; readonly seed: number } | null;
+  /** Of a task the policy knows, mixed in so that it is not forgotten. */
+  readonly rehearsal?: boolean;
 }
 
 /** Demonstrations recorded in this page, in the form of `src/episodes/memory-dataset.ts`; pixels are transferred. */

@@ -23,6 +23,8 @@ export interface OpenedDemonstrations {
   /** What is trained on. */
   readonly dataset: Dataset;
   readonly edits: Edits;
+  /** Episodes that are there so that nothing is forgotten. */
+  readonly rehearsal: ReadonlySet<number>;
   readonly info: DemonstrationsInfo;
   /** dataset_statistics.json's content: one entry, under the dataset's name. */
   readonly statistics: Readonly<Record<string, DatasetStatistics>>;
@@ -39,7 +41,12 @@ export async function openDemonstrations(
   const original =
     source.kind === 'recorded' ? memoryDataset(source.recorded) : await openDataset(await fileSource(source));
   try {
-    return await withEdits(original, {}, source.kind === 'url' ? source.url : null, config, onProgress);
+    return await withEdits(
+      { original, url: source.kind === 'url' ? source.url : null, rehearsal: rehearsalOf(source) },
+      {},
+      config,
+      onProgress,
+    );
   } catch (error) {
     await original.close();
     throw error;
@@ -51,17 +58,21 @@ export async function openDemonstrations(
  * @throws ModelError `bad-input` for edits that do not fit; nothing is changed then
  */
 export function editDemonstrations(
-  { original, url }: OpenedDemonstrations,
+  opened: OpenedDemonstrations,
   edits: Edits,
   config: PolicyConfig,
 ): Promise<OpenedDemonstrations> {
-  return withEdits(original, edits, url, config, () => undefined);
+  return withEdits(opened, edits, config, () => undefined);
+}
+
+function rehearsalOf(source: DemonstrationsSource): ReadonlySet<number> {
+  if (source.kind !== 'recorded') return new Set();
+  return new Set(source.recorded.episodes.flatMap(({ rehearsal }, index) => (rehearsal ? [index] : [])));
 }
 
 async function withEdits(
-  original: Dataset,
+  { original, url, rehearsal }: Pick<OpenedDemonstrations, 'original' | 'url' | 'rehearsal'>,
   edits: Edits,
-  url: string | null,
   config: PolicyConfig,
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
@@ -98,7 +109,7 @@ async function withEdits(
     fingerprint: await fingerprint(dataset, statistics),
   };
   const key = dataset.name.replace(/[^\w.-]+/g, '_');
-  return { original, dataset, edits, info, statistics: { [key]: statistics }, url };
+  return { original, dataset, edits, rehearsal, info, statistics: { [key]: statistics }, url };
 }
 
 const NOTHING_LEFT: FitNote = {

@@ -492,6 +492,8 @@ export class FineTuneHost {
         statistics: Object.values(this.#statistics(opened, options))[0]!,
         cameras: opened.info.slots.map(({ camera }) => camera),
         episodes,
+        weight: (index) =>
+          opened.rehearsal.size > 0 && !opened.rehearsal.has(index) ? options.demonstrationWeight : 1,
       });
     return { train: of(split.train), validation: split.validation.length > 0 ? of(split.validation) : null };
   }
@@ -639,6 +641,7 @@ function trainingOptions(options: FineTuneOptions): TrainingOptions {
     lora: _lora,
     freshModules: _fresh,
     statistics: _statistics,
+    demonstrationWeight: _weight,
     ...training
   } = options;
   return training;

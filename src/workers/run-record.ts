@@ -30,6 +30,7 @@ const optionsSchema = v.object({
   ),
   freshModules: v.boolean(),
   statistics: v.optional(v.picklist(['demonstrations', 'policy']), 'demonstrations'),
+  demonstrationWeight: v.optional(v.number(), 1),
 });
 
 const recordSchema = v.object({

@@ -57,8 +57,13 @@ function statisticsOf(): DatasetStatistics {
   };
 }
 
-function sourceOf(dataset: ReturnType<typeof datasetOf>, of: PolicyConfig = config) {
+function sourceOf(
+  dataset: ReturnType<typeof datasetOf>,
+  of: PolicyConfig = config,
+  more: { weight?: (index: number) => number } = {},
+) {
   return new DemonstrationSource(dataset, {
+    ...more,
     config: of,
     // One token a word.
     tokenize: (prompt) => [1, ...prompt.split(' ').map((word) => 5 + word.length)],
@@ -83,6 +88,19 @@ describe('training samples of demonstrations', () => {
     const last = await source.sample(3, null);
     expect(last.actions[0]).toBeCloseTo(-1, 6);
     expect(last.actions).toHaveLength(chunkSize * DIM);
+  });
+
+  it('come up as often as their episode weighs', async () => {
+    const dataset = datasetOf(episodeOf(chunkSize + 1, 'a'), episodeOf(chunkSize, 'b'));
+    const source = sourceOf(dataset, config, { weight: (index) => (index === 0 ? 3 : 1) });
+    expect(source.count).toBe(3 * 2 + 1);
+    const [first, fourth, last] = [
+      await source.sample(1, null),
+      await source.sample(3, null),
+      await source.sample(6, null),
+    ];
+    expect(fourth).toEqual(first);
+    expect(last.promptIds).not.toEqual(first.promptIds);
   });
 
   it('have actions and state normalised as upstream does it', async () => {

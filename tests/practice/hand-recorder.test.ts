@@ -55,7 +55,7 @@ describe('recording by hand', () => {
     expect(episode.state.length).toBe(8 * recorder.steps);
     expect(episode.images.length).toBe(recorder.steps);
     // The last eight hold still.
-    expect([...episode.actions.slice(-7)]).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    expect(Array.from(episode.actions.subarray(-7))).toEqual([0, 0, 0, 0, 0, 0, 0]);
     table.dispose();
   });
 

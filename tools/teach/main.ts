@@ -82,7 +82,7 @@ for (const other of TRAINED_TASKS)
     old.push(...(await record(other, Number(values.rehearsal), seed)).episodes);
 const dataset = memoryDataset({
   ...own,
-  episodes: [...Array.from({ length: Number(values.weight) }, () => own.episodes).flat(), ...old],
+  episodes: [...own.episodes, ...old],
 });
 console.log(
   `${own.episodes.length} demonstrations and ${old.length} rehearsal episodes in ${((performance.now() - start) / 1000).toFixed(0)} s`,
@@ -92,6 +92,7 @@ const train = new DemonstrationSource(dataset, {
   tokenize: opened.tokenize,
   statistics: policy.config.statistics[key]!,
   cameras: [...CAMERAS],
+  weight: (index) => (index < own.episodes.length ? Number(values.weight) : 1),
 });
 const r = Number(values.r);
 const steps = Number(values.steps);

@@ -12,30 +12,30 @@ type Episodes = RecordedDemonstrations['episodes'];
 
 /** Lets the expert do tasks one after the other, telling the page how far it is. */
 async function demonstrate(
-  tasks: readonly { readonly name: string; readonly episodes: number }[],
+  tasks: readonly { readonly name: string; readonly episodes: number; readonly rehearsal: boolean }[],
   seed: number,
 ): Promise<{ about: Omit<RecordedDemonstrations, 'episodes'>; episodes: Episodes }> {
   const total = tasks.reduce((sum, { episodes }) => sum + episodes, 0);
   const all: Episodes[number][] = [];
   let about: Omit<RecordedDemonstrations, 'episodes'> | null = null;
-  for (const { name, episodes: count } of tasks) {
+  for (const { name, episodes: count, rehearsal } of tasks) {
     const before = all.length;
     const { episodes, ...rest } = await practiceWorker().demonstrate(name, count, seed, (done) =>
       useFineTuneStore.setState({ demonstrations: { kind: 'opening', done: before + done, total } }),
     );
     about ??= rest;
-    all.push(...episodes);
+    all.push(...episodes.map((episode) => ({ ...episode, rehearsal })));
   }
   return { about: about!, episodes: all };
 }
 
 /** Tasks the policy was trained on, as often as they are rehearsed. */
-function rehearsals(except: string | null): { name: string; episodes: number }[] {
+function rehearsals(except: string | null): { name: string; episodes: number; rehearsal: boolean }[] {
   const { status } = usePracticeStore.getState();
   const tasks = status.kind === 'open' ? status.tasks : [];
   return tasks
     .filter(({ name, heldOut }) => !heldOut && name !== except)
-    .map(({ name }) => ({ name, episodes: REHEARSAL_EPISODES }));
+    .map(({ name }) => ({ name, episodes: REHEARSAL_EPISODES, rehearsal: true }));
 }
 
 export async function recordExpert(request: {
@@ -48,7 +48,7 @@ export async function recordExpert(request: {
   const seed = randomSeed();
   try {
     const { about, episodes } = await demonstrate(
-      [{ name: task, episodes: count }, ...(rehearse ? rehearsals(task) : [])],
+      [{ name: task, episodes: count, rehearsal: false }, ...(rehearse ? rehearsals(task) : [])],
       seed,
     );
     setOptions({ ...EXPERT_OPTIONS, run: `${task} ${seed}` });

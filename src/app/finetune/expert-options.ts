@@ -2,7 +2,7 @@
 import type { FineTuneOptions } from '../../workers/contract-finetune.ts';
 
 /** Episodes of each trained task that are mixed in. */
-export const REHEARSAL_EPISODES = 8;
+export const REHEARSAL_EPISODES = 30;
 
 export const EXPERT_OPTIONS: Partial<FineTuneOptions> = {
   maxSteps: 800,
@@ -14,4 +14,5 @@ export const EXPERT_OPTIONS: Partial<FineTuneOptions> = {
   validationFraction: 0,
   saveFreq: 100,
   statistics: 'policy',
+  demonstrationWeight: 4,
 };

@@ -86,6 +86,7 @@ export const DEFAULT_OPTIONS: FineTuneOptions = {
   lora: { r: 32, alpha: 16, dropout: 0, targets: 'all-linear' },
   freshModules: false,
   statistics: 'demonstrations',
+  demonstrationWeight: 1,
 };
 
 const EMPTY: FineTuneState = {

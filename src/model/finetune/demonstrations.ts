@@ -40,6 +40,8 @@ export interface DemonstrationOptions {
   readonly cameras: readonly string[];
   /** Indices of the episodes to take; default all. */
   readonly episodes?: readonly number[];
+  /** How often an episode's steps come up in an epoch; default once each. A whole number. */
+  readonly weight?: (index: number) => number;
   /** Most bytes of resized frames kept in memory; default 512 MB. */
   readonly cacheBytes?: number;
 }
@@ -65,7 +67,7 @@ export class DemonstrationSource implements SampleSource {
   readonly #process: (image: ImageBytes) => Float32Array;
 
   constructor(of: Demonstrations, options: DemonstrationOptions) {
-    const { config, episodes } = options;
+    const { config, episodes, weight = () => 1 } = options;
     this.#of = of;
     this.#options = options;
     const { chunkSize } = config.profile;
@@ -73,8 +75,10 @@ export class DemonstrationSource implements SampleSource {
     let tokens = 0;
     for (const { index, length, instruction } of of.episodes) {
       if (episodes && !episodes.includes(index)) continue;
-      this.#starts.push({ index, first: count });
-      count += Math.max(0, length - chunkSize + 1);
+      for (let copy = 0; copy < weight(index); copy++) {
+        this.#starts.push({ index, first: count });
+        count += Math.max(0, length - chunkSize + 1);
+      }
       tokens = Math.max(tokens, layoutSequence(this.#promptIds(instruction), config).inputIds.length);
     }
     this.count = count;
