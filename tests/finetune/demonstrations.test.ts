@@ -91,7 +91,7 @@ describe('training samples of demonstrations', () => {
   });
 
   it('come up as often as their episode weighs', async () => {
-    const dataset = datasetOf(episodeOf(chunkSize + 1, 'a'), episodeOf(chunkSize, 'b'));
+    const dataset = datasetOf(episodeOf(chunkSize + 1, 'a'), episodeOf(chunkSize, 'bbb'));
     const source = sourceOf(dataset, config, { weight: (index) => (index === 0 ? 3 : 1) });
     expect(source.count).toBe(3 * 2 + 1);
     const [first, fourth, last] = [
