@@ -53,7 +53,8 @@ export function runRecord(
   policy: { readonly url: string; readonly hash: string },
   opened: OpenedDemonstrations,
 ): RunRecord {
-  const { name, fingerprint, episodes } = opened.info;
+  const { name, fingerprint } = opened.info;
+  const episodes = opened.info.episodes.filter(({ index }) => !opened.rehearsal.has(index));
   const steps = episodes.reduce((sum, { length }) => sum + length, 0);
   return {
     packageUrl: policy.url,
