@@ -6,7 +6,14 @@ import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { OBJECTS } from '../../src/practice/objects.ts';
 import { ActionNoise, expertChunk, SuccessJudge } from '../../src/practice/rollout.ts';
 import { PracticeTable } from '../../src/practice/table.ts';
-import { ALL_INSTRUCTIONS, assignmentFor, goalOf, TASKS, taskNamed } from '../../src/practice/tasks.ts';
+import {
+  ALL_INSTRUCTIONS,
+  assignmentFor,
+  goalOf,
+  TASKS,
+  taskNamed,
+  variedAssignmentFor,
+} from '../../src/practice/tasks.ts';
 
 const mujoco = await loadMujoco();
 const STILL = [0, 0, 0, 0, 0, 0, 1];
@@ -52,6 +59,20 @@ describe('layouts', () => {
   });
 });
 
+describe('what pretraining never sees', () => {
+  it('is in none of its instructions, and on none of its tables', () => {
+    const varied = TASKS.filter(({ heldOut }) => !heldOut).flatMap((task) =>
+      Array.from({ length: 60 }, (_, seed) => variedAssignmentFor(task, seed)),
+    );
+    const unseen = /purple|can\b|behind/;
+    expect(varied.filter(({ instruction }) => unseen.test(instruction))).toEqual([]);
+    expect(varied.flatMap(({ layout }) => layout.objects).filter(({ name }) => unseen.test(name))).toEqual(
+      [],
+    );
+    expect(new Set(varied.map(({ goal }) => goal.target)).size).toBeGreaterThan(10);
+  });
+});
+
 describe('tasks', () => {
   it('there are eight or more, three of them held out', () => {
     expect(TASKS.length).toBeGreaterThanOrEqual(8);
@@ -73,8 +94,15 @@ describe('tasks', () => {
 
   it('every instruction asks for one goal', () => {
     expect(new Set(ALL_INSTRUCTIONS).size).toBe(ALL_INSTRUCTIONS.length);
-    const all = TASKS.flatMap((task) => task.goals.flatMap((goal) => task.phrasings(goal)));
-    expect(all.length).toBe(ALL_INSTRUCTIONS.length);
+    const goals = new Map<string, Set<string>>();
+    for (const task of TASKS) {
+      for (const goal of [...task.goals, ...(task.variedGoals ?? [])]) {
+        for (const text of task.phrasings(goal))
+          goals.set(text, new Set([...(goals.get(text) ?? []), JSON.stringify([task.name, goal])]));
+      }
+    }
+    expect([...goals.keys()].toSorted()).toEqual(ALL_INSTRUCTIONS.toSorted());
+    expect([...goals].filter(([, asked]) => asked.size > 1)).toEqual([]);
     expect(goalOf('  Put the RED block  on the plate. ')).toEqual({
       task: taskNamed('plate'),
       goal: { kind: 'place', target: 'red block', relation: 'on', destination: 'plate' },

@@ -139,7 +139,8 @@ export function safetensorsHeader(
   tensors: readonly { name: string; dtype: FileDtype; shape: readonly number[] }[],
   metadata: Record<string, string> = { format: 'pt' },
 ): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  // Without a prototype: a tensor may be called `__proto__`.
+  const header = Object.assign(Object.create(null) as Record<string, unknown>, { __metadata__: metadata });
   let offset = 0;
   for (const { name, dtype, shape } of tensors) {
     const end = offset + elementCount(shape) * DTYPE_BYTES[dtype];
