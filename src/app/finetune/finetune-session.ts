@@ -98,6 +98,12 @@ let reviewing = 0;
 /** What should be known before training on them. */
 async function review(): Promise<void> {
   const mine = ++reviewing;
+  const { demonstrations } = get();
+  // What cannot be trained on, or not even decoded, says so already.
+  if (demonstrations.kind !== 'open' || demonstrations.info.problems.length > 0) {
+    set({ findings: { kind: 'none' } });
+    return;
+  }
   try {
     const findings = await policyWorker().reviewDemonstrations((done, total) => {
       if (mine === reviewing) set({ findings: { kind: 'looking', done, total } });
