@@ -109,6 +109,8 @@ export class FineTuneHost {
   #running: Running | null = null;
   /** A run is being prepared. */
   #starting = false;
+  /** It was stopped before it began. */
+  #unwanted = false;
   readonly #adapters = new Map<string, KnownAdapter>();
   #active: { id: string; adapter: LoadedAdapter } | null = null;
   #forwardTime: ForwardTime | null = null;
@@ -211,6 +213,7 @@ export class FineTuneHost {
   ): Promise<FineTuneProgress> {
     if (this.#running || this.#starting) throw busy();
     this.#starting = true;
+    this.#unwanted = false;
     try {
       return await this.#fineTune(options, resume, onEvent);
     } finally {
@@ -268,6 +271,7 @@ export class FineTuneHost {
       gate: null,
     };
     this.#running = running;
+    if (this.#unwanted) running.stop.abort();
     let whole = false;
     try {
       if (checkpoint) {
@@ -320,6 +324,8 @@ export class FineTuneHost {
 
   cancel(): void {
     this.#running?.stop.abort();
+    // Whoever stops a run that is being prepared means that one.
+    this.#unwanted = this.#starting;
   }
 
   async runs(): Promise<RunInfo[]> {
