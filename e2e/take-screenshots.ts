@@ -89,7 +89,9 @@ async function takeStudio(browser: Browser, url: string, look: Look): Promise<vo
   await page.getByLabel('Name of the run').fill('lift the can');
   await page.getByRole('button', { name: 'Start training' }).click();
   await page.getByText(/^(3\d) of 800$/).waitFor({ timeout: 180_000 });
-  await page.getByRole('heading', { name: '3. Train' }).evaluate((element) => element.scrollIntoView());
+  await page
+    .getByRole('heading', { name: 'Train', exact: true })
+    .evaluate((element) => element.scrollIntoView());
   await save(page, 'fine-tune', look);
   await page.getByRole('button', { name: 'Stop and keep' }).click();
   await page

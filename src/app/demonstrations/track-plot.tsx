@@ -5,6 +5,8 @@ import 'uplot/dist/uPlot.min.css';
 import { formatValue } from '../format.ts';
 
 const HEIGHT = 84;
+/** Differences below are rounding, not movement. */
+const FLAT = 1e-6;
 const FONT = '11px system-ui, sans-serif';
 
 interface Props {
@@ -58,7 +60,7 @@ function create(
       padding: [8, 4, 6, 0],
       scales: {
         x: { time: false, range: [-0.5, Math.max(1, values.length - 0.5)] },
-        y: { range: (_, low, high) => (high > low ? [low, high] : [low - 1, low + 1]) },
+        y: { range: (_, low, high) => (high - low > FLAT ? [low, high] : [low - 1, low + 1]) },
       },
       axes: [
         { show: false },

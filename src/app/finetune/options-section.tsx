@@ -170,7 +170,7 @@ export function OptionsSection({ disabled }: { disabled: boolean }) {
   );
   return (
     <section className="teach-part" aria-labelledby="options-title">
-      <h3 id="options-title">2. How to train</h3>
+      <h3 id="options-title">How to train</h3>
       <fieldset disabled={disabled} className="options">
         <Field label="Name of the run" error={errors.run}>
           {(id, describedBy) => (

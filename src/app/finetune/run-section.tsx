@@ -181,7 +181,7 @@ export function RunSection() {
   if (!open && !progress) return failure && <FailureNotice failure={failure} title="That did not work" />;
   return (
     <section className="teach-part" aria-labelledby="run-title">
-      <h3 id="run-title">3. Train</h3>
+      <h3 id="run-title">Train</h3>
       {!isRunning(progress) && <EstimateView />}
       <Buttons progress={progress} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
