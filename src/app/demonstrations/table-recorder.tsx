@@ -115,7 +115,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           <select
             id="record-task"
             value={table?.task ?? ''}
-            disabled={status.kind !== 'idle' || tasks.length === 0}
+            disabled={status.kind !== 'idle' || table === null}
             onChange={(event) => void layTable(event.target.value, randomSeed())}
           >
             {tasks.map(({ name, about, heldOut }) => (
@@ -133,7 +133,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
             type="text"
             maxLength={300}
             value={text}
-            disabled={status.kind !== 'idle'}
+            disabled={status.kind !== 'idle' || table === null}
             onChange={(event) => setText(event.target.value)}
           />
         </div>
@@ -145,7 +145,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
             <button
               type="button"
               className="button-primary button-large"
-              disabled={tasks.length === 0 || !text.trim()}
+              disabled={table === null || !text.trim()}
               onClick={() => void startTableRecording()}
             >
               Take the gripper
