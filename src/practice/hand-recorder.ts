@@ -54,12 +54,16 @@ export class HandRecorder {
     );
   }
 
+  /** To be asked once per control step, whether anything happens in it or not: a thing let go may come to rest later. */
+  judge(table: PracticeTable): void {
+    if (this.#gripper !== null && this.#judge?.after(table)) this.#achievedAt ??= this.steps;
+  }
+
   /**
-   * To be asked once per control step, with what the person commands.
+   * To be asked when no action is being carried out, with what the person commands.
    * @returns the action to carry out; null where nothing happens: as upstream's regenerate_libero_dataset.py, no-ops are left out
    */
   step(table: PracticeTable, command: readonly number[]): number[] | null {
-    if (this.#gripper !== null && this.#judge?.after(table)) this.#achievedAt ??= this.steps;
     const moving = command.slice(0, 6).some((value) => Math.abs(value) > RESTING);
     const grips = this.#gripper !== null && command[6] !== this.#gripper;
     const fingers = this.#gripper !== null && Math.abs(table.opening - this.#opening) > FINGERS_RESTING;

@@ -35,6 +35,7 @@ export function connectPracticeWorker(onCrash: (error: ClientError) => void): Pr
     observe: () => guard(() => remote.observe()),
     execute: (actions, realTime) => guard(() => remote.execute(actions, realTime)),
     halt: () => guard(() => remote.halt()),
+    limitSpeed: (share) => guard(() => remote.limitSpeed(share)),
     showPath: (actions) => guard(() => remote.showPath(actions)),
     pointer: (phase, x, y) => guard(() => remote.pointer(phase, x, y)),
     orbit: (azimuth, elevation, zoom) => guard(() => remote.orbit(azimuth, elevation, zoom)),

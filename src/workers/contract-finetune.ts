@@ -87,8 +87,8 @@ export interface DemonstrationsInfo {
   slots: { label: string; camera: string }[];
   /** What is trained on: as edited. */
   episodes: { index: number; length: number; instruction: string }[];
-  /** All of them, as recorded. */
-  recorded: { index: number; length: number; instruction: string }[];
+  /** All of them, as recorded; rehearsal is there so that nothing is forgotten. */
+  recorded: { index: number; length: number; instruction: string; rehearsal: boolean }[];
   /** Steps with a whole chunk of actions ahead: what there is to train on. */
   samples: number;
   action: DimensionStatistics[];

@@ -105,6 +105,8 @@ export interface PracticeWorker {
     seed: number,
     onProgress: (done: number) => void,
   ): Promise<RecordedDemonstrations>;
+  /** Holds for every action from now on, whoever it is from. @param share of the largest step, 0…1 */
+  limitSpeed(share: number): Promise<void>;
   /** Hands the gripper to a person. What they do is recorded from the first movement on. */
   takeOver(onStep: (report: HandReport) => void): Promise<void>;
   /** What the person wants from now on, as an action [7]; it holds until the next. Dragging the gripper in the picture overrides it. */

@@ -2,7 +2,7 @@ import type { Episode } from '../episodes/dataset.ts';
 import { reviewDataset } from '../episodes/quality.ts';
 import { ModelError } from '../model/errors.ts';
 import type { Policy } from '../model/policy/policy.ts';
-import { normalizeActions } from '../model/policy/statistics.ts';
+import { normalizeActions, type DatasetStatistics } from '../model/policy/statistics.ts';
 import type { Observation, Prediction, RawImage } from './contract.ts';
 import type {
   ChunkCheck,
@@ -17,12 +17,15 @@ import { editDemonstrations, openDemonstrations, type OpenedDemonstrations } fro
 /** The demonstrations that are open in the worker: read, looked at, edited, checked against the policy. */
 export class DemonstrationsHost {
   readonly #policy: () => Policy;
+  readonly #inForce: () => Readonly<Record<string, DatasetStatistics>>;
   #opened: OpenedDemonstrations | null = null;
   /** The episode looked at last: scrubbing asks for it again and again. */
   #shown: { readonly index: number; readonly episode: Promise<Episode> } | null = null;
 
-  constructor(policy: () => Policy) {
+  /** @param inForce the statistics that predictions go by now: the policy's, or those of the adapter in use */
+  constructor(policy: () => Policy, inForce: () => Readonly<Record<string, DatasetStatistics>>) {
     this.#policy = policy;
+    this.#inForce = inForce;
   }
 
   get opened(): OpenedDemonstrations | null {
@@ -124,16 +127,20 @@ export class DemonstrationsHost {
     }
     const width = profile.state?.length ?? 0;
     const edited = dataset.episodes.find((one) => one.index === index) ?? episode;
-    const { actions, normalized, unnormKey, statistics } = await predict({
+    const { actions, normalized, unnormKey } = await predict({
       images,
       instruction: edited.instruction,
       state: profile.state && [...episode.state!.subarray(step * width, (step + 1) * width)],
       unnormKey: config.defaultUnnormKey,
-    }).then((prediction) => ({
-      ...prediction,
-      statistics: config.statistics[prediction.unnormKey] ?? this.#open().statistics[prediction.unnormKey],
-    }));
-    if (!statistics) throw new ModelError('missing-statistics', `There are no statistics "${unnormKey}".`);
+    });
+    const statistics = this.#inForce()[unnormKey];
+    if (!statistics) {
+      throw new ModelError(
+        'missing-statistics',
+        `The adapter was changed while it predicted: its statistics "${unnormKey}" are gone.`,
+        'Ask again.',
+      );
+    }
     const recorded: number[][] = [];
     let sum = 0;
     for (let i = 0; i < profile.chunkSize; i++) {

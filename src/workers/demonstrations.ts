@@ -100,7 +100,7 @@ async function withEdits(
     cameras: [...dataset.cameras],
     slots: profile.images.map(({ label }, i) => ({ label, camera: fit.cameras[i]! })),
     episodes: [...dataset.episodes],
-    recorded: [...original.episodes],
+    recorded: original.episodes.map((episode) => ({ ...episode, rehearsal: rehearsal.has(episode.index) })),
     samples: dataset.episodes.reduce((sum, { length }) => sum + Math.max(0, length - chunkSize + 1), 0),
     action: dimensions(dataset.actionNames, statistics.action),
     state: dataset.stateNames && dimensions(dataset.stateNames, statistics.proprio),

@@ -1,5 +1,4 @@
 import { ModelError } from '../model/errors.ts';
-import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts';
 import {
   listCheckpoints,
   loadCheckpoint,
@@ -7,8 +6,6 @@ import {
   type Checkpoint,
 } from '../model/finetune/checkpoints.ts';
 import { DemonstrationSource, splitEpisodes } from '../model/finetune/demonstrations.ts';
-import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
-import { importCheckpoint } from '../model/finetune/import-checkpoint.ts';
 import {
   activationBytes,
   bytesPerParameter,
@@ -18,7 +15,6 @@ import {
   type ForwardTime,
   whyNot,
 } from '../model/finetune/estimate.ts';
-import { LoadedAdapter } from '../model/finetune/loaded-adapter.ts';
 import {
   checkpointParameters,
   countParameters,
@@ -30,18 +26,10 @@ import {
 } from '../model/finetune/parameters.ts';
 import { runPass } from '../model/finetune/pass.ts';
 import { runTraining } from '../model/finetune/run.ts';
-import type { TrainedState } from '../model/finetune/trained.ts';
-import { Trainer, type StepReport, type TrainingOptions } from '../model/finetune/trainer.ts';
-import type { WeightSource } from '../model/network/loaded-weights.ts';
+import { Trainer, type TrainingOptions } from '../model/finetune/trainer.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
-import type { Policy } from '../model/policy/policy.ts';
-import type { Tokenize } from '../model/policy/tokenizer.ts';
-import type { RunQueue } from '../model/runtime/run-queue.ts';
-import type { Runtime } from '../model/runtime/runtime.ts';
 import { opfsShardStore } from '../model/weights/opfs-store.ts';
-import { blobAccess } from '../model/weights/random-access.ts';
-import { sha256Hex } from '../model/weights/package-reader.ts';
-import { openZipFolder, zipBlob, type NamedFolder } from '../model/weights/zip-folder.ts';
+import { AdaptersHost } from './adapters-host.ts';
 import type {
   AdapterInfo,
   DemonstrationsInfo,
@@ -50,30 +38,14 @@ import type {
   FineTuneEstimate,
   FineTuneEvent,
   FineTuneOptions,
-  FineTunePhase,
   FineTuneProgress,
   RunInfo,
 } from './contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
 import { DemonstrationsHost } from './demonstrations-host.ts';
+import { ProgressReport } from './progress-report.ts';
 import { runInfo, runRecord } from './run-record.ts';
-import { toWorkerError } from './transfer.ts';
-
-/** The loaded policy, as fine-tuning needs it. */
-export interface TrainablePolicy {
-  readonly policy: Policy;
-  readonly runtime: Runtime;
-  readonly source: WeightSource;
-  readonly tokenize: Tokenize;
-  /** tokenizer.json's content. */
-  readonly tokenizer: unknown;
-  /** The package's name. */
-  readonly name: string;
-  readonly url: string;
-  readonly hash: string;
-  /** Held by whoever uses the policy: a prediction, a step. */
-  readonly turn: RunQueue;
-}
+import type { TrainablePolicy } from './trainable-policy.ts';
 
 interface Running {
   readonly trainer: Trainer;
@@ -83,11 +55,6 @@ interface Running {
   /** Resolves when the run has ended and has let go of the policy. */
   readonly ended: Promise<void>;
   gate: { promise: Promise<void>; open: () => void } | null;
-}
-
-interface KnownAdapter {
-  readonly info: AdapterInfo;
-  readonly state: TrainedState;
 }
 
 const GROUP_LABELS: Record<Group, string> = {
@@ -106,36 +73,35 @@ export class FineTuneHost {
   readonly #store = opfsShardStore('runs');
   readonly #loaded: () => TrainablePolicy;
   readonly demonstrations: DemonstrationsHost;
+  readonly adapters: AdaptersHost;
   #running: Running | null = null;
   /** A run is being prepared. */
   #starting = false;
   /** It was stopped before it began. */
   #unwanted = false;
-  readonly #adapters = new Map<string, KnownAdapter>();
-  #active: { id: string; adapter: LoadedAdapter } | null = null;
   #forwardTime: ForwardTime | null = null;
 
   constructor(loaded: () => TrainablePolicy) {
     this.#loaded = loaded;
-    this.demonstrations = new DemonstrationsHost(() => loaded().policy);
+    this.adapters = new AdaptersHost(loaded);
+    this.demonstrations = new DemonstrationsHost(
+      () => loaded().policy,
+      () => this.statistics ?? loaded().policy.config.statistics,
+    );
   }
 
   /** To be called when the policy is replaced: adapters and demonstrations belonged to it. */
   async reset(): Promise<void> {
     this.#running?.stop.abort();
     await this.#running?.ended;
-    this.#adapters.clear();
-    this.#active?.adapter.dispose();
-    this.#active = null;
+    this.adapters.reset();
     this.#forwardTime = null;
     await this.closeDemonstrations();
   }
 
-  /** Statistics that replace the policy's own while an adapter is active. */
-  get statistics(): Record<string, DatasetStatistics> | null {
-    const state = this.#active && this.#adapters.get(this.#active.id)?.state;
-    const own = this.#running ? this.#running.statistics : state?.statistics;
-    return own && Object.keys(own).length > 0 ? (own as Record<string, DatasetStatistics>) : null;
+  /** Statistics that replace the policy's own while a run or an adapter has it. */
+  get statistics(): Readonly<Record<string, DatasetStatistics>> | null {
+    return this.#running?.statistics ?? this.adapters.statistics;
   }
 
   async openDemonstrations(
@@ -300,8 +266,8 @@ export class FineTuneHost {
         const trained = whole ? await trainer.trained() : null;
         trainer.dispose();
         this.#running = null;
-        if (trained && trained.step > 0) this.#activate(this.#remember(trained, options.run));
-        else if (this.#active) policy.use(this.#active.adapter);
+        if (trained && trained.step > 0) this.adapters.use(this.adapters.remember(trained, options.run).id);
+        else this.adapters.useAgain();
       });
       await train.close();
       await validation?.close();
@@ -350,16 +316,9 @@ export class FineTuneHost {
     await this.#store.removePackage(run);
   }
 
-  adapters(): { adapters: AdapterInfo[]; active: string | null } {
-    return {
-      adapters: [...this.#adapters.values()].map(({ info }) => info),
-      active: this.#active?.id ?? null,
-    };
-  }
-
   async useAdapter(id: string | null): Promise<void> {
     if (this.#running) throw busy();
-    await this.#loaded().turn.run(async () => this.#activate(id));
+    await this.#loaded().turn.run(async () => this.adapters.use(id));
   }
 
   async openRun(run: string, step: number | null): Promise<AdapterInfo> {
@@ -376,79 +335,7 @@ export class FineTuneHost {
       );
     }
     const state = trainedFromCheckpoint(loaded.policy.config, shapesOf(loaded.source), checkpoint);
-    return this.#adapters.get(this.#remember(state, run))!.info;
-  }
-
-  /** Upstream's checkpoint folder, or the whole merged model, as a zip. */
-  async exportAdapter(
-    id: string,
-    kind: 'checkpoint' | 'merged',
-    onProgress: (done: number, total: number) => void,
-  ): Promise<Blob> {
-    const { policy, source, name, tokenizer } = this.#loaded();
-    const base = {
-      config: policy.config,
-      source,
-      name,
-      tokenizer: new TextEncoder().encode(JSON.stringify(tokenizer)),
-    };
-    const state = this.#adapterState(id);
-    return zipBlob(kind === 'merged' ? exportMerged(state, base) : exportCheckpoint(state, base), onProgress);
-  }
-
-  /** @throws ModelError where the checkpoint is damaged or belongs to another policy; nothing is changed then */
-  async importAdapter(
-    from: { kind: 'zip'; file: File } | { kind: 'files'; files: { path: string; file: File }[] },
-  ): Promise<AdapterInfo> {
-    const { policy, source } = this.#loaded();
-    const folder =
-      from.kind === 'zip' ? await openZipFolder(from.file, from.file.name) : handedFolder(from.files);
-    const state = await importCheckpoint(folder, { config: policy.config, shapes: shapesOf(source) });
-    return this.#adapters.get(this.#remember(state, `${state.run} (imported)`))!.info;
-  }
-
-  /** An adapter as one safetensors file. */
-  async adapterFile(id: string): Promise<{ file: Blob; sha256: string }> {
-    const chunks: BlobPart[] = [];
-    for await (const chunk of adapterFile(this.#adapterState(id)).chunks()) chunks.push(chunk);
-    const file = new Blob(chunks, { type: 'application/octet-stream' });
-    return { file, sha256: await sha256Hex(new Uint8Array(await file.arrayBuffer())) };
-  }
-
-  async openAdapterFile(file: Blob, label: string): Promise<AdapterInfo> {
-    const { policy, source } = this.#loaded();
-    const state = await readAdapterFile(blobAccess(file), {
-      config: policy.config,
-      shapes: shapesOf(source),
-    });
-    return this.#adapters.get(this.#remember(state, label))!.info;
-  }
-
-  /** @throws ModelError `bad-input` for an id that is not there */
-  #adapterState(id: string): TrainedState {
-    const known = this.#adapters.get(id);
-    if (known) return known.state;
-    throw new ModelError(
-      'bad-input',
-      `There is no adapter "${id}"; there are ${[...this.#adapters.keys()].join(', ') || 'none'}.`,
-    );
-  }
-
-  #remember(state: TrainedState, label: string): string {
-    const id = `${label} at step ${state.step}`;
-    let trainable = 0;
-    for (const { a, b } of state.adapters.values()) trainable += a.data.length + b.data.length;
-    for (const { data } of state.modules.values()) trainable += data.length;
-    this.#adapters.set(id, { info: { id, label, step: state.step, trainable }, state });
-    return id;
-  }
-
-  #activate(id: string | null): void {
-    const { policy, runtime } = this.#loaded();
-    const adapter = id === null ? null : new LoadedAdapter(runtime, policy.config, this.#adapterState(id));
-    policy.use(adapter);
-    this.#active?.adapter.dispose();
-    this.#active = adapter && { id: id!, adapter };
+    return this.adapters.remember(state, run);
   }
 
   async #resumable(run: string, loaded: TrainablePolicy, opened: OpenedDemonstrations): Promise<Checkpoint> {
@@ -529,105 +416,6 @@ export class FineTuneHost {
     this.#forwardTime = await turn.run(async () => forwardTime(await fastest(1), await fastest(2)));
     return this.#forwardTime;
   }
-}
-
-/** What the page is told of a run, as it changes. */
-class ProgressReport {
-  readonly #onEvent: (event: FineTuneEvent) => void;
-  readonly #runtime: Runtime;
-  readonly #samplesPerStep: number;
-  /** Times of the newest steps: speed is a mean over them. */
-  readonly #times: number[] = [];
-  current: FineTuneProgress;
-  /** Gradients and moments, which the runtime does not count. */
-  trainerBytes = 0;
-
-  constructor(options: FineTuneOptions, runtime: Runtime, onEvent: (event: FineTuneEvent) => void) {
-    this.#onEvent = onEvent;
-    this.#runtime = runtime;
-    this.#samplesPerStep = options.batchSize * options.gradAccumulationSteps;
-    this.current = {
-      run: options.run,
-      phase: 'preparing',
-      step: 0,
-      maxSteps: options.maxSteps,
-      samplesPerSecond: null,
-      secondsLeft: null,
-      memoryBytes: 0,
-      savedStep: null,
-      error: null,
-    };
-  }
-
-  readonly events = {
-    phase: (phase: FineTunePhase) => this.phase(phase),
-    step: (report: StepReport) => {
-      const { step, loss, currentL1, nextL1, learningRate, gradNorm } = report;
-      this.#onEvent({ kind: 'step', point: { step, loss, currentL1, nextL1, learningRate, gradNorm } });
-      this.at(step);
-    },
-    validation: (point: {
-      step: number;
-      loss: number;
-      currentL1: number | null;
-      nextL1: number | null;
-      samples: number;
-    }) => this.#onEvent({ kind: 'validation', point }),
-    saved: (step: number) => this.saved(step),
-    saveFailed: (error: ModelError) => this.#send({ error: toWorkerError(error) }),
-  };
-
-  phase(phase: FineTunePhase): void {
-    if (phase === 'paused') this.#times.length = 0;
-    this.#send({ phase });
-  }
-
-  saved(step: number): void {
-    this.#send({ savedStep: step, error: null });
-  }
-
-  at(step: number): void {
-    this.#times.push(performance.now());
-    if (this.#times.length > 20) this.#times.shift();
-    const steps = this.#times.length - 1;
-    const seconds = steps > 0 ? (this.#times.at(-1)! - this.#times[0]!) / 1000 / steps : null;
-    this.#send({
-      step,
-      samplesPerSecond: seconds && this.#samplesPerStep / seconds,
-      secondsLeft: seconds && seconds * (this.current.maxSteps - step),
-    });
-  }
-
-  failed(error: unknown): void {
-    this.#send({ phase: 'failed', error: toWorkerError(error) });
-  }
-
-  #send(change: Partial<FineTuneProgress>): void {
-    this.current = {
-      ...this.current,
-      ...change,
-      memoryBytes: this.#runtime.live.byteLength + this.trainerBytes,
-    };
-    this.#onEvent({ kind: 'progress', progress: this.current });
-  }
-}
-
-/** A folder as the page hands it over. */
-function handedFolder(files: readonly { path: string; file: File }[]): NamedFolder {
-  const byPath = new Map(files.map(({ path, file }) => [path, file]));
-  return {
-    name: files[0]?.path.split('/')[0] ?? 'checkpoint',
-    files: [...byPath.keys()],
-    open: async (path) => {
-      const file = byPath.get(path);
-      if (file) return blobAccess(file);
-      throw new ModelError(
-        'bad-file',
-        `The folder has no file ${path}.`,
-        'Choose the whole checkpoint folder.',
-      );
-    },
-  };
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {

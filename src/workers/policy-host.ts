@@ -33,10 +33,11 @@ import type {
   RawImage,
   StoredPackage,
 } from './contract.ts';
-import { FineTuneHost, type TrainablePolicy } from './finetune-host.ts';
+import { FineTuneHost } from './finetune-host.ts';
 import { ortFiles } from './ort-files.ts';
 import { policyInfo } from './policy-info.ts';
 import { readPixels } from './read-pixels.ts';
+import type { TrainablePolicy } from './trainable-policy.ts';
 
 interface Loaded extends TrainablePolicy {
   readonly observer: Observer;

@@ -68,13 +68,13 @@ const worker: PolicyWorker & FineTuneWorker = {
   cancelFineTune: async () => finetune.cancel(),
   runs: () => finetune.runs(),
   removeRun: (run) => finetune.removeRun(run),
-  adapters: async () => finetune.adapters(),
+  adapters: async () => finetune.adapters.list(),
   useAdapter: (id) => finetune.useAdapter(id),
   openRun: (run, step) => finetune.openRun(run, step),
-  exportAdapter: (id, kind, onProgress) => finetune.exportAdapter(id, kind, onProgress),
-  importAdapter: (source) => finetune.importAdapter(source),
-  adapterFile: (id) => finetune.adapterFile(id),
-  openAdapterFile: (file, label) => finetune.openAdapterFile(file, label),
+  exportAdapter: (id, kind, onProgress) => finetune.adapters.exportZip(id, kind, onProgress),
+  importAdapter: (source) => finetune.adapters.importFolder(source),
+  adapterFile: (id) => finetune.adapters.file(id),
+  openAdapterFile: (file, label) => finetune.adapters.openFile(file, label),
 };
 
 Comlink.expose(worker);

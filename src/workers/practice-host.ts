@@ -1,21 +1,19 @@
 import * as THREE from 'three/webgpu';
 import { ModelError } from '../model/errors.ts';
 import { Random } from '../model/random.ts';
+import { guardAction } from '../practice/action-guard.ts';
 import { EXECUTED, MAX_STEPS } from '../practice/evaluate.ts';
-import { ACTION_NAMES, recordDemonstrations, STATE_NAMES } from '../practice/demonstrations.ts';
-import type { FrameImage } from '../episodes/dataset.ts';
+import { recordDemonstrations } from '../practice/demonstrations.ts';
 import type { Goal } from '../practice/goal.ts';
-import { HandRecorder, steerTowards } from '../practice/hand-recorder.ts';
-import { IMAGE_SIZE } from '../practice/image-size.ts';
 import { loadMujoco } from '../practice/mujoco.ts';
-import { CONTROL_HZ, SUBSTEPS, TIMESTEP } from '../practice/mjcf.ts';
+import { SUBSTEPS, TIMESTEP } from '../practice/mjcf.ts';
 import { OBJECTS, type ObjectName, type Vector } from '../practice/objects.ts';
 import { TableCameras } from '../practice/observe.ts';
 import { PathLine, PeopleCamera } from '../practice/people-view.ts';
 import { SuccessJudge } from '../practice/rollout.ts';
 import { PracticeTable, type Mujoco } from '../practice/table.ts';
 import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
-import { CAMERAS, PLAIN, TableView } from '../practice/view.ts';
+import { PLAIN, TableView } from '../practice/view.ts';
 import type {
   ExecutionReport,
   HandReport,
@@ -26,6 +24,7 @@ import type {
   TableObservation,
   TableReport,
 } from './contract-practice.ts';
+import { Hand } from './hand.ts';
 
 type Size = Parameters<PracticeWorker['resize']>[0];
 
@@ -34,24 +33,9 @@ const LONGEST_LAG = 0.1;
 /** How hard `disturb` knocks, metres. */
 const KNOCK = 0.05;
 
-/** Translation and rotation of an action in which nothing happens; gripper open. */
-const RESTING = [0, 0, 0, 0, 0, 0] as const;
-const OPEN = 1;
-
 const FIRST_FRAME_MS = 16;
 const SLOW_FRAME_MS = 45;
 const COARSEST = 0.35;
-
-/** Somebody at the gripper. */
-interface Hand {
-  readonly recorder: HandRecorder;
-  readonly onStep: (report: HandReport) => void;
-  command: readonly number[];
-  /** Where the gripper is dragged to in the picture, metres. */
-  towards: Vector | null;
-  /** Physics steps left of the current action. */
-  left: number;
-}
 
 interface Execution {
   readonly actions: readonly (readonly number[])[];
@@ -77,6 +61,8 @@ export class PracticeHost implements PracticeWorker {
   #judge: SuccessJudge | null = null;
   #execution: Execution | null = null;
   #hand: Hand | null = null;
+  #speedLimit = 1;
+  readonly #guard = (action: readonly number[]): number[] => guardAction(action, this.#speedLimit);
   #drag: { readonly name: ObjectName | 'gripper'; readonly height: number } | null = null;
   #visible = true;
   /** Something other than the table changed since the last picture. */
@@ -175,10 +161,14 @@ export class PracticeHost implements PracticeWorker {
     }
     const table = this.#laid();
     for (const [i, action] of actions.entries()) {
-      table.step(action);
+      table.step(this.#guard(action));
       if (this.#judge?.after(table)) return { achieved: true, steps: i + 1 };
     }
     return { achieved: this.#judge ? false : null, steps: actions.length };
+  }
+
+  async limitSpeed(share: number): Promise<void> {
+    this.#speedLimit = share;
   }
 
   async halt(): Promise<void> {
@@ -195,7 +185,7 @@ export class PracticeHost implements PracticeWorker {
     const hand = this.#hand;
     if (phase === 'up') {
       if (this.#drag) table.hold(this.#drag.name, null);
-      if (hand) hand.towards = null;
+      hand?.drag(null);
       this.#drag = null;
       return 'view';
     }
@@ -210,7 +200,7 @@ export class PracticeHost implements PracticeWorker {
     }
     if (!this.#drag) return 'view';
     const point = this.#people.onPlane(x, y, this.#drag.height);
-    if (point && hand && this.#drag.name === 'gripper') hand.towards = point;
+    if (point && hand && this.#drag.name === 'gripper') hand.drag(point);
     else if (point) table.hold(this.#drag.name, point);
     return 'object';
   }
@@ -254,57 +244,21 @@ export class PracticeHost implements PracticeWorker {
   async takeOver(onStep: (report: HandReport) => void): Promise<void> {
     await this.halt();
     const table = this.#laid();
-    const recorder = new HandRecorder(this.#goal, async () => {
+    const observe = async () => {
       this.#stale = this.#view.sync(table) || this.#stale;
       return this.#cameras!.observe(this.#view);
-    });
-    this.#hand = { recorder, onStep, command: [...RESTING, OPEN], towards: null, left: 0 };
+    };
+    this.#hand = new Hand(table, { goal: this.#goal, guard: this.#guard, observe, onStep });
   }
 
   async steer(action: number[]): Promise<void> {
-    if (this.#hand) this.#hand.command = action;
+    this.#hand?.steer(action);
   }
 
   async handBack(keep: boolean): Promise<RecordedDemonstrations | null> {
     const hand = this.#hand;
     this.#hand = null;
-    const episode = keep && hand ? await hand.recorder.episode() : null;
-    if (!episode) return null;
-    const { actions, state, images } = episode;
-    const frames = await Promise.all(
-      CAMERAS.map(async (name, i) => [name, await Promise.all(images.map((pair) => png(pair[i]!)))] as const),
-    );
-    return {
-      name: 'Practice table',
-      fps: CONTROL_HZ,
-      actionNames: ACTION_NAMES,
-      stateNames: STATE_NAMES,
-      cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),
-      episodes: [
-        {
-          instruction: this.#instruction,
-          actions,
-          state,
-          frames: Object.fromEntries(frames),
-          scene: this.#scene,
-        },
-      ],
-    };
-  }
-
-  #steered(table: PracticeTable, hand: Hand): void {
-    if (hand.left > 0) {
-      hand.left--;
-      return;
-    }
-    const { recorder, command, towards } = hand;
-    const action = recorder.step(table, towards ? steerTowards(table, towards, command[6]!) : command);
-    if (action) {
-      table.begin(action);
-      hand.left = SUBSTEPS - 1;
-    }
-    if (action || recorder.done)
-      hand.onStep({ steps: recorder.steps, achieved: recorder.achieved, done: recorder.done });
+    return keep && hand ? hand.recorded(this.#instruction, this.#scene) : null;
   }
 
   #tick(now: number): void {
@@ -340,12 +294,12 @@ export class PracticeHost implements PracticeWorker {
       } else if (execution.next === execution.actions.length) {
         this.#end(false);
       } else {
-        table.begin(execution.actions[execution.next]!);
+        table.begin(this.#guard(execution.actions[execution.next]!));
         execution.next++;
         execution.left = SUBSTEPS;
       }
     }
-    if (this.#hand) this.#steered(table, this.#hand);
+    this.#hand?.tick();
     table.advance();
     if (this.#execution) this.#execution.left--;
   }
@@ -392,11 +346,4 @@ async function openRenderer(canvas: OffscreenCanvas): Promise<THREE.WebGPURender
       { cause: error },
     );
   }
-}
-
-/** Lossless: what the policy is trained on is what it will see. */
-async function png({ width, height, data }: FrameImage): Promise<Blob> {
-  const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext('2d')!.putImageData(new ImageData(data, width, height), 0, 0);
-  return canvas.convertToBlob({ type: 'image/png' });
 }

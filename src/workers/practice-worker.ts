@@ -23,6 +23,7 @@ const worker: PracticeWorker = {
   },
   execute: (actions, realTime) => host.execute(actions, realTime),
   halt: () => host.halt(),
+  limitSpeed: (share) => host.limitSpeed(share),
   showPath: (actions) => host.showPath(actions),
   pointer: (phase, x, y) => host.pointer(phase, x, y),
   orbit: (azimuth, elevation, zoom) => host.orbit(azimuth, elevation, zoom),

@@ -43,6 +43,7 @@ describe('recording by hand', () => {
     const { table, goal } = laid('lift', 3);
     const recorder = new HandRecorder(goal, observe);
     for (let i = 0; i < 200 && !recorder.done; i++) {
+      recorder.judge(table);
       const action = recorder.step(
         table,
         recorder.achieved ? [0, 0, 0, 0, 0, 0, 0] : expertAction(table, goal),
@@ -56,6 +57,26 @@ describe('recording by hand', () => {
     expect(episode.images.length).toBe(recorder.steps);
     // The last eight hold still.
     expect(Array.from(episode.actions.subarray(-7))).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    table.dispose();
+  });
+
+  it('judges what comes to rest by itself, while nobody moves', () => {
+    const { table, goal } = laid('plate', 3);
+    const recorder = new HandRecorder(goal, observe);
+    // Until the block is let go above its place; then hands off.
+    for (let i = 0; i < 200; i++) {
+      const action = expertAction(table, goal);
+      const lettingGo = action[6] === 1 && table.position(goal.target)[2] > 0.03;
+      const done = recorder.step(table, action);
+      if (done) table.step(done);
+      if (lettingGo && i > 20) break;
+    }
+    expect(recorder.achieved).toBe(false);
+    for (let i = 0; i < 30 && !recorder.achieved; i++) {
+      recorder.judge(table);
+      table.step([0, 0, 0, 0, 0, 0, 1]);
+    }
+    expect(recorder.achieved).toBe(true);
     table.dispose();
   });
 

@@ -23,7 +23,7 @@ export function EpisodeList({ info }: { info: DemonstrationsInfo }) {
   return (
     <>
       <ol className="episode-list" aria-label="Episodes">
-        {listed.map(({ index, length, instruction }, at) => {
+        {listed.map(({ index, length, instruction, rehearsal }, at) => {
           const edit = edits[index];
           const warning = marks(index, findings);
           const kept = edit?.keep ? edit.keep[1] - edit.keep[0] : length;
@@ -37,6 +37,7 @@ export function EpisodeList({ info }: { info: DemonstrationsInfo }) {
                 <span className="number">{at + 1}</span>
                 <span className="episode-name">{edit?.instruction ?? (instruction || 'no instruction')}</span>
                 <span className="aside number">{kept} steps</span>
+                {rehearsal && <span className="tag">rehearsal</span>}
                 {edit?.deleted && <span className="tag">deleted</span>}
                 {edit?.success === false && <span className="tag">failure</span>}
                 {edit?.keep && <span className="tag">trimmed</span>}

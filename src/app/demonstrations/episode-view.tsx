@@ -3,7 +3,7 @@ import { useId, useMemo, useState } from 'react';
 import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
-import { whyNotOnTable } from '../practice/practice-run.ts';
+import { stopPractice, whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { changeEpisode, checkStep, showStep, useEpisodeStore } from './episode-session.ts';
@@ -62,6 +62,41 @@ function Film({ info, track }: { info: DemonstrationsInfo; track: EpisodeTrack }
   );
 }
 
+const REPLAYED = { reached: 'The goal was reached again.', done: 'Replayed.', stopped: 'Stopped.' } as const;
+
+function Replay({ track, disabled }: { track: EpisodeTrack; disabled: boolean }) {
+  const table = usePracticeStore((state) => state.status.kind === 'open');
+  const replaying = usePracticeStore((state) => state.run.kind === 'replaying');
+  const [outcome, setOutcome] = useState('');
+  const start = (): void => {
+    setOutcome('');
+    const width = track.actionNames.length;
+    const rows = Array.from({ length: track.length }, (_, i) => [
+      ...track.actions.subarray(width * i, width * (i + 1)),
+    ]);
+    void replayOnTable(rows, sceneOf(track.index)).then(
+      (end) => setOutcome(REPLAYED[end]),
+      () => setOutcome('It could not be replayed.'),
+    );
+  };
+  return (
+    <>
+      {replaying ? (
+        <button type="button" className="button-stop" onClick={stopPractice}>
+          Stop <kbd>Esc</kbd>
+        </button>
+      ) : (
+        <button type="button" disabled={!table || disabled} onClick={start}>
+          Replay on the table
+        </button>
+      )}
+      <span className="aside" role="status">
+        {replaying ? 'Replaying…' : outcome}
+      </span>
+    </>
+  );
+}
+
 function Edits({
   info,
   track,
@@ -73,14 +108,12 @@ function Edits({
 }) {
   const edit = useFineTuneStore((state) => state.edits[track.index]);
   const busy = useFineTuneStore((state) => isRunning(state.progress));
-  const table = usePracticeStore((state) => state.status.kind === 'open');
   const original = info.recorded.find(({ index }) => index === track.index)!;
   const [text, setText] = useState(edit?.instruction ?? original.instruction);
   const [keep, setKeep] = useState<[number, number]>([...(edit?.keep ?? [0, track.length])] as [
     number,
     number,
   ]);
-  const [replay, setReplay] = useState('');
   const change = (value: Parameters<typeof changeEpisode>[1]): void => void changeEpisode(track.index, value);
   const field = useId();
   const whole = keep[0] === 0 && keep[1] === track.length;
@@ -143,27 +176,7 @@ function Edits({
         <button type="button" onClick={() => change({ deleted: !edit?.deleted })}>
           {edit?.deleted ? 'Take it back' : 'Delete'}
         </button>
-        <button
-          type="button"
-          disabled={!table || whyNotOnTable(policy) !== null || track.actionNames.length !== 7}
-          onClick={() => {
-            setReplay('Replaying…');
-            const rows = Array.from({ length: track.length }, (_, i) => [
-              ...track.actions.subarray(7 * i, 7 * i + 7),
-            ]);
-            void replayOnTable(rows, sceneOf(track.index)).then(
-              (achieved) => setReplay(achieved ? 'The goal was reached again.' : 'Replayed.'),
-              () => setReplay('It could not be replayed.'),
-            );
-          }}
-        >
-          Replay on the table
-        </button>
-        {replay && (
-          <span className="aside" role="status">
-            {replay}
-          </span>
-        )}
+        <Replay track={track} disabled={whyNotOnTable(policy) !== null || track.actionNames.length !== 7} />
       </div>
     </fieldset>
   );

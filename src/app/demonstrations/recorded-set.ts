@@ -38,7 +38,8 @@ export async function openRecorded(place: Place, rehearsal: readonly RecordedEpi
   open = { place, recordings };
   if (recordings.length === 0) return;
   const edits: EpisodeEdits = Object.fromEntries(recordings.map(({ edit }, index) => [index, edit]));
-  if (place === 'table') setOptions(EXPERT_OPTIONS);
+  // Once: whoever changes them keeps them, recording after recording.
+  if (place === 'table' && useFineTuneStore.getState().origin !== 'recorded') setOptions(EXPERT_OPTIONS);
   const recorded = asDemonstrations(recordings);
   await openDemonstrations(
     { kind: 'recorded', recorded: { ...recorded, episodes: [...recorded.episodes, ...rehearsal] } },

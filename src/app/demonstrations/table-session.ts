@@ -1,8 +1,8 @@
 /** Recording on the practice table: a person steers, the practice worker records. */
 import type { HandReport } from '../../workers/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
-import { stopPractice } from '../practice/practice-run.ts';
-import { layTable, practiceWorker, randomSeed, relayTable } from '../practice/practice-session.ts';
+import { replay, stopPractice } from '../practice/practice-run.ts';
+import { practiceWorker, randomSeed, relayTable } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { addRecordings } from './recorded-set.ts';
@@ -106,13 +106,13 @@ export function stopTableRecording(): void {
 
 /** Carries out an episode's actions on the layout it was recorded on, or on the one that is there. */
 export async function replayOnTable(
-  actions: readonly number[][],
+  actions: readonly (readonly number[])[],
   scene: { readonly task: string; readonly seed: number } | null,
-): Promise<boolean | null> {
+): ReturnType<typeof replay> {
   stopTableRecording();
-  stopPractice();
   const { table } = usePracticeStore.getState();
-  await layTable(scene?.task ?? table?.task ?? 'plate', scene?.seed ?? table?.seed ?? randomSeed());
-  const report = await practiceWorker().execute([...actions], true);
-  return report.achieved;
+  return replay(actions, {
+    task: scene?.task ?? table?.task ?? 'plate',
+    seed: scene?.seed ?? table?.seed ?? randomSeed(),
+  });
 }

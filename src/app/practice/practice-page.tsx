@@ -9,7 +9,7 @@ import { usePolicyInfo, usePolicyStore } from '../policy/policy-store.ts';
 import { PredictionPanel } from '../prediction/prediction-panel.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { PolicyEyes } from './policy-eyes.tsx';
-import { layTable, randomSeed, relayTable, disturbTable } from './practice-session.ts';
+import { layTable, randomSeed, relayTable, disturbTable, limitSpeed } from './practice-session.ts';
 import {
   doInstruction,
   runTrials,
@@ -31,6 +31,7 @@ const percent = (value: number): string => `${Math.round(100 * value)} %`;
 const seconds = (steps: number): string => `${(steps / CONTROL_HZ).toFixed(1)} s`;
 
 function outcomeText(run: PracticeRun, outcome: Outcome): { text: string; tone: 'calm' | 'good' | 'bad' } {
+  if (run.kind === 'replaying') return { text: 'Replaying', tone: 'calm' };
   if (run.kind === 'trials') return { text: `Trial ${run.done + 1} of ${run.total}`, tone: 'calm' };
   if (outcome.kind === 'success') return { text: `Done in ${seconds(outcome.steps)}.`, tone: 'good' };
   if (run.kind === 'running') return { text: `Working, ${seconds(run.steps)}`, tone: 'calm' };
@@ -114,7 +115,6 @@ function Command({ info }: { info: PolicyInfo | null }) {
   const ensembling = usePracticeStore((state) => state.ensembling);
   const setEnsembling = usePracticeStore((state) => state.setEnsembling);
   const speedLimit = usePracticeStore((state) => state.speedLimit);
-  const setSpeedLimit = usePracticeStore((state) => state.setSpeedLimit);
   const text = useInstructionStore((state) => state.text);
   const unfit = info && whyNotOnTable(info);
   const ready = info !== null && !unfit && table !== null;
@@ -173,7 +173,7 @@ function Command({ info }: { info: PolicyInfo | null }) {
           max={1}
           step={0.05}
           value={speedLimit}
-          onChange={(event) => setSpeedLimit(event.target.valueAsNumber)}
+          onChange={(event) => void limitSpeed(event.target.valueAsNumber)}
         />
       </label>
       {unfit && <p className="aside">{unfit}</p>}

@@ -9,7 +9,6 @@ import { keepFrames } from '../prediction/kept-frames.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useStateStore } from '../state/state-store.ts';
 import { needsRestart, toFailure } from '../status/failure.ts';
-import { guardAction } from './action-guard.ts';
 import { ensemble, type PastChunk } from './ensemble.ts';
 import { layTable, practiceWorker, randomSeed } from './practice-session.ts';
 import { usePracticeStore, type Outcome, type PracticeRun, type TrialResult } from './practice-store.ts';
@@ -25,7 +24,7 @@ let marksLeft = 100;
 
 const set = usePracticeStore.setState;
 const runNow = (): PracticeRun => usePracticeStore.getState().run;
-const active = (): boolean => runNow().kind === 'running' || runNow().kind === 'trials';
+const active = (): boolean => !['idle', 'stopping'].includes(runNow().kind);
 
 /** Why a policy cannot work on the table, or null. */
 export function whyNotOnTable(info: PolicyInfo): string | null {
@@ -85,9 +84,7 @@ async function episode(options: {
     } else past = [];
     await worker.showPath(options.realTime ? actions : null);
     if (marksLeft-- > 0) performance.mark('action');
-    const { speedLimit } = usePracticeStore.getState();
-    const guarded = next.slice(0, options.most - steps).map((action) => guardAction(action, speedLimit));
-    const report = await worker.execute(guarded, options.realTime);
+    const report = await worker.execute(next.slice(0, options.most - steps), options.realTime);
     steps += report.steps;
     options.onSteps?.(steps);
     if (report.achieved) return { achieved: true, steps };
@@ -180,6 +177,28 @@ export function stopPractice(): void {
   void practiceWorker()
     .halt()
     .catch(() => undefined);
+}
+
+/** Carries out recorded actions on a layout. */
+export async function replay(
+  actions: readonly (readonly number[])[],
+  scene: { readonly task: string; readonly seed: number },
+): Promise<'reached' | 'done' | 'stopped'> {
+  stopPractice();
+  await idle();
+  set({ run: { kind: 'replaying' }, outcome: { kind: 'none' }, failure: null });
+  try {
+    await layTable(scene.task, scene.seed);
+    if (!active()) return 'stopped';
+    const report = await practiceWorker().execute(
+      actions.map((action) => [...action]),
+      true,
+    );
+    if (!active()) return 'stopped';
+    return report.achieved ? 'reached' : 'done';
+  } finally {
+    set({ run: { kind: 'idle' } });
+  }
 }
 
 /** Episodes of one task on new layouts, as fast as the machine allows. Seeds count up from `seed`. */

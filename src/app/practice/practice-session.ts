@@ -46,6 +46,7 @@ export async function openTable(size: ViewSize): Promise<void> {
   set({ status: { kind: 'opening' }, failure: null });
   try {
     const tasks = await mine.open(practiceCanvas().transferControlToOffscreen(), scaled(size));
+    await mine.limitSpeed(usePracticeStore.getState().speedLimit);
     set({ status: { kind: 'open', tasks } });
     performance.mark('table-open');
     const asked = readUrlState().table;
@@ -98,6 +99,16 @@ export async function instructTable(instruction: string): Promise<void> {
   if (!client || usePracticeStore.getState().status.kind !== 'open') return;
   try {
     set({ judged: await client.instruct(instruction) });
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}
+
+/** @param share of the largest step, 0…1 */
+export async function limitSpeed(share: number): Promise<void> {
+  set({ speedLimit: share });
+  try {
+    await client?.limitSpeed(share);
   } catch (error) {
     set({ failure: toFailure(error) });
   }

@@ -11,6 +11,8 @@ export type PracticeRun =
   | { kind: 'idle' }
   /** The policy is at work; `by` tells who started it. */
   | { kind: 'running'; by: 'visitor' | 'show'; steps: number }
+  /** Recorded actions are carried out again. */
+  | { kind: 'replaying' }
   | { kind: 'stopping' }
   | { kind: 'trials'; done: number; total: number };
 
@@ -41,7 +43,6 @@ interface PracticeState {
   /** Share of the largest step that an action may take, 0…1. */
   speedLimit: number;
   trials: readonly TrialResult[];
-  setSpeedLimit: (speedLimit: number) => void;
   setEnsembling: (ensembling: boolean) => void;
 }
 
@@ -55,6 +56,5 @@ export const usePracticeStore = create<PracticeState>()((set) => ({
   ensembling: false,
   speedLimit: 1,
   trials: [],
-  setSpeedLimit: (speedLimit) => set({ speedLimit }),
   setEnsembling: (ensembling) => set({ ensembling }),
 }));

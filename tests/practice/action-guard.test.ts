@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { guardAction } from './action-guard.ts';
+import { guardAction } from '../../src/practice/action-guard.ts';
 
 describe('the guard of actions', () => {
   it('clamps each axis to the speed limit and leaves the gripper', () => {

@@ -1,4 +1,4 @@
-/** What every action passes before it is carried out, whoever predicted it. */
+/** What every action passes before it is carried out, whoever it is from: a policy, a recording, a hand. */
 
 /**
  * Clamps to −1…1 and slows down: translation and rotation are shares of the largest step, so a share of a share is a slower one. The gripper

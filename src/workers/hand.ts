@@ -1,0 +1,104 @@
+import type { FrameImage } from '../episodes/dataset.ts';
+import { ACTION_NAMES, STATE_NAMES } from '../practice/demonstrations.ts';
+import type { Goal } from '../practice/goal.ts';
+import { HandRecorder, steerTowards } from '../practice/hand-recorder.ts';
+import { IMAGE_SIZE } from '../practice/image-size.ts';
+import { CONTROL_HZ, SUBSTEPS } from '../practice/mjcf.ts';
+import type { Vector } from '../practice/objects.ts';
+import type { PracticeTable } from '../practice/table.ts';
+import { CAMERAS } from '../practice/view.ts';
+import type { HandReport, RecordedDemonstrations } from './contract-practice.ts';
+
+/** An action in which nothing happens, gripper open. */
+const RESTING: readonly number[] = [0, 0, 0, 0, 0, 0, 1];
+
+interface HandOptions {
+  /** What is to be shown; null where nothing can judge it. */
+  readonly goal: Goal | null;
+  /** What every action passes before it is recorded and carried out. */
+  readonly guard: (action: readonly number[]) => number[];
+  readonly observe: () => Promise<FrameImage[]>;
+  readonly onStep: (report: HandReport) => void;
+}
+
+/** Somebody at the gripper: what they command becomes actions on the table, and an episode. */
+export class Hand {
+  readonly #table: PracticeTable;
+  readonly #recorder: HandRecorder;
+  readonly #guard: HandOptions['guard'];
+  readonly #onStep: (report: HandReport) => void;
+  #command = RESTING;
+  /** Where the gripper is dragged to in the picture, metres. */
+  #towards: Vector | null = null;
+  /** Physics steps since it began, and left of the current action. */
+  #ticks = 0;
+  #left = 0;
+
+  constructor(table: PracticeTable, { goal, guard, observe, onStep }: HandOptions) {
+    this.#table = table;
+    this.#recorder = new HandRecorder(goal, observe);
+    this.#guard = guard;
+    this.#onStep = onStep;
+  }
+
+  /** @param action [7], until the next one */
+  steer(action: readonly number[]): void {
+    this.#command = action;
+  }
+
+  /** @param point null when it is let go */
+  drag(point: Vector | null): void {
+    this.#towards = point;
+  }
+
+  /** To be called before each physics step. An action is carried out to its end; while nothing happens, the next may begin at any step. */
+  tick(): void {
+    const recorder = this.#recorder;
+    if (this.#ticks++ % SUBSTEPS === 0) recorder.judge(this.#table);
+    if (this.#left > 0) {
+      this.#left--;
+      return;
+    }
+    const action = recorder.step(this.#table, this.#wanted());
+    if (action) {
+      this.#table.begin(action);
+      this.#left = SUBSTEPS - 1;
+    }
+    if (action || recorder.done)
+      this.#onStep({ steps: recorder.steps, achieved: recorder.achieved, done: recorder.done });
+  }
+
+  /** The episode as a dataset of one; null where nothing moved. */
+  async recorded(
+    instruction: string,
+    scene: { readonly task: string; readonly seed: number } | null,
+  ): Promise<RecordedDemonstrations | null> {
+    const episode = await this.#recorder.episode();
+    if (!episode) return null;
+    const { actions, state, images } = episode;
+    const frames = await Promise.all(
+      CAMERAS.map(async (name, i) => [name, await Promise.all(images.map((pair) => png(pair[i]!)))] as const),
+    );
+    return {
+      name: 'Practice table',
+      fps: CONTROL_HZ,
+      actionNames: ACTION_NAMES,
+      stateNames: STATE_NAMES,
+      cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),
+      episodes: [{ instruction, actions, state, frames: Object.fromEntries(frames), scene }],
+    };
+  }
+
+  #wanted(): number[] {
+    const gripper = this.#command[6]!;
+    const wanted = this.#towards ? steerTowards(this.#table, this.#towards, gripper) : this.#command;
+    return this.#guard(wanted);
+  }
+}
+
+/** Lossless: what the policy is trained on is what it will see. */
+async function png({ width, height, data }: FrameImage): Promise<Blob> {
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext('2d')!.putImageData(new ImageData(data, width, height), 0, 0);
+  return canvas.convertToBlob({ type: 'image/png' });
+}

@@ -1,0 +1,86 @@
+import type { ModelError } from '../model/errors.ts';
+import type { StepReport } from '../model/finetune/trainer.ts';
+import type { Runtime } from '../model/runtime/runtime.ts';
+import type { FineTuneEvent, FineTuneOptions, FineTunePhase, FineTuneProgress } from './contract-finetune.ts';
+import { toWorkerError } from './transfer.ts';
+
+/** What the page is told of a run, as it changes. */
+export class ProgressReport {
+  readonly #onEvent: (event: FineTuneEvent) => void;
+  readonly #runtime: Runtime;
+  readonly #samplesPerStep: number;
+  /** Times of the newest steps: speed is a mean over them. */
+  readonly #times: number[] = [];
+  current: FineTuneProgress;
+  /** Gradients and moments, which the runtime does not count. */
+  trainerBytes = 0;
+
+  constructor(options: FineTuneOptions, runtime: Runtime, onEvent: (event: FineTuneEvent) => void) {
+    this.#onEvent = onEvent;
+    this.#runtime = runtime;
+    this.#samplesPerStep = options.batchSize * options.gradAccumulationSteps;
+    this.current = {
+      run: options.run,
+      phase: 'preparing',
+      step: 0,
+      maxSteps: options.maxSteps,
+      samplesPerSecond: null,
+      secondsLeft: null,
+      memoryBytes: 0,
+      savedStep: null,
+      error: null,
+    };
+  }
+
+  readonly events = {
+    phase: (phase: FineTunePhase) => this.phase(phase),
+    step: (report: StepReport) => {
+      const { step, loss, currentL1, nextL1, learningRate, gradNorm } = report;
+      this.#onEvent({ kind: 'step', point: { step, loss, currentL1, nextL1, learningRate, gradNorm } });
+      this.at(step);
+    },
+    validation: (point: {
+      step: number;
+      loss: number;
+      currentL1: number | null;
+      nextL1: number | null;
+      samples: number;
+    }) => this.#onEvent({ kind: 'validation', point }),
+    saved: (step: number) => this.saved(step),
+    saveFailed: (error: ModelError) => this.#send({ error: toWorkerError(error) }),
+  };
+
+  phase(phase: FineTunePhase): void {
+    if (phase === 'paused') this.#times.length = 0;
+    this.#send({ phase });
+  }
+
+  saved(step: number): void {
+    this.#send({ savedStep: step, error: null });
+  }
+
+  at(step: number): void {
+    this.#times.push(performance.now());
+    if (this.#times.length > 20) this.#times.shift();
+    const steps = this.#times.length - 1;
+    const seconds = steps > 0 ? (this.#times.at(-1)! - this.#times[0]!) / 1000 / steps : null;
+    this.#send({
+      step,
+      samplesPerSecond: seconds && this.#samplesPerStep / seconds,
+      secondsLeft: seconds && seconds * (this.current.maxSteps - step),
+    });
+  }
+
+  failed(error: unknown): void {
+    this.#send({ phase: 'failed', error: toWorkerError(error) });
+  }
+
+  #send(change: Partial<FineTuneProgress>): void {
+    this.current = {
+      ...this.current,
+      ...change,
+      memoryBytes: this.#runtime.live.byteLength + this.trainerBytes,
+    };
+    this.#onEvent({ kind: 'progress', progress: this.current });
+  }
+}
