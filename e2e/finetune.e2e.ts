@@ -111,6 +111,15 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   await page.getByLabel('Import a checkpoint zip').setInputFiles(zip);
   await expect(page.getByRole('radio', { name: /\(imported\)/ })).toBeChecked();
   expect(furthest(await predictStill(policyPage), trained)).toBeLessThanOrEqual(1e-6);
+
+  // Another run goes on from there: with a learning rate of next to nothing it stays there.
+  await page.getByLabel('Start from').selectOption({ label: 'left and right (imported) at step 40' });
+  await page.getByLabel('Name of the run').fill('further');
+  await setNumber(page, /^Steps max_steps/, '1');
+  await setNumber(page, /^Learning rate/, '1e-9');
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await expect(page.getByRole('radio', { name: /^further/ })).toBeChecked();
+  expect(furthest(await predictStill(policyPage), trained)).toBeLessThanOrEqual(1e-5);
 });
 
 test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page }) => {

@@ -15,6 +15,10 @@ const share = addressedShare();
 if (share) void import('./share/open-share.ts').then(({ openShare }) => openShare(share));
 // What ships with the page is part of it; any other policy is fetched when the visitor says so.
 else void openPolicy(readUrlState().policyUrl, !namesPolicy());
+// A link pasted over this page's own address changes only what is behind the #.
+window.addEventListener('hashchange', () => {
+  if (addressedShare()) location.reload();
+});
 
 createRoot(root).render(
   <StrictMode>

@@ -42,6 +42,8 @@ const training = v.strictObject({
   lora: v.nullable(lora),
   seed: count,
   statistics: text(200),
+  /** What the run went on from; without it, the policy itself. */
+  startedFrom: v.optional(text(200)),
 });
 const successRate = v.pipe(
   v.strictObject({

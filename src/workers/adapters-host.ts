@@ -38,7 +38,12 @@ export class AdaptersHost {
 
   /** Of the adapter in use: they replace the policy's own. Null without an adapter, or where it brought none. */
   get statistics(): Readonly<Record<string, DatasetStatistics>> | null {
-    const own = this.#active && this.#state(this.#active.id).statistics;
+    return this.#active && this.statisticsOf(this.#active.id);
+  }
+
+  /** What an adapter was trained with; null where it brought none, or is not there. */
+  statisticsOf(id: string): Readonly<Record<string, DatasetStatistics>> | null {
+    const own = this.#known.get(id)?.state.statistics;
     return own && Object.keys(own).length > 0 ? (own as Record<string, DatasetStatistics>) : null;
   }
 
@@ -55,7 +60,7 @@ export class AdaptersHost {
   /** To be called with the policy in hand (`TrainablePolicy.turn`). @param id null for the policy as it was loaded */
   use(id: string | null): void {
     const { policy, runtime } = this.#loaded();
-    const adapter = id === null ? null : new LoadedAdapter(runtime, policy.config, this.#state(id));
+    const adapter = id === null ? null : new LoadedAdapter(runtime, policy.config, this.state(id));
     policy.use(adapter);
     this.#active?.adapter.dispose();
     this.#active = adapter && { id: id!, adapter };
@@ -79,7 +84,7 @@ export class AdaptersHost {
       name,
       tokenizer: new TextEncoder().encode(JSON.stringify(tokenizer)),
     };
-    const state = this.#state(id);
+    const state = this.state(id);
     return zipBlob(kind === 'merged' ? exportMerged(state, base) : exportCheckpoint(state, base), onProgress);
   }
 
@@ -97,7 +102,7 @@ export class AdaptersHost {
   /** An adapter as one safetensors file. */
   async file(id: string): Promise<{ file: Blob; sha256: string }> {
     const chunks: BlobPart[] = [];
-    for await (const chunk of adapterFile(this.#state(id)).chunks()) chunks.push(chunk);
+    for await (const chunk of adapterFile(this.state(id)).chunks()) chunks.push(chunk);
     const file = new Blob(chunks, { type: 'application/octet-stream' });
     return { file, sha256: await sha256Hex(new Uint8Array(await file.arrayBuffer())) };
   }
@@ -112,7 +117,7 @@ export class AdaptersHost {
   }
 
   /** @throws ModelError `bad-input` for an id that is not there */
-  #state(id: string): TrainedState {
+  state(id: string): TrainedState {
     const known = this.#known.get(id);
     if (known) return known.state;
     throw new ModelError(

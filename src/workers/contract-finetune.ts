@@ -120,6 +120,8 @@ export interface FineTuneOptions {
   valFreq: number;
   valSamples: number;
   saveFreq: number;
+  /** Id of the adapter to go on from, with its LoRA and modules; null for the policy as it was loaded. Checkpoints say the rest when a run is resumed. */
+  startFrom: string | null;
   lora: { r: number; alpha: number; dropout: number; targets: LoraTargets } | null;
   /** Start head and projectors anew although the policy has them. */
   freshModules: boolean;

@@ -1,5 +1,5 @@
 import type { Episode } from '../episodes/dataset.ts';
-import { reviewDataset } from '../episodes/quality.ts';
+import { reviewDataset } from '../episodes/quality/review.ts';
 import { ModelError } from '../model/errors.ts';
 import type { Policy } from '../model/policy/policy.ts';
 import { normalizeActions, type DatasetStatistics } from '../model/policy/statistics.ts';

@@ -16,7 +16,8 @@ import {
   whyNot,
 } from '../model/finetune/estimate.ts';
 import {
-  checkpointParameters,
+  continuedParameters,
+  countContinued,
   countParameters,
   GROUPS,
   initialParameters,
@@ -131,10 +132,16 @@ export class FineTuneHost {
     const loaded = this.#loaded();
     const { config } = loaded.policy;
     const shapes = shapesOf(loaded.source);
-    const count = countParameters(config, shapes, options.lora);
+    const { startFrom } = options;
+    const count =
+      startFrom === null
+        ? countParameters(config, shapes, options.lora)
+        : countContinued(config, shapes, this.adapters.state(startFrom));
     const trained = count.trainable;
     const { opened } = this.demonstrations;
-    const tokens = opened ? this.#sources(opened, options).train.tokens : 0;
+    const tokens = opened
+      ? this.#sources(opened, options, this.#statistics(opened, options)).train.tokens
+      : 0;
     const memory = {
       parameters: trained * bytesPerParameter(loaded.runtime.device !== null),
       activations: activationBytes(config, options.batchSize, tokens),
@@ -197,7 +204,8 @@ export class FineTuneHost {
     if (!opened) {
       throw new ModelError('bad-input', 'There are no demonstrations to train on.', 'Open some first.');
     }
-    const { refusal } = await this.estimate(options);
+    // What a stored run went on from need not be here any more: its checkpoint holds all.
+    const { refusal } = await this.estimate(resume ? { ...options, startFrom: null } : options);
     if (refusal) throw new ModelError('bad-input', refusal.message, refusal.hint);
     const progress = new ProgressReport(options, loaded.runtime, onEvent);
     progress.phase('preparing');
@@ -210,15 +218,23 @@ export class FineTuneHost {
       );
     }
     const { policy, source, turn } = loaded;
-    const { train, validation } = this.#sources(opened, options);
-    const parameters = checkpoint
-      ? checkpointParameters(policy.config, shapesOf(source), checkpoint)
+    const before = checkpoint
+      ? trainedFromCheckpoint(policy.config, shapesOf(source), checkpoint)
+      : options.startFrom === null
+        ? null
+        : this.adapters.state(options.startFrom);
+    const statistics = checkpoint
+      ? (before!.statistics as Record<string, DatasetStatistics>)
+      : this.#statistics(opened, options);
+    const { train, validation } = this.#sources(opened, options, statistics);
+    const shapes = shapesOf(source);
+    const parameters = before
+      ? continuedParameters(policy.config, shapes, before)
       : await initialParameters(policy.config, source, {
           lora: options.lora,
           freshModules: options.freshModules,
           seed: options.seed,
         });
-    const statistics = this.#statistics(opened, options);
     const trainer = new Trainer({
       run: options.run,
       policy,
@@ -369,20 +385,24 @@ export class FineTuneHost {
     opened: OpenedDemonstrations,
     options: FineTuneOptions,
   ): Readonly<Record<string, DatasetStatistics>> {
+    if (options.statistics === 'demonstrations') return opened.statistics;
     const { statistics, defaultUnnormKey } = this.#loaded().policy.config;
-    return options.statistics === 'policy'
-      ? { [defaultUnnormKey]: statistics[defaultUnnormKey]! }
-      : opened.statistics;
+    const before = options.startFrom === null ? null : this.adapters.statisticsOf(options.startFrom);
+    return before ?? { [defaultUnnormKey]: statistics[defaultUnnormKey]! };
   }
 
-  #sources(opened: OpenedDemonstrations, options: FineTuneOptions) {
+  #sources(
+    opened: OpenedDemonstrations,
+    options: FineTuneOptions,
+    statistics: Readonly<Record<string, DatasetStatistics>>,
+  ) {
     const { policy, tokenize } = this.#loaded();
     const split = splitEpisodes(opened.dataset.episodes, options.validationFraction);
     const of = (episodes: readonly number[]) =>
       new DemonstrationSource(opened.dataset, {
         config: policy.config,
         tokenize,
-        statistics: Object.values(this.#statistics(opened, options))[0]!,
+        statistics: Object.values(statistics)[0]!,
         cameras: opened.info.slots.map(({ camera }) => camera),
         episodes,
         weight: (index) =>
@@ -395,7 +415,7 @@ export class FineTuneHost {
   async #timeForward(opened: OpenedDemonstrations, options: FineTuneOptions): Promise<ForwardTime | null> {
     if (this.#forwardTime || opened.info.problems.length > 0) return this.#forwardTime;
     const { policy, turn, runtime } = this.#loaded();
-    const { train } = this.#sources(opened, options);
+    const { train } = this.#sources(opened, options, this.#statistics(opened, options));
     if (train.count === 0) return null;
     const sample = await train.sample(0, null);
     await train.close();

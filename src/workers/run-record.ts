@@ -20,6 +20,7 @@ const optionsSchema = v.object({
   valFreq: v.number(),
   valSamples: v.number(),
   saveFreq: v.number(),
+  startFrom: v.optional(v.nullable(v.string()), null),
   lora: v.nullable(
     v.object({
       r: v.number(),

@@ -1,4 +1,4 @@
-import { useEffect, type PointerEvent } from 'react';
+import { useEffect, useRef, type PointerEvent } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { layTable, randomSeed } from '../practice/practice-session.ts';
@@ -87,13 +87,25 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
     document.addEventListener('keydown', keys);
     return () => document.removeEventListener('keydown', keys);
   }, []);
+  // The button that was pressed last may be gone: let the keyboard go on at the picture, whose keys are the gripper's, or where it began.
+  const stage = useRef<HTMLDivElement>(null);
+  const take = useRef<HTMLButtonElement>(null);
+  const before = useRef(status.kind);
+  useEffect(() => {
+    if (before.current === status.kind) return;
+    before.current = status.kind;
+    const { activeElement } = document;
+    if (activeElement !== document.body && !activeElement?.matches(':disabled')) return;
+    if (status.kind === 'idle') take.current?.focus();
+    else stage.current?.querySelector<HTMLElement>('.table-picture')?.focus({ preventScroll: true });
+  }, [status.kind]);
   const tasks = tableStatus.kind === 'open' ? tableStatus.tasks : [];
   const recording = status.kind === 'recording';
   const unfit = whyNotOnTable(policy);
   if (unfit) return <p className="aside">{unfit}</p>;
   return (
     <div className="recorder" data-recording={recording}>
-      <div className="stage-picture">
+      <div className="stage-picture" ref={stage}>
         {tableStatus.kind === 'failed' ? (
           <FailureNotice failure={tableStatus.failure} title="The practice table is not there" />
         ) : (
@@ -143,6 +155,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
         <div className="actions">
           {status.kind === 'idle' ? (
             <button
+              ref={take}
               type="button"
               className="button-primary button-large"
               disabled={table === null || !text.trim()}

@@ -272,6 +272,11 @@ export async function chooseAdapter(id: string | null): Promise<void> {
   await refreshRuns();
 }
 
+/** Another run goes on from an adapter, with what it is normalised by; null: from the policy as it was loaded. */
+export function startFrom(id: string | null): void {
+  setOptions(id === null ? { startFrom: null } : { startFrom: id, statistics: 'policy' });
+}
+
 /** Hands an adapter over as a download. */
 export async function exportAdapter(
   id: string,

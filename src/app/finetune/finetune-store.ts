@@ -83,6 +83,7 @@ export const DEFAULT_OPTIONS: FineTuneOptions = {
   valFreq: 20,
   valSamples: 32,
   saveFreq: 20,
+  startFrom: null,
   lora: { r: 32, alpha: 16, dropout: 0, targets: 'all-linear' },
   freshModules: false,
   statistics: 'demonstrations',

@@ -1,6 +1,6 @@
 import { useId, type ReactNode } from 'react';
 import type { FineTuneOptions, LoraTargets } from '../../workers/contract-finetune.ts';
-import { setOptions } from './finetune-session.ts';
+import { setOptions, startFrom } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
 
@@ -153,10 +153,35 @@ function LoraFields({
   );
 }
 
+/** Whether it begins with the policy as it was loaded, or goes on from what somebody taught it. */
+function StartFrom({ chosen }: { chosen: string | null }) {
+  const adapters = useFineTuneStore((state) => state.adapters);
+  if (adapters.length === 0) return null;
+  return (
+    <Field label="Start from">
+      {(id) => (
+        <select
+          id={id}
+          value={chosen ?? ''}
+          onChange={(event) => startFrom(event.target.value === '' ? null : event.target.value)}
+        >
+          <option value="">the policy as it was loaded</option>
+          {adapters.map((adapter) => (
+            <option key={adapter.id} value={adapter.id}>
+              {adapter.id}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
 /** What a run will do. The defaults suit a handful of demonstrations. */
 export function OptionsSection({ disabled }: { disabled: boolean }) {
   const options = useFineTuneStore((state) => state.options);
   const errors = optionErrors(options);
+  const continued = options.startFrom !== null;
   const numeric = ([key, label, upstream, step]: [NumericKey, string, string, string]) => (
     <NumberField
       key={key}
@@ -184,12 +209,17 @@ export function OptionsSection({ disabled }: { disabled: boolean }) {
             />
           )}
         </Field>
+        <StartFrom chosen={options.startFrom} />
         {MAIN.map(numeric)}
       </fieldset>
       <details>
         <summary>More settings</summary>
         <fieldset disabled={disabled} className="options">
-          <LoraFields options={options} errors={errors} />
+          {continued ? (
+            <p className="aside">Its LoRA and its modules are trained on as they are.</p>
+          ) : (
+            <LoraFields options={options} errors={errors} />
+          )}
           {ADVANCED.map(numeric)}
           <NumberField
             label="Clip gradients to"
@@ -209,7 +239,8 @@ export function OptionsSection({ disabled }: { disabled: boolean }) {
           <label className="option-check">
             <input
               type="checkbox"
-              checked={options.freshModules}
+              checked={options.freshModules && !continued}
+              disabled={continued}
               onChange={(event) => setOptions({ freshModules: event.target.checked })}
             />
             Start action head and projectors anew
@@ -227,7 +258,8 @@ export function OptionsSection({ disabled }: { disabled: boolean }) {
           <label className="option-check">
             <input
               type="checkbox"
-              checked={options.lora !== null}
+              checked={options.lora !== null || continued}
+              disabled={continued}
               onChange={(event) =>
                 setOptions({
                   lora: event.target.checked ? { r: 32, alpha: 16, dropout: 0, targets: 'all-linear' } : null,

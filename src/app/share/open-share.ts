@@ -2,7 +2,7 @@
 import { adapterAddress, fetchShare } from '../../share/share-client.ts';
 import { decodeShare, type ShareManifest } from '../../share/share-manifest.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
-import { chooseAdapter, refreshRuns } from '../finetune/finetune-session.ts';
+import { chooseAdapter, refreshRuns, startFrom } from '../finetune/finetune-session.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { openPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, usePolicyStore } from '../policy/policy-store.ts';
@@ -101,6 +101,8 @@ async function adapterOf({ adapter, title }: ShareManifest): Promise<void> {
   await refreshRuns();
   const { active, failure } = useFineTuneStore.getState();
   if (active !== id) throw failure ?? notLoaded;
+  // Whoever teaches it more goes on from what was shared.
+  startFrom(id);
 }
 
 /** Not a byte more than the share says. */

@@ -82,6 +82,7 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
           },
           seed: run.options.seed,
           statistics: run.options.statistics,
+          ...(run.options.startFrom === null ? {} : { startedFrom: run.options.startFrom.slice(0, 200) }),
         }
       : null,
     success: comparisons

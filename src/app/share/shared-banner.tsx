@@ -33,6 +33,7 @@ export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
               <dd>
                 {training.steps} steps of {training.batchSize}, rate {training.learningRate}
                 {training.lora && `, LoRA rank ${training.lora.r}`}
+                {training.startedFrom && `, going on from “${training.startedFrom}”`}
               </dd>
             </div>
           </>

@@ -194,10 +194,25 @@ export function countParameters(
   shapes: ReadonlyMap<string, Shape>,
   lora: LoraOptions | null,
 ): ParameterCount {
+  return tally(config, shapes, lora ? resolveLora(shapes, lora).modules : []);
+}
+
+/** The same for a run that goes on from what another left. @throws ModelError as `continuedParameters` */
+export function countContinued(
+  config: PolicyConfig,
+  shapes: ReadonlyMap<string, Shape>,
+  state: TrainedState,
+): ParameterCount {
+  return tally(config, shapes, continuedParameters(config, shapes, state).modules);
+}
+
+function tally(
+  config: PolicyConfig,
+  shapes: ReadonlyMap<string, Shape>,
+  modules: readonly LoraModule[],
+): ParameterCount {
   const groups = Object.fromEntries(GROUPS.map((group) => [group, 0])) as Record<Group, number>;
-  if (lora) {
-    for (const { a, b } of resolveLora(shapes, lora).modules) groups.lora += elements(a) + elements(b);
-  }
+  for (const { a, b } of modules) groups.lora += elements(a) + elements(b);
   for (const [name, shape] of moduleShapes(config)) groups[groupOf(name)] += elements(shape);
   const trainable = Object.values(groups).reduce((sum, count) => sum + count, 0);
   let base = 0;
