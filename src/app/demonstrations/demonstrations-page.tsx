@@ -12,6 +12,7 @@ import { CameraRecorder } from './camera-recorder.tsx';
 import { DatasetPicker } from './dataset-picker.tsx';
 import { EpisodeList } from './episode-list.tsx';
 import { EpisodeView } from './episode-view.tsx';
+import { Facts, type Fact } from '../controls/facts.tsx';
 import { ExpertPicker } from './expert-picker.tsx';
 import { openWithRehearsal } from './expert-session.ts';
 import { BeforeTraining } from './findings.tsx';
@@ -22,34 +23,17 @@ import type { Place } from './recordings.ts';
 import '../finetune/finetune.css';
 import './demonstrations.css';
 
-function Facts({ info }: { info: DemonstrationsInfo }) {
+function About({ info }: { info: DemonstrationsInfo }) {
   return (
-    <dl className="facts">
-      <div>
-        <dt>Dataset</dt>
-        <dd>{info.name}</dd>
-      </div>
-      <div>
-        <dt>Format</dt>
-        <dd>
-          {info.format}, {info.fps} Hz
-        </dd>
-      </div>
-      <div>
-        <dt>Episodes to train on</dt>
-        <dd>{info.episodes.length}</dd>
-      </div>
-      <div>
-        <dt>Training samples</dt>
-        <dd>{info.samples}</dd>
-      </div>
-      {info.slots.map(({ label, camera }) => (
-        <div key={label}>
-          <dt>{label}</dt>
-          <dd>{camera || 'no camera'}</dd>
-        </div>
-      ))}
-    </dl>
+    <Facts
+      facts={[
+        ['Dataset', info.name],
+        ['Format', `${info.format}, ${info.fps} Hz`],
+        ['Episodes to train on', info.episodes.length],
+        ['Training samples', info.samples],
+        ...info.slots.map(({ label, camera }): Fact => [label, camera || 'no camera']),
+      ]}
+    />
   );
 }
 
@@ -89,7 +73,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           </button>
         </div>
       </div>
-      <Facts info={info} />
+      <About info={info} />
       {origin === 'recorded' && recordedOnTable && info.recorded.length === own && (
         <p className="section-hint">
           A policy that is taught only something new forgets what it knew. “Mix in tasks it knows” adds

@@ -1,4 +1,5 @@
 import { useId, useState } from 'react';
+import { TaskChoice } from '../practice/task-choice.tsx';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { recordExpert } from './expert-session.ts';
 
@@ -23,17 +24,13 @@ export function ExpertPicker({ disabled }: { disabled: boolean }) {
     >
       <p>Or let the practice table’s scripted expert show a task that the policy does not know.</p>
       <div className="options">
-        <div className="option">
-          <label htmlFor={`${field}-task`}>Task to show</label>
-          <select id={`${field}-task`} value={chosen} onChange={(event) => setTask(event.target.value)}>
-            {tasks.map(({ name, about, heldOut }) => (
-              <option key={name} value={name}>
-                {name}: {about}
-                {heldOut ? '' : ' (trained already)'}
-              </option>
-            ))}
-          </select>
-        </div>
+        <TaskChoice
+          label="Task to show"
+          tasks={tasks}
+          value={chosen}
+          mark="trained already"
+          onChoose={setTask}
+        />
         <div className="option">
           <label htmlFor={`${field}-count`}>Demonstrations</label>
           <input

@@ -4,6 +4,7 @@ import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { layTable, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
+import { TaskChoice } from '../practice/task-choice.tsx';
 import { TablePicture } from '../practice/table-picture.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useRecorderStore } from './recorder-store.ts';
@@ -122,22 +123,14 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
         )}
       </div>
       <div className="recorder-side">
-        <div className="option">
-          <label htmlFor="record-task">Task</label>
-          <select
-            id="record-task"
-            value={table?.task ?? ''}
-            disabled={status.kind !== 'idle' || table === null}
-            onChange={(event) => void layTable(event.target.value, randomSeed())}
-          >
-            {tasks.map(({ name, about, heldOut }) => (
-              <option key={name} value={name}>
-                {name}: {about}
-                {heldOut ? '' : ' (trained already)'}
-              </option>
-            ))}
-          </select>
-        </div>
+        <TaskChoice
+          label="Task"
+          tasks={tasks}
+          value={table?.task ?? ''}
+          disabled={status.kind !== 'idle' || table === null}
+          mark="trained already"
+          onChoose={(task) => void layTable(task, randomSeed())}
+        />
         <div className="option">
           <label htmlFor="record-instruction">Say what you show</label>
           <input

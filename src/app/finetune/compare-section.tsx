@@ -3,6 +3,7 @@ import { successRate } from '../../practice/success-rate.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { TRIALS, whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
+import { TaskChoice } from '../practice/task-choice.tsx';
 import { TablePicture } from '../practice/table-picture.tsx';
 import { TrialRow } from '../practice/trial-row.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
@@ -85,21 +86,13 @@ export function CompareSection({ info }: { info: PolicyInfo }) {
             <TablePicture />
           </div>
           <div className="compare-choice">
-            <div className="option">
-              <label htmlFor="compare-task">Task to compare</label>
-              <select
-                id="compare-task"
-                value={tested}
-                disabled={running}
-                onChange={(event) => setChosen(event.target.value)}
-              >
-                {tasks.map(({ name, about }) => (
-                  <option key={name} value={name}>
-                    {name}: {about}
-                  </option>
-                ))}
-              </select>
-            </div>
+            <TaskChoice
+              label="Task to compare"
+              tasks={tasks}
+              value={tested}
+              disabled={running}
+              onChoose={setChosen}
+            />
             <label className="option-check">
               <input
                 type="checkbox"

@@ -1,5 +1,6 @@
 import { useMemo } from 'react';
 import type { FineTuneProgress } from '../../workers/contract-finetune.ts';
+import { Facts, type Fact } from '../controls/facts.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { toFailure } from '../status/failure.ts';
 import { formatBytes, formatRate } from '../format.ts';
@@ -64,7 +65,7 @@ function Buttons({ progress }: { progress: FineTuneProgress | null }) {
 
 function Numbers({ progress }: { progress: FineTuneProgress }) {
   const last = useFineTuneStore((state) => state.steps.at(-1));
-  const facts: [string, string][] = [
+  const facts: Fact[] = [
     ['Step', `${progress.step} of ${progress.maxSteps}`],
     ['Loss', last ? last.loss.toFixed(4) : '–'],
     ['Learning rate', last ? last.learningRate.toPrecision(2) : '–'],
@@ -74,16 +75,7 @@ function Numbers({ progress }: { progress: FineTuneProgress }) {
     ['Memory', formatBytes(progress.memoryBytes)],
     ['Saved', progress.savedStep === null ? 'not yet' : `at step ${progress.savedStep}`],
   ];
-  return (
-    <dl className="facts run-facts">
-      {facts.map(([label, value]) => (
-        <div key={label}>
-          <dt>{label}</dt>
-          <dd className="number">{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Facts className="run-facts number" facts={facts} />;
 }
 
 function Curves() {

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import type { AdapterInfo, RunInfo } from '../../workers/contract-finetune.ts';
+import { DeleteButton } from '../controls/delete-button.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 import { chosenFiles } from './dropped-files.ts';
 import {
@@ -14,7 +15,6 @@ import {
 import { isRunning, useFineTuneStore } from './finetune-store.ts';
 
 function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
-  const [asked, setAsked] = useState(false);
   const [step, setStep] = useState<number | null>(null);
   const other = info.packageHash !== loadedHash();
   const finished = info.step >= info.maxSteps;
@@ -56,25 +56,7 @@ function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
         <button type="button" disabled={busy || other} onClick={() => void openRun(info, step)}>
           Use it
         </button>
-        {asked ? (
-          <>
-            <button
-              type="button"
-              className="button-stop"
-              disabled={busy}
-              onClick={() => void removeRun(info)}
-            >
-              Delete for good
-            </button>
-            <button type="button" onClick={() => setAsked(false)}>
-              Keep
-            </button>
-          </>
-        ) : (
-          <button type="button" disabled={busy} onClick={() => setAsked(true)}>
-            Delete
-          </button>
-        )}
+        <DeleteButton disabled={busy} onDelete={() => void removeRun(info)} />
       </div>
     </li>
   );

@@ -1,4 +1,5 @@
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { Facts } from '../controls/facts.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 import { useRunStore } from '../prediction/run-store.ts';
 import { PackagePicker } from './package-picker.tsx';
@@ -38,38 +39,21 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
       <RunOnChoice />
       <details>
         <summary>About this policy</summary>
-        <dl className="facts">
-          <div>
-            <dt>Head</dt>
-            <dd>{heads[info.head] + steps}</dd>
-          </div>
-          <div>
-            <dt>Chunk</dt>
-            <dd>
-              {info.chunkSize} actions at {info.controlHz} Hz
-            </dd>
-          </div>
-          <div>
-            <dt>Size</dt>
-            <dd>
-              {formatBytes(loaded.byteLength)}, {formatCount(loaded.parameters)} parameters
-            </dd>
-          </div>
-          <div>
-            <dt>GPU adapter</dt>
-            <dd>{adapterName(info)}</dd>
-          </div>
-          <div>
-            <dt>Processor threads</dt>
-            <dd>{backend.threads}</dd>
-          </div>
-          <div>
-            <dt>Manifest SHA-256</dt>
-            <dd>
-              <code className="hash">{loaded.hash}</code>
-            </dd>
-          </div>
-        </dl>
+        <Facts
+          facts={[
+            ['Head', heads[info.head] + steps],
+            ['Chunk', `${info.chunkSize} actions at ${info.controlHz} Hz`],
+            ['Size', `${formatBytes(loaded.byteLength)}, ${formatCount(loaded.parameters)} parameters`],
+            ['GPU adapter', adapterName(info)],
+            ['Processor threads', backend.threads],
+            [
+              'Manifest SHA-256',
+              <code key="hash" className="hash">
+                {loaded.hash}
+              </code>,
+            ],
+          ]}
+        />
         <PackagePicker />
         <button type="button" disabled={running} onClick={() => void removePolicy()}>
           Remove from this device

@@ -1,5 +1,6 @@
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 import type { StoredPackage } from '../../workers/contract.ts';
+import { DeleteButton } from '../controls/delete-button.tsx';
 import { formatBytes } from '../format.ts';
 import { PackagePicker } from '../policy/package-picker.tsx';
 import { openPolicy } from '../policy/policy-session.ts';
@@ -9,7 +10,6 @@ import { chosenFiles } from '../finetune/dropped-files.ts';
 import { addFolder, checkModel, refreshModels, removeModel, useModelsStore } from './models-session.ts';
 
 function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
-  const [asked, setAsked] = useState(false);
   const check = useModelsStore((state) => state.checks[model.key]);
   return (
     <li className="stored-row">
@@ -36,20 +36,7 @@ function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
         <button type="button" onClick={() => void checkModel(model)}>
           Check
         </button>
-        {asked ? (
-          <>
-            <button type="button" className="button-stop" onClick={() => void removeModel(model)}>
-              Delete for good
-            </button>
-            <button type="button" onClick={() => setAsked(false)}>
-              Keep
-            </button>
-          </>
-        ) : (
-          <button type="button" disabled={loaded} onClick={() => setAsked(true)}>
-            Delete
-          </button>
-        )}
+        <DeleteButton disabled={loaded} onDelete={() => void removeModel(model)} />
       </div>
     </li>
   );

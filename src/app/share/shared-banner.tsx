@@ -1,5 +1,6 @@
 import type { ShareManifest } from '../../share/share-manifest.ts';
 import { successRate } from '../../practice/success-rate.ts';
+import { Facts, type Fact } from '../controls/facts.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useViewStore } from '../view-store.ts';
 import { foreignHosts, loadShare } from './open-share.ts';
@@ -11,34 +12,28 @@ const percent = (count: number, of: number): string => `${Math.round(100 * succe
 /** What a share is made of; everything in it is text somebody else wrote. */
 export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
   const { training, success, policy } = manifest;
+  const facts: Fact[] = [
+    [
+      'Base policy',
+      <>
+        {policy.name} <code title={policy.sha256}>{policy.sha256.slice(0, 12)}</code>
+      </>,
+    ],
+  ];
+  if (training) {
+    const { demonstrations, steps, batchSize, learningRate, lora, startedFrom } = training;
+    facts.push(
+      ['Demonstrations', `${demonstrations.episodes} of “${demonstrations.name}”`],
+      [
+        'Training',
+        `${steps} steps of ${batchSize}, rate ${learningRate}${lora ? `, LoRA rank ${lora.r}` : ''}` +
+          (startedFrom ? `, going on from “${startedFrom}”` : ''),
+      ],
+    );
+  }
   return (
     <>
-      <dl className="facts">
-        <div>
-          <dt>Base policy</dt>
-          <dd>
-            {policy.name} <code title={policy.sha256}>{policy.sha256.slice(0, 12)}</code>
-          </dd>
-        </div>
-        {training && (
-          <>
-            <div>
-              <dt>Demonstrations</dt>
-              <dd>
-                {training.demonstrations.episodes} of “{training.demonstrations.name}”
-              </dd>
-            </div>
-            <div>
-              <dt>Training</dt>
-              <dd>
-                {training.steps} steps of {training.batchSize}, rate {training.learningRate}
-                {training.lora && `, LoRA rank ${training.lora.r}`}
-                {training.startedFrom && `, going on from “${training.startedFrom}”`}
-              </dd>
-            </div>
-          </>
-        )}
-      </dl>
+      <Facts facts={facts} />
       {success.length > 0 && (
         <table className="share-table">
           <caption>Success on the practice table, as its maker measured it</caption>

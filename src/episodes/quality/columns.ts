@@ -100,7 +100,7 @@ function isSwitch(values: Float32Array): boolean {
 }
 
 function usualStep(changes: readonly number[], span: number): number | null {
-  const known = changes;
+  const known = changes.filter(Number.isFinite);
   const moving = known.filter((change) => change > STANDING_SHARE * span);
   return moving.length === 0 || moving.length < MOVING_STEPS * known.length ? null : median(moving);
 }
