@@ -1,5 +1,6 @@
 /** Whether a policy can be trained on a dataset. */
 import type { Dataset } from './dataset.ts';
+import type { FieldStatistics } from './statistics.ts';
 
 /** What the policy takes. */
 export interface Wanted {
@@ -11,7 +12,16 @@ export interface Wanted {
 }
 
 export interface FitNote {
-  id: 'actions' | 'state' | 'rate' | 'cameras' | 'episodes' | 'short' | 'constant' | 'instructions';
+  id:
+    | 'actions'
+    | 'state'
+    | 'rate'
+    | 'cameras'
+    | 'episodes'
+    | 'short'
+    | 'not-finite'
+    | 'constant'
+    | 'instructions';
   found: string;
   needed: string;
   hint: string;
@@ -31,11 +41,14 @@ const FEW_EPISODES = 5;
 
 const listed = (names: readonly string[]): string => `${names.length} (${names.join(', ')})`;
 
-/** @param range of each action dimension, from the statistics: finds those that never change */
+/** @param numbers the dataset's statistics: they tell what never changes, and what is no number */
 export function checkFit(
   dataset: Dataset,
   wanted: Wanted,
-  range: { readonly min: readonly number[]; readonly max: readonly number[] },
+  numbers: {
+    readonly action: Pick<FieldStatistics, 'mean' | 'min' | 'max'>;
+    readonly proprio: Pick<FieldStatistics, 'mean'>;
+  },
 ): Fit {
   const problems: FitNote[] = [];
   const warnings: FitNote[] = [];
@@ -95,7 +108,21 @@ export function checkFit(
       hint: 'With so few, the policy learns these recordings rather than the task. Record some more.',
     });
   }
-  const constant = dataset.actionNames.filter((_, i) => range.min[i] === range.max[i]);
+  const unknown = [
+    ...notFinite('action', dataset.actionNames, numbers.action.mean),
+    ...(wanted.state && dataset.stateNames
+      ? notFinite('state', dataset.stateNames, numbers.proprio.mean)
+      : []),
+  ];
+  if (unknown.length > 0) {
+    problems.push({
+      id: 'not-finite',
+      found: `NaN or infinite values: ${unknown.join(', ')}`,
+      needed: 'numbers',
+      hint: 'One such value spoils a whole training run: leave the episodes out that hold them, or trim them.',
+    });
+  }
+  const constant = dataset.actionNames.filter((_, i) => numbers.action.min[i] === numbers.action.max[i]);
   if (constant.length > 0) {
     warnings.push({
       id: 'constant',
@@ -114,6 +141,11 @@ export function checkFit(
     });
   }
   return { problems, warnings, cameras: guessCameras(dataset, wanted.images) };
+}
+
+/** A mean is a number where all values are. */
+function notFinite(field: string, names: readonly string[], mean: readonly number[]): string[] {
+  return names.filter((_, i) => !Number.isFinite(mean[i])).map((name) => `"${name}" of the ${field}`);
 }
 
 const WRIST = /wrist|hand|gripper|eye_in/i;

@@ -82,11 +82,7 @@ async function withEdits(
   const measured = nothing ? original : dataset;
   const statistics = await datasetStatistics(measured, { ...actionMask(dataset, config), onProgress });
   const { profile } = config;
-  const fit = checkFit(
-    measured,
-    { ...profile, controlHz: profile.controlHz },
-    { min: statistics.action.min, max: statistics.action.max },
-  );
+  const fit = checkFit(measured, profile, statistics);
   const problems = [
     ...(nothing ? [NOTHING_LEFT] : []),
     ...fit.problems,

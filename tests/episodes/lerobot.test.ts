@@ -70,8 +70,8 @@ describe.each(FIXTURES)('LeRobot dataset %s', (name) => {
 
   it('fits the policy it was made for', async () => {
     const dataset = await openLeRobot(await fixtureSource(name));
-    const range = (await datasetStatistics(dataset)).action;
-    expect(checkFit(dataset, LIBERO, range)).toEqual({
+    const numbers = await datasetStatistics(dataset);
+    expect(checkFit(dataset, LIBERO, numbers)).toEqual({
       problems: [],
       warnings: [],
       cameras: ['observation.images.front', 'observation.images.wrist'],
@@ -89,7 +89,7 @@ describe.each(FIXTURES)('LeRobot dataset %s', (name) => {
 describe('a dataset that does not fit', () => {
   it('is refused with what was found and what is needed', async () => {
     const dataset = await openLeRobot(await fixtureSource('v21'));
-    const range = (await datasetStatistics(dataset)).action;
+    const numbers = await datasetStatistics(dataset);
     const wanted: Wanted = {
       actions: LIBERO.actions.slice(0, 3),
       state: null,
@@ -97,13 +97,29 @@ describe('a dataset that does not fit', () => {
       chunkSize: 25,
       images: [...LIBERO.images, { name: 'left', label: 'Left camera' }],
     };
-    const { problems } = checkFit(dataset, wanted, range);
+    const { problems } = checkFit(dataset, wanted, numbers);
     expect(problems.map(({ id }) => id)).toEqual(['actions', 'rate', 'cameras', 'short']);
     for (const { found, needed, hint } of problems) {
       expect(Math.min(found.length, needed.length, hint.length)).toBeGreaterThan(3);
     }
-    expect(checkFit({ ...dataset, stateNames: null }, LIBERO, range).problems).toMatchObject([
+    expect(checkFit({ ...dataset, stateNames: null }, LIBERO, numbers).problems).toMatchObject([
       { id: 'state', found: 'no state' },
+    ]);
+  });
+
+  it('is refused where a value is no number', async () => {
+    const dataset = await openLeRobot(await fixtureSource('v21'));
+    const numbers = await datasetStatistics({
+      ...dataset,
+      open: async (index) => {
+        const episode = await dataset.open(index);
+        const actions = episode.actions.slice();
+        if (index === 2) actions[7 * 3 + 1] = Number.NaN;
+        return { ...episode, actions };
+      },
+    });
+    expect(checkFit(dataset, LIBERO, numbers).problems).toMatchObject([
+      { id: 'not-finite', found: expect.stringContaining(`"${dataset.actionNames[1]}" of the action`) },
     ]);
   });
 
@@ -116,8 +132,12 @@ describe('a dataset that does not fit', () => {
         { index: 1, length: 7, instruction: 'x' },
       ],
     };
-    const range = { min: Array<number>(7).fill(0), max: [1, 1, 1, 1, 1, 1, 0] };
-    const { problems, warnings } = checkFit(few, LIBERO, range);
+    const zeros = Array<number>(8).fill(0);
+    const numbers = {
+      action: { mean: zeros, min: zeros, max: [1, 1, 1, 1, 1, 1, 0] },
+      proprio: { mean: zeros },
+    };
+    const { problems, warnings } = checkFit(few, LIBERO, numbers);
     expect(problems).toEqual([]);
     expect(warnings.map(({ id }) => id)).toEqual(['short', 'episodes', 'constant', 'instructions']);
   });

@@ -130,6 +130,11 @@ export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo 
   const [tab, setTab] = useState<string>(
     view === 'camera' || whyNotOnTable(policy) !== null ? 'dataset' : 'table',
   );
+  // A table that is not on show stands still.
+  const replaying = usePracticeStore((state) => state.run.kind === 'replaying');
+  useEffect(() => {
+    if (replaying) setTab('table');
+  }, [replaying]);
   return (
     <div className="demonstrations">
       <Tabs.Root value={tab} onValueChange={setTab}>

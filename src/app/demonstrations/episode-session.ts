@@ -101,7 +101,8 @@ function follow({ demonstrations, origin }: ReturnType<typeof useFineTuneStore.g
   const now = info ? `${info.name} ${info.recorded.length}` : '';
   if (now === listed) return;
   listed = now;
-  const first = origin === 'recorded' ? info?.recorded.at(-1) : info?.recorded[0];
+  const own = info?.recorded.filter(({ rehearsal }) => !rehearsal);
+  const first = origin === 'recorded' ? own?.at(-1) : own?.[0];
   void showEpisode(first?.index ?? null);
 }
 

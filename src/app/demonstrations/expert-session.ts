@@ -3,9 +3,9 @@ import type { RecordedDemonstrations } from '../../workers/contract-practice.ts'
 import { practiceWorker, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
-import { openDemonstrations, setOptions } from '../finetune/finetune-session.ts';
+import { setOptions } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
-import { openRecorded } from './recorded-set.ts';
+import { openEpisodes, openRecorded } from './recorded-set.ts';
 import { EXPERT_OPTIONS, REHEARSAL_EPISODES } from '../finetune/expert-options.ts';
 
 type Episodes = RecordedDemonstrations['episodes'];
@@ -52,10 +52,7 @@ export async function recordExpert(request: {
       seed,
     );
     setOptions({ ...EXPERT_OPTIONS, run: `${task} ${seed}` });
-    await openDemonstrations(
-      { kind: 'recorded', recorded: { ...about, episodes } },
-      { origin: 'expert', edits: {} },
-    );
+    await openEpisodes({ ...about, episodes }, 'expert', {});
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
   }

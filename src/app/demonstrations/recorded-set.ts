@@ -17,6 +17,9 @@ import {
 /** The recordings behind the demonstrations that are open, by episode; null where those came from elsewhere. */
 let open: { readonly place: Place; readonly recordings: readonly Recording[] } | null = null;
 
+/** The layouts that the episodes are of, by episode: recordings and what the expert showed. */
+let scenes: readonly RecordedEpisode['scene'][] = [];
+
 export function openRecordings(): readonly Recording[] | null {
   return useFineTuneStore.getState().origin === 'recorded' ? (open?.recordings ?? null) : null;
 }
@@ -41,10 +44,17 @@ export async function openRecorded(place: Place, rehearsal: readonly RecordedEpi
   // Once: whoever changes them keeps them, recording after recording.
   if (place === 'table' && useFineTuneStore.getState().origin !== 'recorded') setOptions(EXPERT_OPTIONS);
   const recorded = asDemonstrations(recordings);
-  await openDemonstrations(
-    { kind: 'recorded', recorded: { ...recorded, episodes: [...recorded.episodes, ...rehearsal] } },
-    { origin: 'recorded', edits },
-  );
+  await openEpisodes({ ...recorded, episodes: [...recorded.episodes, ...rehearsal] }, 'recorded', edits);
+}
+
+/** Opens episodes that were made in this page, whoever made them. */
+export async function openEpisodes(
+  recorded: RecordedDemonstrations,
+  origin: 'recorded' | 'expert',
+  edits: EpisodeEdits,
+): Promise<void> {
+  scenes = recorded.episodes.map(({ scene }) => scene);
+  await openDemonstrations({ kind: 'recorded', recorded }, { origin, edits });
 }
 
 /** Remembers an edit with the recording it is of. */
@@ -67,7 +77,7 @@ export async function purgeRecordings(): Promise<void> {
 }
 
 export function sceneOf(index: number): RecordedEpisode['scene'] {
-  return openRecordings()?.[index]?.episode.scene ?? null;
+  return useFineTuneStore.getState().origin === 'dataset' ? null : (scenes[index] ?? null);
 }
 
 /** How much is on this device. */

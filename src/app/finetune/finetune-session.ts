@@ -99,8 +99,8 @@ let reviewing = 0;
 async function review(): Promise<void> {
   const mine = ++reviewing;
   const { demonstrations } = get();
-  // What cannot be trained on, or not even decoded, says so already.
-  if (demonstrations.kind !== 'open' || demonstrations.info.problems.length > 0) {
+  // What cannot be trained on, or not even decoded, says so already; which episodes hold values that are no numbers, a review says.
+  if (demonstrations.kind !== 'open' || demonstrations.info.problems.some(({ id }) => id !== 'not-finite')) {
     set({ findings: { kind: 'none' } });
     return;
   }
