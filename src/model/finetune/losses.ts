@@ -6,10 +6,8 @@ import { crossEntropy as crossEntropyCpu } from '../kernels/cross-entropy.cpu.ts
 import { crossEntropy as crossEntropyGpu } from '../kernels/cross-entropy.ts';
 import type { DdimSchedule } from '../kernels/ddim-schedule.ts';
 import { createStorageBuffer, GpuRun, readBuffer } from '../kernels/gpu-run.ts';
-import { l1Loss as l1LossCpu } from '../kernels/l1-loss.cpu.ts';
-import { l1Loss as l1LossGpu } from '../kernels/l1-loss.ts';
-import { mseLoss as mseLossCpu } from '../kernels/mse-loss.cpu.ts';
-import { mseLoss as mseLossGpu } from '../kernels/mse-loss.ts';
+import { regressionLoss as regressionLossCpu, type RegressionLoss } from '../kernels/regression-loss.cpu.ts';
+import { regressionLoss as regressionLossGpu } from '../kernels/regression-loss.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 
 export interface Loss {
@@ -22,7 +20,7 @@ export interface Loss {
 /** Mean absolute or mean squared error of a prediction [B, chunk, dim] against as many numbers. */
 export async function regressionLoss(
   runtime: Runtime,
-  kind: 'l1' | 'mse',
+  kind: RegressionLoss,
   prediction: Tensor,
   target: Float32Array,
   factor: number,
@@ -30,13 +28,13 @@ export async function regressionLoss(
   const count = sizeOf(prediction.shape);
   const buffer = runtime.gpuBuffer(prediction);
   if (runtime.device && buffer) {
-    const kernel = kind === 'l1' ? l1LossGpu : mseLossGpu;
     return onGpu(runtime, runtime.device, prediction, (run, loss) =>
-      kernel(run, buffer, run.upload(target, 'target'), count, factor, loss),
+      regressionLossGpu(run, kind, buffer, run.upload(target, 'target'), count, factor, loss),
     );
   }
-  const kernel = kind === 'l1' ? l1LossCpu : mseLossCpu;
-  return onCpu(runtime, prediction, (loss) => kernel(runtime.view(prediction)!, target, factor, loss));
+  return onCpu(runtime, prediction, (loss) =>
+    regressionLossCpu(kind, runtime.view(prediction)!, target, factor, loss),
+  );
 }
 
 /** Softmax cross-entropy, mean over the rows of logits [B, rows, vocabulary]. */

@@ -5,15 +5,13 @@ import { describeGpu } from '../../../tests/setup/gpu.ts';
 import { floatsOf, numericGradient } from '../../../tests/setup/kernels.ts';
 import { crossEntropy as crossEntropyCpu } from './cross-entropy.cpu.ts';
 import { crossEntropy } from './cross-entropy.ts';
-import { l1Loss as l1LossCpu } from './l1-loss.cpu.ts';
-import { l1Loss } from './l1-loss.ts';
-import { mseLoss as mseLossCpu } from './mse-loss.cpu.ts';
-import { mseLoss } from './mse-loss.ts';
+import { regressionLoss as regressionLossCpu } from './regression-loss.cpu.ts';
+import { regressionLoss } from './regression-loss.ts';
 
 const REGRESSION = [
-  { title: 'l1', cpu: l1LossCpu, gpu: l1Loss, formula: Math.abs },
-  { title: 'mse', cpu: mseLossCpu, gpu: mseLoss, formula: (d: number) => d * d },
-];
+  { kind: 'l1', formula: Math.abs },
+  { kind: 'mse', formula: (d: number) => d * d },
+] as const;
 // One value, fewer and more than a workgroup's threads, a batch of eight ALOHA chunks.
 const COUNTS = [1, 255, 257, 8 * 350];
 
@@ -39,11 +37,11 @@ function logitsOf(rows: number, columns: number) {
   return { logits: { data, rows, columns }, targets };
 }
 
-describe.each(REGRESSION)('$title twin', ({ title, cpu, formula }) => {
+describe.each(REGRESSION)('$kind twin', ({ kind, formula }) => {
   it('is the mean times the factor, added, and its gradient', () => {
     const [prediction, target] = regressionOperands(99);
     const loss = Float32Array.of(BEFORE);
-    const gradient = cpu(prediction, target, FACTOR, loss);
+    const gradient = regressionLossCpu(kind, prediction, target, FACTOR, loss);
     const mean = (values: Float64Array): number =>
       (FACTOR * values.reduce((sum, value, i) => sum + formula(value - target[i]!), 0)) / 99;
     expect(loss).toBeNear([BEFORE + mean(Float64Array.from(prediction))], 1e-7, 'loss');
@@ -52,13 +50,15 @@ describe.each(REGRESSION)('$title twin', ({ title, cpu, formula }) => {
 
   it('has no gradient where both are equal', () => {
     const same = Float32Array.of(0.5, -1, 0);
-    expect(cpu(same, same, 1, new Float32Array(1))).toBeNear([0, 0, 0], 0);
+    expect(regressionLossCpu(kind, same, same, 1, new Float32Array(1))).toBeNear([0, 0, 0], 0);
   });
 
   it('refuses targets of another length', () => {
     const loss = Float32Array.of(BEFORE);
-    expect(() => cpu(new Float32Array(3), new Float32Array(2), 1, loss)).toThrow(/2 values; 3 were/);
-    expect([...loss], title).toEqual([BEFORE]);
+    expect(() => regressionLossCpu(kind, new Float32Array(3), new Float32Array(2), 1, loss)).toThrow(
+      /2 values; 3 were/,
+    );
+    expect([...loss], kind).toEqual([BEFORE]);
   });
 });
 
@@ -119,18 +119,30 @@ describeGpu('losses', (device) => {
     const [prediction, target] = regressionOperands(count);
     // Some are equal, where the gradient is 0.
     for (let i = 0; i < count; i += 5) target[i] = prediction[i]!;
-    for (const { title, cpu, gpu } of REGRESSION) {
+    for (const { kind } of REGRESSION) {
       const [gradient, loss] = await floatsOf(device, (run) => {
         const sum = run.upload(Float32Array.of(BEFORE));
-        const result = gpu(run, run.upload(prediction), run.upload(target), count, FACTOR, sum);
+        const result = regressionLoss(
+          run,
+          kind,
+          run.upload(prediction),
+          run.upload(target),
+          count,
+          FACTOR,
+          sum,
+        );
         return [
           [result, count],
           [sum, 1],
         ];
       });
       const expected = Float32Array.of(BEFORE);
-      expect(gradient).toBeNear(cpu(prediction, target, FACTOR, expected), 1e-6 / count, `${title} gradient`);
-      expect(loss).toBeNear(expected, 1e-6, `${title} loss`);
+      expect(gradient).toBeNear(
+        regressionLossCpu(kind, prediction, target, FACTOR, expected),
+        1e-6 / count,
+        `${kind} gradient`,
+      );
+      expect(loss).toBeNear(expected, 1e-6, `${kind} loss`);
     }
   });
 

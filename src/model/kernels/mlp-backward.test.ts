@@ -6,10 +6,9 @@ import { floatsOf, numericGradient, withoutPrefix } from '../../../tests/setup/k
 import { loadModule, loadSafetensors } from '../../../tests/setup/safetensors.ts';
 import type { Matrix } from './dense.ts';
 import { gelu } from './gelu.ts';
-import { l1Loss } from './l1-loss.cpu.ts';
 import { mlp2Backward, mlpResNetBackward } from './mlp-backward.ts';
 import { cpuDense, gpuDense, mlpResNet, type DenseWeights } from './mlp.ts';
-import { mseLoss } from './mse-loss.cpu.ts';
+import { regressionLoss } from './regression-loss.cpu.ts';
 
 type Weights = Record<string, { shape: number[]; data: Float32Array }>;
 type Numbers = ArrayLike<number>;
@@ -195,14 +194,14 @@ describe.each(CASES)('$title backward, twin', ({ title, backward, weights: make 
 });
 
 const HEADS = [
-  { folder: 'libero-l1', prefix: 'model.', loss: l1Loss },
-  { folder: 'siglip-only-l1', prefix: 'model.', loss: l1Loss },
-  { folder: 'aloha-film-l1', prefix: 'model.', loss: l1Loss },
-  { folder: 'libero-diffusion', prefix: 'noise_predictor.mlp_resnet.', loss: mseLoss },
-];
+  { folder: 'libero-l1', prefix: 'model.', kind: 'l1' },
+  { folder: 'siglip-only-l1', prefix: 'model.', kind: 'l1' },
+  { folder: 'aloha-film-l1', prefix: 'model.', kind: 'l1' },
+  { folder: 'libero-diffusion', prefix: 'noise_predictor.mlp_resnet.', kind: 'mse' },
+] as const;
 
 describe('upstream’s heads in training, twin', () => {
-  it.each(HEADS)('$folder: loss and gradients of the first step', async ({ folder, prefix, loss }) => {
+  it.each(HEADS)('$folder: loss and gradients of the first step', async ({ folder, prefix, kind }) => {
     const train = await loadSafetensors(`tests/golden/${folder}/train.safetensors`);
     const module = await loadModule(`tests/golden/${folder}/action_head.safetensors`);
     const meta = await loadJson<{ train: { variants: { cold: { losses: number[] } } } }>(
@@ -216,7 +215,7 @@ describe('upstream’s heads in training, twin', () => {
     const target = train(folder === 'libero-diffusion' ? 'diffusion/step0/noise' : 'batch/actions').f32;
 
     const value = new Float32Array(1);
-    const dy = loss(predicted.data, target, 1, value);
+    const dy = regressionLoss(kind, predicted.data, target, 1, value);
     expect(value).toBeNear([meta.train.variants.cold.losses[0]!], 1e-5, 'loss');
     const gradients = zerosLike(weights);
     mlpResNetBackward(cpuDense, weights, gradients, x, { ...predicted, data: dy });

@@ -1,19 +1,21 @@
 import { GpuKernel, type GpuRun } from './gpu-run.ts';
-import source from './mse-loss.wgsl?raw';
 import { checkLength } from './operand-checks.ts';
+import type { RegressionLoss } from './regression-loss.cpu.ts';
+import source from './regression-loss.wgsl?raw';
 
-const KERNEL = new GpuKernel('mse-loss', source);
+const KERNEL = new GpuKernel('regression-loss', source);
 
 /**
- * The mean squared error of `count` f32, as torch.nn.MSELoss.
+ * The mean absolute or mean squared error of `count` f32.
  *
  * @param factor multiplies loss and gradient: 1 / number of micro-batches in a step.
  * @param loss one element, to which the loss is added.
  * @returns the gradient of the prediction, a temporary of `run`.
  * @throws ModelError `bad-shape` where an operand is too short.
  */
-export function mseLoss(
+export function regressionLoss(
   run: GpuRun,
+  kind: RegressionLoss,
   prediction: GPUBuffer,
   target: GPUBuffer,
   count: number,
@@ -22,11 +24,16 @@ export function mseLoss(
 ): GPUBuffer {
   checkLength(prediction, count, 'The prediction');
   checkLength(target, count, 'The target');
-  const gradient = run.temporary(count * 4, 'mse gradient');
+  const gradient = run.temporary(count * 4, `${kind} gradient`);
   const params = run.uniform([
     ['u32', count],
     ['f32', factor / count],
   ]);
-  run.dispatch(KERNEL, {}, [params, prediction, target, gradient, loss], [1]);
+  run.dispatch(
+    KERNEL,
+    { SQUARED: kind === 'mse' ? 1 : 0 },
+    [params, prediction, target, gradient, loss],
+    [1],
+  );
   return gradient;
 }

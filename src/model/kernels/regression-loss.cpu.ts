@@ -1,7 +1,11 @@
 import { checkLength } from './operand-checks.ts';
 
-/** Twin of l1-loss.wgsl; sums in float64. */
-export function l1Loss(
+/** `l1`: mean of |d|, torch.nn.L1Loss (its gradient is 0 where d is). `mse`: mean of d², torch.nn.MSELoss. */
+export type RegressionLoss = 'l1' | 'mse';
+
+/** Twin of regression-loss.wgsl; sums in float64. */
+export function regressionLoss(
+  kind: RegressionLoss,
   prediction: Float32Array,
   target: Float32Array,
   factor: number,
@@ -14,8 +18,8 @@ export function l1Loss(
   let sum = 0;
   for (let i = 0; i < count; i++) {
     const d = prediction[i]! - target[i]!;
-    sum += Math.abs(d);
-    gradient[i] = (Math.sign(d) * factor) / count;
+    sum += kind === 'l1' ? Math.abs(d) : d * d;
+    gradient[i] = ((kind === 'l1' ? Math.sign(d) : 2 * d) * factor) / count;
   }
   loss[0]! += (sum * factor) / count;
   return gradient;

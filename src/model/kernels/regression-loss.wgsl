@@ -1,11 +1,12 @@
-// The mean squared error of a prediction and its gradient with respect to that, both times `factor`:
+// The mean absolute or mean squared error of a prediction and its gradient with respect to that, both times `factor`:
 //
 //   d        = prediction - target
-//   loss    += sum of d² · factor / count
-//   gradient = 2 d · factor / count
+//   loss    += sum of |d| · factor / count          or  sum of d² · factor / count
+//   gradient = sign(d) · factor / count, sign(0) = 0  or  2 d · factor / count
 //
 // Flat f32 arrays of `count`; `loss` has one element. Action chunks are small: one workgroup; dispatch (1).
 
+override SQUARED: bool = false;
 override THREADS: u32 = 256; // power of two
 
 struct Params {
@@ -26,8 +27,8 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   var sum = 0f;
   for (var i = thread; i < params.count; i += THREADS) {
     let d = prediction[i] - truth[i];
-    sum += d * d;
-    gradient[i] = 2 * d * params.scale;
+    sum += select(abs(d), d * d, SQUARED);
+    gradient[i] = select(sign(d), 2 * d, SQUARED) * params.scale;
   }
   partial[thread] = sum;
   workgroupBarrier();
