@@ -1,16 +1,8 @@
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
 import { serveDataset } from './demo-dataset.ts';
 import { expect, test } from './fixtures.ts';
+import { tabTo } from './keyboard.ts';
 import { goTo, openDataset } from './studio.ts';
-
-/** What axe-core finds that keeps people out, as `rule: element`. */
-async function violations(page: Page): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page }).analyze();
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
-}
+import { violations } from './violations.ts';
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`axe finds nothing serious, ${colorScheme}`, async ({ policyPage, page }) => {
@@ -96,34 +88,15 @@ test('a failure is told without anything serious', async ({ policyPage, page }) 
 test('the keyboard alone leads from the check to a prediction', async ({ policyPage, page }) => {
   await policyPage.open('?instruction=open+the+drawer');
   await expect(policyPage.loadButton).toBeVisible();
-  const focused = page.locator(':focus');
-  /** Presses Tab until `accept` holds for what has the focus; each stop must show a focus ring. */
-  const tabTo = async (name: RegExp): Promise<void> => {
-    for (let step = 0; step < 40; step++) {
-      await page.keyboard.press('Tab');
-      const label = await focused.evaluate(
-        (element) => element.getAttribute('aria-label') ?? element.textContent ?? '',
-      );
-      const ring = await focused.evaluate((element) => {
-        // The radios of a toggle show theirs on the label's text.
-        const shown =
-          element instanceof HTMLInputElement && element.type === 'radio' && element.nextElementSibling;
-        return getComputedStyle(shown || element).outlineStyle;
-      });
-      expect(ring, `focus ring of “${label}”`).not.toBe('none');
-      if (name.test(label)) return;
-    }
-    throw new Error(`Tab does not lead to ${name}.`);
-  };
-  await tabTo(/^Load policy/);
+  await tabTo(page, /^Load policy/);
   await page.keyboard.press('Enter');
   await policyPage.ready();
   for (let slot = 0; slot < (await policyPage.slots.count()); slot++) {
-    await tabTo(/^Use camera/);
+    await tabTo(page, /^Use camera/);
     await page.keyboard.press('Enter');
     await expect(policyPage.slots.nth(slot)).toHaveAttribute('data-status', 'live');
   }
-  await tabTo(/^Start$/);
+  await tabTo(page, /^Start$/);
   await page.keyboard.press('Enter');
   await expect(policyPage.table).toBeVisible();
   await page.keyboard.press('Escape');

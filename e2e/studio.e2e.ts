@@ -1,7 +1,7 @@
-import type { Browser, Page } from '@playwright/test';
+import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures.ts';
-import { PolicyPage } from './policy-page.ts';
-import { goTo } from './studio.ts';
+import type { PolicyPage } from './policy-page.ts';
+import { goTo, openFresh } from './studio.ts';
 import { gradientImage } from './test-media.ts';
 
 const fineTune = (page: Page) => page.getByRole('region', { name: 'Fine-tune' });
@@ -28,14 +28,6 @@ async function chunkOfStills(policyPage: PolicyPage): Promise<number[][]> {
   await policyPage.instruction.fill('wave to the left');
   await policyPage.predictOnce();
   return policyPage.shownChunk();
-}
-
-/** The link in a browser that has never been here. */
-async function openFresh(browser: Browser, url: string): Promise<PolicyPage> {
-  const context = await browser.newContext({ reducedMotion: 'reduce' });
-  const policyPage = new PolicyPage(await context.newPage());
-  await policyPage.page.goto(url);
-  return policyPage;
 }
 
 function furthest(a: number[][], b: number[][]): number {

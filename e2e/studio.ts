@@ -1,5 +1,6 @@
 /** Steps of the studio, as a visitor goes through them. */
-import type { Page } from '@playwright/test';
+import { expect, type Browser, type Locator, type Page } from '@playwright/test';
+import { PolicyPage } from './policy-page.ts';
 
 export type StepName = 'Run' | 'Demonstrations' | 'Fine-tune' | 'Share';
 
@@ -13,4 +14,34 @@ export async function openDataset(page: Page, name: string): Promise<void> {
   await page.getByRole('tab', { name: 'Open a dataset' }).click();
   await page.getByLabel('or the address of one').fill(`demo/${name}/`);
   await page.getByRole('button', { name: 'Open', exact: true }).click();
+}
+
+/** The list of episodes; they are counted by its items. */
+export function episodes(page: Page): Locator {
+  return page.getByRole('list', { name: 'Episodes' });
+}
+
+/** Teaches the policy on the table next to nothing: enough for an adapter that can be shared. */
+export async function teachLittle(page: Page): Promise<void> {
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('tab', { name: 'Let the expert show it' }).click();
+  await page.getByLabel('Task to show').selectOption('can');
+  await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill('2');
+  await page.getByLabel(/^Rehearse/).uncheck();
+  await page.getByRole('button', { name: 'Record demonstrations' }).click();
+  await expect(page.getByText('Expert on the practice table: can')).toBeVisible({ timeout: 120_000 });
+  await goTo(page, 'Fine-tune');
+  await page.getByLabel(/^Steps max_steps/).fill('2');
+  await page.getByLabel(/^Samples per step/).fill('2');
+  await page.getByRole('button', { name: 'Start training' }).click();
+  const teach = page.getByRole('region', { name: 'Fine-tune' });
+  await expect(teach.getByRole('status').first()).toHaveText('Done', { timeout: 180_000 });
+}
+
+/** An address in a browser that has never been here. */
+export async function openFresh(browser: Browser, url: string): Promise<PolicyPage> {
+  const context = await browser.newContext({ reducedMotion: 'reduce' });
+  const policyPage = new PolicyPage(await context.newPage());
+  await policyPage.page.goto(url);
+  return policyPage;
 }

@@ -131,10 +131,13 @@ export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo 
     view === 'camera' || whyNotOnTable(policy) !== null ? 'dataset' : 'table',
   );
   // A table that is not on show stands still.
-  const replaying = usePracticeStore((state) => state.run.kind === 'replaying');
-  useEffect(() => {
-    if (replaying) setTab('table');
-  }, [replaying]);
+  useEffect(
+    () =>
+      usePracticeStore.subscribe(({ run }) => {
+        if (run.kind === 'replaying') setTab('table');
+      }),
+    [],
+  );
   return (
     <div className="demonstrations">
       <Tabs.Root value={tab} onValueChange={setTab}>
