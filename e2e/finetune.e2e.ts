@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test';
 import { datasetFolder, serveDataset } from './demo-dataset.ts';
 import { expect, test } from './fixtures.ts';
 import type { PolicyPage } from './policy-page.ts';
-import { goTo, openDataset } from './studio.ts';
+import { expectSharedTheSame, furthest, goTo, openDataset } from './studio.ts';
 import { gradientImage } from './test-media.ts';
 
 const teach = (page: Page) => page.getByRole('region', { name: 'Fine-tune' });
@@ -54,10 +54,6 @@ async function feedStills(policyPage: PolicyPage): Promise<void> {
   await goTo(policyPage.page, 'Run');
   for (const slot of [0, 1]) await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
   await policyPage.instruction.fill('push the red block to the left');
-}
-
-function furthest(a: number[][], b: number[][]): number {
-  return Math.max(...a.flatMap((row, i) => row.map((value, j) => Math.abs(value - b[i]![j]!))));
 }
 
 test('a policy is fine-tuned, survives a reload in mid-run, is exported, and predicts the same when imported', async ({
@@ -121,6 +117,23 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   await expect(page.getByRole('radio', { name: /^further/ })).toBeChecked();
   expect(furthest(await predictStill(policyPage), trained)).toBeLessThanOrEqual(1e-5);
 });
+
+for (const [version, rate] of [
+  ['v21', 'LeRobot v2.1, 20 Hz'],
+  ['v30', 'LeRobot v3.0, 20 Hz'],
+] as const) {
+  test(`what is taught on a dataset of ${version} is shared`, async ({ policyPage, page, browser }) => {
+    test.slow();
+    await serveDataset(page, version);
+    await policyPage.openAndLoad();
+    await openDataset(page, version);
+    await expect(main(page).getByText(rate)).toBeVisible();
+    await chooseSmallRun(page, `on ${version}`, 3);
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 120_000 });
+    await expectSharedTheSame(policyPage, browser, `Taught on ${version}`);
+  });
+}
 
 test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page }) => {
   test.slow(); // In software it is slow.

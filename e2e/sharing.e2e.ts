@@ -27,7 +27,8 @@ test('an upload that breaks off goes on where it stopped', async ({ policyPage, 
 
   line.breakNextUpload();
   await shareButton(policyPage).click();
-  // The page tries for half a minute, then says so.
+  // The page tries for half a minute, then gives up.
+  await expect(page.getByText('The connection broke; trying again…')).toBeVisible(SLOW);
   await expect(policyPage.failure('download-failed')).toBeVisible(SLOW);
   expect(line.broken()).toBe(true);
   await expect(policyPage.failure('download-failed')).toContainText('Sharing did not work');

@@ -1,8 +1,6 @@
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures.ts';
-import type { PolicyPage } from './policy-page.ts';
-import { goTo, openFresh } from './studio.ts';
-import { gradientImage } from './test-media.ts';
+import { chunkOfStills, expectSharedTheSame, furthest, goTo, openFresh } from './studio.ts';
 
 const fineTune = (page: Page) => page.getByRole('region', { name: 'Fine-tune' });
 
@@ -17,21 +15,6 @@ async function recordByKeyboard(page: Page, count: number): Promise<void> {
   await page.keyboard.up('KeyA');
   await page.getByRole('button', { name: 'Finish' }).click();
   await expect(page.getByRole('list', { name: 'Episodes' }).getByRole('listitem')).toHaveCount(count);
-}
-
-/** The chunk for two still images, in the camera view of the run step. */
-async function chunkOfStills(policyPage: PolicyPage): Promise<number[][]> {
-  const { page } = policyPage;
-  await goTo(page, 'Run');
-  await page.getByRole('button', { name: 'Camera' }).click();
-  for (const slot of [0, 1]) await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
-  await policyPage.instruction.fill('wave to the left');
-  await policyPage.predictOnce();
-  return policyPage.shownChunk();
-}
-
-function furthest(a: number[][], b: number[][]): number {
-  return Math.max(...a.flatMap((row, i) => row.map((value, j) => Math.abs(value - b[i]![j]!))));
 }
 
 test('five demonstrations by keyboard, fine-tuning, before and after, and a link that predicts the same', async ({
@@ -110,9 +93,10 @@ test('five demonstrations by keyboard, fine-tuning, before and after, and a link
   await late.page.context().close();
 });
 
-test('demonstrations from a webcam with sliders are kept, seen and trained on', async ({
+test('demonstrations from a webcam with sliders are kept, seen, trained on and shared', async ({
   policyPage,
   page,
+  browser,
 }) => {
   test.slow();
   await policyPage.openAndLoad();
@@ -134,6 +118,7 @@ test('demonstrations from a webcam with sliders are kept, seen and trained on', 
   await page.getByLabel(/^Steps max_steps/).fill('3');
   await page.getByRole('button', { name: 'Start training' }).click();
   await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 120_000 });
+  await expectSharedTheSame(policyPage, browser, 'Lifts the cup');
 });
 
 test('what is no share is told, and the page works without', async ({ policyPage, page }) => {

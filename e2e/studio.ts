@@ -1,6 +1,7 @@
 /** Steps of the studio, as a visitor goes through them. */
 import { expect, type Browser, type Locator, type Page } from '@playwright/test';
 import { PolicyPage } from './policy-page.ts';
+import { gradientImage } from './test-media.ts';
 
 export type StepName = 'Run' | 'Demonstrations' | 'Fine-tune' | 'Share';
 
@@ -44,4 +45,43 @@ export async function openFresh(browser: Browser, url: string): Promise<PolicyPa
   const policyPage = new PolicyPage(await context.newPage());
   await policyPage.page.goto(url);
   return policyPage;
+}
+
+/** The chunk for two still images, in the camera view of the run step. */
+export async function chunkOfStills(policyPage: PolicyPage): Promise<number[][]> {
+  const { page } = policyPage;
+  await goTo(page, 'Run');
+  await page.getByRole('button', { name: 'Camera' }).click();
+  for (const slot of [0, 1]) await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
+  await policyPage.instruction.fill('wave to the left');
+  await policyPage.predictOnce();
+  return policyPage.shownChunk();
+}
+
+/** Largest difference of two chunks. */
+export function furthest(a: number[][], b: number[][]): number {
+  return Math.max(...a.flatMap((row, i) => row.map((value, j) => Math.abs(value - b[i]![j]!))));
+}
+
+/** Shares what is in use, opens the link in a browser that has never been here, and compares a prediction. */
+export async function expectSharedTheSame(
+  policyPage: PolicyPage,
+  browser: Browser,
+  title: string,
+): Promise<void> {
+  const { page } = policyPage;
+  const own = await chunkOfStills(policyPage);
+  await goTo(page, 'Share');
+  await page.getByLabel('Title').fill(title);
+  await page.getByRole('button', { name: 'Share', exact: true }).click();
+  const visitor = await openFresh(browser, await page.getByLabel(/^Link to/).inputValue());
+  await expect(visitor.page.getByRole('heading', { name: title })).toBeVisible();
+  await expect(visitor.page.getByRole('region', { name: 'Shared with you' }).getByText(/^Ready/)).toBeVisible(
+    {
+      timeout: 120_000,
+    },
+  );
+  expect(furthest(await chunkOfStills(visitor), own)).toBeLessThanOrEqual(1e-5);
+  expect(visitor.pageErrors).toEqual([]);
+  await visitor.page.context().close();
 }

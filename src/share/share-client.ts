@@ -22,6 +22,8 @@ export interface UploadOptions {
   readonly signal?: AbortSignal;
   /** Bytes that are on the server, of all. */
   readonly onProgress?: (sentBytes: number, totalBytes: number) => void;
+  /** The line broke; it is tried again. `onProgress` tells when it is back. */
+  readonly onRetry?: () => void;
   readonly server?: string;
 }
 
@@ -54,7 +56,7 @@ export async function uploadAdapter(blob: Blob, sha256: string, options: UploadO
 }
 
 async function uploadByTus(blob: Blob, sha256: string, options: UploadOptions): Promise<void> {
-  const { signal, onProgress, server = '' } = options;
+  const { signal, onProgress, onRetry, server = '' } = options;
   const tus = await import('tus-js-client');
   await new Promise<void>((done, failed) => {
     const upload = new tus.Upload(blob, {
@@ -65,7 +67,11 @@ async function uploadByTus(blob: Blob, sha256: string, options: UploadOptions): 
       // The address of an upload under way is kept under the hash: the same file resumes, under whatever name.
       fingerprint: () => Promise.resolve(`openvla-adapter-${server}-${sha256}`),
       removeFingerprintOnSuccess: true,
-      onShouldRetry: (error) => mayPass(error.originalResponse?.getStatus() ?? 0),
+      onShouldRetry: (error) => {
+        const again = mayPass(error.originalResponse?.getStatus() ?? 0);
+        if (again) onRetry?.();
+        return again;
+      },
       onProgress: (sentBytes) => onProgress?.(sentBytes, blob.size),
       onSuccess: () => done(),
       onError: (error) => failed(uploadError(error)),

@@ -1,9 +1,10 @@
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useCameraStore } from '../camera/camera-store.ts';
 import { Slots } from '../camera/slots-panel.tsx';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { StateInputs } from '../state/state-inputs.tsx';
+import { useFocusKept } from '../controls/use-focus-kept.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { formatValue } from '../format.ts';
 import {
@@ -64,6 +65,12 @@ export function CameraRecorder({ policy }: { policy: PolicyInfo }) {
     document.addEventListener('keydown', keys);
     return () => document.removeEventListener('keydown', keys);
   }, []);
+  const sliders = useRef<HTMLDivElement>(null);
+  const start = useRef<HTMLButtonElement>(null);
+  // While recording the arrows belong to the sliders.
+  useFocusKept(status.kind, (phase) =>
+    phase === 'recording' ? sliders.current?.querySelector<HTMLElement>('input') : start.current,
+  );
   const recording = status.kind === 'recording';
   return (
     <div className="recorder" data-recording={recording}>
@@ -83,7 +90,9 @@ export function CameraRecorder({ policy }: { policy: PolicyInfo }) {
             onChange={(event) => setText(event.target.value)}
           />
         </div>
-        <ActionSliders info={policy} />
+        <div ref={sliders}>
+          <ActionSliders info={policy} />
+        </div>
         <div className="actions">
           {recording ? (
             <>
@@ -104,6 +113,7 @@ export function CameraRecorder({ policy }: { policy: PolicyInfo }) {
             </>
           ) : (
             <button
+              ref={start}
               type="button"
               className="button-primary button-large"
               disabled={!live || !text.trim() || status.kind !== 'idle'}

@@ -15,7 +15,11 @@ import {
 } from './recordings.ts';
 
 /** The recordings behind the demonstrations that are open, by episode; null where those came from elsewhere. */
-let open: { readonly place: Place; readonly recordings: readonly Recording[] } | null = null;
+let open: {
+  readonly place: Place;
+  readonly recordings: readonly Recording[];
+  readonly rehearsal: boolean;
+} | null = null;
 
 /** The layouts that the episodes are of, by episode: recordings and what the expert showed. */
 let scenes: readonly RecordedEpisode['scene'][] = [];
@@ -24,21 +28,24 @@ export function openRecordings(): readonly Recording[] | null {
   return useFineTuneStore.getState().origin === 'recorded' ? (open?.recordings ?? null) : null;
 }
 
+/** @returns whether rehearsal episodes were open beside them, which now have to be mixed in again: they are too large to keep a copy */
 export async function addRecordings(
   place: Place,
   about: Omit<RecordedDemonstrations, 'episodes'>,
   episodes: readonly RecordedEpisode[],
   edit: EpisodeEdit,
-): Promise<void> {
+): Promise<boolean> {
+  const rehearsed = openRecordings() !== null && open!.rehearsal;
   for (const episode of episodes)
     await saveRecording({ place, recordedAt: Date.now(), about, episode, edit });
   await openRecorded(place);
+  return rehearsed;
 }
 
 /** Opens everything recorded at one place. @param rehearsal episodes of tasks the policy knows, which follow the recordings */
 export async function openRecorded(place: Place, rehearsal: readonly RecordedEpisode[] = []): Promise<void> {
   const recordings = await recordingsOf(place);
-  open = { place, recordings };
+  open = { place, recordings, rehearsal: rehearsal.length > 0 };
   if (recordings.length === 0) return;
   const edits: EpisodeEdits = Object.fromEntries(recordings.map(({ edit }, index) => [index, edit]));
   // Once: whoever changes them keeps them, recording after recording.

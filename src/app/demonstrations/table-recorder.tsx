@@ -2,6 +2,7 @@ import { useEffect, useRef, type PointerEvent } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { layTable, randomSeed } from '../practice/practice-session.ts';
+import { useFocusKept } from '../controls/use-focus-kept.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
@@ -91,15 +92,9 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
   // The button that was pressed last may be gone: let the keyboard go on at the picture, whose keys are the gripper's, or where it began.
   const stage = useRef<HTMLDivElement>(null);
   const take = useRef<HTMLButtonElement>(null);
-  const before = useRef(status.kind);
-  useEffect(() => {
-    if (before.current === status.kind) return;
-    before.current = status.kind;
-    const { activeElement } = document;
-    if (activeElement !== document.body && !activeElement?.matches(':disabled')) return;
-    if (status.kind === 'idle') take.current?.focus();
-    else stage.current?.querySelector<HTMLElement>('.table-picture')?.focus({ preventScroll: true });
-  }, [status.kind]);
+  useFocusKept(status.kind, (phase) =>
+    phase === 'idle' ? take.current : stage.current?.querySelector<HTMLElement>('.table-picture'),
+  );
   const tasks = tableStatus.kind === 'open' ? tableStatus.tasks : [];
   const recording = status.kind === 'recording';
   const unfit = whyNotOnTable(policy);

@@ -56,12 +56,11 @@ export async function finishEpisode(): Promise<void> {
       const { episodes, ...about } = recorded;
       // What nobody can judge is a success if its maker finishes it.
       const failed = judgedBefore && !achieved;
-      await addRecordings('table', about, episodes, failed ? { success: false } : {});
-      set({
-        last: failed
-          ? 'Kept as a failure: it is not trained on unless you mark it as a success.'
-          : 'Kept. The table is laid anew for the next one.',
-      });
+      const rehearsed = await addRecordings('table', about, episodes, failed ? { success: false } : {});
+      const kept = failed
+        ? 'Kept as a failure: it is not trained on unless you mark it as a success.'
+        : 'Kept. The table is laid anew for the next one.';
+      set({ last: rehearsed ? `${kept} Mix in what it knows again when you are done.` : kept });
       const { text } = useInstructionStore.getState();
       await relayTable('new');
       // Words of one's own go on; those of a task follow its layout.

@@ -30,10 +30,10 @@ export async function openShare(address: AddressedShare): Promise<void> {
     await openPolicy(defaultPolicyUrl(), true);
     return;
   }
-  const { scene, policy, adapter } = manifest;
+  const { scene, policy } = manifest;
   useViewStore.getState().setView(scene.view);
   useInstructionStore.getState().setText(scene.instruction);
-  const foreign = policy.url !== null || (adapter?.url ?? null) !== null;
+  const foreign = foreignHosts(manifest).length > 0;
   set({ opened: { kind: 'known', manifest, agreed: !foreign } });
   if (!foreign) await loadShare();
   else if (policy.url === null) await openPolicy(defaultPolicyUrl(), true);
@@ -41,8 +41,8 @@ export async function openShare(address: AddressedShare): Promise<void> {
 
 /** Where files would be fetched from that are not this page's own. */
 export function foreignHosts({ policy, adapter }: ShareManifest): string[] {
-  const urls = [policy.url, adapter?.url ?? null].filter((url) => url !== null);
-  return [...new Set(urls.map((url) => new URL(url).host))];
+  const urls = [policy.url, adapter?.url ?? null].flatMap((url) => (url === null ? [] : [new URL(url)]));
+  return [...new Set(urls.filter(({ origin }) => origin !== location.origin).map(({ host }) => host))];
 }
 
 /** Loads what the share is made of. */

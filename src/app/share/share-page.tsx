@@ -187,6 +187,7 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
           <div aria-busy="true">
             <p className="waiting" id="uploading">
               Uploading, {formatBytes(work.sent)} of {formatBytes(work.total)}
+              {work.waiting && '. The connection broke; trying again…'}
             </p>
             <progress max={work.total} value={work.sent} aria-labelledby="uploading" />
             <div className="actions">

@@ -52,7 +52,7 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
     policy: {
       name: info.package.name,
       sha256: info.package.hash,
-      url: info.package.url === defaultPolicyUrl() ? null : info.package.url,
+      url: info.package.url === defaultPolicyUrl() ? null : new URL(info.package.url, location.href).href,
     },
     adapter,
     scene: {
@@ -104,14 +104,16 @@ let upload: AbortController | null = null;
 export async function shareOnServer(text: ShareText): Promise<void> {
   const { active } = useFineTuneStore.getState();
   upload = new AbortController();
-  set({ work: { kind: 'uploading', sent: 0, total: 1 }, failure: null });
+  set({ work: { kind: 'uploading', sent: 0, total: 1, waiting: false }, failure: null });
   try {
     let adapter: ShareManifest['adapter'] = null;
     if (active !== null) {
       const { file, sha256 } = await policyWorker().adapterFile(active);
       await uploadAdapter(file, sha256, {
         signal: upload.signal,
-        onProgress: (sent, total) => set({ work: { kind: 'uploading', sent, total } }),
+        onProgress: (sent, total) => set({ work: { kind: 'uploading', sent, total, waiting: false } }),
+        onRetry: () =>
+          set(({ work }) => (work.kind === 'uploading' ? { work: { ...work, waiting: true } } : {})),
       });
       adapter = { sha256, bytes: file.size, url: null };
     }

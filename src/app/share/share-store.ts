@@ -21,7 +21,9 @@ export interface OwnShare {
 }
 
 export type ShareWork =
-  { kind: 'idle' } | { kind: 'uploading'; sent: number; total: number } | { kind: 'done'; share: OwnShare };
+  | { kind: 'idle' }
+  | { kind: 'uploading'; sent: number; total: number; waiting: boolean }
+  | { kind: 'done'; share: OwnShare };
 
 interface ShareState {
   opened: OpenedShare;
