@@ -1,9 +1,9 @@
 /** What an instruction asks for, and whether it is done: judged on the physics alone. */
-import { BESIDE, PUSH_LINE } from './layout.ts';
+import { BEHIND, PUSH_LINE } from './layout.ts';
 import { BOWL, OBJECTS, PLATE, type ObjectName } from './objects.ts';
 import type { PracticeTable } from './table.ts';
 
-type Relation = 'on' | 'in' | keyof typeof BESIDE;
+type Relation = 'on' | 'in' | 'behind';
 
 export type Goal =
   | { readonly kind: 'reach' | 'lift'; readonly target: ObjectName }
@@ -27,10 +27,9 @@ export function placeOf(
 ): readonly [number, number, number] {
   const [x, y, z] = table.position(goal.destination);
   const half = OBJECTS[goal.target].restHeight;
+  if (goal.relation === 'behind') return [x + BEHIND[0], y + BEHIND[1], half];
   if (goal.relation === 'in') return [x, y, z + 2 * BOWL.base + half];
-  if (goal.relation === 'on') return [x, y, z + OBJECTS[goal.destination].restHeight + half];
-  const [dx, dy] = BESIDE[goal.relation];
-  return [x + dx, y + dy, half];
+  return [x, y, z + OBJECTS[goal.destination].restHeight + half];
 }
 
 /** Whether the gripper has let go of the object, or is nowhere near it. */
@@ -39,13 +38,6 @@ function released(table: PracticeTable, name: ObjectName): boolean {
   const [gx, gy, gz] = table.position('gripper');
   const away = Math.hypot(x - gx, y - gy) > 0.06 || gz - z > 0.06;
   return away || table.opening > OBJECTS[name].width! / 2 + RELEASED;
-}
-
-/** How far from its place the object may lie, metres. */
-function nearEnough({ relation, destination }: Extract<Goal, { kind: 'place' }>): number {
-  if (relation === 'in') return BOWL.radius - 0.01;
-  if (relation !== 'on') return 0.035;
-  return destination === 'plate' ? PLATE.radius - 0.01 : 0.022;
 }
 
 /** True when the goal is reached at this moment; an episode succeeds when it holds for two actions in a row. */
@@ -62,7 +54,11 @@ export function achieved(table: PracticeTable, goal: Goal): boolean {
       return (goal.side === 'left' ? -y : y) > PUSH_LINE && z < 0.06;
     default: {
       const [px, py, pz] = placeOf(table, goal);
-      const limit = nearEnough(goal);
+      const limit = {
+        on: goal.destination === 'plate' ? PLATE.radius - 0.01 : 0.022,
+        in: BOWL.radius - 0.01,
+        behind: 0.035,
+      }[goal.relation];
       return Math.hypot(x - px, y - py) < limit && Math.abs(z - pz) < 0.008 && released(table, goal.target);
     }
   }

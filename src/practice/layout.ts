@@ -25,15 +25,8 @@ const GAP = 0.025;
 /** Room beside a pushed block and behind it. */
 const LANE = 0.012;
 const RUN_UP = 0.07;
-/** Where something put beside a thing belongs, relative to that: away from the viewer is −x, to the right +y. */
-export const BESIDE = {
-  behind: [-0.1, 0],
-  'in front of': [0.1, 0],
-  'left of': [0, -0.1],
-  'right of': [0, 0.1],
-} as const satisfies Record<string, readonly [number, number]>;
-/** How far beyond the area for things something may be put. */
-const MARGIN = 0.02;
+/** Where something put behind the plate belongs, relative to the plate. */
+export const BEHIND: readonly [number, number] = [-0.1, 0];
 /** A block counts as pushed beyond this line on either side, metres. */
 export const PUSH_LINE = 0.145;
 
@@ -102,14 +95,13 @@ function suits(goal: Goal, objects: readonly Placed[]): boolean {
       return across > radius + OBJECTS[target.name].radius + LANE || along < -(RUN_UP + radius);
     });
   }
-  if (goal.kind === 'place' && goal.relation !== 'on' && goal.relation !== 'in') {
-    const beside = objects.find(({ name }) => name === goal.destination)!;
-    const [dx, dy] = BESIDE[goal.relation];
-    const spot = [beside.position[0] + dx, beside.position[1] + dy] as const;
-    if (Math.abs(spot[0]) > AREA.x + MARGIN || Math.abs(spot[1]) > AREA.y + MARGIN) return false;
+  if (goal.kind === 'place' && goal.relation === 'behind') {
+    const plate = objects.find(({ name }) => name === goal.destination)!;
+    const spot = [plate.position[0] + BEHIND[0], plate.position[1] + BEHIND[1]] as const;
+    if (spot[0] < -AREA.x - 0.02) return false;
     return objects.every(
       ({ name, position: [x, y] }) =>
-        name === beside.name || Math.hypot(x - spot[0], y - spot[1]) > OBJECTS[name].radius + 0.028 + GAP,
+        name === plate.name || Math.hypot(x - spot[0], y - spot[1]) > OBJECTS[name].radius + 0.028 + GAP,
     );
   }
   return true;

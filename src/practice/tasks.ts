@@ -51,30 +51,11 @@ const place = (
   destination: ObjectName,
 ): Goal => ({ kind: 'place', target, relation, destination });
 
-/** Relations that pretraining sees beside "on" and "in": without them words like these would mean nothing to it. */
-const TRAINED_SIDES = ['in front of', 'left of', 'right of'] as const;
-
-const besides = (destination: ObjectName): Goal[] =>
-  TRAINED_SIDES.flatMap((relation) => MOVED.map((target) => place(target, relation, destination)));
-
-/** Words for putting something beside another thing; null for any other goal. */
-function beside(goal: Goal): string[] | null {
-  if (goal.kind !== 'place' || goal.relation === 'on' || goal.relation === 'in') return null;
-  const { target, relation, destination } = goal;
-  const side = relation.startsWith('left') || relation.startsWith('right') ? `to the ${relation}` : relation;
-  return [
-    `put the ${target} ${side} the ${destination}`,
-    `place the ${target} ${relation} the ${destination}`,
-    `set the ${target} down ${side} the ${destination}`,
-  ];
-}
-
-const onPlate = (goal: Goal) =>
-  beside(goal) ?? [
-    `put the ${goal.target} on the plate`,
-    `place the ${goal.target} onto the plate`,
-    `set the ${goal.target} on the plate`,
-  ];
+const onPlate = ({ target }: Goal) => [
+  `put the ${target} on the plate`,
+  `place the ${target} onto the plate`,
+  `set the ${target} on the plate`,
+];
 const lift = ({ target }: Goal) => [`lift the ${target}`, `pick up the ${target}`, `raise the ${target}`];
 
 export const TASKS: readonly Task[] = [
@@ -119,7 +100,7 @@ export const TASKS: readonly Task[] = [
     about: 'Put a block on the plate.',
     heldOut: false,
     goals: BLOCKS.map((target) => place(target, 'on', 'plate')),
-    variedGoals: [...MOVED.map((target) => place(target, 'on', 'plate')), ...besides('plate')],
+    variedGoals: MOVED.map((target) => place(target, 'on', 'plate')),
     phrasings: onPlate,
   },
   {
@@ -127,13 +108,12 @@ export const TASKS: readonly Task[] = [
     about: 'Put a block in the bowl.',
     heldOut: false,
     goals: BLOCKS.map((target) => place(target, 'in', 'bowl')),
-    variedGoals: [...MOVED.map((target) => place(target, 'in', 'bowl')), ...besides('bowl')],
-    phrasings: (goal) =>
-      beside(goal) ?? [
-        `put the ${goal.target} in the bowl`,
-        `place the ${goal.target} into the bowl`,
-        `drop the ${goal.target} in the bowl`,
-      ],
+    variedGoals: MOVED.map((target) => place(target, 'in', 'bowl')),
+    phrasings: ({ target }) => [
+      `put the ${target} in the bowl`,
+      `place the ${target} into the bowl`,
+      `drop the ${target} in the bowl`,
+    ],
   },
   {
     name: 'stack',
@@ -173,7 +153,11 @@ export const TASKS: readonly Task[] = [
     about: 'A relation pretraining never saw: put a block behind the plate.',
     heldOut: true,
     goals: BLOCKS.map((target) => place(target, 'behind', 'plate')),
-    phrasings: (goal) => beside(goal) ?? [],
+    phrasings: ({ target }) => [
+      `put the ${target} behind the plate`,
+      `place the ${target} behind the plate`,
+      `set the ${target} down behind the plate`,
+    ],
   },
 ];
 

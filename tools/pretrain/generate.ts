@@ -28,13 +28,13 @@ const LONGEST = 70;
 /** Actions recorded after the goal is reached, so that standing still is learnt too. */
 const AFTERWARDS = 3;
 
-/** How often each task comes up: the harder, and the more there is to it, the oftener. */
+/** How often each task comes up: the harder, the oftener. */
 const WEIGHTS: Readonly<Record<string, number>> = {
   reach: 1,
   push: 2,
   lift: 1,
-  plate: 2.5,
-  bowl: 2,
+  plate: 1.5,
+  bowl: 1.5,
   stack: 3,
 };
 
