@@ -12,9 +12,10 @@ const ARROWS: Record<string, readonly string[]> = {
   'src/workers': ['src/workers/boundary', 'src/model', 'src/episodes', 'src/practice'],
   'src/model/errors': [],
   'src/model/random': [],
+  'src/model/safetensors-header': ['src/model/errors'],
   'src/model/graph': ['src/model/errors'],
   'src/model/kernels': ['src/model/errors'],
-  'src/model/weights': ['src/model/errors'],
+  'src/model/weights': ['src/model/errors', 'src/model/safetensors-header'],
   'src/model/runtime': ['src/model/errors', 'src/model/graph', 'src/model/kernels', 'src/model/weights'],
   'src/model/network': [
     'src/model/errors',
@@ -43,7 +44,7 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   'src/model/pretrain': ['src/model/graph', 'src/model/network', 'src/model/policy', 'src/model/random'],
   'src/episodes': ['src/model/errors'],
-  'src/share': ['src/model/errors'],
+  'src/share': ['src/model/errors', 'src/model/safetensors-header'],
   'src/practice/success-rate': [],
   'src/practice': ['src/practice/success-rate', 'src/model/errors', 'src/model/random', 'src/episodes'],
 };

@@ -3,7 +3,7 @@ import { adapterFile, readAdapterFile } from '../../src/model/finetune/adapter-f
 import { bytesAccess } from '../../src/model/weights/random-access.ts';
 import { checkAdapterFile } from '../../src/share/adapter-file.ts';
 import { CASES, openExportCase, stepFive } from '../../tools/interop/golden-state.ts';
-import { refusalCode } from '../weights/refused.ts';
+import { refusalCode, refusedWith } from '../weights/refused.ts';
 
 async function bytesOf(state: Parameters<typeof adapterFile>[0]): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: BlobPart[] = [];
@@ -50,5 +50,9 @@ describe('an adapter as one file', () => {
     lacking.delete(first![0]);
     const withoutOne = await bytesOf({ ...state, modules: lacking });
     expect(await refusalCode(() => read(withoutOne))).toBe('bad-file');
+    const ofNoRank = await bytesOf({ ...state, lora: null });
+    expect(await refusedWith('bad-file', () => read(ofNoRank))).toContain('rank');
+    const ofOtherRank = await bytesOf({ ...state, lora: { ...state.lora!, r: state.lora!.r + 1 } });
+    expect(await refusedWith('bad-shape', () => read(ofOtherRank))).toContain('the policy needs');
   });
 });

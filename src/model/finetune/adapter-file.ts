@@ -4,18 +4,18 @@
  */
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
-import type { Shape } from '../graph/types.ts';
 import { datasetStatisticsSchema } from '../policy/statistics.ts';
 import type { RandomAccess } from '../weights/random-access.ts';
-import { openSafetensors, safetensorsMetadata } from '../weights/safetensors.ts';
+import { openSafetensors } from '../weights/safetensors.ts';
 import { safetensorsFile } from '../weights/safetensors-writer.ts';
-import type { TensorFile } from '../weights/tensor-file.ts';
 import type { ByteSource } from '../weights/zip-writer.ts';
-import type { ImportBase } from './import-checkpoint.ts';
 import { moduleShapes } from './modules-init.ts';
+import { checkActions, readModules, readPairs, type ImportBase } from './read-trained.ts';
 import type { HostTensor, TrainedState } from './trained.ts';
 
 const FORMAT = 'openvla-web adapter';
+/** What messages call the file. */
+const TITLE = 'The adapter';
 
 const aboutSchema = v.object({
   run: v.pipe(v.string(), v.maxLength(300)),
@@ -47,32 +47,20 @@ export function adapterFile({ run, step, lora, statistics, adapters, modules }: 
  * nothing of it is used then
  */
 export async function readAdapterFile(file: RandomAccess, base: ImportBase): Promise<TrainedState> {
-  const about = aboutOf(await safetensorsMetadata(file));
-  const { lora } = about;
-  checkStatistics(about.statistics, base);
   const tensors = await openSafetensors(file);
-  const expected = new Map<string, Shape>(moduleShapes(base.config));
-  const modulesOfLora = new Set<string>();
-  for (const name of tensors.entries.keys()) {
-    const [, module] = /^(.+)\.lora_[AB]\.weight$/.exec(name) ?? [];
-    if (!module) continue;
-    const weight = base.shapes.get(`${module}.weight`);
-    if (!weight || !lora) throw foreign(`it adapts "${module}", which this policy does not have`);
-    modulesOfLora.add(module);
-    expected.set(`${module}.lora_A.weight`, [lora.r, ...weight.slice(1)]);
-    expected.set(`${module}.lora_B.weight`, [weight[0]!, lora.r, ...weight.slice(2).map(() => 1)]);
-  }
-  const read = (name: string) => readTensor(tensors, name, expected.get(name)!);
+  const about = aboutOf(tensors.metadata);
+  checkStatistics(about.statistics, base);
+  const factors = new Map<string, string>();
+  const names = new Map<string, string>();
   for (const name of tensors.entries.keys())
-    if (!expected.has(name)) throw foreign(`it has "${name}", which this policy does not have`);
-  const modules = new Map<string, HostTensor>();
-  for (const name of moduleShapes(base.config).keys()) modules.set(name, await read(name));
-  const adapters = new Map<string, { a: HostTensor; b: HostTensor }>();
-  for (const module of modulesOfLora)
-    adapters.set(module, {
-      a: await read(`${module}.lora_A.weight`),
-      b: await read(`${module}.lora_B.weight`),
-    });
+    (/.\.lora_[AB]\.weight$/.test(name) ? factors : names).set(name, name);
+  const { lora } = about;
+  if (factors.size > 0 && !lora) throw damaged('it has LoRA weights, but does not say of which rank');
+  const opened = { tensors, title: TITLE };
+  const adapters = lora ? await readPairs(opened, factors, base, lora.r) : new Map();
+  const modules = await readModules(opened, names, base);
+  for (const name of moduleShapes(base.config).keys())
+    if (!modules.has(name)) throw damaged(`it lacks "${name}"`);
   return { ...about, adapters, modules };
 }
 
@@ -101,23 +89,7 @@ function checkStatistics(
       'Share it again from the page it was trained in.',
     );
   }
-  for (const [key, { action }] of keys) {
-    if (action.q01.length === config.profile.actions.length) continue;
-    throw foreign(
-      `its statistics "${key}" have ${action.q01.length} action dimensions, the policy ${config.profile.actions.length}`,
-    );
-  }
-}
-
-async function readTensor(file: TensorFile, name: string, shape: Shape): Promise<HostTensor> {
-  const entry = file.entries.get(name);
-  if (!entry) throw damaged(`it lacks "${name}"`);
-  if (entry.shape.join() !== shape.join())
-    throw foreign(`"${name}" is [${entry.shape.join(', ')}], the policy needs [${shape.join(', ')}]`);
-  const data = await file.readFloat32(name);
-  if (!data.every((value) => Number.isFinite(value)))
-    throw damaged(`"${name}" has values that are not finite`);
-  return { shape, data };
+  for (const [key, value] of keys) checkActions(TITLE, key, value, config);
 }
 
 function damaged(what: string): ModelError {
@@ -125,13 +97,5 @@ function damaged(what: string): ModelError {
     'bad-file',
     `This adapter cannot be read: ${what}.`,
     'Ask for the link again, or train it anew.',
-  );
-}
-
-function foreign(what: string): ModelError {
-  return new ModelError(
-    'bad-shape',
-    `This adapter belongs to another policy: ${what}.`,
-    'Load the policy that it was trained on.',
   );
 }

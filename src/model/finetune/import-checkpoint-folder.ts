@@ -4,6 +4,7 @@ import { ModelError } from '../errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { datasetStatisticsSchema } from '../policy/statistics.ts';
 import type { CheckpointFolder } from '../weights/checkpoint.ts';
+import { checkActions } from './read-trained.ts';
 
 export interface ImportFolder extends CheckpointFolder {
   /** `{run}--{step}_chkpt` gives run and step. */
@@ -90,15 +91,7 @@ export async function readStatistics(
         `${STATISTICS}: ${key}.${v.getDotPath(issue) ?? ''}: ${issue.message}.`,
       );
     }
-    const found = parsed.output.action.q01.length;
-    const expected = config.profile.actions.length;
-    if (found !== expected) {
-      throw new ModelError(
-        'bad-shape',
-        `${STATISTICS}: "${key}" has ${found} action dimensions; the policy has ${expected}.`,
-        'Load the policy that the checkpoint was trained on.',
-      );
-    }
+    checkActions(STATISTICS, key, parsed.output, config);
   }
   return json;
 }

@@ -3,7 +3,6 @@ import { ModelError } from '../errors.ts';
 import type { Shape } from '../graph/types.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
-import type { TensorFile } from '../weights/tensor-file.ts';
 import { openTorchArchive } from '../weights/torch-archive.ts';
 import { parseAdapterConfig, type AdapterConfig } from './adapter-config.ts';
 import {
@@ -17,18 +16,17 @@ import {
 } from './import-checkpoint-folder.ts';
 import { packageName, packageNameOfVision } from './import-checkpoint-names.ts';
 import { moduleShapes } from './modules-init.ts';
+import {
+  checkShape,
+  readModules,
+  readPairs,
+  type ImportBase,
+  type LoraPair,
+  type TrainedFile,
+} from './read-trained.ts';
 import type { HostTensor, LoraConfig, TrainedState } from './trained.ts';
 
 export type { ImportFolder };
-
-/** The policy that the state is to be laid over. */
-export interface ImportBase {
-  readonly config: PolicyConfig;
-  /** Of every weight of the base. */
-  readonly shapes: ReadonlyMap<string, Shape>;
-}
-
-type Pair = { readonly a: HostTensor; readonly b: HostTensor };
 
 const CONFIG = 'lora_adapter/adapter_config.json';
 const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
@@ -51,15 +49,14 @@ export async function importCheckpoint(folder: ImportFolder, base: ImportBase): 
   const adapters = new Map(adapter?.adapters);
   const modules = new Map<string, HostTensor>();
   for (const [module, { path }] of modulePaths) {
-    if (module === 'vision_backbone') continue;
-    const file = await openTorchArchive(await inner.open(path));
-    await readModule(file, module, path, base.config, modules);
-  }
-  const vision = modulePaths.get('vision_backbone');
-  if (vision) {
-    const file = await openTorchArchive(await inner.open(vision.path));
-    for (const name of adapters.keys()) if (name.startsWith('vision_backbone.')) adapters.delete(name);
-    await readVision(file, vision.path, base, adapter?.config ?? null, { adapters, modules });
+    const file = { tensors: await openTorchArchive(await inner.open(path)), title: path };
+    if (module === 'vision_backbone') {
+      for (const name of adapters.keys()) if (name.startsWith('vision_backbone.')) adapters.delete(name);
+      await readVision(file, base, adapter?.config ?? null, { adapters, modules });
+    } else {
+      for (const [name, tensor] of await readModules(file, namesOf(file, module), base))
+        modules.set(name, tensor);
+    }
   }
   for (const [name, shape] of moduleShapes(base.config)) {
     if (!modules.has(name)) throw lacking(name, shape, inner);
@@ -88,7 +85,7 @@ function refuseOtherModules(
 async function readAdapter(
   folder: ImportFolder,
   base: ImportBase,
-): Promise<{ config: AdapterConfig; lora: LoraConfig; adapters: Map<string, Pair> } | null> {
+): Promise<{ config: AdapterConfig; lora: LoraConfig; adapters: Map<string, LoraPair> } | null> {
   const json = await readJson(folder, CONFIG);
   if (!json) {
     if (!folder.files.some((path) => path.startsWith('lora_adapter/adapter_model'))) return null;
@@ -108,16 +105,14 @@ async function readAdapter(
         : 'Copy the whole folder.',
     );
   }
-  const file = await openSafetensors(await folder.open(WEIGHTS));
+  const file = { tensors: await openSafetensors(await folder.open(WEIGHTS)), title: WEIGHTS };
   const names = new Map<string, string>();
-  for (const name of file.entries.keys()) {
+  for (const name of file.tensors.entries.keys()) {
     // The frozen weight of an adapted embedding layer, which the base has.
     if (
       /^base_model\.model\.language_model\.(lm_head|model\.embed_tokens)(\.base_layer)?\.weight$/.test(name)
     ) {
-      const frozen = base.shapes.get(packageName(name));
-      const { shape } = file.entries.get(name)!;
-      if (frozen?.join() !== shape.join()) throw misshapen(WEIGHTS, name, shape, frozen ?? []);
+      checkShape(file, name, base.shapes.get(packageName(name)));
       continue;
     }
     if (!/^base_model\.model\..+\.lora_[AB](\.default)?\.weight$/.test(name)) {
@@ -129,7 +124,7 @@ async function readAdapter(
     }
     names.set(packageName(name), name);
   }
-  const adapters = await readPairs(file, names, WEIGHTS, base, config);
+  const adapters = await readPairs(file, names, base, config.r);
   if (adapters.size === 0) throw new ModelError('bad-file', `${WEIGHTS} has no LoRA weights.`);
   const { r, alpha, dropout, targetModules } = config;
   return {
@@ -139,108 +134,40 @@ async function readAdapter(
   };
 }
 
-/** @param names the file's names by the package's, of `…lora_A.weight` and `…lora_B.weight` only */
-async function readPairs(
-  file: TensorFile,
-  names: ReadonlyMap<string, string>,
-  path: string,
-  base: ImportBase,
-  { r }: AdapterConfig,
-): Promise<Map<string, Pair>> {
-  const modules = new Set([...names.keys()].map((name) => name.replace(/\.lora_[AB]\.weight$/, '')));
-  const pairs = new Map<string, Pair>();
-  for (const module of modules) {
-    const weight = base.shapes.get(`${module}.weight`);
-    if (!weight) {
-      throw new ModelError(
-        'bad-shape',
-        `${path} adapts "${module}", which the policy does not have.`,
-        'Load the policy that the checkpoint was trained on.',
-      );
-    }
-    const read = async (part: 'lora_A' | 'lora_B', expected: Shape): Promise<HostTensor> => {
-      const name = names.get(`${module}.${part}.weight`);
-      if (!name)
-        throw new ModelError('bad-file', `${path} lacks ${part} of "${module}".`, 'Copy the file again.');
-      return readTensor(file, name, expected, path);
-    };
-    const outer = weight.slice(2).map(() => 1);
-    pairs.set(module, {
-      a: await read('lora_A', [r, ...weight.slice(1)]),
-      b: await read('lora_B', [weight[0]!, r, ...outer]),
-    });
-  }
-  return pairs;
-}
-
-/** A module's file; `module.` in front of its names is DDP's. */
-async function readModule(
-  file: TensorFile,
-  module: ModuleFile,
-  path: string,
-  config: PolicyConfig,
-  modules: Map<string, HostTensor>,
-): Promise<void> {
-  const shapes = moduleShapes(config);
-  for (const name of file.entries.keys()) {
-    const full = `${module}.${name.replace(/^module\./, '')}`;
-    const shape = shapes.get(full);
-    if (!shape) throw unknown(path, name);
-    modules.set(full, await readTensor(file, name, shape, path));
-  }
+/** The file's names by the package's, of a module's file; `module.` in front is DDP's. */
+function namesOf({ tensors }: TrainedFile, module: ModuleFile): Map<string, string> {
+  return new Map(
+    [...tensors.entries.keys()].map((name) => [`${module}.${name.replace(/^module\./, '')}`, name]),
+  );
 }
 
 /** FiLM's backbone: its own layers and its LoRA are taken, the frozen weights checked by shape. */
 async function readVision(
-  file: TensorFile,
-  path: string,
+  file: TrainedFile,
   base: ImportBase,
   config: AdapterConfig | null,
-  into: { adapters: Map<string, Pair>; modules: Map<string, HostTensor> },
+  into: { adapters: Map<string, LoraPair>; modules: Map<string, HostTensor> },
 ): Promise<void> {
   const film = moduleShapes(base.config);
+  const own = new Map<string, string>();
   const factors = new Map<string, string>();
-  for (const [name, { shape }] of file.entries) {
+  for (const name of file.tensors.entries.keys()) {
     const full = packageNameOfVision(name);
-    const own = film.get(full);
-    if (own) into.modules.set(full, await readTensor(file, name, own, path));
+    if (film.has(full)) own.set(full, name);
     else if (/\.lora_[AB]\.weight$/.test(full)) factors.set(full, name);
-    else {
-      const frozen = base.shapes.get(full);
-      if (!frozen) throw unknown(path, name);
-      if (frozen.join() !== shape.join()) throw misshapen(path, name, shape, frozen);
-    }
+    else checkShape(file, name, base.shapes.get(full));
   }
+  for (const [name, tensor] of await readModules(file, own, base)) into.modules.set(name, tensor);
   if (factors.size === 0) return;
   if (!config) {
     throw new ModelError(
       'bad-file',
-      `${path} holds LoRA, but the folder has no ${CONFIG}, which says how much it counts.`,
+      `${file.title} holds LoRA, but the folder has no ${CONFIG}, which says how much it counts.`,
       'Copy the whole folder.',
     );
   }
-  for (const [module, pair] of await readPairs(file, factors, path, base, config))
+  for (const [module, pair] of await readPairs(file, factors, base, config.r))
     into.adapters.set(module, pair);
-}
-
-/** @throws ModelError `bad-shape`, or `bad-file` where values are not finite: every action would be NaN */
-async function readTensor(
-  file: TensorFile,
-  name: string,
-  expected: Shape,
-  path: string,
-): Promise<HostTensor> {
-  const { shape } = file.entries.get(name)!;
-  if (shape.join() !== expected.join()) throw misshapen(path, name, shape, expected);
-  const data = await file.readFloat32(name);
-  if (!data.every((value) => Number.isFinite(value))) {
-    throw new ModelError(
-      'bad-file',
-      `"${name}" in ${path} has values that are not finite.`,
-      'The training run had diverged; take an earlier checkpoint.',
-    );
-  }
-  return { shape, data };
 }
 
 function lacking(name: string, shape: Shape, folder: ImportFolder): ModelError {
@@ -251,21 +178,5 @@ function lacking(name: string, shape: Shape, folder: ImportFolder): ModelError {
     folder.files.some((path) => path.startsWith('lora_adapter/'))
       ? 'Copy the whole folder, or load the policy that the checkpoint was trained on.'
       : 'Choose the folder {run}--{step}_chkpt that finetune.py writes.',
-  );
-}
-
-function misshapen(path: string, name: string, found: Shape, expected: Shape): ModelError {
-  return new ModelError(
-    'bad-shape',
-    `"${name}" in ${path} is [${found.join(', ')}]; the policy needs [${expected.join(', ')}].`,
-    'Load the policy that the checkpoint was trained on.',
-  );
-}
-
-function unknown(path: string, name: string): ModelError {
-  return new ModelError(
-    'bad-shape',
-    `${path} has "${name}", which the policy does not have.`,
-    'Load the policy that the checkpoint was trained on.',
   );
 }

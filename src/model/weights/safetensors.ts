@@ -1,6 +1,7 @@
 /** The safetensors format: u64 header length, JSON header, raw little-endian tensors. */
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
+import { readSafetensorsHeader } from '../safetensors-header.ts';
 import type { RandomAccess } from './random-access.ts';
 import {
   DTYPE_BYTES,
@@ -9,102 +10,35 @@ import {
   renamed,
   tensorFile,
   type FileDtype,
-  type TensorEntry,
   type TensorFile,
 } from './tensor-file.ts';
 
-/** The limit of the reference implementation. */
-const MAX_HEADER_BYTES = 100_000_000;
-
-const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const entrySchema = v.object({
-  dtype: v.picklist(Object.keys(DTYPE_BYTES) as FileDtype[]),
-  shape: v.pipe(v.array(size), v.maxLength(16)),
-  data_offsets: v.tuple([size, size]),
-});
-
-/** Text by name that a file carries beside its tensors. @throws ModelError `bad-file` */
-export async function safetensorsMetadata(file: RandomAccess): Promise<ReadonlyMap<string, string>> {
-  const { header } = await readHeader(file);
-  const { __metadata__: metadata } = header;
-  if (typeof metadata !== 'object' || metadata === null) return new Map();
-  return new Map(
-    Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
+export interface SafetensorsFile extends TensorFile {
+  /** Text by name that the file carries beside its tensors. */
+  readonly metadata: ReadonlyMap<string, string>;
 }
 
-async function readHeader(
-  file: RandomAccess,
-): Promise<{ header: Record<string, unknown>; dataStart: number }> {
-  if (file.byteLength < 10) throw damaged(`the file has ${file.byteLength} bytes, a header alone has more`);
-  const headerLength = Number(new DataView((await file.read(0, 8)).buffer).getBigUint64(0, true));
-  if (headerLength > Math.min(MAX_HEADER_BYTES, file.byteLength - 8)) {
-    throw damaged(`the header claims ${headerLength} bytes, the file has ${file.byteLength}`);
-  }
-  return { header: parseHeader(await file.read(8, headerLength)), dataStart: 8 + headerLength };
-}
+const RULES = {
+  dtypes: DTYPE_BYTES,
+  /** The limit of the reference implementation. */
+  maxHeaderBytes: 100_000_000,
+  refused: damaged,
+};
 
 /** @throws ModelError `bad-file` saying what is wrong with the header. */
-export async function openSafetensors(file: RandomAccess): Promise<TensorFile> {
-  const { header, dataStart } = await readHeader(file);
-  const dataLength = file.byteLength - dataStart;
-
-  const entries = new Map<string, TensorEntry>();
-  const starts = new Map<string, number>();
-  for (const [name, json] of Object.entries(header)) {
-    if (name === '__metadata__') continue;
-    const parsed = v.safeParse(entrySchema, json);
-    if (!parsed.success) throw damaged(`the entry of "${name}" is wrong: ${parsed.issues[0].message}`);
-    const {
-      dtype,
-      shape,
-      data_offsets: [start, end],
-    } = parsed.output;
-    const byteLength = elementCount(shape) * DTYPE_BYTES[dtype];
-    if (end - start !== byteLength || end > dataLength) {
-      throw damaged(
-        `"${name}" is ${dtype} [${shape.join(', ')}], ${byteLength} bytes, but lies at ${start}…${end} of ${dataLength}`,
-      );
-    }
-    entries.set(name, { dtype, shape, byteLength });
-    starts.set(name, start);
-  }
-  refuseOverlaps(entries, starts);
-  return tensorFile(entries, (name, offset, length) =>
-    file.read(dataStart + starts.get(name)! + offset, length),
-  );
+export async function openSafetensors(file: RandomAccess): Promise<SafetensorsFile> {
+  const { tensors, metadata } = await readSafetensorsHeader(file, RULES);
+  const read = (name: string, offset: number, length: number) =>
+    file.read(tensors.get(name)!.offset + offset, length);
+  return { ...tensorFile(tensors, read), metadata };
 }
 
-function parseHeader(bytes: Uint8Array): Record<string, unknown> {
-  try {
-    const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-    if (typeof header === 'object' && header !== null && !Array.isArray(header))
-      return header as Record<string, unknown>;
-  } catch {
-    // Reported below, like a header that is JSON of another kind.
-  }
-  throw damaged('the header is no JSON object');
-}
-
-function refuseOverlaps(
-  entries: ReadonlyMap<string, TensorEntry>,
-  starts: ReadonlyMap<string, number>,
-): void {
-  const byStart = [...starts]
-    .filter(([name]) => entries.get(name)!.byteLength > 0)
-    .toSorted((a, b) => a[1] - b[1]);
-  let end = 0;
-  for (const [name, start] of byStart) {
-    if (start < end) throw damaged(`"${name}" overlaps the tensor before it`);
-    end = start + entries.get(name)!.byteLength;
-  }
-}
-
-function damaged(what: string): ModelError {
+function damaged(what: string, cause?: unknown): ModelError {
   return new ModelError(
     'bad-file',
     `This is no intact safetensors file: ${what}.`,
     'Copy or download the file again.',
+    { cause },
   );
 }
 
