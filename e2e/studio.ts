@@ -51,7 +51,7 @@ export async function openFresh(browser: Browser, url: string): Promise<PolicyPa
 export async function chunkOfStills(policyPage: PolicyPage): Promise<number[][]> {
   const { page } = policyPage;
   await goTo(page, 'Run');
-  await page.getByRole('button', { name: 'Camera' }).click();
+  await page.getByRole('button', { name: 'Camera', exact: true }).click();
   for (const slot of [0, 1]) await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
   await policyPage.instruction.fill('wave to the left');
   await policyPage.predictOnce();
