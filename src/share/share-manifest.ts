@@ -84,6 +84,8 @@ const manifestSchema = v.strictObject({
     /** Actions of a chunk that are executed; null: all. */
     execute: v.nullable(v.pipe(positive, v.maxValue(64))),
     ensemble: v.boolean(),
+    /** Share of the largest step that an action may take; without it, all of it. */
+    speedLimit: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(1))),
   }),
   training: v.nullable(training),
   success: v.pipe(v.array(successRate), v.maxLength(40)),

@@ -44,6 +44,8 @@ describe('a manifest', () => {
     ['policy.url', 'http://localhost:8000/manifest.json'],
     ['adapter.url', 'http://127.0.0.1/a'],
     ['scene.execute', null],
+    ['scene.speedLimit', 0.35],
+    ['training.startedFrom', 'Waves (shared) at step 12'],
     ['success', []],
   ])('may have %s %j', (path, value) => {
     expect(parseShareManifest(changed(path, value))).toEqual(changed(path, value));
@@ -51,6 +53,9 @@ describe('a manifest', () => {
 
   it.each([
     ['formatVersion', 2],
+    ['scene.speedLimit', 0],
+    ['scene.speedLimit', 2],
+    ['training.startedFrom', 'a'.repeat(201)],
     ['title', ''],
     ['title', '  '],
     ['title', 'a'.repeat(121)],

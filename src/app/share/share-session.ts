@@ -42,7 +42,7 @@ const successes = (trials: readonly { success: boolean }[]) => trials.filter(({ 
 export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): ShareManifest {
   const info = currentPolicy()!;
   const { active, runs } = useFineTuneStore.getState();
-  const { table, ensembling } = usePracticeStore.getState();
+  const { table, ensembling, speedLimit } = usePracticeStore.getState();
   const run = adapter && runs.find((one) => active?.startsWith(`${one.run} at step `));
   const { comparisons } = useCompareStore.getState();
   return {
@@ -62,6 +62,7 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
       instruction: useInstructionStore.getState().text.trim().slice(0, 300),
       execute: null,
       ensemble: ensembling,
+      ...(speedLimit < 1 && { speedLimit }),
     },
     training: run
       ? {
