@@ -1,5 +1,5 @@
 /** What a person should know about demonstrations before training on them. */
-import type { Dataset, Episode } from '../dataset.ts';
+import type { Dataset } from '../dataset.ts';
 import { fewEpisodes, tooShort } from './amount.ts';
 import { episodesLookedAt, frozenCameras } from './cameras.ts';
 import { fieldsOf, type Fields, type Motion, type Recording } from './columns.ts';
@@ -9,12 +9,6 @@ import { notFinite } from './not-finite.ts';
 import { rangeFindings, type DimensionRange } from './ranges.ts';
 import { otherRate, otherSpeeds } from './rates.ts';
 import { checkSignal } from './signal.ts';
-
-export interface EpisodeReviewOptions {
-  /** Steps of a chunk of actions; default: any length will do. */
-  readonly chunkSize?: number;
-  readonly signal?: AbortSignal;
-}
 
 export interface ReviewOptions {
   readonly chunkSize: number;
@@ -28,24 +22,6 @@ export interface ReviewOptions {
   readonly signal?: AbortSignal;
   /** Counts episodes read, then episodes whose frames were looked at. */
   readonly onProgress?: (done: number, total: number) => void;
-}
-
-/**
- * One episode on its own: values that are no numbers, idle stretches, jumps, frozen cameras, its length. What is little motion is
- * measured by the motion in the episode itself, so one that is nothing but noise looks busy here; `reviewDataset` measures by all
- * episodes.
- * @throws ModelError `cancelled`, or what reading a frame throws
- */
-export async function reviewEpisode(
-  episode: Episode,
-  about: Recording,
-  options: EpisodeReviewOptions = {},
-): Promise<Finding[]> {
-  const fields = fieldsOf([episode], about);
-  return [
-    ...motionFindings(episode, about, fields, options.chunkSize ?? 0),
-    ...(await frozenCameras(episode, about, fields, options.signal)),
-  ];
 }
 
 /**

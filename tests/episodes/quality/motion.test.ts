@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { editedDataset } from '../../../src/episodes/edited-dataset.ts';
-import { reviewDataset, reviewEpisode } from '../../../src/episodes/quality/review.ts';
-import { CHUNK, LENGTH, datasetOf, healthy, pause, review, several, type Made } from './demonstrations.ts';
+import { reviewDataset } from '../../../src/episodes/quality/review.ts';
+import { CHUNK, LENGTH, datasetOf, pause, review, several, type Made } from './demonstrations.ts';
 
 describe('idle', () => {
   it('is found at the beginning, with where to trim', async () => {
@@ -68,14 +68,6 @@ describe('a jump', () => {
     ]);
     expect([29, 30]).toContain(findings[0]!.from);
     expect(findings[0]!.to).toBe(findings[0]!.from! + 2);
-  });
-
-  it('is found by the episode alone', async () => {
-    const made = healthy(1);
-    made.state[30]![0]! += 8;
-    const dataset = datasetOf([made]);
-    const findings = await reviewEpisode(await dataset.open(0), dataset);
-    expect(findings.map(({ id, dimension }) => [id, dimension])).toContainEqual(['jump', 'x']);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../../src/episodes/quality/finding.ts';
-import { reviewDataset, reviewEpisode } from '../../../src/episodes/quality/review.ts';
+import { reviewDataset } from '../../../src/episodes/quality/review.ts';
 import {
   CHUNK,
   LENGTH,
@@ -52,11 +52,11 @@ describe('values that are not finite', () => {
     expect(found!.hint).toContain(does);
   });
 
-  it('are found by the episode alone, and without a state', async () => {
-    const made = healthy(1);
-    made.actions[30]![1] = NaN;
-    const dataset = datasetOf([made], { stateless: true });
-    expect(await reviewEpisode(await dataset.open(0), dataset)).toMatchObject([
+  it('are found without a state', async () => {
+    const made = several(10);
+    made[0]!.actions[30]![1] = NaN;
+    const dataset = datasetOf(made, { stateless: true });
+    expect(await reviewDataset(dataset, { chunkSize: CHUNK })).toMatchObject([
       { id: 'not-finite', episode: 0, from: 30, to: 31 },
     ]);
   });

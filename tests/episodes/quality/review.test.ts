@@ -1,18 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { reviewEpisode } from '../../../src/episodes/quality/review.ts';
-import { CHUNK, FPS, POLICY, datasetOf, healthy, nothing, review, several } from './demonstrations.ts';
+import { FPS, POLICY, nothing, review } from './demonstrations.ts';
 
 describe('healthy demonstrations', () => {
   it('give no finding, with and without a policy or a state', async () => {
     expect(await review(nothing)).toEqual([]);
     expect(await review(nothing, { policy: POLICY, fps: FPS })).toEqual([]);
     expect(await review(nothing, {}, { stateless: true })).toEqual([]);
-  });
-
-  it('give no finding one by one', async () => {
-    const dataset = datasetOf(several(5));
-    for (const { index } of dataset.episodes)
-      expect(await reviewEpisode(await dataset.open(index), dataset, { chunkSize: CHUNK })).toEqual([]);
   });
 });
 
@@ -33,9 +26,5 @@ describe('long work', () => {
     await expect(review(nothing, { signal: controller.signal, onProgress })).rejects.toMatchObject({
       code: 'cancelled',
     });
-    const dataset = datasetOf([healthy(0)]);
-    await expect(
-      reviewEpisode(await dataset.open(0), dataset, { signal: controller.signal }),
-    ).rejects.toMatchObject({ code: 'cancelled' });
   });
 });
