@@ -1,12 +1,11 @@
 /**
- * `node tools/node/run.mjs tools/make-checkpoint.ts <folder> [--shape 7b|tiny] [--seed N]`: a checkpoint folder as
- * upstream lays it out, in bf16, with random weights. For measuring the converter at full size (7b is 15 GB).
+ * A checkpoint folder as upstream lays it out, in bf16, with random weights. For measuring the converter at full size; as a command
+ * `node tools/node/run.mjs tools/make-checkpoint.ts`.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
 import { ModelError } from '../src/model/errors.ts';
 import type { Shapes } from '../src/model/network/config.ts';
 import { toBfloat16 } from '../src/model/weights/half.ts';
@@ -14,6 +13,7 @@ import { safetensorsHeader } from '../src/model/weights/safetensors.ts';
 import { elementCount } from '../src/model/weights/tensor-file.ts';
 import { CHECKPOINT_SHAPES, checkpointTensors, type CheckpointShape } from './convert/checkpoint-shapes.ts';
 import { jsonFiles } from './make-checkpoint/json-files.ts';
+import { parseArguments } from './node/arguments.ts';
 
 /** Hugging Face's default for sharded checkpoints. */
 const SHARD_BYTES = 5e9;
@@ -141,22 +141,23 @@ async function writeJson(path: string, json: object): Promise<void> {
   await writeFile(path, JSON.stringify(json));
 }
 
+const SHAPE_NAMES = Object.keys(CHECKPOINT_SHAPES) as (keyof typeof CHECKPOINT_SHAPES)[];
 const entry = process.argv[1];
 if (entry && import.meta.url === pathToFileURL(resolve(entry)).href) {
-  const { values, positionals } = parseArgs({
+  const usage = `usage: node tools/node/run.mjs tools/make-checkpoint.ts <folder> [options]
+
+Writes a checkpoint folder as upstream lays it out, in bf16, with random weights.
+
+  <folder>        has to be new
+  --shape NAME    7b (OpenVLA-7B, 15 GB) or tiny (a golden case's) (default tiny)
+  --seed N        seed of the weights (default 0)`;
+  const args = parseArguments(usage, {
     allowPositionals: true,
     options: { shape: { type: 'string', default: 'tiny' }, seed: { type: 'string', default: '0' } },
   });
-  const folder = positionals[0];
-  const shape = Object.entries(CHECKPOINT_SHAPES).find(([name]) => name === values.shape)?.[1];
-  const seed = Number(values.seed);
-  if (!folder || !shape || !Number.isInteger(seed)) {
-    const names = Object.keys(CHECKPOINT_SHAPES).join('|');
-    console.error(
-      `usage: node tools/node/run.mjs tools/make-checkpoint.ts <folder> [--shape ${names}] [--seed N]`,
-    );
-    process.exit(2);
-  }
+  const [folder] = args.exactly('<folder>');
+  const shape = CHECKPOINT_SHAPES[args.oneOf('shape', SHAPE_NAMES)];
+  const seed = args.wholeNumber('seed', 0);
   const start = performance.now();
   await makeCheckpoint(folder, shape, {
     seed,

@@ -1,21 +1,25 @@
-/**
- * `npm run bench:load [-- --network fast-4g] [--runs 3]`
- *
- * What a first visit costs, in the built page on its own server, in a real Chromium with an empty cache: bytes and time until something is painted,
- * until the page answers, and until the policy acts; and which heavy parts were fetched when.
- */
-import { parseArgs } from 'node:util';
+/** `npm run bench:load`: what a first visit to the built page costs: bytes, times, and which heavy parts are fetched when. */
 import { chromium, type Browser } from '@playwright/test';
 import { serveSite } from '../../e2e/site.ts';
+import { parseArguments } from '../node/arguments.ts';
 import { CHROMIUM_FLAGS, findChromium } from '../node/find-chromium.ts';
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run bench:load -- [options]
+
+Visits the built page in Chromium with an empty cache and prints bytes and time until something is painted, until the page
+answers and until the policy acts; and which heavy parts were fetched when.
+
+  --network NAME    localhost, or fast-4g: Lighthouse's, 1.6 Mbit/s and 150 ms (default localhost)
+  --runs N          visits, of which the median is printed (default 3)`;
+
+const args = parseArguments(USAGE, {
   options: {
     runs: { type: 'string', default: '3' },
-    /** `localhost`, or Lighthouse's "fast 4G": 1.6 Mbit/s, 150 ms. */
     network: { type: 'string', default: 'localhost' },
   },
 });
+const runs = args.wholeNumber('runs', 1);
+const network = args.oneOf('network', ['localhost', 'fast-4g']);
 
 const MBIT = 1e6 / 8;
 const FAST_4G = {
@@ -50,7 +54,7 @@ async function visit(browser: Browser, url: string): Promise<Visit> {
   const page = await context.newPage();
   const devtools = await context.newCDPSession(page);
   await devtools.send('Network.enable');
-  if (values.network === 'fast-4g') await devtools.send('Network.emulateNetworkConditions', FAST_4G);
+  if (network === 'fast-4g') await devtools.send('Network.emulateNetworkConditions', FAST_4G);
   const started = new Map<string, { url: string; at: number }>();
   const finished: { url: string; bytes: number; at: number }[] = [];
   devtools.on('Network.requestWillBeSent', ({ requestId, request, timestamp }) =>
@@ -91,14 +95,14 @@ const browser = await chromium.launch({
   ...(executablePath ? { executablePath } : {}),
 });
 const visits: Visit[] = [];
-for (let run = 0; run < Number(values.runs); run++) visits.push(await visit(browser, server.url));
+for (let run = 0; run < runs; run++) visits.push(await visit(browser, server.url));
 await browser.close();
 await server.close();
 
 const median = (of: (visit: Visit) => number): number =>
   visits.map(of).toSorted((a, b) => a - b)[visits.length >> 1]!;
 const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(0)} kB`;
-console.log(`network: ${values.network}; median of ${visits.length} visits with an empty cache`);
+console.log(`network: ${network}; median of ${visits.length} visits with an empty cache`);
 console.log(
   `first paint         ${median((v) => v.paintMs).toFixed(0)} ms, after ${kilobytes(median((v) => v.paintBytes))}`,
 );

@@ -1,24 +1,28 @@
-/**
- * `npm run bench [-- --skip-block] [--webgpu] [--convert]`
- *
- * Prints, in one run: a LLaMA-2-7B layer (q4, 600 tokens) beside a plain float32 MatMul of the same provider, with its error
- * against a twin; a whole prediction of the default package by stage, with the share spent outside kernels; the page from a cold start to the
- * first action on the practice table. `--convert` also makes
- * a checkpoint of full 7B shape (15 GB in the temporary folder, deleted afterwards) and converts it.
- */
+/** `npm run bench`: speed of a LLaMA-2-7B layer, of a whole prediction, of the page's first action and of the converter. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import { openHarness } from '../harness/browser.ts';
+import { parseArguments } from '../node/arguments.ts';
 import { openPackageFolder } from '../node/package-folder.ts';
 import { benchLlamaBlock, type BlockBench } from './llama-block.ts';
 import { benchPage, type PageBench } from './page.ts';
 import { benchPolicyStep, type PolicyBench } from './policy-step.ts';
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run bench -- [options]
+
+Prints a LLaMA-2-7B layer (q4, 600 tokens) beside a plain float32 MatMul, with its error against a twin; a prediction of the
+default package by stage; and the built page from a cold start to the first action on the practice table.
+On onnxruntime-node and, in Chromium, on WASM.
+
+  --skip-block    leave out the LLaMA-2-7B layer
+  --webgpu        the prediction on WebGPU, too
+  --convert       also make a checkpoint of full 7B shape (15 GB in the temporary folder, deleted afterwards) and
+                  convert it to 4 bits`;
+
+const { values } = parseArguments(USAGE, {
   options: {
     'skip-block': { type: 'boolean', default: false },
     webgpu: { type: 'boolean', default: false },

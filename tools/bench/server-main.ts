@@ -1,27 +1,33 @@
-/**
- * `npm run bench:server [-- --seconds 10] [--connections 32]`
- *
- * Starts the share server on a free port over a temporary folder, fills it with one share and its adapter, and loads it with autocannon from
- * this process: the page, one of its assets, a share, the adapter. Client and server share the machine's cores.
- */
+/** `npm run bench:server`: loads the share server with autocannon; client and server share the machine's cores. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
 import { safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import { SHARE_FORMAT_VERSION, type ShareManifest } from '../../src/share/share-manifest.ts';
 import { createShare } from '../../src/share/share-client.ts';
+import { parseArguments } from '../node/arguments.ts';
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run bench:server -- [options]
+
+Starts the share server on a free port over a temporary folder and loads it with autocannon from this process: the page, one
+of its assets, a share, its adapter. Prints requests per second, latencies and throughput.
+
+  --seconds N        how long each is loaded (default 10)
+  --connections N    concurrent connections (default 32)`;
+
+const args = parseArguments(USAGE, {
   options: {
     seconds: { type: 'string', default: '10' },
     connections: { type: 'string', default: '32' },
   },
 });
+const seconds = args.wholeNumber('seconds', 1);
+const connections = args.wholeNumber('connections', 1);
+
 /** The size of what the practice table's fine-tuning makes. */
 const ADAPTER_ROWS = 250_000;
 const ASSET_BYTES = 280_000;
@@ -46,7 +52,7 @@ try {
   const { id } = await createShare(manifest(sha256, adapter.length), url);
 
   console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`);
-  console.log(`${values.connections} connections, ${values.seconds} s each\n`);
+  console.log(`${connections} connections, ${seconds} s each\n`);
   console.log('                            requests/s     p50 ms     p99 ms       MB/s');
   await load('page', `${url}/s/${id}`);
   await load(`asset, ${ASSET_BYTES / 1000} kB`, `${url}/assets/index-abc.js`);
@@ -116,8 +122,8 @@ async function load(what: string, url: string, headers: Record<string, string> =
   const { requests, latency, throughput, non2xx, errors } = await autocannon({
     url,
     headers,
-    connections: Number(values.connections),
-    duration: Number(values.seconds),
+    connections,
+    duration: seconds,
   });
   const numbers = [requests.average, latency.p50, latency.p99, throughput.average / 1e6];
   const failed = non2xx + errors > 0 ? `   ${non2xx + errors} failed` : '';

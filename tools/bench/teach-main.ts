@@ -1,27 +1,39 @@
-/**
- * `npm run bench:teach -- [--task can] [--steps 800] [--episodes 60] [--trained-episodes 20]`
- *
- * In the built page, in a real Chromium: the expert demonstrates a held-out task twenty times, the policy is fine-tuned on it with LoRA, and both
- * are tried on layouts never seen: before, after, and what it cost the trained tasks.
- */
-import { parseArgs } from 'node:util';
+/** `npm run bench:teach`: a held-out task is taught in the built page, in a real Chromium, and tried before and after. */
 import { goTo } from '../../e2e/studio.ts';
-import { TRAINED_TASKS, taskNamed } from '../../src/practice/tasks.ts';
-import { openPageEvaluation, type PageEvaluation } from '../evaluate/in-page.ts';
+import { TASKS, TRAINED_TASKS, taskNamed } from '../../src/practice/tasks.ts';
+import { openPageEvaluation, TRIALS, type PageEvaluation } from '../evaluate/in-page.ts';
+import { parseArguments } from '../node/arguments.ts';
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run bench:teach -- [options]
+
+In the built page, in Chromium: the scripted expert demonstrates a task, the policy is fine-tuned on it with LoRA, and both
+that task and the trained ones are tried on layouts never seen, before and after.
+
+  --task NAME             one of ${TASKS.map(({ name }) => name).join(', ')} (default can)
+  --demonstrations N      episodes to record (default 20)
+  --steps N               optimiser steps (default: what the page offers)
+  --episodes N            trials of the task, rounded up to lots of ${TRIALS} (default 60)
+  --trained-episodes N    trials of each trained task, likewise (default 20)
+  --seed N                seed of the first trial's layout (default 1000)
+  --all-before            try the trained tasks before, too; without it their rates are the model card's`;
+
+const args = parseArguments(USAGE, {
   options: {
     task: { type: 'string', default: 'can' },
     steps: { type: 'string' },
     demonstrations: { type: 'string', default: '20' },
-    /** Of the task that is taught, and of each trained one; in lots of 20. */
     episodes: { type: 'string', default: '60' },
     'trained-episodes': { type: 'string', default: '20' },
     seed: { type: 'string', default: '1000' },
-    /** Without it only the task itself is tried before: the trained tasks' rates are the model card's. */
     'all-before': { type: 'boolean', default: false },
   },
 });
+const { values } = args;
+const steps = args.wholeNumber('steps', 1);
+const demonstrations = args.wholeNumber('demonstrations', 1);
+const episodes = args.wholeNumber('episodes', 1);
+const trainedEpisodes = args.wholeNumber('trained-episodes', 1);
+const seed = args.wholeNumber('seed', 0);
 const task = taskNamed(values.task);
 const evaluation = await openPageEvaluation();
 const before = await rates(evaluation, values['all-before'] ? [task, ...TRAINED_TASKS] : [task]);
@@ -33,14 +45,14 @@ let start = performance.now();
 await goTo(page, 'Demonstrations');
 await page.getByRole('tab', { name: 'Let the expert show it' }).click();
 await page.getByLabel('Task to show').selectOption(task.name);
-await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill(values.demonstrations);
+await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill(String(demonstrations));
 await page.getByRole('button', { name: 'Record demonstrations' }).click();
 await page.getByRole('heading', { name: 'Episodes' }).waitFor({ timeout: 600_000 });
 console.log(`recorded in ${seconds(start)} s`);
 await goTo(page, 'Fine-tune');
 const startTraining = teach.getByRole('button', { name: 'Start training' });
 await startTraining.waitFor();
-if (values.steps) await teach.getByLabel(/^Steps max_steps/).fill(values.steps);
+if (steps) await teach.getByLabel(/^Steps max_steps/).fill(String(steps));
 start = performance.now();
 await startTraining.click();
 await teach.getByRole('status').filter({ hasText: 'Done' }).waitFor({ timeout: 3_600_000 });
@@ -61,8 +73,7 @@ await evaluation.close();
 async function rates(of: PageEvaluation, tasks: readonly { name: string }[]): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   for (const { name } of tasks) {
-    const episodes = name === task.name ? values.episodes : values['trained-episodes'];
-    const outcomes = await of.run(name, Number(values.seed), Number(episodes));
+    const outcomes = await of.run(name, seed, name === task.name ? episodes : trainedEpisodes);
     found.set(name, [...outcomes.values()].filter(Boolean).length / outcomes.size);
   }
   return found;

@@ -1,27 +1,34 @@
-/**
- * `npm run bench:train [-- --skip-block] [--webgpu] [--steps 200]`
- *
- * Prints, in one run: milliseconds per LoRA step of the golden cases on Node and WASM (and upstream's own step, where Python with
- * torch is present, see tools/interop/README.md); a LLaMA-2-7B layer with LoRA on a q4 base, forward and backward; and the loss curves of
- * float32, q8 and q4 bases over 200 steps.
- */
+/** `npm run bench:train`: speed of fine-tuning beside upstream's own, and whether quantised bases learn as float32 does. */
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import { openHarness } from '../harness/browser.ts';
+import { parseArguments } from '../node/arguments.ts';
 import { folderFiles, servedArguments, serveFolders } from '../parity/host.ts';
 import { upstreamStepMs } from '../interop/upstream-step.ts';
 import { median } from './llama-block.ts';
 import { benchLlamaBlockTraining, type BlockTrainingBench } from './llama-block-training.ts';
 import { benchTraining, type TrainingBench } from './training.ts';
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run bench:train -- [options]
+
+Prints milliseconds per LoRA step of the golden cases on Node and WASM, and of PyTorch + PEFT where Python has them
+(tools/interop/README.md); a LLaMA-2-7B layer with LoRA on a q4 base, forward and backward; and the loss curves of float32,
+q8 and q4 bases.
+
+  --skip-block    leave out the LLaMA-2-7B layer
+  --webgpu        the LLaMA-2-7B layer on WebGPU, too
+  --steps N       optimiser steps of the loss curves (default 200)`;
+
+const args = parseArguments(USAGE, {
   options: {
     'skip-block': { type: 'boolean', default: false },
     webgpu: { type: 'boolean', default: false },
     steps: { type: 'string', default: '200' },
   },
 });
+const { values } = args;
+const steps = args.wholeNumber('steps', 1);
+
 const CASES = ['libero-l1', 'siglip-only-l1', 'libero-diffusion', 'aloha-film-l1', 'discrete'];
 const CURVE_CASE = 'siglip-only-l1';
 const folderOf = (name: string) => `tests/golden/${name}`;
@@ -59,7 +66,6 @@ if (!values['skip-block']) {
   }
 }
 
-const steps = Number(values.steps);
 const curves: [string, number[]][] = [];
 for (const bits of [32, 8, 4] as const) {
   const { losses } = await benchTraining(folderFiles(folderOf(CURVE_CASE)), node, { bits, steps });

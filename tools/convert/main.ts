@@ -1,11 +1,7 @@
-/**
- * `npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [options]`: an upstream checkpoint folder → a policy package.
- * Streams: memory does not grow with the checkpoint.
- */
+/** `npm run convert`: an upstream checkpoint folder → a policy package. Streams: memory does not grow with the checkpoint. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { ModelError } from '../../src/model/errors.ts';
 import { storageEncoding, type Bits } from '../../src/model/network/storage-encoding.ts';
 import {
@@ -18,23 +14,27 @@ import { formatBytes } from '../../src/model/policy/capability.ts';
 import { openCheckpoint, type Checkpoint } from '../../src/model/weights/checkpoint.ts';
 import { shardBytes } from '../../src/model/weights/manifest.ts';
 import { writePackage } from '../../src/model/weights/package-writer.ts';
+import { parseArguments } from '../node/arguments.ts';
 import { diskFolder, diskSink } from '../node/file-access.ts';
 import { llama2TokenizerJson } from './llama2-tokenizer.ts';
 
 const USAGE = `usage: npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [options]
 
+Turns an upstream checkpoint folder into a policy package, which the page opens.
+
   <checkpoint>          Hugging Face folder of OpenVLA-OFT (with action_head--N_checkpoint.pt and the like),
                         or a Prismatic folder with checkpoints/latest-checkpoint.pt
   <out>                 folder of the package; replaced if it is a package, refused if it is anything else
-  --bits                4 and 8 quantise the large matrices in blocks of 32; 16 stores f16; 32 stores f32
-  --name, --description shown on the page
-  --profile             ${Object.keys(ROBOT_PROFILES).join(', ')}, or a .json file with a profile (docs/packages.md);
+  --bits N              4 and 8 quantise the large matrices in blocks of 32; 16 stores f16; 32 stores f32
+  --name TEXT           shown on the page (default: the checkpoint folder's name)
+  --description TEXT    shown on the page (default: none)
+  --profile NAME        ${Object.keys(ROBOT_PROFILES).join(', ')}, or a .json file with a profile (docs/packages.md);
                         default: follows from the statistics
   --images N            number of camera images, where it differs from the profile's
   --no-center-crop      for policies trained without image augmentation
   --unnorm-key KEY      default statistics (default: the first)`;
 
-const { values, positionals } = parseArgs({
+const args = parseArguments(USAGE, {
   allowPositionals: true,
   allowNegative: true,
   options: {
@@ -45,24 +45,16 @@ const { values, positionals } = parseArgs({
     images: { type: 'string' },
     'center-crop': { type: 'boolean', default: true },
     'unnorm-key': { type: 'string' },
-    help: { type: 'boolean', default: false },
   },
 });
-const [source, out] = positionals;
-if (values.help || !source || !out || !['4', '8', '16', '32'].includes(values.bits ?? '')) {
-  console.error(USAGE);
-  process.exit(values.help ? 0 : 2);
-}
+const { values } = args;
+const [source, out] = args.exactly('<checkpoint>', '<out>');
+if (values.bits === undefined) throw args.wrong('--bits is missing; expected: 4, 8, 16 or 32.');
+const bits = Number(args.oneOf('bits', ['4', '8', '16', '32'])) as Bits;
+const images = args.wholeNumber('images', 1);
+await convert(source, out);
 
-try {
-  await convert(source, out, Number(values.bits) as Bits);
-} catch (error) {
-  if (!(error instanceof ModelError)) throw error;
-  console.error(`${error.message} ${error.hint}`.trim());
-  process.exit(1);
-}
-
-async function convert(from: string, target: string, bits: Bits): Promise<void> {
+async function convert(from: string, target: string): Promise<void> {
   if (!existsSync(from)) throw new ModelError('bad-input', `There is no folder ${from}.`);
   await refuseForeignFolder(target);
   const start = performance.now();
@@ -118,7 +110,7 @@ function configOf(checkpoint: Checkpoint): PolicyConfig {
     shapes: new Map([...checkpoint.tensors.entries].map(([name, { shape }]) => [name, shape])),
     centerCrop: values['center-crop'],
     ...(values.profile ? { profile: profileOf(values.profile) } : {}),
-    ...(values.images ? { images: Number(values.images) } : {}),
+    ...(images ? { images } : {}),
     ...(values['unnorm-key'] ? { unnormKey: values['unnorm-key'] } : {}),
   });
 }

@@ -1,5 +1,5 @@
 /** Many episodes of one task in Node. */
-import { runEpisode, type Predict } from '../../src/practice/evaluate.ts';
+import { EXECUTED, runEpisode, type Predict } from '../../src/practice/evaluate.ts';
 import { successRate, type SuccessRate } from '../../src/practice/success-rate.ts';
 import { PracticeTable, type Mujoco } from '../../src/practice/table.ts';
 import { assignmentFor, type Task } from '../../src/practice/tasks.ts';
@@ -23,11 +23,12 @@ export async function evaluateTask(
     readonly mujoco: Mujoco;
     readonly cameras: NodeCameras;
     readonly predict: Predict;
+    /** Actions carried out of each chunk; default as in the page. */
     readonly execute?: number;
     readonly ablation?: Ablation;
   },
 ): Promise<TaskResult> {
-  const { mujoco, cameras, predict, execute = 8, ablation = 'none' } = options;
+  const { mujoco, cameras, predict, execute = EXECUTED, ablation = 'none' } = options;
   cameras.view.setAppearance(PLAIN);
   const failed: number[] = [];
   let steps = 0;

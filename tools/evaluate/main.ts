@@ -1,22 +1,35 @@
-/**
- * `npm run evaluate -- [--policy public/models/default] [--task plate] [--episodes 100] [--seed 1000] [--execute 4] [--ablation none] [--page] [--json out.json]`
- *
- * Success of a policy on the practice table, closed loop, per task with a 95 % interval. Without `--task` every task is run.
- */
+/** `npm run evaluate`: success of a policy on the practice table, closed loop, per task with a 95 % interval. */
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { ModelError } from '../../src/model/errors.ts';
 import { EXECUTED } from '../../src/practice/evaluate.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { successRate } from '../../src/practice/success-rate.ts';
-import { taskNamed, TASKS, type Task } from '../../src/practice/tasks.ts';
+import { taskNamed, TASKS } from '../../src/practice/tasks.ts';
+import { parseArguments } from '../node/arguments.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
 import { openPageEvaluation, TRIALS } from './in-page.ts';
 import { openNodePolicy } from './node-policy.ts';
 import { ABLATIONS } from './ablation.ts';
 import { evaluateTask } from './evaluate-task.ts';
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run evaluate -- [options]
+
+Lets a policy do the tasks of the practice table, closed loop, and prints each task's success rate with its 95 % interval.
+
+  --task NAME           one of ${TASKS.map(({ name }) => name).join(', ')};
+                        can be given several times (default: all of them)
+  --episodes N          episodes of each task; in the page a multiple of ${TRIALS} (default 100)
+  --seed N              seed of the first episode's layout, the next ones count up from it (default 1000)
+  --policy FOLDER       policy package (default public/models/default)
+  --adapter FILE        checkpoint zip of a fine-tuning, applied to the policy (default: none)
+  --execute N           actions carried out of each predicted chunk (default ${EXECUTED})
+  --threads N           threads of onnxruntime (default: as many as it chooses)
+  --ablation KIND       what the policy does without: ${ABLATIONS.join(', ')} (default none); "instruction" tells
+                        it a goal of the same task at random, "images" shows it grey
+  --page                run the shipped policy in the built page in Chromium instead of Node; there only --task,
+                        --episodes, --seed and --json count
+  --json FILE           write options and results there, with the seeds of the failed episodes`;
+
+const args = parseArguments(USAGE, {
   options: {
     policy: { type: 'string', default: 'public/models/default' },
     adapter: { type: 'string' },
@@ -26,33 +39,31 @@ const { values } = parseArgs({
     execute: { type: 'string', default: String(EXECUTED) },
     threads: { type: 'string' },
     ablation: { type: 'string', default: 'none' },
-    /** In the built page in Chromium instead of Node; the shipped policy only. */
     page: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
+const { values } = args;
+const episodes = args.wholeNumber('episodes', 1);
+const firstSeed = args.wholeNumber('seed', 0);
+const execute = args.wholeNumber('execute', 1);
+const threads = args.wholeNumber('threads', 1);
+const ablation = args.oneOf('ablation', ABLATIONS);
+if (values.page && episodes % TRIALS !== 0)
+  throw args.wrong(
+    `--episodes is "${episodes}"; in the page it has to be a multiple of ${TRIALS}, such as ${TRIALS * Math.ceil(episodes / TRIALS)}.`,
+  );
+const tasks = values.task ? values.task.map(taskNamed) : TASKS;
 
-try {
-  await main();
-} catch (error) {
-  if (!(error instanceof ModelError)) throw error;
-  console.error(`${error.message} ${error.hint}`.trim());
-  process.exit(1);
-}
+await (values.page ? inPage() : inNode());
 // Dawn keeps a process alive.
 process.exit(0);
 
-async function inPage(tasks: readonly Task[], episodes: number): Promise<void> {
-  if (episodes % TRIALS !== 0)
-    throw new ModelError(
-      'bad-input',
-      `In the page episodes come in lots of ${TRIALS}.`,
-      `Use --episodes ${TRIALS * Math.ceil(episodes / TRIALS)}.`,
-    );
+async function inPage(): Promise<void> {
   const evaluation = await openPageEvaluation();
   const results = [];
   for (const task of tasks) {
-    const outcomes = await evaluation.run(task.name, Number(values.seed), episodes);
+    const outcomes = await evaluation.run(task.name, firstSeed, episodes);
     const rate = successRate([...outcomes.values()].filter(Boolean).length, episodes);
     const failed = [...outcomes].filter(([, success]) => !success).map(([seed]) => seed);
     console.log(
@@ -68,29 +79,21 @@ function percent(value: number): string {
   return `${(100 * value).toFixed(0)} %`;
 }
 
-async function main(): Promise<void> {
-  const tasks = values.task ? values.task.map(taskNamed) : TASKS;
-  const episodes = Number(values.episodes);
-  const ablation = ABLATIONS.find((name) => name === values.ablation);
-  if (!ablation) throw new ModelError('bad-input', `--ablation is one of ${ABLATIONS.join(', ')}.`);
-  if (values.page) {
-    await inPage(tasks, episodes);
-    return;
-  }
-  const mujoco = await loadMujoco();
-  const cameras = await openNodeCameras();
+async function inNode(): Promise<void> {
   const policy = await openNodePolicy(values.policy, {
     ...(values.adapter ? { adapter: values.adapter } : {}),
-    ...(values.threads ? { threads: Number(values.threads) } : {}),
+    ...(threads ? { threads } : {}),
   });
+  const mujoco = await loadMujoco();
+  const cameras = await openNodeCameras();
   const results = [];
   for (const task of tasks) {
     const start = performance.now();
-    const { rate, steps, failed } = await evaluateTask(task, episodes, Number(values.seed), {
+    const { rate, steps, failed } = await evaluateTask(task, episodes, firstSeed, {
       mujoco,
       cameras,
       predict: policy.predict,
-      execute: Number(values.execute),
+      execute,
       ablation,
     });
     console.log(

@@ -1,5 +1,7 @@
 /** A policy package in Node, ready to be asked. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { ModelError } from '../../src/model/errors.ts';
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import { shapesOf } from '../../src/model/finetune/parameters.ts';
@@ -23,10 +25,13 @@ export interface NodePolicy {
   dispose(): void;
 }
 
+/** @throws ModelError `bad-input` where there is no such package or adapter */
 export async function openNodePolicy(
   folder: string,
   options: { readonly threads?: number; readonly adapter?: string } = {},
 ): Promise<NodePolicy> {
+  if (options.adapter && !existsSync(options.adapter))
+    throw new ModelError('bad-input', `There is no file ${options.adapter}.`);
   const reader = await openPackageFolder(folder);
   const config = parsePolicyConfig(reader.manifest.config);
   const runtime = await createNodeRuntime(options.threads ? { threads: options.threads } : {});

@@ -1,23 +1,26 @@
-/**
- * `npm run test:interop [-- <case> …]`: exports golden cases, loads them with real torch and PEFT (check.py), compares the actions with ours,
- * and imports what torch and PEFT save in turn. Prints `skipped: …` where they are not installed (README.md). Exit 1 when a check fails.
- */
+/** `npm run test:interop`: what we export holds in real torch and PEFT, and what they save can be imported (README.md). */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
+import { parseArguments } from '../node/arguments.ts';
 import { compareActions, importFromPython } from './compare.ts';
 import { CASES } from './golden-state.ts';
 import { prepare } from './prepare.ts';
 import { findPython, runPython } from './python.ts';
 
-const names = process.argv.slice(2);
-const unknown = names.find((name) => !CASES.some((known) => known === name));
-if (unknown) {
-  console.error(`usage: npm run test:interop [-- <case> …], of ${CASES.join(', ')}`);
-  process.exit(2);
-}
+const USAGE = `usage: npm run test:interop -- [<case> …]
+
+Exports golden cases, loads them with real torch and PEFT, compares the actions with ours, and imports what torch and PEFT
+save in turn. Prints "skipped: …" where they are not installed (tools/interop/README.md). Exit 1 when a check fails.
+
+  <case>    of ${CASES.join(', ')} (default: all of them)`;
+
+const args = parseArguments(USAGE, { allowPositionals: true, options: {} });
+const cases = args.positionals;
+const unknown = cases.find((name) => !CASES.some((known) => known === name));
+if (unknown !== undefined) throw args.wrong(`There is no case "${unknown}"; expected: ${CASES.join(', ')}.`);
 const python = findPython();
 if ('missing' in python) {
   console.log(`skipped: ${python.missing}; tools/interop/README.md says how to get the Python side.`);
@@ -25,7 +28,7 @@ if ('missing' in python) {
   const work = mkdtempSync(join(tmpdir(), 'openvla-interop-'));
   const runtime = await createNodeRuntime();
   try {
-    process.exitCode = (await run(python, work, runtime, names.length > 0 ? names : CASES)) ? 0 : 1;
+    process.exitCode = (await run(python, work, runtime, cases.length > 0 ? cases : CASES)) ? 0 : 1;
   } finally {
     await runtime.dispose();
     rmSync(work, { recursive: true, force: true });
@@ -36,10 +39,10 @@ async function run(
   at: { path: string },
   work: string,
   runtime: Runtime,
-  cases: readonly string[],
+  names: readonly string[],
 ): Promise<boolean> {
   const prepared = [];
-  for (const name of cases) prepared.push(await prepare(name, join(work, name), runtime));
+  for (const name of names) prepared.push(await prepare(name, join(work, name), runtime));
   console.log(runPython(at, resolve('tools/interop/check.py'), work));
   let good = true;
   for (const one of prepared) {

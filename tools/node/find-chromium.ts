@@ -1,12 +1,13 @@
 /**
  * Finds the Chromium that tests and tools use, and installs one where there is none.
  *
- * As a command, `node tools/node/run.mjs tools/node/find-chromium.ts [--install]` prints its path.
+ * As a command, `node tools/node/run.mjs tools/node/find-chromium.ts` prints its path.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseArguments } from './arguments.ts';
 
 /** Flags every Chromium of this project starts with: WebGPU on any adapter, and no traffic of its own. */
 export const CHROMIUM_FLAGS = [
@@ -105,7 +106,15 @@ function playwrightCli(): string {
 
 const entry = process.argv[1];
 if (entry && import.meta.url === pathToFileURL(resolve(entry)).href) {
-  const path = process.argv.includes('--install') ? await installChromium() : await findChromium();
+  const { values } = parseArguments(
+    `usage: node tools/node/run.mjs tools/node/find-chromium.ts [--install]
+
+Prints the path of the Chromium that tests and tools use.
+
+  --install    install one where there is none: with apt as root on Debian, else Playwright's`,
+    { options: { install: { type: 'boolean', default: false } } },
+  );
+  const path = values.install ? await installChromium() : await findChromium();
   if (path) console.log(path);
   else {
     console.error('No Chromium found. Run this again with --install, or set CHROMIUM_PATH.');

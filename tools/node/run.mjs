@@ -3,6 +3,7 @@
 import { register } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { register as registerTsx } from 'tsx/esm/api';
 
 registerTsx();
@@ -11,4 +12,11 @@ register('./raw-hook.mjs', import.meta.url);
 const [entry, ...args] = process.argv.slice(2);
 if (!entry) throw new Error('usage: node tools/node/run.mjs <tool.ts> [arguments]');
 process.argv = [process.argv[0], entry, ...args];
-await import(pathToFileURL(resolve(entry)).href);
+const start = () => import(pathToFileURL(resolve(entry)).href);
+if (isMainThread) {
+  const { runTool } = await import('./arguments.ts');
+  await runTool(start);
+} else {
+  // A thread's errors are told to the thread that started it.
+  await start();
+}

@@ -1,15 +1,22 @@
-/**
- * `npm run parity -- <golden case folder> [--backend node|wasm|webgpu] [--bits 32|16|8|4] [--partition whole|blocks] [--train] [--json]`
- *
- * Loads the case's upstream checkpoint, runs it and prints every stage's error against PyTorch; with `--train` fine-tunes it and compares
- * losses, gradients and weights with PyTorch's and PEFT's (below 32 bits: with the same weights decoded). Last line:
- * `worst: <stage> <error>`. Exit 1 when a stage is over its tolerance, 2 when the case cannot be run.
- */
-import { parseArgs } from 'node:util';
+/** `npm run parity`: every stage of a golden case against PyTorch, and of its fine-tuning against PyTorch and PEFT. */
+import type { Bits } from '../../src/model/network/storage-encoding.ts';
+import { parseArguments, plainMessage } from '../node/arguments.ts';
 import { severity, worstOf, type Row } from './compare.ts';
-import { runParity, type ParityBackend } from './host.ts';
+import { runParity } from './host.ts';
 
-const { values, positionals } = parseArgs({
+const USAGE = `usage: npm run parity -- <golden case folder> [options]
+
+Loads the upstream checkpoint of a golden case (tests/golden/…), runs it and prints every stage's error against PyTorch.
+The last line is "worst: <stage> <error>". Exit 1 when a stage is over its tolerance, 2 when the case cannot be run.
+
+  --backend NAME      node (onnxruntime-node), or wasm or webgpu in Chromium (default node)
+  --bits N            bits the weights are stored with: 32, 16, 8 or 4 (default 32)
+  --partition HOW     run the network as one graph (whole) or as one per block (blocks; default: by its size)
+  --train             fine-tune instead, and compare losses, gradients and weights with PyTorch's and PEFT's;
+                      below 32 bits with our own float32 training on the same weights, decoded
+  --json              print the stages as JSON instead of a table`;
+
+const args = parseArguments(USAGE, {
   allowPositionals: true,
   options: {
     backend: { type: 'string', default: 'node' },
@@ -19,25 +26,18 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const folder = positionals[0];
-const known =
-  ['node', 'wasm', 'webgpu'].includes(values.backend) &&
-  ['4', '8', '16', '32'].includes(values.bits) &&
-  [undefined, 'whole', 'blocks'].includes(values.partition);
-if (!folder || !known) {
-  console.error(
-    'usage: npm run parity -- <golden case folder> [--backend node|wasm|webgpu] [--bits 32|16|8|4] ' +
-      '[--partition whole|blocks] [--train] [--json]',
-  );
-  process.exit(2);
-}
+const { values } = args;
+const [folder] = args.exactly('<golden case folder>');
+const backend = args.oneOf('backend', ['node', 'wasm', 'webgpu']);
+const bits = Number(args.oneOf('bits', ['32', '16', '8', '4'])) as Bits;
+const partition = args.oneOf('partition', ['whole', 'blocks']);
 
 try {
   const rows = await runParity(folder, {
-    backend: values.backend as ParityBackend,
-    bits: Number(values.bits) as 4 | 8 | 16 | 32,
+    backend,
+    bits,
     train: values.train,
-    ...(values.partition ? { partition: values.partition as 'whole' | 'blocks' } : {}),
+    ...(partition ? { partition } : {}),
   });
   const worst = worstOf(rows);
   if (!worst) throw new Error(`${folder} holds nothing to compare.`);
@@ -46,7 +46,7 @@ try {
   console.log(`worst: ${worst.stage} ${measured(worst).toExponential(2)}`);
   process.exitCode = rows.every(({ ok }) => ok) ? 0 : 1;
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  console.error(plainMessage(error));
   process.exitCode = 2;
 }
 

@@ -1,6 +1,7 @@
 /** A pretraining run on disk: numbers in one file, written whole or not at all. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ModelError } from '../../src/model/errors.ts';
 import type { SharedMemory } from './shared.ts';
 
 const PARTS = ['parameter', 'average', 'm', 'v'] as const;
@@ -33,13 +34,14 @@ export function restoreRun(folder: string, memory: SharedMemory): number {
   return step;
 }
 
-/** The running average of the weights at the last saved step. */
+/** The running average of the weights at the last saved step. @throws ModelError `bad-input` where none is saved */
 export function readAverage(
   folder: string,
   count: number,
 ): { readonly step: number; readonly values: Float32Array } {
   const step = stepsIn(folder).at(-1);
-  if (step === undefined) throw new RangeError(`There is no run in ${folder}.`);
+  if (step === undefined)
+    throw new ModelError('bad-input', `No step is saved in ${folder}.`, 'Run npm run pretrain first.');
   const bytes = readFileSync(join(folder, nameOf(step)));
   const values = new Float32Array(count);
   new Uint8Array(values.buffer).set(bytes.subarray(4 * count, 8 * count));

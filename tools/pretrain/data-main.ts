@@ -1,30 +1,39 @@
-/**
- * `npm run pretrain:data [-- --files 80 --seed 1 --varied 0 --folder .pretrain/data --processes 1]`
- *
- * Makes the pretraining data of the practice table; files that are there already are kept.
- */
+/** `npm run pretrain:data`: makes the pretraining data of the practice table; files that are there already are kept. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
-import { generate } from './generate.ts';
+import { parseArguments } from '../node/arguments.ts';
+import { EPISODES_PER_FILE, generate } from './generate.ts';
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run pretrain:data -- [options]
+
+Makes the pretraining data of the practice table: noisy runs of the scripted expert. Files that are there already are kept.
+
+  --files N         files in all, of ${EPISODES_PER_FILE} episodes each (default 80)
+  --seed N          what a file holds follows from the seed and its number (default 1)
+  --varied X        share of the episodes, 0…1, that move things of more kinds than the page shows (default 0)
+  --folder FOLDER   where the files go (default .pretrain/data)
+  --processes N     processes that share the files; one draws with several threads already, and on SwiftShader a second
+                    one slows both down (default 1)`;
+
+const args = parseArguments(USAGE, {
   options: {
     files: { type: 'string', default: '80' },
     seed: { type: 'string', default: '1' },
-    /** Share of the episodes that move things of more kinds than the page shows. */
     varied: { type: 'string', default: '0' },
     folder: { type: 'string', default: '.pretrain/data' },
-    /** One draws with several threads already: on SwiftShader a second one slows both down. */
     processes: { type: 'string', default: '1' },
-    /** Set for the processes that this one starts: which share is theirs. */
+    /** Not for people: set for the processes that this one starts, which share is theirs. */
     part: { type: 'string' },
   },
 });
-const processes = Number(values.processes);
-const files = Array.from({ length: Number(values.files) }, (_, index) => index);
+const count = args.wholeNumber('files', 1);
+const seed = args.wholeNumber('seed', 0);
+const varied = args.share('varied');
+const processes = args.wholeNumber('processes', 1);
+const ownPart = args.wholeNumber('part', 0);
+const files = Array.from({ length: count }, (_, index) => index);
 
-if (values.part === undefined) {
+if (ownPart === undefined) {
   const children = Array.from({ length: processes }, (_, part) =>
     fork('tools/node/run.mjs', [process.argv[1]!, ...process.argv.slice(2), '--part', String(part)]),
   );
@@ -34,10 +43,10 @@ if (values.part === undefined) {
   const start = performance.now();
   let total = 0;
   await generate({
-    folder: values.folder,
-    seed: Number(values.seed),
-    varied: Number(values.varied),
-    indices: files.filter((index) => index % processes === Number(values.part)),
+    folder: args.values.folder,
+    seed,
+    varied,
+    indices: files.filter((index) => index % processes === ownPart),
     onFile: (index, samples) => {
       total += samples;
       const each = (performance.now() - start) / total;

@@ -21,7 +21,7 @@ import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
 import { CHUNK, encode, type PretrainSample } from './records.ts';
 
 /** Episodes of one file; a file is the unit of resuming. */
-const EPISODES_PER_FILE = 100;
+export const EPISODES_PER_FILE = 100;
 /** Of an episode's states, the share that becomes samples. */
 const SHARE = 0.4;
 const LONGEST = 70;

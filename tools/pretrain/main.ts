@@ -1,16 +1,15 @@
 /**
- * `npm run pretrain [-- --steps 16000 --decay 4000 --batch 32 --threads 2 --seed 1 --run .pretrain/run] [--from public/models/default]`
- *
- * Trains every weight of the practice policy on the data of `npm run pretrain:data`, one thread per core, in float32. A run that is stopped
- * goes on where it was saved; the log is appended to `log.jsonl`.
+ * `npm run pretrain`: trains every weight of the practice policy, one thread per core, in float32. A run that is stopped goes on where it
+ * was saved; the log is appended to `log.jsonl`.
  */
 import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { ModelError } from '../../src/model/errors.ts';
 import { sizeOf } from '../../src/model/graph/types.ts';
 import { decodeFloat32 } from '../../src/model/weights/encoding.ts';
+import { parseArguments } from '../node/arguments.ts';
 import { openPackageFolder } from '../node/package-folder.ts';
 import { restoreRun, saveRun } from './checkpoint.ts';
 import { parsePolicyConfig } from '../../src/model/policy/config.ts';
@@ -18,9 +17,25 @@ import { initialPolicy, practiceConfig, UNNORM_KEY } from './practice-policy.ts'
 import { sharedMemory } from './shared.ts';
 import { readStatistics, statisticsOf } from './statistics.ts';
 import { trainedLayout } from './layout.ts';
-import type { ThreadData, ThreadMessage } from './thread.ts';
+import type { ThreadData, ThreadMessage, TrainOptions } from './thread.ts';
 
-const { values } = parseArgs({
+const USAGE = `usage: npm run pretrain -- [options]
+
+Trains every weight of the practice policy on the data of npm run pretrain:data, in float32. A run that was stopped goes on
+where it was saved; give it the same options.
+
+  --steps N             optimiser steps of the whole run (default 16000)
+  --decay N             of these, the last ones in which the learning rate falls to 0 (default 4000)
+  --learning-rate X     after the warm-up (default 1e-3)
+  --batch N             samples per step, a multiple of the threads (default 32)
+  --threads N           training threads (default: one per core, here ${availableParallelism()})
+  --seed N              seed of initial weights and order of samples (default 1)
+  --data FOLDER         what npm run pretrain:data made (default .pretrain/data)
+  --run FOLDER          where the run is saved, with its log (default .pretrain/run)
+  --save-every N        steps between saves (default 500)
+  --from FOLDER         policy package whose weights a new run starts from; auxiliary heads start anew (default: none)`;
+
+const args = parseArguments(USAGE, {
   options: {
     steps: { type: 'string', default: '16000' },
     decay: { type: 'string', default: '4000' },
@@ -31,19 +46,28 @@ const { values } = parseArgs({
     'save-every': { type: 'string', default: '500' },
     data: { type: 'string', default: '.pretrain/data' },
     run: { type: 'string', default: '.pretrain/run' },
-    /** A policy package whose weights a new run starts from; the auxiliary heads start anew. */
     from: { type: 'string' },
   },
 });
-const seed = Number(values.seed);
-const threads = Number(values.threads);
-if (Number(values.batch) % threads !== 0)
-  throw new RangeError(`--batch ${values.batch} does not divide by ${threads} threads.`);
+const { values } = args;
+const seed = args.wholeNumber('seed', 0);
+const threads = args.wholeNumber('threads', 1);
+const options: TrainOptions = {
+  seed,
+  batch: args.wholeNumber('batch', 1),
+  steps: args.wholeNumber('steps', 1),
+  decaySteps: args.wholeNumber('decay', 0),
+  learningRate: args.positive('learning-rate'),
+  saveEvery: args.wholeNumber('save-every', 1),
+};
+if (options.batch % threads !== 0)
+  throw args.wrong(`--batch is "${values.batch}"; it has to be a multiple of the ${threads} threads.`);
 const files = (existsSync(values.data) ? readdirSync(values.data) : [])
   .filter((file) => file.endsWith('.bin'))
   .toSorted()
   .map((file) => join(values.data, file));
-if (files.length === 0) throw new Error(`${values.data} has no data: run npm run pretrain:data first.`);
+if (files.length === 0)
+  throw new ModelError('bad-input', `${values.data} has no data.`, 'Run npm run pretrain:data first.');
 mkdirSync(values.run, { recursive: true });
 const statistics = join(values.run, 'statistics.json');
 const given = values.from === undefined ? null : await openPackageFolder(values.from);
@@ -65,17 +89,9 @@ for (const { name, start } of layout) {
 }
 const firstStep = restoreRun(values.run, memory);
 console.log(
-  `${(count / 1e6).toFixed(2)} M trained weights, ${threads} threads, ${files.length} files; from step ${firstStep} to ${values.steps}`,
+  `${(count / 1e6).toFixed(2)} M trained weights, ${threads} threads, ${files.length} files; from step ${firstStep} to ${options.steps}`,
 );
 
-const options = {
-  seed,
-  batch: Number(values.batch),
-  steps: Number(values.steps),
-  decaySteps: Number(values.decay),
-  learningRate: Number(values['learning-rate']),
-  saveEvery: Number(values['save-every']),
-};
 const start = performance.now();
 const sums = { loss: 0, l1: 0, steps: 0 };
 const workers = Array.from({ length: threads }, (_, index) => {

@@ -1,11 +1,6 @@
-/**
- * `npm run teach -- --task can [--demonstrations 20] [--rehearsal 10] [--steps 400] [--batch 8] [--learning-rate 5e-4] [--out teach.zip]`
- *
- * Fine-tunes a policy with LoRA on the scripted expert's demonstrations of a task, in Node, and says how it does before and after, on that task
- * and on those it was trained on. What the page does, without a page: for finding settings.
- */
+/** `npm run teach`: what the page's fine-tuning on the practice table does, without a page, for finding settings. */
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { EXPERT_OPTIONS, REHEARSAL_EPISODES } from '../../src/app/finetune/expert-options.ts';
 import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
 import { DemonstrationSource } from '../../src/model/finetune/demonstrations.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
@@ -19,20 +14,48 @@ import { TASKS, taskNamed, TRAINED_TASKS } from '../../src/practice/tasks.ts';
 import { CAMERAS } from '../../src/practice/view.ts';
 import { evaluateTask } from '../evaluate/evaluate-task.ts';
 import { openNodePolicy } from '../evaluate/node-policy.ts';
+import { parseArguments } from '../node/arguments.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
 
-const { values } = parseArgs({
+const FIRST_HELD_OUT = TASKS.find(({ heldOut }) => heldOut)!.name;
+/** What the page offers for its expert's demonstrations. */
+const DEFAULTS = {
+  weight: String(EXPERT_OPTIONS.demonstrationWeight),
+  steps: String(EXPERT_OPTIONS.maxSteps),
+  batch: String(EXPERT_OPTIONS.batchSize),
+  learningRate: String(EXPERT_OPTIONS.learningRate),
+};
+const USAGE = `usage: npm run teach -- [options]
+
+Fine-tunes a policy with LoRA (all linear layers) and its action head on the scripted expert's demonstrations of a task,
+in Node, and prints the success rates of that task and of those the policy was trained on.
+
+  --task NAME           one of ${TASKS.map(({ name }) => name).join(', ')} (default ${FIRST_HELD_OUT})
+  --policy FOLDER       policy package to start from (default public/models/default)
+  --demonstrations N    episodes of the task to record (default 20)
+  --rehearsal N         episodes of each trained task that are mixed in, 0 for none (default ${REHEARSAL_EPISODES})
+  --weight N            how often a demonstration is drawn for each time a rehearsal episode is (default ${DEFAULTS.weight})
+  --steps N             optimiser steps (default ${DEFAULTS.steps})
+  --batch N             samples per step (default ${DEFAULTS.batch})
+  --learning-rate X     (default ${DEFAULTS.learningRate})
+  --decay X             share of the steps, 0…1, after which the learning rate falls to a tenth (default 0.7)
+  --r N                 LoRA rank (default 32); alpha is the rank, at most 16
+  --seed N              seed of demonstrations, initial weights and order of samples (default 1)
+  --episodes N          episodes per task when it is evaluated, on layouts from seed 1000 (default 30)
+  --before              evaluate the policy before training, too
+  --threads N           threads of onnxruntime (default 2)
+  --out FILE            write the trained checkpoint there as a zip, which the page and evaluate --adapter open`;
+
+const args = parseArguments(USAGE, {
   options: {
     policy: { type: 'string', default: 'public/models/default' },
-    task: { type: 'string' },
+    task: { type: 'string', default: FIRST_HELD_OUT },
     demonstrations: { type: 'string', default: '20' },
-    /** Episodes of each trained task that are mixed in. */
-    rehearsal: { type: 'string', default: '4' },
-    /** How often a demonstration is drawn for each time a rehearsal episode is. */
-    weight: { type: 'string', default: '1' },
-    steps: { type: 'string', default: '300' },
-    batch: { type: 'string', default: '8' },
-    'learning-rate': { type: 'string', default: '5e-4' },
+    rehearsal: { type: 'string', default: String(REHEARSAL_EPISODES) },
+    weight: { type: 'string', default: DEFAULTS.weight },
+    steps: { type: 'string', default: DEFAULTS.steps },
+    batch: { type: 'string', default: DEFAULTS.batch },
+    'learning-rate': { type: 'string', default: DEFAULTS.learningRate },
     decay: { type: 'string', default: '0.7' },
     r: { type: 'string', default: '32' },
     episodes: { type: 'string', default: '30' },
@@ -42,18 +65,29 @@ const { values } = parseArgs({
     out: { type: 'string' },
   },
 });
-const task = taskNamed(values.task ?? TASKS.find(({ heldOut }) => heldOut)!.name);
+const { values } = args;
+const demonstrations = args.wholeNumber('demonstrations', 1);
+const rehearsal = args.wholeNumber('rehearsal', 0);
+const weight = args.wholeNumber('weight', 1);
+const steps = args.wholeNumber('steps', 1);
+const batchSize = args.wholeNumber('batch', 1);
+const learningRate = args.positive('learning-rate');
+const decay = args.share('decay');
+const r = args.wholeNumber('r', 1);
+const episodes = args.wholeNumber('episodes', 1);
+const seed = args.wholeNumber('seed', 0);
+const threads = args.wholeNumber('threads', 1);
+const task = taskNamed(values.task);
+const opened = await openNodePolicy(values.policy, { threads });
 const mujoco = await loadMujoco();
 const cameras = await openNodeCameras();
-const opened = await openNodePolicy(values.policy, { threads: Number(values.threads) });
 const { policy } = opened;
 const key = policy.config.defaultUnnormKey;
-const seed = Number(values.seed);
 
 const evaluate = async (label: string): Promise<void> => {
   let sum = 0;
   for (const tested of [task, ...TRAINED_TASKS]) {
-    const { rate } = await evaluateTask(tested, Number(values.episodes), 1000, {
+    const { rate } = await evaluateTask(tested, episodes, 1000, {
       mujoco,
       cameras,
       predict: opened.predict,
@@ -66,20 +100,18 @@ const evaluate = async (label: string): Promise<void> => {
 if (values.before) await evaluate('before');
 
 let start = performance.now();
-const record = (of: typeof task, episodes: number, from: number) =>
+const record = (of: typeof task, count: number) =>
   recordDemonstrations({
     mujoco,
     view: cameras.view,
     cameras: cameras.cameras,
     task: of,
-    episodes,
-    seed: from,
+    episodes: count,
+    seed,
   });
-const own = await record(task, Number(values.demonstrations), seed);
+const own = await record(task, demonstrations);
 const old = [];
-for (const other of TRAINED_TASKS)
-  if (Number(values.rehearsal) > 0)
-    old.push(...(await record(other, Number(values.rehearsal), seed)).episodes);
+for (const other of TRAINED_TASKS) if (rehearsal > 0) old.push(...(await record(other, rehearsal)).episodes);
 const dataset = memoryDataset({
   ...own,
   episodes: [...own.episodes, ...old],
@@ -92,10 +124,8 @@ const train = new DemonstrationSource(dataset, {
   tokenize: opened.tokenize,
   statistics: policy.config.statistics[key]!,
   cameras: [...CAMERAS],
-  weight: (index) => (index < own.episodes.length ? Number(values.weight) : 1),
+  weight: (index) => (index < own.episodes.length ? weight : 1),
 });
-const r = Number(values.r);
-const steps = Number(values.steps);
 const trainer = new Trainer({
   run: `teach-${task.name}`,
   policy,
@@ -110,9 +140,9 @@ const trainer = new Trainer({
     ...DEFAULT_TRAINING,
     seed,
     maxSteps: steps,
-    batchSize: Number(values.batch),
-    learningRate: Number(values['learning-rate']),
-    numStepsBeforeDecay: Math.round(steps * Number(values.decay)),
+    batchSize,
+    learningRate,
+    numStepsBeforeDecay: Math.round(steps * decay),
     imageAug: false,
     maxGradNorm: 1,
   },
