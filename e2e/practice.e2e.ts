@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures.ts';
-import { goTo } from './studio.ts';
+import { goTo, teachLittle } from './studio.ts';
 
 const stage = (page: Page) => page.getByRole('region', { name: 'Practice table' });
 const outcome = (page: Page) => stage(page).getByRole('status');
@@ -108,18 +108,7 @@ test('the expert demonstrates a task and the policy is taught it', async ({ poli
   test.slow();
   await policyPage.openTable();
   await quiet(page);
-  await goTo(page, 'Demonstrations');
-  await page.getByRole('tab', { name: 'Let the expert show it' }).click();
-  await page.getByLabel('Task to show').selectOption('can');
-  await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill('2');
-  await page.getByLabel(/^Rehearse/).uncheck();
-  await page.getByRole('button', { name: 'Record demonstrations' }).click();
-  await expect(page.getByText('Expert on the practice table: can')).toBeVisible({ timeout: 60_000 });
-  await goTo(page, 'Fine-tune');
-  await page.getByLabel(/^Steps max_steps/).fill('3');
-  await page.getByRole('button', { name: 'Start training' }).click();
-  const teach = page.getByRole('region', { name: 'Fine-tune' });
-  await expect(teach.getByRole('status')).toHaveText('Done', { timeout: 120_000 });
+  await teachLittle(page);
   // What was trained is in use on the table.
   await expect(page.getByRole('radio', { name: /^can \d+/ })).toBeChecked();
   await goTo(page, 'Run');

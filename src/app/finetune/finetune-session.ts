@@ -193,7 +193,9 @@ function onEvent(event: FineTuneEvent): void {
 }
 
 async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
-  set({ steps: [], validations: [], looks: [], failure: null, resuming: null, options });
+  // What a stored run went on from may not be here any more: the next run does not start from it unasked.
+  const shown = resume ? { ...options, startFrom: null } : options;
+  set({ steps: [], validations: [], looks: [], failure: null, resuming: null, options: shown });
   try {
     await policyWorker().fineTune(options, resume, onEvent);
   } catch (error) {
