@@ -82,13 +82,13 @@ export async function createServer(
     await shares.sweep(limits.uploadExpiryMs);
     if (driver === 'fs') await removeUnfinished(String(driverOptions['base']), SWEEP_EVERY_MS);
   };
+
+  const host = options.host ?? '127.0.0.1';
+  const server = await listen(app, options.port, host);
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => console.error('sweep:', error));
   }, SWEEP_EVERY_MS);
   sweeping.unref();
-
-  const host = options.host ?? '127.0.0.1';
-  const server = await listen(app, options.port, host);
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
@@ -109,13 +109,27 @@ function asHttpError(error: Error): HttpError {
   return new HttpError(500, 'internal', 'The server failed at this.', 'Try again later.');
 }
 
-function listen(app: Hono, port: number, host: string): Promise<Server> {
+/** @throws ModelError `bad-input` where it cannot listen there, as when the port is taken */
+async function listen(app: Hono, port: number, host: string): Promise<Server> {
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = createHttpServer((request, response) => void answer(request, response));
-  return new Promise((done, failed) => {
-    server.once('error', failed);
-    server.listen(port, host, () => done(server));
-  });
+  try {
+    await new Promise<void>((done, failed) => {
+      server.once('error', failed);
+      server.listen(port, host, done);
+    });
+  } catch (error) {
+    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    throw new ModelError(
+      'bad-input',
+      taken
+        ? `Port ${port} of ${host} is taken, perhaps by another copy of this server.`
+        : `The server cannot listen on port ${port} of ${host}: ${(error as Error).message}.`,
+      'End what uses it, or choose another with the environment variables PORT and HOST: PORT=8080 npm start.',
+      { cause: error },
+    );
+  }
+  return server;
 }
 
 function stop(server: Server): Promise<void> {

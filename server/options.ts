@@ -1,4 +1,6 @@
 /** What can be set, with its defaults. docs/server.md lists the environment variables. */
+import { ModelError } from '../src/model/errors.ts';
+
 export interface Limits {
   /** Largest adapter. */
   readonly adapterBytes: number;
@@ -36,7 +38,7 @@ export interface ServerOptions {
   readonly trustedProxies?: number;
 }
 
-/** Reads the environment. @throws Error naming a variable that cannot be read */
+/** Reads the environment. @throws ModelError `bad-input` naming a variable that cannot be read */
 export function optionsFromEnvironment(
   env: Readonly<Record<string, string | undefined>>,
 ): ServerOptions & { readonly port: number; readonly host: string } {
@@ -59,6 +61,7 @@ export function optionsFromEnvironment(
   };
 }
 
+const SETTINGS = 'docs/server.md lists the settings.';
 const MIB = 2 ** 20;
 const LIMIT_VARIABLES: Record<keyof Limits, { name: string; factor: number }> = {
   adapterBytes: { name: 'MAX_ADAPTER_MB', factor: MIB },
@@ -79,7 +82,7 @@ function numberFrom(
   if (text === undefined || text === '') return otherwise;
   const value = Number(text);
   if (Number.isFinite(value) && value >= 0) return value;
-  throw new Error(`${name} is "${text}"; it has to be a number, 0 or more.`);
+  throw new ModelError('bad-input', `${name} is "${text}"; it has to be a number, 0 or more.`, SETTINGS);
 }
 
 function objectFrom(
@@ -93,5 +96,9 @@ function objectFrom(
   } catch {
     // Reported below, like JSON of another kind. The text is not repeated: it holds keys.
   }
-  throw new Error(`${name} has to be a JSON object: the options of the storage driver.`);
+  throw new ModelError(
+    'bad-input',
+    `${name} has to be a JSON object: the options of the storage driver.`,
+    SETTINGS,
+  );
 }
