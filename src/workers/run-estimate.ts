@@ -1,0 +1,143 @@
+import {
+  activationBytes,
+  bytesPerParameter,
+  checkpointBytes,
+  forwardTime,
+  stepSeconds,
+  whyNot,
+  type ForwardTime,
+} from '../model/finetune/estimate.ts';
+import {
+  countContinued,
+  countParameters,
+  GROUPS,
+  shapesOf,
+  type Group,
+} from '../model/finetune/parameters.ts';
+import { runPass } from '../model/finetune/pass.ts';
+import type { AdaptersHost } from './adapters-host.ts';
+import type { FineTuneEstimate, FineTuneOptions } from './contract-finetune.ts';
+import type { OpenedDemonstrations } from './demonstrations.ts';
+import type { TrainablePolicy } from './trainable-policy.ts';
+import { runStatistics, trainingData } from './training-data.ts';
+
+const GROUP_LABELS: Record<Group, string> = {
+  lora: 'LoRA',
+  action_head: 'Action head',
+  proprio_projector: 'Proprio projector',
+  noisy_action_projector: 'Noisy-action projector',
+  film: 'FiLM',
+};
+
+/** A 32-bit WASM heap ends at 4 GiB; what JavaScript holds lies outside, but the machine has to have it. */
+const WASM_HEAP = 3 * 2 ** 30;
+
+/** What a run would take of memory, disk and time, and whether it can start. */
+export class RunEstimator {
+  readonly #loaded: () => TrainablePolicy;
+  readonly #adapters: AdaptersHost;
+  #forwardTime: ForwardTime | null = null;
+
+  constructor(loaded: () => TrainablePolicy, adapters: AdaptersHost) {
+    this.#loaded = loaded;
+    this.#adapters = adapters;
+  }
+
+  /** To be called when the policy is replaced: another one takes another time. */
+  reset(): void {
+    this.#forwardTime = null;
+  }
+
+  /** @param timed false while a run has the policy: no forward pass is timed then */
+  async estimate(
+    options: FineTuneOptions,
+    opened: OpenedDemonstrations | null,
+    timed: boolean,
+  ): Promise<FineTuneEstimate> {
+    const loaded = this.#loaded();
+    const { config } = loaded.policy;
+    const shapes = shapesOf(loaded.source);
+    const { startFrom } = options;
+    const count =
+      startFrom === null
+        ? countParameters(config, shapes, options.lora)
+        : countContinued(config, shapes, this.#adapters.state(startFrom));
+    const trained = count.trainable;
+    const memory = {
+      parameters: trained * bytesPerParameter(loaded.runtime.device !== null),
+      activations: activationBytes(
+        config,
+        options.batchSize,
+        opened ? this.#data(opened, options).train.tokens : 0,
+      ),
+      base: loaded.runtime.live.byteLength,
+    };
+    const { deviceMemory } = navigator as { deviceMemory?: number };
+    const available = deviceMemory ? deviceMemory * 2 ** 30 : null;
+    const storage = await navigator.storage?.estimate?.();
+    const room = storage?.quota === undefined ? null : storage.quota - (storage.usage ?? 0);
+    const onDisk = checkpointBytes(trained, 0);
+    const forward = opened && timed ? await this.#timeForward(opened, options) : null;
+    return {
+      groups: GROUPS.filter((group) => count.groups[group] > 0).map((group) => ({
+        name: group,
+        label: GROUP_LABELS[group],
+        count: count.groups[group],
+      })),
+      trainable: trained,
+      base: count.base,
+      memory,
+      available,
+      checkpointBytes: onDisk,
+      secondsPerStep: forward && stepSeconds(forward, options.batchSize, options.gradAccumulationSteps),
+      refusal:
+        misfit(opened) ??
+        whyNot({
+          memory,
+          memoryLimit: loaded.runtime.device
+            ? null
+            : Math.min(available ?? Infinity, WASM_HEAP + memory.parameters),
+          checkpointBytes: onDisk,
+          storageRoom: room,
+        }),
+    };
+  }
+
+  #data(opened: OpenedDemonstrations, options: FineTuneOptions) {
+    const loaded = this.#loaded();
+    return trainingData(opened, options, loaded, runStatistics(opened, options, loaded, this.#adapters));
+  }
+
+  /** A forward pass timed once per policy with one and with two samples; null where there is no sample to take. */
+  async #timeForward(opened: OpenedDemonstrations, options: FineTuneOptions): Promise<ForwardTime | null> {
+    if (this.#forwardTime || opened.info.problems.length > 0) return this.#forwardTime;
+    const { policy, turn, runtime } = this.#loaded();
+    const { train } = this.#data(opened, options);
+    if (train.count === 0) return null;
+    const sample = await train.sample(0, null);
+    await train.close();
+    const { profile, head } = policy.config;
+    const draw = { noise: new Float32Array(profile.chunkSize * profile.actions.length), timestep: 0 };
+    const pass = async (count: number) => {
+      const samples = Array.from({ length: count }, () => sample);
+      const start = performance.now();
+      await runPass(policy, samples, head === 'diffusion' ? { diffusion: samples.map(() => draw) } : {});
+      await runtime.device?.queue.onSubmittedWorkDone();
+      return (performance.now() - start) / 1000;
+    };
+    // The first compiles; of the others the fastest was disturbed least.
+    const fastest = async (count: number) => {
+      await pass(count);
+      return Math.min(await pass(count), await pass(count));
+    };
+    this.#forwardTime = await turn.run(async () => forwardTime(await fastest(1), await fastest(2)));
+    return this.#forwardTime;
+  }
+}
+
+function misfit(opened: OpenedDemonstrations | null): FineTuneEstimate['refusal'] {
+  const problem = opened?.info.problems[0];
+  if (!problem) return null;
+  const { found, needed, hint } = problem;
+  return { message: `The demonstrations do not fit: ${found}, needed ${needed}.`, hint };
+}

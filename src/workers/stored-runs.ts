@@ -1,0 +1,87 @@
+import { ModelError } from '../model/errors.ts';
+import {
+  listCheckpoints,
+  loadCheckpoint,
+  loadLatestCheckpoint,
+  type Checkpoint,
+} from '../model/finetune/checkpoints.ts';
+import type { ShardStore } from '../model/weights/shard-store.ts';
+import type { RunInfo } from './contract-finetune.ts';
+import type { OpenedDemonstrations } from './demonstrations.ts';
+import { runInfo } from './run-record.ts';
+
+/** The runs on this device, each with its checkpoints. */
+export class StoredRuns {
+  readonly store: ShardStore;
+
+  constructor(store: ShardStore) {
+    this.store = store;
+  }
+
+  /** Those that can be resumed. */
+  async list(): Promise<RunInfo[]> {
+    const infos: RunInfo[] = [];
+    for (const run of await this.store.packages()) {
+      const all = await listCheckpoints(this.store, run);
+      const newest = all.at(-1);
+      const steps = all.map(({ step }) => step);
+      const info = newest && (await runInfo(this.store, newest, steps));
+      if (info) infos.push(info);
+    }
+    return infos;
+  }
+
+  async has(run: string): Promise<boolean> {
+    return (await listCheckpoints(this.store, run)).length > 0;
+  }
+
+  async remove(run: string): Promise<void> {
+    await this.store.removePackage(run);
+  }
+
+  /** @param step null for the newest @throws ModelError `bad-file` where none is whole */
+  async checkpoint(run: string, step: number | null): Promise<Checkpoint> {
+    const checkpoint =
+      step === null
+        ? await loadLatestCheckpoint(this.store, run)
+        : await loadCheckpoint(this.store, run, step);
+    if (checkpoint) return checkpoint;
+    throw new ModelError(
+      'bad-file',
+      `The run "${run}" has no whole checkpoint.`,
+      'Delete it, and train anew.',
+    );
+  }
+
+  /**
+   * Where a run goes on.
+   * @param packageHash of the loaded policy
+   * @throws ModelError `bad-input` where policy or demonstrations are not those it was started with, `bad-file` where no checkpoint is whole
+   */
+  async resumable(run: string, packageHash: string, opened: OpenedDemonstrations): Promise<Checkpoint> {
+    const checkpoint = await loadLatestCheckpoint(this.store, run);
+    const info = checkpoint && (await runInfo(this.store, { run, step: checkpoint.step, byteLength: 0 }));
+    if (!checkpoint || !info) {
+      throw new ModelError(
+        'bad-file',
+        `The run "${run}" has no whole checkpoint to resume from.`,
+        'Start it anew.',
+      );
+    }
+    if (info.packageHash !== packageHash) {
+      throw new ModelError(
+        'bad-input',
+        `The run "${run}" was started from another policy (${info.packageUrl}).`,
+        'Load that policy first.',
+      );
+    }
+    if (info.demonstrations.fingerprint !== opened.info.fingerprint) {
+      throw new ModelError(
+        'bad-input',
+        `The run "${run}" was trained on "${info.demonstrations.name}"; these are other demonstrations.`,
+        'Open the same demonstrations again, unchanged.',
+      );
+    }
+    return checkpoint;
+  }
+}
