@@ -1,14 +1,13 @@
 import { ModelError } from '../errors.ts';
-import { GraphBuilder } from '../graph/builder.ts';
-import type { Graph, Value } from '../graph/types.ts';
-import { gradientName, vjp } from '../graph/vjp.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
+import type { Value } from '../graph/types.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
-import { layered, signatureUnder, type Adapter, type WeightStore } from './adapter.ts';
+import type { Adapter, WeightStore } from './adapter.ts';
 import { headDimOf, usedBlocks, type NetworkConfig, type VitConfig } from './config.ts';
+import { GraphRunner, type Trace } from './graph-runner.ts';
 import { llamaBlock, llamaFinalNorm, ropeTables } from './llama.ts';
-import { ProgramCache } from './program-cache.ts';
 import { projector } from './projector.ts';
-import { Scope, type Tap } from './scope.ts';
+import type { Scope, Tap } from './scope.ts';
 import type { Tape } from './tape.ts';
 import { vitBlock, vitEmbed, vitFeatures } from './vit.ts';
 
@@ -17,9 +16,6 @@ import { vitBlock, vitEmbed, vitFeatures } from './vit.ts';
  * `blocks`: one graph per kind of block, bound to each block's weights in turn (7B: no graph sees all weights).
  */
 export type Partition = 'whole' | 'blocks';
-
-/** Hears of every named stage, as upstream's modules are named; used by parity runs. The tensor lives until it returns. */
-export type Trace = (stage: string, tensor: Tensor) => Promise<void>;
 
 export interface NetworkOptions {
   /** Default: by the size of the base's weights. */
@@ -68,14 +64,8 @@ export class Network {
   readonly config: NetworkConfig;
   readonly partition: Partition;
   readonly #runtime: Runtime;
-  readonly #base: WeightStore;
-  readonly #programs: ProgramCache;
-  readonly #trace: Trace | undefined;
+  readonly #graphs: GraphRunner;
   readonly #rope = new Map<number, { cos: Tensor; sin: Tensor }>();
-  #weights: WeightStore;
-  #adapter: Adapter | null = null;
-  /** Signatures of the adapter by root. */
-  readonly #signatures = new Map<string, string>();
 
   /** @param byteLength of the base's weights: decides how the network is cut into graphs. */
   constructor(
@@ -88,17 +78,12 @@ export class Network {
     this.config = config;
     this.partition = options.partition ?? (byteLength <= WHOLE_LIMIT ? 'whole' : 'blocks');
     this.#runtime = runtime;
-    this.#base = base;
-    this.#weights = base;
-    this.#programs = new ProgramCache(runtime);
-    this.#trace = options.trace;
+    this.#graphs = new GraphRunner(runtime, base, options.trace);
   }
 
   /** Lays an adapter over the base from the next call on, or none. It stays the caller's. */
   use(adapter: Adapter | null): void {
-    this.#adapter = adapter;
-    this.#weights = layered(this.#base, adapter);
-    this.#signatures.clear();
+    this.#graphs.use(adapter);
   }
 
   /**
@@ -114,7 +99,7 @@ export class Network {
     const key = `vision ${samples} ${pixels.shape.join('x')}`;
     const free = (tensor: Tensor) => (tape ? tape.release(tensor) : tensor.dispose());
     if (this.partition === 'whole') {
-      return this.#run(key, '', feeds, 'projector_out', tape, (g, scope, tap) => {
+      return this.#graphs.run(key, '', feeds, 'projector_out', tape, (g, scope, tap) => {
         const input = g.input('pixels', pixels.shape);
         const lang = film ? g.input('language', language!.shape) : undefined;
         const features = this.config.vits.map((vit, i) => {
@@ -134,7 +119,7 @@ export class Network {
 
     const features: Tensor[] = [];
     for (const [i, vit] of this.config.vits.entries()) {
-      let x = await this.#run(
+      let x = await this.#graphs.run(
         `${key} embed ${i}`,
         vit.prefix,
         { pixels },
@@ -145,7 +130,7 @@ export class Network {
       );
       for (let block = 0; block < this.#blocksOf(vit); block++) {
         const stage = `${stageOf(vit)}/block${block}`;
-        const next = await this.#on(
+        const next = await this.#graphs.runOn(
           `${key} block ${i}`,
           `${vit.prefix}.blocks.${block}`,
           x,
@@ -164,12 +149,19 @@ export class Network {
       features.push(x);
     }
     const joined = Object.fromEntries(features.map((tensor, i) => [`features${i}`, tensor]));
-    const patches = await this.#run(`${key} join`, '', joined, 'projector_out', tape, (g, scope, tap) => {
-      const inputs = this.config.vits.map((vit, i) =>
-        this.#features(g, vit, g.input(`features${i}`, features[i]!.shape), tap),
-      );
-      return this.#join(g, scope('projector'), inputs, samples, tap);
-    });
+    const patches = await this.#graphs.run(
+      `${key} join`,
+      '',
+      joined,
+      'projector_out',
+      tape,
+      (g, scope, tap) => {
+        const inputs = this.config.vits.map((vit, i) =>
+          this.#features(g, vit, g.input(`features${i}`, features[i]!.shape), tap),
+        );
+        return this.#join(g, scope('projector'), inputs, samples, tap);
+      },
+    );
     for (const tensor of features) free(tensor);
     return patches;
   }
@@ -225,7 +217,7 @@ export class Network {
     const block = `${batch}x${length}${mask ? ' masked' : ''}`;
 
     if (this.partition === 'whole') {
-      return this.#run(
+      return this.#graphs.run(
         `language ${key} ${block} ${span}`,
         '',
         { ...assembly, ...blockFeeds, ...rowFeeds },
@@ -247,13 +239,13 @@ export class Network {
       );
     }
 
-    let x = await this.#run(`assemble ${key}`, '', assembly, 'multimodal_embeddings', tape, (g) =>
+    let x = await this.#graphs.run(`assemble ${key}`, '', assembly, 'multimodal_embeddings', tape, (g) =>
       assemble(g, () => undefined),
     );
     for (let layer = 0; layer < llama.layers; layer++) {
       const stage = `llm/layer${layer}`;
       const prefix = `language_model.model.layers.${layer}`;
-      const next = await this.#on(
+      const next = await this.#graphs.runOn(
         `llama block ${block}`,
         prefix,
         x,
@@ -270,7 +262,7 @@ export class Network {
       free(x);
       x = next;
     }
-    const states = await this.#on(
+    const states = await this.#graphs.runOn(
       `llama norm ${block} ${span}`,
       'language_model.model',
       x,
@@ -286,22 +278,14 @@ export class Network {
   /** lm_head on [B, rows, hidden] → [B, rows, vocabulary]; the caller disposes it. */
   async logits(hidden: Tensor, tape?: Tape): Promise<Tensor> {
     const key = `logits ${hidden.shape.slice(0, 2).join('x')}`;
-    return this.#run(key, '', { hidden }, 'logits', tape, (g, scope) =>
+    return this.#graphs.run(key, '', { hidden }, 'logits', tape, (g, scope) =>
       scope('language_model').linear('lm_head', g.input('hidden', hidden.shape)),
     );
   }
 
   async dispose(): Promise<void> {
-    await this.#programs.dispose();
+    await this.#graphs.dispose();
     for (const length of this.#rope.keys()) this.#disposeRope(length);
-  }
-
-  #signatureUnder(root: string): string {
-    if (!this.#adapter) return '';
-    const known = this.#signatures.get(root);
-    const signature = known ?? signatureUnder(this.#adapter, root);
-    this.#signatures.set(root, signature);
-    return signature;
   }
 
   #disposeRope(length: number): void {
@@ -313,7 +297,7 @@ export class Network {
 
   /** A traced run goes through the last block too: nothing reads it, but upstream computes it. */
   #blocksOf(vit: VitConfig): number {
-    return this.#trace ? vit.depth : usedBlocks(vit);
+    return this.#graphs.traced ? vit.depth : usedBlocks(vit);
   }
 
   #features(g: GraphBuilder, vit: VitConfig, x: Value, tap: Tap): Value {
@@ -346,113 +330,9 @@ export class Network {
     this.#rope.set(length, uploaded);
     return uploaded;
   }
-
-  /** One block on `x`, which stays the caller's. */
-  async #on(
-    key: string,
-    prefix: string,
-    x: Tensor,
-    feeds: Tensors,
-    stage: string,
-    tape: Tape | undefined,
-    build: (g: GraphBuilder, scope: (name: string) => Scope, x: Value, tap: Tap) => Value,
-  ): Promise<Tensor> {
-    return this.#run(key, prefix, { ...feeds, x }, stage, tape, (g, scope, tap) =>
-      build(g, scope, g.input('x', x.shape), tap),
-    );
-  }
-
-  /**
-   * Compiles (once per key) and runs one graph. `prefix` is where its weights lie: graphs shared by several blocks
-   * name their weights relative to it.
-   */
-  async #run(
-    key: string,
-    prefix: string,
-    feeds: Tensors,
-    stage: string,
-    tape: Tape | undefined,
-    build: (g: GraphBuilder, scope: (name: string) => Scope, tap: Tap) => Value,
-  ): Promise<Tensor> {
-    const weights = this.#weights;
-    const root = prefix ? `${prefix}.` : '';
-    const dropout = tape?.hasDropout ?? false;
-    const adapted = `${key} ${this.#signatureUnder(root)}${dropout ? ' dropout' : ''}`;
-    const compileGraph = (): Graph => {
-      const g = new GraphBuilder(key);
-      // Taps are named relative to a shared graph's block, whose stage is put in front again after the run.
-      const tap: Tap = (name, value) => {
-        if (this.#trace) g.output(relative(name, stage), value);
-      };
-      const scope = (name: string) => {
-        const label = name ? `${name}.` : '';
-        return new Scope(g, weights.table, root + label, label, {
-          scaling: this.#adapter?.scaling ?? 1,
-          dropout,
-        });
-      };
-      g.output('result', build(g, scope, tap));
-      return g.build();
-    };
-    const program = await this.#programs.get(this.#trace ? `${adapted} traced` : adapted, compileGraph);
-    const bound: Tensors = {};
-    for (const { name, value } of program.graph.inputs) {
-      bound[name] =
-        feeds[name] ??
-        (dropout && name.endsWith('.lora_dropout')
-          ? tape!.dropoutMask(value.shape)
-          : weights.tensor(root + name));
-    }
-    const { result, ...taps } = await program.run(bound);
-    for (const [name, tensor] of Object.entries(taps)) {
-      await this.#trace?.(absolute(name, stage), tensor);
-      tensor.dispose();
-    }
-    await this.#trace?.(stage, result!);
-    if (tape) this.#record(tape, adapted, root, feeds, bound, program.graph, result!);
-    return result!;
-  }
-
-  /** Puts a run on the tape where something in it or before it is trained. */
-  #record(
-    tape: Tape,
-    key: string,
-    root: string,
-    feeds: Tensors,
-    bound: Tensors,
-    graph: Graph,
-    output: Tensor,
-  ): void {
-    const names = Object.keys(feeds).filter((name) => name in bound);
-    const trained = Object.keys(bound).filter((name) => !(name in feeds) && tape.trains(root + name));
-    const inputs = names.map((name) => feeds[name]!);
-    if (trained.length === 0 && !inputs.some((input) => tape.differentiable(input))) return;
-    const backward = async (dy: Tensor, needs: readonly boolean[]): Promise<(Tensor | null)[]> => {
-      const wrt = [...names.filter((_, i) => needs[i]), ...trained];
-      const program = await this.#programs.get(`${key} backward to ${wrt.join()}`, () =>
-        vjp(graph, { wrt, outputs: ['result'] }),
-      );
-      const needed: Tensors = {};
-      for (const { name } of program.graph.inputs) {
-        needed[name] = name === gradientName('result') ? dy : bound[name]!;
-      }
-      const gradients = await program.run(needed);
-      for (const name of trained) {
-        const gradient = gradients[gradientName(name)]!;
-        await tape.sink(root + name, gradient);
-        gradient.dispose();
-      }
-      return names.map((name, i) => (needs[i] ? gradients[gradientName(name)]! : null));
-    };
-    tape.record({ inputs, output, backward });
-  }
 }
 
 const stageOf = (vit: VitConfig): string => vit.prefix.replace('vision_backbone.', 'vision/');
-const relative = (name: string, stage: string) =>
-  name.startsWith(`${stage}.`) ? name.slice(stage.length) : name;
-const absolute = (name: string, stage: string) => (name.startsWith('.') ? stage + name : name);
-
 function stageTap(tap: Tap, vit: VitConfig, block?: number): Tap {
   const prefix = block === undefined ? `${stageOf(vit)}/` : `${stageOf(vit)}/block${block}.`;
   return (name, value) => tap(prefix + name, value);
