@@ -12,7 +12,7 @@ import { bytesAccess } from '../../src/model/weights/random-access.ts';
 import { openSafetensors } from '../../src/model/weights/safetensors.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
 import { folderFiles } from '../../tools/parity/host.ts';
-import { openTrainCase } from '../../tools/parity/run-train.ts';
+import { openTrainCase } from '../../tools/parity/train-case.ts';
 
 let runtime: Runtime;
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import { initialModules, moduleShapes } from '../../src/model/finetune/modules-i
 import { countParameters } from '../../src/model/finetune/parameters.ts';
 import { Random } from '../../src/model/random.ts';
 import { CHECKPOINT_SHAPES, checkpointTensors } from '../../tools/convert/checkpoint-shapes.ts';
-import type { TrainMeta } from '../../tools/parity/run-train.ts';
+import type { TrainMeta } from '../../tools/parity/train-case.ts';
 import { openCase } from '../setup/golden-policy.ts';
 
 const { model: SEVEN_BILLION, actionHead, proprioProjector } = checkpointTensors(CHECKPOINT_SHAPES['7b']);

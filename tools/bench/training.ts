@@ -5,7 +5,7 @@ import { Trainables } from '../../src/model/finetune/trainables.ts';
 import { Tape } from '../../src/model/network/tape.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { CaseFiles } from '../parity/golden.ts';
-import { openTrainCase } from '../parity/run-train.ts';
+import { openTrainCase } from '../parity/train-case.ts';
 
 export interface TrainingBench {
   readonly losses: number[];

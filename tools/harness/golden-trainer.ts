@@ -4,7 +4,7 @@ import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { CaseFiles } from '../parity/golden.ts';
-import { openTrainCase } from '../parity/run-train.ts';
+import { openTrainCase } from '../parity/train-case.ts';
 
 /** A trainer on a golden case: its batch is the data set, its warm start the starting point. */
 export async function goldenTrainer(
