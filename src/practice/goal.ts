@@ -1,9 +1,9 @@
 /** What an instruction asks for, and whether it is done: judged on the physics alone. */
-import { BEHIND, PUSH_LINE } from './layout.ts';
-import { BOWL, OBJECTS, PLATE, type ObjectName } from './objects.ts';
+import { PUSH_LINE, spotsBy, type Side } from './layout.ts';
+import { BOWL, OBJECTS, PLATE, type ObjectName, type Vector } from './objects.ts';
 import type { PracticeTable } from './table.ts';
 
-type Relation = 'on' | 'in' | 'behind';
+type Relation = 'on' | 'in' | Side;
 
 export type Goal =
   | { readonly kind: 'reach' | 'lift'; readonly target: ObjectName }
@@ -20,16 +20,27 @@ const LIFTED = 0.08;
 /** The gripper lets go: one finger's distance beyond the object's side. */
 const RELEASED = 0.004;
 
-/** Where the middle of the target belongs, metres. */
-export function placeOf(
-  table: PracticeTable,
-  goal: Extract<Goal, { kind: 'place' }>,
-): readonly [number, number, number] {
-  const [x, y, z] = table.position(goal.destination);
-  const half = OBJECTS[goal.target].restHeight;
-  if (goal.relation === 'behind') return [x + BEHIND[0], y + BEHIND[1], half];
-  if (goal.relation === 'in') return [x, y, z + 2 * BOWL.base + half];
-  return [x, y, z + OBJECTS[goal.destination].restHeight + half];
+type PlaceGoal = Extract<Goal, { kind: 'place' }>;
+
+/** Where the middle of the target belongs, metres. Where several places will do: the one to choose. */
+export function placeOf(table: PracticeTable, goal: PlaceGoal): Vector {
+  return placesOf(table, goal)[0];
+}
+
+function placesOf(table: PracticeTable, { relation, target, destination }: PlaceGoal): [Vector, ...Vector[]] {
+  const [x, y, z] = table.position(destination);
+  const half = OBJECTS[target].restHeight;
+  if (relation === 'in') return [[x, y, z + 2 * BOWL.base + half]];
+  if (relation === 'on') return [[x, y, z + OBJECTS[destination].restHeight + half]];
+  const [[px, py], ...others] = spotsBy(relation, [x, y]);
+  return [[px, py, half], ...others.map(([ox, oy]): Vector => [ox, oy, half])];
+}
+
+/** How far from its place the target may lie, metres. */
+function nearEnough({ relation, destination }: PlaceGoal): number {
+  if (relation === 'in') return BOWL.radius - 0.01;
+  if (relation !== 'on') return 0.035;
+  return destination === 'plate' ? PLATE.radius - 0.01 : 0.022;
 }
 
 /** Whether the gripper has let go of the object, or is nowhere near it. */
@@ -53,13 +64,11 @@ export function achieved(table: PracticeTable, goal: Goal): boolean {
     case 'push':
       return (goal.side === 'left' ? -y : y) > PUSH_LINE && z < 0.06;
     default: {
-      const [px, py, pz] = placeOf(table, goal);
-      const limit = {
-        on: goal.destination === 'plate' ? PLATE.radius - 0.01 : 0.022,
-        in: BOWL.radius - 0.01,
-        behind: 0.035,
-      }[goal.relation];
-      return Math.hypot(x - px, y - py) < limit && Math.abs(z - pz) < 0.008 && released(table, goal.target);
+      const limit = nearEnough(goal);
+      const there = placesOf(table, goal).some(
+        ([px, py, pz]) => Math.hypot(x - px, y - py) < limit && Math.abs(z - pz) < 0.008,
+      );
+      return there && released(table, goal.target);
     }
   }
 }

@@ -25,8 +25,10 @@ const GAP = 0.025;
 /** Room beside a pushed block and behind it. */
 const LANE = 0.012;
 const RUN_UP = 0.07;
-/** Where something put behind the plate belongs, relative to the plate. */
-export const BEHIND: readonly [number, number] = [-0.1, 0];
+/** From the middle of a thing to the middle of what is put by its side, metres. */
+const APART = 0.1;
+/** How far beyond the area for things something may be put, metres. */
+const MARGIN = 0.02;
 /** A block counts as pushed beyond this line on either side, metres. */
 export const PUSH_LINE = 0.145;
 
@@ -95,16 +97,48 @@ function suits(goal: Goal, objects: readonly Placed[]): boolean {
       return across > radius + OBJECTS[target.name].radius + LANE || along < -(RUN_UP + radius);
     });
   }
-  if (goal.kind === 'place' && goal.relation === 'behind') {
-    const plate = objects.find(({ name }) => name === goal.destination)!;
-    const spot = [plate.position[0] + BEHIND[0], plate.position[1] + BEHIND[1]] as const;
-    if (spot[0] < -AREA.x - 0.02) return false;
+  if (goal.kind === 'place' && goal.relation !== 'on' && goal.relation !== 'in') {
+    const destination = objects.find(({ name }) => name === goal.destination)!;
+    const spots = spotsBy(goal.relation, destination.position);
+    const [wanted] = spots;
+    if (Math.abs(wanted[0]) > AREA.x + MARGIN || Math.abs(wanted[1]) > AREA.y + MARGIN) return false;
     return objects.every(
       ({ name, position: [x, y] }) =>
-        name === plate.name || Math.hypot(x - spot[0], y - spot[1]) > OBJECTS[name].radius + 0.028 + GAP,
+        name === destination.name ||
+        spots.every((spot) => Math.hypot(x - spot[0], y - spot[1]) > OBJECTS[name].radius + 0.028 + GAP),
     );
   }
   return true;
+}
+
+/** By the side of a thing, as someone in front of the table sees it: away from them is −x, to their right +y. */
+export type Side = 'behind' | 'in front of' | 'left of' | 'right of' | 'beside';
+
+/**
+ * Where something put at that side of a thing belongs, metres; "beside" is to its left or its right.
+ * @returns x, y; the one nearest the middle of the table first
+ */
+export function spotsBy(
+  side: Side,
+  [x, y]: readonly [number, number],
+): readonly [readonly [number, number], ...(readonly [number, number])[]] {
+  switch (side) {
+    case 'behind':
+      return [[x - APART, y]];
+    case 'in front of':
+      return [[x + APART, y]];
+    case 'left of':
+      return [[x, y - APART]];
+    case 'right of':
+      return [[x, y + APART]];
+    default: {
+      const inwards = y > 0 ? -APART : APART;
+      return [
+        [x, y + inwards],
+        [x, y - inwards],
+      ];
+    }
+  }
 }
 
 function distance(a: Placed, b: Placed): number {

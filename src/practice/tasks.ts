@@ -2,7 +2,7 @@
 import { ModelError } from '../model/errors.ts';
 import { Random } from '../model/random.ts';
 import type { Goal } from './goal.ts';
-import { layoutFor, type Layout } from './layout.ts';
+import { layoutFor, type Layout, type Side } from './layout.ts';
 import type { ObjectName } from './objects.ts';
 
 export interface Task {
@@ -56,6 +56,30 @@ const onPlate = ({ target }: Goal) => [
   `place the ${target} onto the plate`,
   `set the ${target} on the plate`,
 ];
+
+/** Words for a place by the side of something, the plainest first. */
+const SIDES: Readonly<Record<Side, readonly string[]>> = {
+  'in front of': ['in front of', 'before'],
+  'left of': ['to the left of', 'on the left of'],
+  'right of': ['to the right of', 'on the right of'],
+  beside: ['beside', 'next to', 'near'],
+  behind: ['behind'],
+};
+/** Not behind: that word is for teaching. */
+const TRAINED_SIDES = ['in front of', 'left of', 'right of', 'beside'] as const;
+const bySides = (targets: readonly ObjectName[]) =>
+  targets.flatMap((target) =>
+    (['plate', 'bowl'] as const).flatMap((destination) =>
+      TRAINED_SIDES.map((side) => place(target, side, destination)),
+    ),
+  );
+const bySide = (goal: Goal) => {
+  if (goal.kind !== 'place' || goal.relation === 'on' || goal.relation === 'in') return [];
+  const { target, relation, destination } = goal;
+  return ['put', 'place', 'set'].flatMap((verb) =>
+    SIDES[relation].map((side) => `${verb} the ${target} ${side} the ${destination}`),
+  );
+};
 const lift = ({ target }: Goal) => [`lift the ${target}`, `pick up the ${target}`, `raise the ${target}`];
 
 export const TASKS: readonly Task[] = [
@@ -135,6 +159,14 @@ export const TASKS: readonly Task[] = [
     },
   },
   {
+    name: 'beside',
+    about: 'Put a block in front of, to the left or right of, or next to the plate or the bowl.',
+    heldOut: false,
+    goals: bySides(BLOCKS),
+    variedGoals: bySides(MOVED),
+    phrasings: bySide,
+  },
+  {
     name: 'purple',
     about: 'A colour pretraining never saw: put the purple block on the plate.',
     heldOut: true,
@@ -153,11 +185,7 @@ export const TASKS: readonly Task[] = [
     about: 'A relation pretraining never saw: put a block behind the plate.',
     heldOut: true,
     goals: BLOCKS.map((target) => place(target, 'behind', 'plate')),
-    phrasings: ({ target }) => [
-      `put the ${target} behind the plate`,
-      `place the ${target} behind the plate`,
-      `set the ${target} down behind the plate`,
-    ],
+    phrasings: bySide,
   },
 ];
 

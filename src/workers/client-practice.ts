@@ -42,6 +42,7 @@ export function connectPracticeWorker(onCrash: (error: ClientError) => void): Pr
     disturb: () => guard(() => remote.disturb()),
     demonstrate: (task, episodes, seed, onProgress) =>
       guard(() => remote.demonstrate(task, episodes, seed, Comlink.proxy(onProgress))),
+    rehearsal: (taught) => guard(() => remote.rehearsal(taught)),
     takeOver: (onStep) => guard(() => remote.takeOver(Comlink.proxy(onStep))),
     steer: (action) => guard(() => remote.steer(action)),
     handBack: (keep) => guard(() => remote.handBack(keep)),

@@ -7,6 +7,12 @@ export interface PracticeTask {
   readonly heldOut: boolean;
 }
 
+/** Episodes of a trained task that are mixed into demonstrations, so that it is not forgotten. */
+export interface Rehearsal {
+  readonly task: string;
+  readonly episodes: number;
+}
+
 /** One layout of the table, as asked for. */
 export interface TableReport {
   /** The task it was laid out for. */
@@ -105,6 +111,10 @@ export interface PracticeWorker {
     seed: number,
     onProgress: (done: number) => void,
   ): Promise<RecordedDemonstrations>;
+  /** What to let the expert do besides, so that teaching a task, or these instructions, makes nothing be forgotten. */
+  rehearsal(
+    taught: { readonly task: string } | { readonly instructions: readonly string[] },
+  ): Promise<Rehearsal[]>;
   /** Holds for every action from now on, whoever it is from. @param share of the largest step, 0…1 */
   limitSpeed(share: number): Promise<void>;
   /** Hands the gripper to a person. What they do is recorded from the first movement on. */

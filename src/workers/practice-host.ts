@@ -12,6 +12,7 @@ import { TableCameras } from '../practice/observe.ts';
 import { PathLine, PeopleCamera } from '../practice/people-view.ts';
 import { SuccessJudge } from '../practice/rollout.ts';
 import { PracticeTable, type Mujoco } from '../practice/table.ts';
+import { rehearsalFor } from '../practice/rehearsal.ts';
 import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
 import type {
@@ -21,6 +22,7 @@ import type {
   PracticeTask,
   PracticeWorker,
   RecordedDemonstrations,
+  Rehearsal,
   TableObservation,
   TableReport,
 } from './contract-practice.ts';
@@ -34,6 +36,9 @@ const LONGEST_LAG = 0.1;
 const KNOCK = 0.05;
 
 const FIRST_FRAME_MS = 16;
+/** Slower than this the processor draws, as it seems: pictures then leave it time to predict in. */
+const LABOURED_FRAME_MS = 22;
+const PACE_MS = 48;
 const SLOW_FRAME_MS = 45;
 const COARSEST = 0.35;
 
@@ -74,6 +79,9 @@ export class PracticeHost implements PracticeWorker {
   #detail = 1;
   /** Running mean. */
   #frameMs = FIRST_FRAME_MS;
+  /** Least time between two pictures. */
+  #paceMs = 0;
+  #drawnAt = 0;
   readonly #random = new Random(Date.now());
 
   async open(canvas: OffscreenCanvas, size: Size): Promise<PracticeTask[]> {
@@ -241,6 +249,14 @@ export class PracticeHost implements PracticeWorker {
     });
   }
 
+  async rehearsal(taught: Parameters<PracticeWorker['rehearsal']>[0]): Promise<Rehearsal[]> {
+    return rehearsalFor(
+      'task' in taught
+        ? taskNamed(taught.task).goals
+        : taught.instructions.flatMap((instruction) => goalOf(instruction)?.goal ?? []),
+    );
+  }
+
   async takeOver(onStep: (report: HandReport) => void): Promise<void> {
     await this.halt();
     const table = this.#laid();
@@ -271,15 +287,18 @@ export class PracticeHost implements PracticeWorker {
     for (; this.#lag >= TIMESTEP; this.#lag -= TIMESTEP) this.#advance(table);
     // A table at rest costs nothing: what is on the screen stays there.
     const moved = this.#view.sync(table);
-    if (!moved && !this.#stale) return;
+    this.#stale ||= moved;
+    if (!this.#stale || now - this.#drawnAt < this.#paceMs) return;
     this.#stale = false;
+    this.#drawnAt = now;
     renderer.render(this.#view.scene, this.#people.camera);
   }
 
-  /** Draws fewer pixels where frames take long: a smooth coarse picture serves better than a fine one that stutters. */
+  /** Draws less often, then fewer pixels where frames take long: a smooth coarse picture serves better than a fine one that stutters. */
   #adapt(elapsedMs: number): void {
     if (elapsedMs > 1000) return;
     this.#frameMs += 0.05 * (elapsedMs - this.#frameMs);
+    if (this.#frameMs > LABOURED_FRAME_MS) this.#paceMs = PACE_MS;
     if (this.#frameMs < SLOW_FRAME_MS || this.#detail <= COARSEST || !this.#size) return;
     this.#detail = Math.max(COARSEST, this.#detail * 0.7);
     this.#frameMs = FIRST_FRAME_MS;

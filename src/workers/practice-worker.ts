@@ -32,6 +32,7 @@ const worker: PracticeWorker = {
     const recorded = await host.demonstrate(task, episodes, seed, onProgress);
     return Comlink.transfer(recorded, recordedBuffers(recorded));
   },
+  rehearsal: (taught) => host.rehearsal(taught),
   takeOver: (onStep) => host.takeOver(onStep),
   steer: (action) => host.steer(action),
   handBack: async (keep) => {

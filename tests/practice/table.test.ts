@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/model/random.ts';
 import { expertAction, holding } from '../../src/practice/expert.ts';
-import { achieved } from '../../src/practice/goal.ts';
+import { achieved, placeOf } from '../../src/practice/goal.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { OBJECTS } from '../../src/practice/objects.ts';
 import { ActionNoise, expertChunk, SuccessJudge } from '../../src/practice/rollout.ts';
@@ -208,6 +208,58 @@ describe('judging', () => {
     }
     expect(seen.indexOf(true)).toBe(held.indexOf(true) + 1);
     table.dispose();
+  });
+
+  it.each([
+    ['in front of', 0.1, 0],
+    ['before', 0.1, 0],
+    ['behind', -0.1, 0],
+    ['to the left of', 0, -0.1],
+    ['on the right of', 0, 0.1],
+  ])('“%s the plate” is there and nowhere else', (words, dx, dy) => {
+    const { goal, task } = goalOf(`put the red block ${words} the plate`)!;
+    expect(task.name).toBe(words === 'behind' ? 'behind' : 'beside');
+    const lies = (x: number, y: number, plate: readonly [number, number]) => {
+      const table = new PracticeTable(mujoco, {
+        objects: [
+          { name: 'red block', position: [plate[0] + x, plate[1] + y], yaw: 0 },
+          { name: 'plate', position: plate, yaw: 0 },
+        ],
+        gripper: [0, 0, 0.2],
+      });
+      try {
+        return achieved(table, goal);
+      } finally {
+        table.dispose();
+      }
+    };
+    for (const [x, y] of [
+      [0.1, 0],
+      [-0.1, 0],
+      [0, 0.1],
+      [0, -0.1],
+      [0, 0.15],
+    ] as const)
+      expect(lies(x, y, [0.01, 0.02])).toBe(x === dx && y === dy);
+    const next = goalOf('place the red block next to the plate')!.goal;
+    expect(next).toEqual(goalOf('set the red block beside the plate')!.goal);
+  });
+
+  it('“next to” is to the left or the right, and the expert takes the side towards the middle', () => {
+    const { goal } = goalOf('put the red block next to the bowl')!;
+    if (goal.kind !== 'place') throw new Error('not a goal of placing');
+    for (const side of [-1, 1]) {
+      const table = new PracticeTable(mujoco, {
+        objects: [
+          { name: 'red block', position: [0, side * 0.04 + 0.1], yaw: 0 },
+          { name: 'bowl', position: [0, side * 0.04], yaw: 0 },
+        ],
+        gripper: [0, 0, 0.2],
+      });
+      expect(achieved(table, goal)).toBe(true);
+      expect(placeOf(table, goal)[1]).toBeCloseTo(side * (0.04 - 0.1), 5);
+      table.dispose();
+    }
   });
 
   it('a block that is only carried over the plate is not put there', () => {

@@ -18,6 +18,7 @@ import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Tensors } from '../../src/model/runtime/runtime.ts';
 import { encodeTensor } from '../../src/model/weights/encoding.ts';
 import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
+import { OBJECT_NAMES } from '../../src/practice/objects.ts';
 import { ALL_INSTRUCTIONS } from '../../src/practice/tasks.ts';
 import { BatchMaker } from '../../tools/pretrain/batch.ts';
 import { readAverage, restoreRun, saveRun } from '../../tools/pretrain/checkpoint.ts';
@@ -153,6 +154,33 @@ describe('the joint graph', () => {
     const idle = [...weights.keys()].filter((name) => !names.has(name));
     expect(idle.every((name) => /\.blocks\.3\.|featurizer\.norm\.|lm_head/.test(name))).toBe(true);
     expect(names.has('language_model.model.embed_tokens.weight')).toBe(true);
+  });
+});
+
+describe('a batch', () => {
+  it.each([
+    ['put the red block on the plate', 0],
+    ['put the red block in front of the plate', 1],
+  ])('asks where the block belongs: %s', async (text, units) => {
+    const sample = {
+      ...sampleOf(8),
+      instruction: ALL_INSTRUCTIONS.indexOf(text),
+      target: OBJECT_NAMES.indexOf('red block'),
+      destination: OBJECT_NAMES.indexOf('plate'),
+    };
+    const maker = new BatchMaker(config, await createTokenizer(tokenizerJson()), 1);
+    const random = { uniform: () => 0.5, integer: () => 0 } as unknown as Random;
+    const embedding = weights.get('language_model.model.embed_tokens.weight')!.data;
+    // oxlint-disable-next-line unicorn/no-array-fill-with-reference-type -- a batch, not an array
+    maker.fill([sample], embedding, () => random);
+    const asked = [...maker.arrays.inputs['relative']!.data];
+    const away = (object: number) =>
+      [0, 1, 2].map((axis) => (sample.objects[3 * object + axis]! - sample.state[axis]!) / 0.1);
+    const [x, y, z] = away(sample.destination);
+    // In front is 10 cm nearer, and a unit is 10 cm.
+    const expected = [...away(sample.target), x! + units, y!, z!];
+    asked.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 4));
+    expect(asked.length).toBe(6);
   });
 });
 

@@ -6,8 +6,10 @@ import type { Tokenize } from '../../src/model/policy/tokenizer.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import { Random } from '../../src/model/random.ts';
 import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
-import { OBJECT_NAMES } from '../../src/practice/objects.ts';
-import { ALL_INSTRUCTIONS } from '../../src/practice/tasks.ts';
+import { OBJECT_NAMES, type Vector } from '../../src/practice/objects.ts';
+import type { Goal } from '../../src/practice/goal.ts';
+import { PUSH_LINE, spotsBy } from '../../src/practice/layout.ts';
+import { ALL_INSTRUCTIONS, goalOf } from '../../src/practice/tasks.ts';
 import { AUXILIARIES, UNNORM_KEY } from './practice-policy.ts';
 import { ACTION_DIM, CHUNK, STATE_DIM, type PretrainSample } from './records.ts';
 
@@ -31,6 +33,21 @@ const array = (...shape: number[]) => ({
   shape,
 });
 
+/**
+ * Where the target is to end up, metres: the place itself, not the thing that the words name it by, so that the words are read.
+ * @param destination where the goal's destination is, if it has one
+ */
+function placeAsked(goal: Goal, target: Vector, destination: Vector | null): Vector | null {
+  if (goal.kind === 'push') {
+    const [x, , z] = target;
+    return [x, goal.side === 'left' ? -PUSH_LINE : PUSH_LINE, z];
+  }
+  if (goal.kind !== 'place' || !destination) return null;
+  if (goal.relation === 'on' || goal.relation === 'in') return destination;
+  const [x, y, z] = destination;
+  return [...spotsBy(goal.relation, [x, y])[0], z];
+}
+
 /** Makes batches of one size in the same memory each time. */
 export class BatchMaker {
   readonly batch: number;
@@ -38,7 +55,7 @@ export class BatchMaker {
   readonly length: number;
   readonly arrays: BatchArrays;
   readonly #config: PolicyConfig;
-  readonly #sequences: { readonly ids: readonly number[]; readonly start: number }[];
+  readonly #sequences: { readonly ids: readonly number[]; readonly start: number; readonly goal: Goal }[];
   readonly #noise: Float32Array;
   readonly #patches: number;
 
@@ -47,7 +64,7 @@ export class BatchMaker {
     this.batch = batch;
     this.#sequences = ALL_INSTRUCTIONS.map((text) => {
       const { inputIds, actions } = layoutSequence(tokenize(promptFor(text)), config);
-      return { ids: inputIds, start: actions.start };
+      return { ids: inputIds, start: actions.start, goal: goalOf(text)!.goal };
     });
     this.tokens = Math.max(...this.#sequences.map(({ ids }) => ids.length));
     const { network, profile } = config;
@@ -140,16 +157,21 @@ export class BatchMaker {
     });
   }
 
-  #auxiliaries({ state, objects, pixels, target, destination }: PretrainSample, b: number): void {
+  #auxiliaries(sample: PretrainSample, b: number): void {
+    const { state, objects, pixels, target, destination } = sample;
     const { inputs } = this.arrays;
     const P = this.#patches;
     const columns = Math.sqrt(P);
-    [target, destination].forEach((object, i) => {
-      if (object < 0) return;
+    const positionOf = (object: number) =>
+      object < 0 ? null : (objects.subarray(3 * object, 3 * object + 3) as unknown as Vector);
+    const at = positionOf(target)!;
+    const place = placeAsked(this.#sequences[sample.instruction]!.goal, at, positionOf(destination));
+    [at, place].forEach((point, i) => {
+      if (!point) return;
       for (let axis = 0; axis < 3; axis++) {
-        const at = b * AUXILIARIES.relative + 3 * i + axis;
-        inputs['relative']!.data[at] = (objects[3 * object + axis]! - state[axis]!) / UNIT;
-        inputs['relativeMask']!.data[at] = 1;
+        const to = b * AUXILIARIES.relative + 3 * i + axis;
+        inputs['relative']!.data[to] = (point[axis]! - state[axis]!) / UNIT;
+        inputs['relativeMask']!.data[to] = 1;
       }
     });
     const patchOf = (object: number) => {

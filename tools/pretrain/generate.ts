@@ -28,14 +28,15 @@ const LONGEST = 70;
 /** Actions recorded after the goal is reached, so that standing still is learnt too. */
 const AFTERWARDS = 3;
 
-/** How often each task comes up: the harder, the oftener. */
+/** How often each task comes up: the harder, and the more there is to it, the oftener. */
 const WEIGHTS: Readonly<Record<string, number>> = {
   reach: 1,
-  push: 2,
+  push: 3,
   lift: 1,
-  plate: 1.5,
-  bowl: 1.5,
+  plate: 2,
+  bowl: 2,
   stack: 3,
+  beside: 5,
 };
 
 const GENERATE = 21;

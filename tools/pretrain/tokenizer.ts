@@ -24,6 +24,9 @@ const MORE_WORDS =
  throw tidy tip to toward towards touch tower turn two under up upright use wait wave white with yellow black brown pink grey bowl can
  tin cylinder ball spoon fork knife apple banana bottle toy lid pot pan`.split(/\s+/);
 
+/** Learnt later: behind the others, so that a policy that is trained further keeps its tokens. */
+const LATER_WORDS = ['before'];
+
 export function tokenizerJson(): Record<string, unknown> {
   const words = new Set(
     [...ALL_INSTRUCTIONS.map((text) => promptFor(text)), ...MORE_WORDS].flatMap((text) =>
@@ -31,8 +34,8 @@ export function tokenizerJson(): Record<string, unknown> {
     ),
   );
   const pieces = [...SPECIAL, ...LETTERS, ...LETTERS.map((letter) => `##${letter}`)];
-  const known = [...words].filter((word) => !pieces.includes(word)).toSorted();
-  const all = [...pieces, ...known];
+  const known = [...words].filter((word) => !pieces.includes(word) && !LATER_WORDS.includes(word)).toSorted();
+  const all = [...pieces, ...known, ...LATER_WORDS];
   if (all.length > VOCABULARY - ACTION_BINS) {
     throw new RangeError(`${all.length} tokens; there is room for ${VOCABULARY - ACTION_BINS}.`);
   }

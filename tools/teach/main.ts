@@ -1,6 +1,6 @@
 /** `npm run teach`: what the page's fine-tuning on the practice table does, without a page, for finding settings. */
 import { writeFile } from 'node:fs/promises';
-import { EXPERT_OPTIONS, REHEARSAL_EPISODES } from '../../src/app/finetune/expert-options.ts';
+import { EXPERT_OPTIONS } from '../../src/app/finetune/expert-options.ts';
 import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
 import { DemonstrationSource } from '../../src/model/finetune/demonstrations.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
@@ -10,6 +10,7 @@ import { zipBlob } from '../../src/model/weights/zip-folder.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
 import { recordDemonstrations } from '../../src/practice/demonstrations.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
+import { REHEARSAL_EPISODES, rehearsalFor } from '../../src/practice/rehearsal.ts';
 import { TASKS, taskNamed, TRAINED_TASKS } from '../../src/practice/tasks.ts';
 import { CAMERAS } from '../../src/practice/view.ts';
 import { evaluateTask } from '../evaluate/evaluate-task.ts';
@@ -33,7 +34,8 @@ in Node, and prints the success rates of that task and of those the policy was t
   --task NAME           one of ${TASKS.map(({ name }) => name).join(', ')} (default ${FIRST_HELD_OUT})
   --policy FOLDER       policy package to start from (default public/models/default)
   --demonstrations N    episodes of the task to record (default 20)
-  --rehearsal N         episodes of each trained task that are mixed in, 0 for none (default ${REHEARSAL_EPISODES})
+  --rehearsal N         episodes of each trained task that are mixed in, three times as many of those near to the task;
+                        0 for none (default ${REHEARSAL_EPISODES})
   --weight N            how often a demonstration is drawn for each time a rehearsal episode is (default ${DEFAULTS.weight})
   --steps N             optimiser steps (default ${DEFAULTS.steps})
   --batch N             samples per step (default ${DEFAULTS.batch})
@@ -111,7 +113,8 @@ const record = (of: typeof task, count: number) =>
   });
 const own = await record(task, demonstrations);
 const old = [];
-for (const other of TRAINED_TASKS) if (rehearsal > 0) old.push(...(await record(other, rehearsal)).episodes);
+for (const { task: name, episodes: count } of rehearsal > 0 ? rehearsalFor(task.goals, rehearsal) : [])
+  old.push(...(await record(taskNamed(name), count)).episodes);
 const dataset = memoryDataset({
   ...own,
   episodes: [...own.episodes, ...old],

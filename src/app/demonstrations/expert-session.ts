@@ -1,12 +1,12 @@
 /** Demonstrations of the practice table's expert, handed to the policy worker. */
-import type { RecordedDemonstrations } from '../../workers/contract-practice.ts';
+import type { PracticeWorker, RecordedDemonstrations } from '../../workers/contract-practice.ts';
 import { practiceWorker, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { setOptions } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
-import { openEpisodes, openRecorded } from './recorded-set.ts';
-import { EXPERT_OPTIONS, REHEARSAL_EPISODES } from '../finetune/expert-options.ts';
+import { openEpisodes, openRecorded, openRecordings } from './recorded-set.ts';
+import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
 
 type Episodes = RecordedDemonstrations['episodes'];
 
@@ -30,12 +30,11 @@ async function demonstrate(
 }
 
 /** Tasks the policy was trained on, as often as they are rehearsed. */
-function rehearsals(except: string | null): { name: string; episodes: number; rehearsal: boolean }[] {
-  const { status } = usePracticeStore.getState();
-  const tasks = status.kind === 'open' ? status.tasks : [];
-  return tasks
-    .filter(({ name, heldOut }) => !heldOut && name !== except)
-    .map(({ name }) => ({ name, episodes: REHEARSAL_EPISODES, rehearsal: true }));
+async function rehearsals(
+  taught: Parameters<PracticeWorker['rehearsal']>[0],
+): Promise<{ name: string; episodes: number; rehearsal: boolean }[]> {
+  const rehearsed = await practiceWorker().rehearsal(taught);
+  return rehearsed.map(({ task, episodes }) => ({ name: task, episodes, rehearsal: true }));
 }
 
 export async function recordExpert(request: {
@@ -48,7 +47,7 @@ export async function recordExpert(request: {
   const seed = randomSeed();
   try {
     const { about, episodes } = await demonstrate(
-      [{ name: task, episodes: count, rehearsal: false }, ...(rehearse ? rehearsals(task) : [])],
+      [{ name: task, episodes: count, rehearsal: false }, ...(rehearse ? await rehearsals({ task }) : [])],
       seed,
     );
     setOptions({ ...EXPERT_OPTIONS, run: `${task} ${seed}` });
@@ -61,7 +60,8 @@ export async function recordExpert(request: {
 /** The visitor's own recordings, with episodes of the tasks that are not to be forgotten. */
 export async function openWithRehearsal(): Promise<void> {
   try {
-    const { episodes } = await demonstrate(rehearsals(null), randomSeed());
+    const instructions = [...new Set((openRecordings() ?? []).map(({ episode }) => episode.instruction))];
+    const { episodes } = await demonstrate(await rehearsals({ instructions }), randomSeed());
     await openRecorded('table', episodes);
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });

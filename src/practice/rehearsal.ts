@@ -1,0 +1,41 @@
+/** What is rehearsed while something new is taught, so that it is not forgotten. */
+import type { Goal } from './goal.ts';
+import { TRAINED_TASKS, type Task } from './tasks.ts';
+
+/** Episodes of a trained task that has nothing to do with what is taught. */
+export const REHEARSAL_EPISODES = 30;
+/** Times as many of one that is near to it: what is near is what a policy takes it for. */
+const NEAR = 3;
+
+export interface Rehearsal {
+  readonly task: string;
+  readonly episodes: number;
+}
+
+/**
+ * @param taught goals of the demonstrations, as far as they are known
+ * @param base episodes of a task that is not near
+ */
+export function rehearsalFor(taught: readonly Goal[], base = REHEARSAL_EPISODES): Rehearsal[] {
+  return TRAINED_TASKS.filter((task) => !holdsAll(task, taught)).map((task) => ({
+    task: task.name,
+    episodes: isNear(task, taught) ? NEAR * base : base,
+  }));
+}
+
+/** It is this task that is taught: there is nothing to rehearse of it. */
+function holdsAll(task: Task, taught: readonly Goal[]): boolean {
+  const own = new Set(task.goals.map((goal) => JSON.stringify(goal)));
+  return taught.length > 0 && taught.every((goal) => own.has(JSON.stringify(goal)));
+}
+
+/** Some of it names the same place as what is taught, or where that names none, asks for the same to be done. */
+function isNear(task: Task, taught: readonly Goal[]): boolean {
+  return task.goals.some((goal) =>
+    taught.some((other) =>
+      'destination' in other
+        ? 'destination' in goal && goal.destination === other.destination
+        : goal.kind === other.kind,
+    ),
+  );
+}
