@@ -4,7 +4,7 @@ import { TRAINED_TASKS, type Task } from './tasks.ts';
 
 /** Episodes of a trained task that has nothing to do with what is taught. */
 export const REHEARSAL_EPISODES = 30;
-/** Times as many of one that is near to it: what is near is what a policy takes it for. */
+/** Times as many of one that is near to it, with things the policy knows: that is what it takes the new task for. */
 const NEAR = 3;
 
 export interface Rehearsal {
@@ -17,11 +17,15 @@ export interface Rehearsal {
  * @param base episodes of a task that is not near
  */
 export function rehearsalFor(taught: readonly Goal[], base = REHEARSAL_EPISODES): Rehearsal[] {
+  const mistakable = taught.filter(({ target }) => KNOWN.has(target));
   return TRAINED_TASKS.filter((task) => !holdsAll(task, taught)).map((task) => ({
     task: task.name,
-    episodes: isNear(task, taught) ? NEAR * base : base,
+    episodes: isNear(task, mistakable) ? NEAR * base : base,
   }));
 }
+
+/** What the policy was trained to move: one that it never met it takes for none of them. */
+const KNOWN = new Set(TRAINED_TASKS.flatMap(({ goals }) => goals.map(({ target }) => target)));
 
 /** It is this task that is taught: there is nothing to rehearse of it. */
 function holdsAll(task: Task, taught: readonly Goal[]): boolean {

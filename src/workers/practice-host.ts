@@ -41,6 +41,8 @@ const LABOURED_FRAME_MS = 22;
 const PACE_MS = 48;
 const SLOW_FRAME_MS = 45;
 const COARSEST = 0.35;
+/** After this long without movement the picture is drawn once with all its pixels. */
+const REST_MS = 250;
 
 interface Execution {
   readonly actions: readonly (readonly number[])[];
@@ -75,8 +77,11 @@ export class PracticeHost implements PracticeWorker {
   #time = 0;
   #lag = 0;
   #size: Size | null = null;
-  /** Share of the pixels per side that is drawn. */
+  /** Share of the pixels per side that is drawn while something moves. */
+  #movingDetail = 1;
+  /** Likewise, of the last picture. */
   #detail = 1;
+  #movedAt = 0;
   /** Running mean. */
   #frameMs = FIRST_FRAME_MS;
   /** Least time between two pictures. */
@@ -85,9 +90,10 @@ export class PracticeHost implements PracticeWorker {
   readonly #random = new Random(Date.now());
 
   async open(canvas: OffscreenCanvas, size: Size): Promise<PracticeTask[]> {
-    const [mujoco, renderer] = await Promise.all([loadMujoco(), openRenderer(canvas)]);
+    const [mujoco, { renderer, software }] = await Promise.all([loadMujoco(), openRenderer(canvas)]);
     this.#mujoco = mujoco;
     this.#renderer = renderer;
+    if (software) this.#drawLess();
     this.#cameras = new TableCameras(renderer);
     this.#view.setAppearance(PLAIN);
     this.#view.scene.add(this.#path.object);
@@ -286,23 +292,33 @@ export class PracticeHost implements PracticeWorker {
     this.#time = now;
     for (; this.#lag >= TIMESTEP; this.#lag -= TIMESTEP) this.#advance(table);
     // A table at rest costs nothing: what is on the screen stays there.
-    const moved = this.#view.sync(table);
-    this.#stale ||= moved;
-    if (!this.#stale || now - this.#drawnAt < this.#paceMs) return;
+    this.#stale = this.#view.sync(table) || this.#stale;
+    if (this.#stale) this.#movedAt = now;
+    const detail = now - this.#movedAt < REST_MS ? this.#movingDetail : 1;
+    if (!this.#stale && detail <= this.#detail) return;
+    if (now - this.#drawnAt < this.#paceMs) return;
+    if (detail !== this.#detail) this.#draws(detail);
     this.#stale = false;
     this.#drawnAt = now;
     renderer.render(this.#view.scene, this.#people.camera);
   }
 
-  /** Draws less often, then fewer pixels where frames take long: a smooth coarse picture serves better than a fine one that stutters. */
+  #draws(detail: number): void {
+    this.#detail = detail;
+    this.#drawn().setPixelRatio(this.#size!.ratio * detail);
+  }
+
+  /** Draws less often and fewer pixels where frames take long: a smooth coarse picture serves better than a fine one that stutters. */
   #adapt(elapsedMs: number): void {
     if (elapsedMs > 1000) return;
     this.#frameMs += 0.05 * (elapsedMs - this.#frameMs);
-    if (this.#frameMs > LABOURED_FRAME_MS) this.#paceMs = PACE_MS;
-    if (this.#frameMs < SLOW_FRAME_MS || this.#detail <= COARSEST || !this.#size) return;
-    this.#detail = Math.max(COARSEST, this.#detail * 0.7);
+    if (this.#frameMs > (this.#paceMs === 0 ? LABOURED_FRAME_MS : SLOW_FRAME_MS)) this.#drawLess();
+  }
+
+  #drawLess(): void {
+    this.#paceMs = PACE_MS;
+    this.#movingDetail = Math.max(COARSEST, this.#movingDetail * 0.7);
     this.#frameMs = FIRST_FRAME_MS;
-    void this.resize(this.#size);
   }
 
   #advance(table: PracticeTable): void {
@@ -346,17 +362,23 @@ export class PracticeHost implements PracticeWorker {
   }
 }
 
-/** WebGPU, or WebGL 2 where there is none. */
-async function openRenderer(canvas: OffscreenCanvas): Promise<THREE.WebGPURenderer> {
+/** WebGPU, or WebGL 2 where there is none. `software`: the processor draws. */
+async function openRenderer(
+  canvas: OffscreenCanvas,
+): Promise<{ renderer: THREE.WebGPURenderer; software: boolean }> {
   try {
     // three.js asks the canvas for what only one in a document has.
     const element = Object.assign(canvas, { style: {} }) as unknown as HTMLCanvasElement;
     const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
     // Chromium's software WebGPU cannot show a canvas; its software WebGL can.
-    const forceWebGL = !adapter || adapter.info.isFallbackAdapter;
-    const renderer = new THREE.WebGPURenderer({ canvas: element, antialias: true, forceWebGL });
+    const software = adapter?.info.isFallbackAdapter ?? false;
+    const renderer = new THREE.WebGPURenderer({
+      canvas: element,
+      antialias: true,
+      forceWebGL: !adapter || software,
+    });
     await renderer.init();
-    return renderer;
+    return { renderer, software };
   } catch (error) {
     throw new ModelError(
       'unsupported',

@@ -19,7 +19,13 @@ describe('what is rehearsed', () => {
   });
 
   it('is most of what is done likewise, where no place is named', () => {
-    expect(asked('can')).toMatchObject({ lift: 90, reach: 30, plate: 30 });
+    const taught = [goalOf('lift the red block')!.goal, goalOf('lift the can')!.goal];
+    expect(rehearsalFor(taught)).toContainEqual({ task: 'lift', episodes: 90 });
+    expect(rehearsalFor(taught)).toContainEqual({ task: 'reach', episodes: 30 });
+  });
+
+  it('is all alike for a thing that is new: it is taken for no other', () => {
+    for (const task of ['can', 'purple']) expect(new Set(Object.values(asked(task)))).toEqual(new Set([30]));
   });
 
   it('is not what is taught', () => {

@@ -1,6 +1,7 @@
 /** `npm run pretrain:data`: makes the pretraining data of the practice table; files that are there already are kept. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { TRAINED_TASKS } from '../../src/practice/tasks.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { EPISODES_PER_FILE, generate } from './generate.ts';
 
@@ -11,6 +12,8 @@ Makes the pretraining data of the practice table: noisy runs of the scripted exp
   --files N         files in all, of ${EPISODES_PER_FILE} episodes each (default 80)
   --seed N          what a file holds follows from the seed and its number (default 1)
   --varied X        share of the episodes, 0…1, that move things of more kinds than the page shows (default 0)
+  --task NAME       only this one of the trained tasks (${TRAINED_TASKS.map(({ name }) => name).join(', ')});
+                    may be given several times (default: all)
   --folder FOLDER   where the files go (default .pretrain/data)
   --processes N     processes that share the files; one draws with several threads already, and on SwiftShader a second
                     one slows both down (default 1)`;
@@ -20,6 +23,7 @@ const args = parseArguments(USAGE, {
     files: { type: 'string', default: '80' },
     seed: { type: 'string', default: '1' },
     varied: { type: 'string', default: '0' },
+    task: { type: 'string', multiple: true, default: TRAINED_TASKS.map(({ name }) => name) },
     folder: { type: 'string', default: '.pretrain/data' },
     processes: { type: 'string', default: '1' },
     /** Not for people: set for the processes that this one starts, which share is theirs. */
@@ -31,6 +35,11 @@ const seed = args.wholeNumber('seed', 0);
 const varied = args.share('varied');
 const processes = args.wholeNumber('processes', 1);
 const ownPart = args.wholeNumber('part', 0);
+const tasks = args.values.task.map((name) => {
+  const task = TRAINED_TASKS.find((trained) => trained.name === name);
+  if (!task) throw args.wrong(`--task is "${name}"; it has to be one of the trained tasks.`);
+  return task;
+});
 const files = Array.from({ length: count }, (_, index) => index);
 
 if (ownPart === undefined) {
@@ -46,6 +55,7 @@ if (ownPart === undefined) {
     folder: args.values.folder,
     seed,
     varied,
+    tasks,
     indices: files.filter((index) => index % processes === ownPart),
     onFile: (index, samples) => {
       total += samples;

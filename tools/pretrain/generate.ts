@@ -14,6 +14,7 @@ import {
   TRAINED_TASKS,
   variedAssignmentFor,
   type Assignment,
+  type Task,
 } from '../../src/practice/tasks.ts';
 import type { Appearance } from '../../src/practice/view.ts';
 import { openNodeCameras, type NodeCameras } from '../practice/node-cameras.ts';
@@ -54,9 +55,11 @@ export async function generate(options: {
   readonly indices: readonly number[];
   /** Share of the episodes that move things of more kinds than the page shows, 0…1. */
   readonly varied: number;
+  /** Drawn from, as often as each is worth; default every trained one. */
+  readonly tasks?: readonly Task[];
   readonly onFile: (index: number, samples: number) => void;
 }): Promise<void> {
-  const { folder, seed, varied } = options;
+  const { folder, seed, varied, tasks = TRAINED_TASKS } = options;
   mkdirSync(folder, { recursive: true });
   const mujoco = await loadMujoco();
   const cameras = await openNodeCameras();
@@ -71,7 +74,7 @@ export async function generate(options: {
       for (let episode = 0; episode < EPISODES_PER_FILE; episode++) {
         const random = new Random(seed, GENERATE, index, episode);
         const assign = varied > 0 && random.uniform() < varied ? variedAssignmentFor : assignmentFor;
-        const assignment = assign(pickTask(random), random.integer(2 ** 31));
+        const assignment = assign(pickTask(tasks, random), random.integer(2 ** 31));
         const table = new PracticeTable(mujoco, assignment.layout);
         try {
           pending.push(...episodeSamples(table, assignment, random, cameras));
@@ -119,10 +122,10 @@ function episodeSamples(
   return pending;
 }
 
-function pickTask(random: Random) {
-  const total = TRAINED_TASKS.reduce((sum, { name }) => sum + WEIGHTS[name]!, 0);
+function pickTask(tasks: readonly Task[], random: Random): Task {
+  const total = tasks.reduce((sum, { name }) => sum + WEIGHTS[name]!, 0);
   let left = total * random.uniform();
-  return TRAINED_TASKS.find(({ name }) => (left -= WEIGHTS[name]!) < 0) ?? TRAINED_TASKS[0]!;
+  return tasks.find(({ name }) => (left -= WEIGHTS[name]!) < 0) ?? tasks[0]!;
 }
 
 function appearance(random: Random): Appearance {

@@ -30,7 +30,7 @@ where it was saved; give it the same options.
   --batch N             samples per step, a multiple of the threads (default 32)
   --threads N           training threads (default: one per core, here ${availableParallelism()})
   --seed N              seed of initial weights and order of samples (default 1)
-  --data FOLDER         what npm run pretrain:data made (default .pretrain/data)
+  --data FOLDER         what npm run pretrain:data made; may be given several times (default .pretrain/data)
   --run FOLDER          where the run is saved, with its log (default .pretrain/run)
   --save-every N        steps between saves (default 500)
   --from FOLDER         policy package whose weights a new run starts from; auxiliary heads start anew (default: none)`;
@@ -44,7 +44,7 @@ const args = parseArguments(USAGE, {
     seed: { type: 'string', default: '1' },
     'learning-rate': { type: 'string', default: '1e-3' },
     'save-every': { type: 'string', default: '500' },
-    data: { type: 'string', default: '.pretrain/data' },
+    data: { type: 'string', multiple: true, default: ['.pretrain/data'] },
     run: { type: 'string', default: '.pretrain/run' },
     from: { type: 'string' },
   },
@@ -62,12 +62,7 @@ const options: TrainOptions = {
 };
 if (options.batch % threads !== 0)
   throw args.wrong(`--batch is "${values.batch}"; it has to be a multiple of the ${threads} threads.`);
-const files = (existsSync(values.data) ? readdirSync(values.data) : [])
-  .filter((file) => file.endsWith('.bin'))
-  .toSorted()
-  .map((file) => join(values.data, file));
-if (files.length === 0)
-  throw new ModelError('bad-input', `${values.data} has no data.`, 'Run npm run pretrain:data first.');
+const files = values.data.flatMap(filesIn);
 mkdirSync(values.run, { recursive: true });
 const statistics = join(values.run, 'statistics.json');
 const given = values.from === undefined ? null : await openPackageFolder(values.from);
@@ -134,3 +129,10 @@ workers[0]!.on('message', (message: ThreadMessage) => {
   );
   Object.assign(sums, { loss: 0, l1: 0, steps: 0 });
 });
+
+function filesIn(folder: string): string[] {
+  const names = (existsSync(folder) ? readdirSync(folder) : []).filter((file) => file.endsWith('.bin'));
+  if (names.length === 0)
+    throw new ModelError('bad-input', `${folder} has no data.`, 'Run npm run pretrain:data first.');
+  return names.toSorted().map((file) => join(folder, file));
+}
