@@ -69,6 +69,7 @@ export class RunEstimator {
         config,
         options.batchSize,
         opened ? this.#data(opened, options).train.tokens : 0,
+        loaded.policy.network.partition,
       ),
       base: loaded.runtime.live.byteLength,
     };

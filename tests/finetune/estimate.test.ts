@@ -44,9 +44,12 @@ describe('what a run asks of the machine', () => {
 
   it('grows with batch and text, and counts AdamW’s state', async () => {
     const { config } = await openCase('libero-l1');
-    const one = activationBytes(config, 1, 80);
-    expect(activationBytes(config, 4, 80)).toBe(4 * one);
-    expect(activationBytes(config, 1, 160)).toBeGreaterThan(one);
+    for (const partition of ['blocks', 'whole'] as const) {
+      const one = activationBytes(config, 1, 80, partition);
+      expect(activationBytes(config, 4, 80, partition)).toBe(4 * one);
+      expect(activationBytes(config, 1, 160, partition)).toBeGreaterThan(one);
+    }
+    expect(activationBytes(config, 1, 80, 'whole')).toBeGreaterThan(activationBytes(config, 1, 80, 'blocks'));
     expect(bytesPerParameter(false)).toBe(16);
     expect(checkpointBytes(100, 10)).toBe(1240);
   });

@@ -5,14 +5,16 @@ import { openHarness } from '../harness/browser.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { folderFiles, servedArguments, serveFolders } from '../parity/host.ts';
 import { upstreamStepMs } from '../interop/upstream-step.ts';
+import { openPackageFolder } from '../node/package-folder.ts';
 import { median } from './llama-block.ts';
 import { benchLlamaBlockTraining, type BlockTrainingBench } from './llama-block-training.ts';
+import { benchPolicyTraining, type PolicyTrainingBench } from './policy-training.ts';
 import { benchTraining, type TrainingBench } from './training.ts';
 
 const USAGE = `usage: npm run bench:train -- [options]
 
 Prints milliseconds per LoRA step of the golden cases on Node and WASM, and of PyTorch + PEFT where Python has them
-(tools/interop/README.md); a LLaMA-2-7B layer with LoRA on a q4 base, forward and backward; and the loss curves of float32,
+(tools/interop/README.md); of the shipped policy, as one graph and block by block; a LLaMA-2-7B layer with LoRA on a q4 base, forward and backward; and the loss curves of float32,
 q8 and q4 bases.
 
   --skip-block    leave out the LLaMA-2-7B layer
@@ -31,6 +33,7 @@ const steps = args.wholeNumber('steps', 1);
 
 const CASES = ['libero-l1', 'siglip-only-l1', 'libero-diffusion', 'aloha-film-l1', 'discrete'];
 const CURVE_CASE = 'siglip-only-l1';
+const SHIPPED = 'public/models/default';
 const folderOf = (name: string) => `tests/golden/${name}`;
 
 console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}\n`);
@@ -53,6 +56,24 @@ for (const name of CASES) {
       : `PyTorch + PEFT skipped: ${upstream.skipped}`;
   console.log(
     `  ${name.padEnd(18)} Node ${ours.toFixed(1)}, WASM ${median(wasm.stepMs).toFixed(1)}, ${beside}`,
+  );
+}
+
+console.log(
+  '\nOne LoRA step of the shipped policy (batch of 8, rank 32, all linear layers), milliseconds, median of 12',
+);
+for (const partition of ['whole', 'blocks'] as const) {
+  const options = { partition, batch: 8, steps: 12 };
+  printTraining(
+    'Node',
+    partition,
+    await benchPolicyTraining(node, await openPackageFolder(SHIPPED), options),
+  );
+  const url = 'models/default/manifest.json';
+  printTraining(
+    'WASM',
+    partition,
+    await browser.run<PolicyTrainingBench>('policy-training', { backend: 'wasm', url, options }),
   );
 }
 
@@ -85,6 +106,14 @@ function list(ms: readonly number[]): string {
 function printLosses(step: number): void {
   console.log(
     `  ${String(step).padEnd(9)}${curves.map(([, losses]) => losses[step]!.toFixed(5).padStart(9)).join('')}`,
+  );
+}
+
+function printTraining(backend: string, partition: string, bench: PolicyTrainingBench): void {
+  const { passMs, optimiserMs, runMs, forwardMs } = bench;
+  console.log(
+    `  ${backend} ${partition.padEnd(7)} forward and back ${passMs.toFixed(0)} (inside onnxruntime ${runMs.toFixed(0)}), AdamW ${optimiserMs.toFixed(1)}; ` +
+      `${((passMs + optimiserMs) / forwardMs).toFixed(1)} times a forward pass without LoRA (${forwardMs.toFixed(0)})`,
   );
 }
 

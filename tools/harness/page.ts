@@ -6,7 +6,7 @@ import { ortFiles } from '../../src/workers/ort-files.ts';
 import { benchLlamaBlock } from '../bench/llama-block.ts';
 import { benchLlamaBlockTraining } from '../bench/llama-block-training.ts';
 import { runDestroyedDevice, runKilledTraining } from './killed-training-job.ts';
-import { runPolicyStep } from './policy-step-job.ts';
+import { runPolicyStep, runPolicyTraining } from './policy-step-job.ts';
 import { runTrainingJob } from './training-job.ts';
 import { runParityJob } from './parity-job.ts';
 import { runOps } from './ops-job.ts';
@@ -22,6 +22,7 @@ const jobs: Record<string, Job> = {
   ops: runOps,
   parity: runParityJob,
   'policy-step': runPolicyStep,
+  'policy-training': runPolicyTraining,
   training: runTrainingJob,
   'killed-training': runKilledTraining,
   'destroyed-device': runDestroyedDevice,

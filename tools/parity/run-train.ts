@@ -99,15 +99,14 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
   for (let step = 0; step < Math.min(steps, losses.length); step++) {
     const stages = new Map<string, Float32Array>();
     const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
-    const result = await runPass(policy, samples, {
-      tape,
-      ...(config.head === 'diffusion' ? { diffusion: await start.draws(variant, step) } : {}),
-      ...(step === 0
-        ? {
-            trace: async (stage, tensor: Tensor) => void stages.set(stage, await policy.runtime.read(tensor)),
-          }
-        : {}),
-    });
+    const drawn = config.head === 'diffusion' ? { diffusion: await start.draws(variant, step) } : {};
+    if (step === 0) {
+      // Apart from the pass that is held against the gradients: that one may be a single graph without stages.
+      const trace = async (stage: string, tensor: Tensor) =>
+        void stages.set(stage, await policy.runtime.read(tensor));
+      await runPass(policy, samples, { ...drawn, trace });
+    }
+    const result = await runPass(policy, samples, { ...drawn, tape });
     row(`loss ${step}`, [result.loss], [losses[step]!], absolute(config.head === 'discrete' ? 5e-5 : 1e-5));
     for (const [name, ours] of metricsOf(result)) {
       const theirs = metrics?.[step]?.[name];

@@ -1,9 +1,10 @@
 /** What a run will ask of the machine, before it starts. */
-import { headDimOf, patchesOf, prefixTokensOf } from '../network/config.ts';
+import { headDimOf, patchesOf, prefixTokensOf, usedBlocks } from '../network/config.ts';
+import type { Partition } from '../network/network.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { patchTokens } from './micro-batch.ts';
 
-/** Forward, and back with the forward pass made again: 2.3 to 2.9 forwards were measured (docs/measurements.md). */
+/** Forward and back, in forwards without LoRA: 2 to 3.3 as one graph, up to 4.8 on the tape (docs/measurements.md). */
 const STEP_BY_FORWARD = 3;
 
 /** Seconds of a forward pass: what it costs whatever the batch, and what each sample adds. */
@@ -29,30 +30,39 @@ export const bytesPerParameter = (onGpu: boolean): number => (onGpu ? 20 : 16);
 /** Bytes of one checkpoint: parameters and two moments. */
 export const checkpointBytes = (trained: number, idle: number): number => 12 * trained + 4 * idle;
 
-/** Tensors of a block that live at once on the way back, in units of its input. */
+/** Tensors of a block that the way back needs, in units of its input. */
 const LIVE_BACKWARD = 40;
 
 /** Scores, their softmax and both gradients. */
 const attention = (heads: number, length: number): number => 4 * heads * length * length;
 
 /**
- * Bytes of activations in one pass: every block's input is kept, and inside one block at a time all is made again.
+ * Bytes of activations in one pass. In `blocks` every block's input is kept, and inside one block at a time all is made again; in
+ * `whole` everything is kept.
  * @param tokens of text in the longest sample
  */
-export function activationBytes(config: PolicyConfig, batchSize: number, tokens: number): number {
+export function activationBytes(
+  config: PolicyConfig,
+  batchSize: number,
+  tokens: number,
+  partition: Partition,
+): number {
   const { network, profile } = config;
   const { llama } = network;
   const positions = patchTokens(config) + tokens;
+  const stack = (blocks: number, inputSize: number, scores: number): number =>
+    partition === 'whole'
+      ? blocks * (inputSize * LIVE_BACKWARD + scores)
+      : inputSize * (blocks + LIVE_BACKWARD) + scores;
   const language =
-    positions * llama.hidden * (llama.layers + LIVE_BACKWARD) +
-    attention(llama.heads, positions) +
+    stack(llama.layers, positions * llama.hidden, attention(llama.heads, positions)) +
     positions * headDimOf(llama);
   const vision = network.vits.map((vit) => {
     const length = patchesOf(vit) + prefixTokensOf(vit);
-    const inside = length * vit.dim * (vit.depth + LIVE_BACKWARD) + attention(vit.heads, length);
-    return inside * profile.images.length;
+    return profile.images.length * stack(usedBlocks(vit), length * vit.dim, attention(vit.heads, length));
   });
-  return 4 * batchSize * (language + Math.max(...vision));
+  const seen = partition === 'whole' ? vision.reduce((sum, bytes) => sum + bytes, 0) : Math.max(...vision);
+  return 4 * batchSize * (language + seen);
 }
 
 export interface Demand {

@@ -3,8 +3,9 @@ import { timeEmbedding } from '../kernels/time-embedding.ts';
 import { ddimSchedule } from '../kernels/ddim-schedule.ts';
 import type { Tape } from '../network/tape.ts';
 import { argmaxRows, decodeActionTokens, encodeActionTokens } from '../policy/action-tokenizer.ts';
+import { jointForward } from '../policy/joint-graph.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { Tensor } from '../runtime/runtime.ts';
+import type { Tensor, Tensors } from '../runtime/runtime.ts';
 import { addNoise, crossEntropyLoss, regressionLoss, type Loss } from './losses.ts';
 import { joined, microBatch, type MicroBatch, type Sample } from './micro-batch.ts';
 
@@ -79,11 +80,42 @@ class Pass {
 
   async #l1(): Promise<Metrics> {
     const { policy, batch } = { policy: this.#policy, batch: this.#batch };
+    const { tape, trace } = this.#options;
+    // On a GPU the head's own kernels are used.
+    const joint = policy.network.partition === 'whole' && policy.runtime.device === null;
+    if (tape && !trace && joint) return this.#l1AtOnce(tape);
     const states = await this.#states(null);
     const predicted = await this.#head(states);
     const loss = await regressionLoss(policy.runtime, 'l1', predicted, batch.actions, this.#factor);
     const values = await policy.runtime.read(predicted);
     return { ...(await this.#finish(predicted, loss)), ...this.#errors(values, batch.actions) };
+  }
+
+  /** The same as one graph: a third less work than the tape, which computes the forward pass again on the way back. */
+  async #l1AtOnce(tape: Tape): Promise<Metrics> {
+    const { config, network, runtime } = this.#policy;
+    const { size, pixels, proprio, language, bos, text, mask, select, actions } = this.#batch;
+    const { chunkSize, actions: dims } = config.profile;
+    const target = this.#keep(runtime.upload(actions, [size, chunkSize, dims.length]));
+    const optional = { proprio, language, mask };
+    const feeds: Tensors = { pixels, bos, text, select, actions: target };
+    for (const [name, tensor] of Object.entries(optional)) if (tensor) feeds[name] = tensor;
+    const tokens = 1 + text.shape[1]!;
+    const length = select.shape[2]!;
+    const { loss, predicted } = await network.differentiate(
+      `l1 ${size} ${tokens}${mask ? ' masked' : ''}`,
+      length,
+      feeds,
+      this.#factor,
+      tape,
+      (g, scope) => {
+        const forward = jointForward(g, config, scope, { batch: size, tokens, masked: mask !== null });
+        return { loss: forward.l1, predicted: forward.predicted };
+      },
+    );
+    const values = await runtime.read(this.#keep(predicted));
+    const [value] = await runtime.read(this.#keep(loss));
+    return { loss: value!, currentAccuracy: null, nextAccuracy: null, ...this.#errors(values, actions) };
   }
 
   async #diffusion(): Promise<Metrics> {

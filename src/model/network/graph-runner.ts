@@ -15,6 +15,7 @@ export type Build = (g: GraphBuilder, scope: (name: string) => Scope, tap: Tap) 
 
 /** Compiles graphs over named weights, once each, and runs them: with an adapter over the weights, on a tape, traced. */
 export class GraphRunner {
+  readonly #runtime: Runtime;
   readonly #base: WeightStore;
   readonly #programs: ProgramCache;
   readonly #trace: Trace | undefined;
@@ -24,6 +25,7 @@ export class GraphRunner {
   readonly #signatures = new Map<string, string>();
 
   constructor(runtime: Runtime, base: WeightStore, trace: Trace | undefined) {
+    this.#runtime = runtime;
     this.#base = base;
     this.#weights = base;
     this.#programs = new ProgramCache(runtime);
@@ -68,35 +70,19 @@ export class GraphRunner {
     tape: Tape | undefined,
     build: Build,
   ): Promise<Tensor> {
-    const weights = this.#weights;
     const root = prefix ? `${prefix}.` : '';
-    const dropout = tape?.hasDropout ?? false;
-    const adapted = `${key} ${this.#signatureUnder(root)}${dropout ? ' dropout' : ''}`;
+    const adapted = `${key} ${this.#variant(root, tape)}`;
     const compileGraph = (): Graph => {
       const g = new GraphBuilder(key);
       // Taps are named relative to a shared graph's block, whose stage is put in front again after the run.
       const tap: Tap = (name, value) => {
         if (this.#trace) g.output(relative(name, stage), value);
       };
-      const scope = (name: string) => {
-        const label = name ? `${name}.` : '';
-        return new Scope(g, weights.table, root + label, label, {
-          scaling: this.#adapter?.scaling ?? 1,
-          dropout,
-        });
-      };
-      g.output('result', build(g, scope, tap));
+      g.output('result', build(g, this.#scopes(g, root, tape), tap));
       return g.build();
     };
     const program = await this.#programs.get(this.#trace ? `${adapted} traced` : adapted, compileGraph);
-    const bound: Tensors = {};
-    for (const { name, value } of program.graph.inputs) {
-      bound[name] =
-        feeds[name] ??
-        (dropout && name.endsWith('.lora_dropout')
-          ? tape!.dropoutMask(value.shape)
-          : weights.tensor(root + name));
-    }
+    const bound = this.#bind(program.graph, root, feeds, tape);
     const { result, ...taps } = await program.run(bound);
     for (const [name, tensor] of Object.entries(taps)) {
       await this.#trace?.(absolute(name, stage), tensor);
@@ -105,6 +91,70 @@ export class GraphRunner {
     await this.#trace?.(stage, result!);
     if (tape) this.#record(tape, adapted, root, feeds, bound, program.graph, result!);
     return result!;
+  }
+
+  /**
+   * Runs a graph over all weights forwards and back at once. Nothing is computed twice, as on the tape, but everything is held at once.
+   * Gradients of the loss, times `factor`, go to the tape's sink.
+   * @returns the loss [1] and the prediction, which are the caller's to dispose
+   */
+  async differentiate(
+    key: string,
+    feeds: Tensors,
+    factor: number,
+    tape: Tape,
+    build: (
+      g: GraphBuilder,
+      scope: (name: string) => Scope,
+    ) => { readonly loss: Value; readonly predicted: Value },
+  ): Promise<{ loss: Tensor; predicted: Tensor }> {
+    const program = await this.#programs.get(`${key} ${this.#variant('', tape)} joint`, () => {
+      const g = new GraphBuilder(key);
+      const { loss, predicted } = build(g, this.#scopes(g, '', tape));
+      g.output('loss', loss);
+      g.output('predicted', predicted);
+      const graph = g.build();
+      const wrt = graph.inputs
+        .map(({ name }) => name)
+        .filter((name) => !(name in feeds) && tape.trains(name));
+      return vjp(graph, { wrt, outputs: ['loss'], keep: ['loss', 'predicted'] });
+    });
+    const seed = this.#runtime.upload(Float32Array.of(factor), [1]);
+    const bound = this.#bind(program.graph, '', { ...feeds, [gradientName('loss')]: seed }, tape);
+    const { loss, predicted, ...gradients } = await program.run(bound).finally(() => seed.dispose());
+    for (const [name, gradient] of Object.entries(gradients)) {
+      await tape.sink(name.slice(gradientName('').length), gradient);
+      gradient.dispose();
+    }
+    return { loss: loss!, predicted: predicted! };
+  }
+
+  /** Each input's tensor: what is fed, a dropout mask, or a weight. */
+  #bind(graph: Graph, root: string, feeds: Tensors, tape: Tape | undefined): Tensors {
+    const bound: Tensors = {};
+    for (const { name, value } of graph.inputs) {
+      bound[name] =
+        feeds[name] ??
+        (tape?.hasDropout && name.endsWith('.lora_dropout')
+          ? tape.dropoutMask(value.shape)
+          : this.#weights.tensor(root + name));
+    }
+    return bound;
+  }
+
+  /** Scopes over the weights under `root`, as the adapter changes them. */
+  #scopes(g: GraphBuilder, root: string, tape: Tape | undefined): (name: string) => Scope {
+    const lora = { scaling: this.#adapter?.scaling ?? 1, dropout: tape?.hasDropout ?? false };
+    const { table } = this.#weights;
+    return (name) => {
+      const label = name ? `${name}.` : '';
+      return new Scope(g, table, root + label, label, lora);
+    };
+  }
+
+  /** What adapter and dropout change about a graph. */
+  #variant(root: string, tape: Tape | undefined): string {
+    return `${this.#signatureUnder(root)}${tape?.hasDropout ? ' dropout' : ''}`;
   }
 
   /** Puts a run on the tape where something in it or before it is trained. */

@@ -45,6 +45,25 @@ export function llamaBlock(
   return g.add(h, mlp);
 }
 
+/** All blocks, one after the other. */
+export function llamaBlocks(
+  g: GraphBuilder,
+  config: LlamaConfig,
+  scope: Scope,
+  x: Value,
+  rope: RopeTables,
+  bias: Value | undefined,
+  tap: Tap,
+): Value {
+  for (let layer = 0; layer < config.layers; layer++) {
+    x = llamaBlock(g, config, scope.child(`layers.${layer}`), x, rope, bias, (name, value) =>
+      tap(`llm/layer${layer}.${name}`, value),
+    );
+    tap(`llm/layer${layer}`, x);
+  }
+  return x;
+}
+
 /** The last RMSNorm, [B, S, hidden]. */
 export function llamaFinalNorm(g: GraphBuilder, config: LlamaConfig, scope: Scope, x: Value): Value {
   return g.rmsNorm(x, scope.weight('norm.weight'), config.rmsEps);

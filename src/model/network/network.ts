@@ -5,11 +5,11 @@ import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import type { Adapter, WeightStore } from './adapter.ts';
 import { headDimOf, usedBlocks, type NetworkConfig, type VitConfig } from './config.ts';
 import { GraphRunner, type Trace } from './graph-runner.ts';
-import { llamaBlock, llamaFinalNorm, ropeTables } from './llama.ts';
-import { projector } from './projector.ts';
+import { llamaBlock, llamaBlocks, llamaFinalNorm, ropeTables } from './llama.ts';
 import type { Scope, Tap } from './scope.ts';
 import type { Tape } from './tape.ts';
-import { vitBlock, vitEmbed, vitFeatures } from './vit.ts';
+import { channelsOf, featuresOf, joinFeatures, stageOf, stageTap, visionGraph } from './vision.ts';
+import { vitBlock, vitEmbed } from './vit.ts';
 
 /**
  * `whole`: the vision part and the language part are one graph each (small models: a run costs about 1 ms besides its work).
@@ -102,18 +102,12 @@ export class Network {
       return this.#graphs.run(key, '', feeds, 'projector_out', tape, (g, scope, tap) => {
         const input = g.input('pixels', pixels.shape);
         const lang = film ? g.input('language', language!.shape) : undefined;
-        const features = this.config.vits.map((vit, i) => {
-          const tower = scope(vit.prefix);
-          let x = vitEmbed(g, vit, tower, channelsOf(g, input, i), stageTap(tap, vit));
-          let output = x;
-          for (let block = 0; block < this.#blocksOf(vit); block++) {
-            x = vitBlock(g, vit, tower.child(`blocks.${block}`), x, lang, stageTap(tap, vit, block));
-            tap(`${stageOf(vit)}/block${block}`, x);
-            if (block === usedBlocks(vit) - 1) output = this.#features(g, vit, x, tap);
-          }
-          return output;
+        return visionGraph(g, this.config, scope, input, {
+          language: lang,
+          samples,
+          tap,
+          blocksOf: (vit) => this.#blocksOf(vit),
         });
-        return this.#join(g, scope('projector'), features, samples, tap);
       });
     }
 
@@ -157,9 +151,9 @@ export class Network {
       tape,
       (g, scope, tap) => {
         const inputs = this.config.vits.map((vit, i) =>
-          this.#features(g, vit, g.input(`features${i}`, features[i]!.shape), tap),
+          featuresOf(g, vit, g.input(`features${i}`, features[i]!.shape), tap),
         );
-        return this.#join(g, scope('projector'), inputs, samples, tap);
+        return joinFeatures(g, this.config, scope('projector'), inputs, samples, tap);
       },
     );
     for (const tensor of features) free(tensor);
@@ -226,14 +220,7 @@ export class Network {
         (g, scope, tap) => {
           const model = scope('language_model.model');
           const shared = blockInputs(g);
-          let x = assemble(g, tap);
-          for (let layer = 0; layer < llama.layers; layer++) {
-            const scoped = model.child(`layers.${layer}`);
-            x = llamaBlock(g, llama, scoped, x, shared.rope, shared.mask, (name, value) =>
-              tap(`llm/layer${layer}.${name}`, value),
-            );
-            tap(`llm/layer${layer}`, x);
-          }
+          const x = llamaBlocks(g, llama, model, assemble(g, tap), shared.rope, shared.mask, tap);
           return finish(g, model, x, tap);
         },
       );
@@ -283,6 +270,21 @@ export class Network {
     );
   }
 
+  /**
+   * A graph over the whole policy, forwards and back at once (`GraphRunner.differentiate`), with the rotary tables of `length` positions as
+   * inputs `cos` and `sin`. For the partition `whole`.
+   */
+  async differentiate(
+    key: string,
+    length: number,
+    feeds: Tensors,
+    factor: number,
+    tape: Tape,
+    build: Parameters<GraphRunner['differentiate']>[4],
+  ): Promise<{ loss: Tensor; predicted: Tensor }> {
+    return this.#graphs.differentiate(key, { ...feeds, ...this.#ropeFor(length) }, factor, tape, build);
+  }
+
   async dispose(): Promise<void> {
     await this.#graphs.dispose();
     for (const length of this.#rope.keys()) this.#disposeRope(length);
@@ -300,21 +302,6 @@ export class Network {
     return this.#graphs.traced ? vit.depth : usedBlocks(vit);
   }
 
-  #features(g: GraphBuilder, vit: VitConfig, x: Value, tap: Tap): Value {
-    const features = vitFeatures(g, vit, x);
-    tap(`${stageOf(vit)}/features`, features);
-    return features;
-  }
-
-  /** Concatenates the backbones' features and projects them; images follow each other in the sequence. */
-  #join(g: GraphBuilder, scope: Scope, features: readonly Value[], samples: number, tap: Tap): Value {
-    const joined = g.concat(features, 2);
-    const [images, patches, width] = joined.shape as [number, number, number];
-    const sequence = g.reshape(joined, [samples, (images / samples) * patches, width]);
-    tap('vision/backbone_out', sequence);
-    return projector(g, this.config, scope, sequence);
-  }
-
   #ropeFor(length: number): { cos: Tensor; sin: Tensor } {
     const known = this.#rope.get(length);
     if (known) return known;
@@ -330,15 +317,4 @@ export class Network {
     this.#rope.set(length, uploaded);
     return uploaded;
   }
-}
-
-const stageOf = (vit: VitConfig): string => vit.prefix.replace('vision_backbone.', 'vision/');
-function stageTap(tap: Tap, vit: VitConfig, block?: number): Tap {
-  const prefix = block === undefined ? `${stageOf(vit)}/` : `${stageOf(vit)}/block${block}.`;
-  return (name, value) => tap(prefix + name, value);
-}
-
-/** The three channels of backbone `i`: upstream stacks each image's normalisations in backbone order. */
-function channelsOf(g: GraphBuilder, pixels: Value, i: number): Value {
-  return g.slice(pixels, 1, 3 * i, 3 * i + 3);
 }

@@ -2,12 +2,10 @@
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/types.ts';
 import { vjp } from '../graph/vjp.ts';
-import { headDimOf, patchesOf, usedBlocks } from '../network/config.ts';
-import { llamaBlock, llamaFinalNorm } from '../network/llama.ts';
-import { projector } from '../network/projector.ts';
+import { patchesOf } from '../network/config.ts';
 import { Scope, type WeightTable } from '../network/scope.ts';
-import { vitBlock, vitEmbed, vitFeatures } from '../network/vit.ts';
 import type { PolicyConfig } from '../policy/config.ts';
+import { absolute, jointForward, total } from '../policy/joint-graph.ts';
 
 /**
  * What helps a policy find out where things are, long before its actions are any good. The heads are dropped afterwards.
@@ -39,70 +37,25 @@ export function auxiliaryShapes(hidden: number, auxiliaries: Auxiliaries): Map<s
   return shapes;
 }
 
-const quiet = () => undefined;
-/** Epsilon of torch.nn.LayerNorm. */
-const HEAD_EPS = 1e-5;
-
 /**
- * Inputs besides the weights: `pixels` [B · images, 3 · backbones, H, W], `proprio` [B, state], `bos` [B, 1, hidden], `text` [B, T − 1, hidden],
- * `mask` [B, 1, S, S], `select` [B, chunk · dim, S], `cos` and `sin` [S, headDim / 2], `actions` [B, chunk, dim]; for the
- * auxiliaries `relative` and `relativeMask` [B, 1, R], `maps` [B, K, P] (ones in one place each, or none), `position` and
- * `positionMask` [B, P, 3]. Outputs: `loss` [1] (what is trained) and its parts `loss.…` [1] (`loss.l1` is upstream's), `predicted` [B, chunk, dim].
+ * Inputs as `jointForward`; for the auxiliaries `relative` and `relativeMask` [B, 1, R], `maps` [B, K, P] (ones in one place each, or none), `position`
+ * and `positionMask` [B, P, 3]. Outputs: `loss` [1] (what is trained) and its parts `loss.…` [1] (`loss.l1` is upstream's), `predicted` [B, chunk, dim].
  */
 export function jointGraph(config: PolicyConfig, table: WeightTable, options: JointOptions): Graph {
-  const { network, profile } = config;
-  const { llama } = network;
   const { batch, tokens, auxiliaries } = options;
-  const images = profile.images.length;
-  const patches = patchesOf(network.vits[0]!);
-  const side = network.vits[0]!.imageSize;
-  const [chunk, dim] = [profile.chunkSize, profile.actions.length];
-  const rows = chunk * dim;
-  const state = profile.state?.length ?? 0;
-  const length = 1 + images * patches + 1 + tokens - 1;
+  const images = config.profile.images.length;
+  const patches = patchesOf(config.network.vits[0]!);
+  const rows = config.profile.chunkSize * config.profile.actions.length;
 
   const g = new GraphBuilder('joint');
   const root = new Scope(g, table, '');
   const scope = (name: string) => root.child(name);
-
-  const pixels = g.input('pixels', [batch * images, 3 * network.vits.length, side, side]);
-  const features = network.vits.map((vit, i) => {
-    const tower = scope(vit.prefix);
-    let x = vitEmbed(g, vit, tower, g.slice(pixels, 1, 3 * i, 3 * i + 3), quiet);
-    for (let block = 0; block < usedBlocks(vit); block++)
-      x = vitBlock(g, vit, tower.child(`blocks.${block}`), x, undefined, quiet);
-    return vitFeatures(g, vit, x);
+  const { states, actionStates, predicted, l1 } = jointForward(g, config, scope, {
+    batch,
+    tokens,
+    masked: true,
   });
-  const width = network.vits.reduce((sum, vit) => sum + vit.dim, 0);
-  const seen = g.reshape(g.concat(features, 2), [batch, images * patches, width]);
-  const patchTokens = projector(g, network, scope('projector'), seen);
-
-  const proprio = scope('proprio_projector');
-  const stateToken = g.reshape(
-    proprio.linear('fc2', g.gelu(proprio.linear('fc1', g.input('proprio', [batch, state])))),
-    [batch, 1, llama.hidden],
-  );
-  const bos = g.input('bos', [batch, 1, llama.hidden]);
-  const text = g.input('text', [batch, tokens - 1, llama.hidden]);
-  const rope = {
-    cos: g.input('cos', [length, headDimOf(llama) / 2]),
-    sin: g.input('sin', [length, headDimOf(llama) / 2]),
-  };
-  const mask = g.input('mask', [batch, 1, length, length]);
-  const model = scope('language_model.model');
-  let x = g.concat([bos, patchTokens, stateToken, text], 1);
-  for (let layer = 0; layer < llama.layers; layer++)
-    x = llamaBlock(g, llama, model.child(`layers.${layer}`), x, rope, mask, quiet);
-  const states = llamaFinalNorm(g, llama, model, x);
-  const actionStates = g.matMul(g.input('select', [batch, rows, length]), states);
-
-  const predicted = resNet(
-    g,
-    scope('action_head.model'),
-    g.reshape(actionStates, [batch, chunk, dim * llama.hidden]),
-  );
   g.output('predicted', predicted);
-  const l1 = mean(g, absolute(g, g.sub(predicted, g.input('actions', [batch, chunk, dim]))));
 
   const heads = scope('auxiliary');
   const main = g.slice(states, 1, 1, 1 + patches);
@@ -147,34 +100,6 @@ export function jointTrainingGraph(graph: Graph, weights: readonly string[]): Gr
     outputs: ['loss'],
     keep: ['loss', ...PARTS.map((part) => `loss.${part}`)],
   });
-}
-
-/** MLPResNet of the L1 head (openvla-oft prismatic/models/action_heads.py). */
-function resNet(g: GraphBuilder, head: Scope, input: Value): Value {
-  let x = g.relu(head.linear('fc1', head.layerNorm('layer_norm1', input, HEAD_EPS)));
-  for (let i = 0; head.has(`mlp_resnet_blocks.${i}.ffn.1.weight`); i++) {
-    const block = head.child(`mlp_resnet_blocks.${i}`);
-    x = g.add(x, g.relu(block.linear('ffn.1', block.layerNorm('ffn.0', x, HEAD_EPS))));
-  }
-  return head.linear('fc2', head.layerNorm('layer_norm2', x, HEAD_EPS));
-}
-
-function absolute(g: GraphBuilder, x: Value): Value {
-  return g.add(g.relu(x), g.relu(g.scale(x, -1)));
-}
-
-function total(g: GraphBuilder, x: Value): Value {
-  return g.reshape(
-    g.reduceSum(
-      x,
-      x.shape.map((_, axis) => axis),
-    ),
-    [1],
-  );
-}
-
-function mean(g: GraphBuilder, x: Value): Value {
-  return g.scale(total(g, x), 1 / x.shape.reduce((product, size) => product * size, 1));
 }
 
 /** Sum of |difference| where the mask is one. */
