@@ -5,6 +5,9 @@ import type { Scale } from './chunk-view.tsx';
 /** Also in prediction.css: an empty plot is as high. */
 const HEIGHT = 148;
 
+/** Differences far below this are rounding, and drawn as a flat line. */
+const FLAT = 1e-3;
+
 const FONT = '11px system-ui, sans-serif';
 
 export interface Plot {
@@ -102,7 +105,7 @@ export function createPlot(host: HTMLElement, scale: Scale): Plot {
 
   return {
     setValues(values) {
-      const margin = (Math.max(...values) - Math.min(...values)) * 0.08 || 1e-3;
+      const margin = Math.max((Math.max(...values) - Math.min(...values)) * 0.08, FLAT);
       low = Math.min(low, Math.min(...values) - (scale === 'real' ? margin : 0));
       high = Math.max(high, Math.max(...values) + (scale === 'real' ? margin : 0));
       actions = values;
