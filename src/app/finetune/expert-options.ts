@@ -2,10 +2,10 @@
 import type { FineTuneOptions } from '../../workers/contract-finetune.ts';
 
 export const EXPERT_OPTIONS = {
-  maxSteps: 900,
+  maxSteps: 1300,
   batchSize: 8,
   learningRate: 5e-4,
-  numStepsBeforeDecay: 630,
+  numStepsBeforeDecay: 910,
   maxGradNorm: 1,
   imageAug: false,
   validationFraction: 0,
