@@ -30,7 +30,6 @@ export interface ObjectKind {
 const BLOCK = 0.02;
 export const PLATE = { radius: 0.055, halfHeight: 0.005 } as const;
 export const BOWL = { radius: 0.05, base: 0.004, wall: 0.004, halfHeight: 0.014, sides: 10 } as const;
-const CAN = { radius: 0.018, halfHeight: 0.026 } as const;
 
 const COLORS = {
   red: 0xd8362c,
@@ -45,15 +44,17 @@ const COLORS = {
   black: 0x26282b,
 } as const;
 
-function block(color: number): ObjectKind {
+function box(color: number, half: Vector): ObjectKind {
   return {
-    geoms: [{ type: 'box', size: [BLOCK, BLOCK, BLOCK], position: [0, 0, 0], color }],
+    geoms: [{ type: 'box', size: half, position: [0, 0, 0], color }],
     mass: 0.05,
-    restHeight: BLOCK,
-    radius: BLOCK * Math.SQRT2,
-    width: 2 * BLOCK,
+    restHeight: half[2],
+    radius: Math.hypot(half[0], half[1]),
+    width: 2 * half[1],
   };
 }
+
+const block = (color: number) => box(color, [BLOCK, BLOCK, BLOCK]);
 
 function plate(): ObjectKind {
   const { radius, halfHeight } = PLATE;
@@ -100,18 +101,9 @@ function cylinder(color: number, radius: number, halfHeight: number): ObjectKind
   };
 }
 
-function can(): ObjectKind {
-  const { radius, halfHeight } = CAN;
-  return {
-    geoms: [
-      { type: 'cylinder', size: [radius, halfHeight], position: [0, 0, 0], color: 0xf07f13 },
-      { type: 'cylinder', size: [radius * 0.8, 0.001], position: [0, 0, halfHeight], color: 0xc9ced3 },
-    ],
-    mass: 0.05,
-    restHeight: halfHeight,
-    radius,
-    width: 2 * radius,
-  };
+/** A body with a thing on top of it that nobody grasps. */
+function topped(body: ObjectKind, top: Omit<Geom, 'position'>): ObjectKind {
+  return { ...body, geoms: [...body.geoms, { ...top, position: [0, 0, body.restHeight] }] };
 }
 
 /** By the name that instructions use. */
@@ -121,7 +113,11 @@ export const OBJECTS = {
   'blue block': block(COLORS.blue),
   'yellow block': block(COLORS.yellow),
   'purple block': block(COLORS.purple),
-  can: can(),
+  can: topped(cylinder(0xf07f13, 0.018, 0.026), {
+    type: 'cylinder',
+    size: [0.0144, 0.001],
+    color: 0xc9ced3,
+  }),
   plate: plate(),
   bowl: bowl(),
   // Only pretraining meets these: what is to be taught new things has to have seen variety.
@@ -135,6 +131,30 @@ export const OBJECTS = {
   'blue cylinder': cylinder(COLORS.blue, 0.02, 0.02),
   'white cylinder': cylinder(COLORS.white, 0.018, 0.026),
   'pink cylinder': cylinder(COLORS.pink, 0.017, 0.024),
+  // Named by one word, which says neither colour nor shape.
+  box: box(0xc29a62, [0.022, 0.017, 0.018]),
+  tower: box(0xe3d9b8, [0.015, 0.015, 0.029]),
+  tin: topped(cylinder(0x9aa2aa, 0.02, 0.018), { type: 'cylinder', size: [0.012, 0.001], color: 0x5b636b }),
+  cup: topped(cylinder(0x35b0a0, 0.019, 0.022), { type: 'cylinder', size: [0.015, 0.001], color: 0x1c4f49 }),
+  mug: {
+    ...cylinder(0x7d2440, 0.018, 0.02),
+    geoms: [
+      { type: 'cylinder', size: [0.018, 0.02], position: [0, 0, 0], color: 0x7d2440 },
+      { type: 'box', size: [0.006, 0.004, 0.012], position: [0.022, 0, 0], color: 0x7d2440 },
+    ],
+    radius: 0.028,
+  },
+  bottle: topped(cylinder(0x1d5a3c, 0.015, 0.025), {
+    type: 'cylinder',
+    size: [0.007, 0.006],
+    color: COLORS.white,
+  }),
+  pot: topped(cylinder(0x33363a, 0.02, 0.017), { type: 'cylinder', size: [0.016, 0.002], color: 0xb9bec4 }),
+  toy: topped(box(0x3b7fd0, [0.018, 0.018, 0.014]), {
+    type: 'box',
+    size: [0.013, 0.013, 0.01],
+    color: 0xf39ac0,
+  }),
 } as const satisfies Record<string, ObjectKind>;
 
 export type ObjectName = keyof typeof OBJECTS;

@@ -2,8 +2,8 @@
 import type { Goal } from './goal.ts';
 import { TRAINED_TASKS, type Task } from './tasks.ts';
 
-/** Episodes of a trained task that has nothing to do with what is taught. */
-export const REHEARSAL_EPISODES = 30;
+/** Episodes of the easiest trained tasks; of the others as many times more as pretraining draws them oftener. */
+export const REHEARSAL_EPISODES = 12;
 /** Times as many of one that is near to it, with things the policy knows: that is what it takes the new task for. */
 const NEAR = 3;
 
@@ -14,13 +14,13 @@ export interface Rehearsal {
 
 /**
  * @param taught goals of the demonstrations, as far as they are known
- * @param base episodes of a task that is not near
+ * @param base episodes of the easiest task that is not near
  */
 export function rehearsalFor(taught: readonly Goal[], base = REHEARSAL_EPISODES): Rehearsal[] {
   const mistakable = taught.filter(({ target }) => KNOWN.has(target));
   return TRAINED_TASKS.filter((task) => !holdsAll(task, taught)).map((task) => ({
     task: task.name,
-    episodes: isNear(task, mistakable) ? NEAR * base : base,
+    episodes: base * task.weight * (isNear(task, mistakable) ? NEAR : 1),
   }));
 }
 

@@ -2,6 +2,7 @@
 import type { Random } from '../model/random.ts';
 import { expertAction } from './expert.ts';
 import { achieved, type Goal } from './goal.ts';
+import { OBJECTS } from './objects.ts';
 import type { PracticeTable } from './table.ts';
 
 /** Disturbances while recording, so that recoveries are in the data. Each episode draws its own. */
@@ -38,6 +39,34 @@ export class ActionNoise {
       const blow = pushed ? this.#burst.direction[i]! : 0;
       return Math.min(1, Math.max(-1, value + this.#sigma * random.gaussian() + blow));
     });
+  }
+}
+
+/** Share of the episodes that go astray. */
+const ASTRAY = 0.35;
+
+/**
+ * In some episodes another thing is gone for, for a while, and even picked up: so that what to do then is in the data, too. A policy that
+ * never saw it takes what it holds for what was meant, and holds on to it.
+ */
+export class Detour {
+  /** Steps that the episode is longer for it. */
+  readonly length: number;
+  readonly #from: number;
+  readonly #goal: Goal | null;
+
+  constructor(random: Random, { layout }: PracticeTable, goal: Goal, share = ASTRAY) {
+    const others = layout.objects.filter(({ name }) => name !== goal.target && OBJECTS[name].width !== null);
+    const astray = random.uniform() < share;
+    this.#from = random.integer(12);
+    this.length = astray ? 4 + random.integer(20) : 0;
+    this.#goal = astray ? { kind: 'lift', target: others[random.integer(others.length)]!.name } : null;
+  }
+
+  /** What is done at this step where the expert says `action`. */
+  divert(step: number, table: PracticeTable, action: number[]): number[] {
+    const away = this.#goal && step >= this.#from && step < this.#from + this.length;
+    return away ? expertAction(table, this.#goal!) : action;
   }
 }
 

@@ -10,6 +10,8 @@ export interface Task {
   readonly about: string;
   /** Not in the data that the shipped policy was trained on. */
   readonly heldOut: boolean;
+  /** How often it comes up in pretraining and rehearsal: the harder, and the more there is to it, the oftener. */
+  readonly weight: number;
   readonly goals: readonly Goal[];
   /** More of the same with more kinds of things, for pretraining. */
   readonly variedGoals?: readonly Goal[];
@@ -40,9 +42,17 @@ const VARIETY: readonly ObjectName[] = [
   'blue cylinder',
   'white cylinder',
   'pink cylinder',
+  'box',
+  'tower',
+  'tin',
+  'cup',
+  'mug',
+  'bottle',
+  'pot',
+  'toy',
 ];
 const MOVED = [...BLOCKS, ...VARIETY];
-/** A block can carry another thing, a cylinder not safely. */
+/** A block can carry another thing, the others not safely. */
 const CARRIERS = MOVED.filter((name) => name.endsWith('block'));
 
 const place = (
@@ -67,11 +77,11 @@ const SIDES: Readonly<Record<Side, readonly string[]>> = {
 };
 /** Not behind: that word is for teaching. */
 const TRAINED_SIDES = ['in front of', 'left of', 'right of', 'beside'] as const;
-const bySides = (targets: readonly ObjectName[]) =>
+const bySides = (targets: readonly ObjectName[], destinations: readonly ObjectName[]) =>
   targets.flatMap((target) =>
-    (['plate', 'bowl'] as const).flatMap((destination) =>
-      TRAINED_SIDES.map((side) => place(target, side, destination)),
-    ),
+    destinations
+      .filter((destination) => destination !== target)
+      .flatMap((destination) => TRAINED_SIDES.map((side) => place(target, side, destination))),
   );
 const bySide = (goal: Goal) => {
   if (goal.kind !== 'place' || goal.relation === 'on' || goal.relation === 'in') return [];
@@ -87,6 +97,7 @@ export const TASKS: readonly Task[] = [
     name: 'reach',
     about: 'Move the gripper to a block.',
     heldOut: false,
+    weight: 1,
     goals: BLOCKS.map((target) => ({ kind: 'reach', target })),
     variedGoals: MOVED.map((target) => ({ kind: 'reach', target })),
     phrasings: ({ target }) => [`touch the ${target}`, `reach for the ${target}`, `move to the ${target}`],
@@ -95,6 +106,7 @@ export const TASKS: readonly Task[] = [
     name: 'push',
     about: 'Push a block to the left or the right side of the table.',
     heldOut: false,
+    weight: 3,
     goals: BLOCKS.flatMap((target) =>
       (['left', 'right'] as const).map((side): Goal => ({ kind: 'push', target, side })),
     ),
@@ -115,6 +127,7 @@ export const TASKS: readonly Task[] = [
     name: 'lift',
     about: 'Lift a block off the table.',
     heldOut: false,
+    weight: 1,
     goals: BLOCKS.map((target) => ({ kind: 'lift', target })),
     variedGoals: MOVED.map((target) => ({ kind: 'lift', target })),
     phrasings: lift,
@@ -123,6 +136,7 @@ export const TASKS: readonly Task[] = [
     name: 'plate',
     about: 'Put a block on the plate.',
     heldOut: false,
+    weight: 2,
     goals: BLOCKS.map((target) => place(target, 'on', 'plate')),
     variedGoals: MOVED.map((target) => place(target, 'on', 'plate')),
     phrasings: onPlate,
@@ -131,6 +145,7 @@ export const TASKS: readonly Task[] = [
     name: 'bowl',
     about: 'Put a block in the bowl.',
     heldOut: false,
+    weight: 2,
     goals: BLOCKS.map((target) => place(target, 'in', 'bowl')),
     variedGoals: MOVED.map((target) => place(target, 'in', 'bowl')),
     phrasings: ({ target }) => [
@@ -143,6 +158,7 @@ export const TASKS: readonly Task[] = [
     name: 'stack',
     about: 'Stack one block on another.',
     heldOut: false,
+    weight: 3,
     goals: BLOCKS.flatMap((target) =>
       BLOCKS.filter((other) => other !== target).map((other) => place(target, 'on', other)),
     ),
@@ -162,14 +178,16 @@ export const TASKS: readonly Task[] = [
     name: 'beside',
     about: 'Put a block in front of, to the left or right of, or next to the plate or the bowl.',
     heldOut: false,
-    goals: bySides(BLOCKS),
-    variedGoals: bySides(MOVED),
+    weight: 5,
+    goals: bySides(BLOCKS, ['plate', 'bowl']),
+    variedGoals: bySides(MOVED, ['plate', 'bowl', ...BLOCKS]),
     phrasings: bySide,
   },
   {
     name: 'purple',
     about: 'A colour pretraining never saw: put the purple block on the plate.',
     heldOut: true,
+    weight: 1,
     goals: [place('purple block', 'on', 'plate')],
     phrasings: onPlate,
   },
@@ -177,6 +195,7 @@ export const TASKS: readonly Task[] = [
     name: 'can',
     about: 'An object pretraining never saw: lift the can.',
     heldOut: true,
+    weight: 1,
     goals: [{ kind: 'lift', target: 'can' }],
     phrasings: lift,
   },
@@ -184,6 +203,7 @@ export const TASKS: readonly Task[] = [
     name: 'behind',
     about: 'A relation pretraining never saw: put a block behind the plate.',
     heldOut: true,
+    weight: 1,
     goals: BLOCKS.map((target) => place(target, 'behind', 'plate')),
     phrasings: bySide,
   },

@@ -6,26 +6,35 @@ const asked = (task: string) =>
   Object.fromEntries(rehearsalFor(taskNamed(task).goals).map(({ task: name, episodes }) => [name, episodes]));
 
 describe('what is rehearsed', () => {
-  it('is every trained task, and most of what names the same place', () => {
+  it('is every trained task, the hard ones oftener, and most of what names the same place', () => {
     expect(asked('behind')).toEqual({
-      reach: 30,
-      push: 30,
-      lift: 30,
-      plate: 90,
-      bowl: 30,
-      stack: 30,
-      beside: 90,
+      reach: 12,
+      push: 36,
+      lift: 12,
+      plate: 72,
+      bowl: 24,
+      stack: 36,
+      beside: 180,
     });
   });
 
   it('is most of what is done likewise, where no place is named', () => {
     const taught = [goalOf('lift the red block')!.goal, goalOf('lift the can')!.goal];
-    expect(rehearsalFor(taught)).toContainEqual({ task: 'lift', episodes: 90 });
-    expect(rehearsalFor(taught)).toContainEqual({ task: 'reach', episodes: 30 });
+    expect(rehearsalFor(taught)).toContainEqual({ task: 'lift', episodes: 36 });
+    expect(rehearsalFor(taught)).toContainEqual({ task: 'reach', episodes: 12 });
   });
 
-  it('is all alike for a thing that is new: it is taken for no other', () => {
-    for (const task of ['can', 'purple']) expect(new Set(Object.values(asked(task)))).toEqual(new Set([30]));
+  it('is near to nothing where a thing is new: it is taken for no other', () => {
+    for (const task of ['can', 'purple'])
+      expect(asked(task)).toEqual({
+        reach: 12,
+        push: 36,
+        lift: 12,
+        plate: 24,
+        bowl: 24,
+        stack: 36,
+        beside: 60,
+      });
   });
 
   it('is not what is taught', () => {
@@ -34,7 +43,9 @@ describe('what is rehearsed', () => {
     expect(rehearsalFor(taught).map(({ task }) => task)).not.toContain('push');
   });
 
-  it('is all alike where nothing is known of what is taught', () => {
-    expect(rehearsalFor([], 8)).toEqual(TRAINED_TASKS.map(({ name }) => ({ task: name, episodes: 8 })));
+  it('is as in pretraining where nothing is known of what is taught', () => {
+    expect(rehearsalFor([], 8)).toEqual(
+      TRAINED_TASKS.map(({ name, weight }) => ({ task: name, episodes: 8 * weight })),
+    );
   });
 });

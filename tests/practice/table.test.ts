@@ -4,7 +4,7 @@ import { expertAction, holding } from '../../src/practice/expert.ts';
 import { achieved, placeOf } from '../../src/practice/goal.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { OBJECTS } from '../../src/practice/objects.ts';
-import { ActionNoise, expertChunk, SuccessJudge } from '../../src/practice/rollout.ts';
+import { ActionNoise, Detour, expertChunk, SuccessJudge } from '../../src/practice/rollout.ts';
 import { PracticeTable } from '../../src/practice/table.ts';
 import {
   ALL_INSTRUCTIONS,
@@ -13,20 +13,26 @@ import {
   TASKS,
   taskNamed,
   variedAssignmentFor,
+  type Assignment,
 } from '../../src/practice/tasks.ts';
 
 const mujoco = await loadMujoco();
 const STILL = [0, 0, 0, 0, 0, 0, 1];
 
 /** Steps until the expert succeeds; null where it does not. */
-function solve(taskName: string, seed: number, noise: number): number | null {
-  const { goal, layout } = assignmentFor(taskNamed(taskName), seed);
+function solve(
+  { goal, layout }: Pick<Assignment, 'goal' | 'layout'>,
+  seed: number,
+  { noise = 0, astray = 0 }: { noise?: number; astray?: number } = {},
+): number | null {
   const table = new PracticeTable(mujoco, layout);
-  const disturbed = new ActionNoise(new Random(seed), noise);
+  const random = new Random(seed);
+  const disturbed = new ActionNoise(random, noise);
+  const detour = new Detour(random, table, goal, astray);
   const judge = new SuccessJudge(goal);
   try {
     for (let step = 0; step < 120; step++) {
-      const action = expertAction(table, goal);
+      const action = detour.divert(step, table, expertAction(table, goal));
       table.step(noise > 0 ? disturbed.disturb(action) : action);
       if (judge.after(table)) return step;
     }
@@ -118,14 +124,38 @@ describe('tasks', () => {
 describe('the scripted expert', () => {
   it('solves every task on at least 98 of 100 layouts', () => {
     const seeds = Array.from({ length: 12 }, (_, i) => 900 + i);
-    const runs = TASKS.flatMap(({ name }) => seeds.map((seed) => solve(name, seed, 0)));
+    const runs = TASKS.flatMap((task) => seeds.map((seed) => solve(assignmentFor(task, seed), seed)));
     const solved = runs.filter((steps) => steps !== null);
     expect(solved.length / runs.length).toBeGreaterThanOrEqual(0.98);
   }, 60_000);
 
   it('recovers from noise, knocks and a gripper that flips', () => {
-    const runs = TASKS.flatMap(({ name }) => [1, 2, 3, 4].map((seed) => solve(name, seed, 0.5)));
+    const runs = TASKS.flatMap((task) =>
+      [1, 2, 3, 4].map((seed) => solve(assignmentFor(task, seed), seed, { noise: 0.5 })),
+    );
     expect(runs.filter((steps) => steps !== null).length / runs.length).toBeGreaterThan(0.8);
+  }, 60_000);
+
+  it('lets go of a thing that was not meant, and takes the one that was', () => {
+    const seeds = Array.from({ length: 8 }, (_, i) => 40 + i);
+    const runs = TASKS.flatMap((task) =>
+      seeds.map((seed) => {
+        const assignment = assignmentFor(task, seed);
+        return { straight: solve(assignment, seed), detour: solve(assignment, seed, { astray: 1 }) };
+      }),
+    );
+    expect(runs.filter(({ detour }) => detour !== null).length / runs.length).toBeGreaterThan(0.9);
+    // It did go elsewhere first; some are done before they could.
+    const longer = runs.filter(({ straight, detour }) => (detour ?? Infinity) > (straight ?? 0) + 3);
+    expect(longer.length / runs.length).toBeGreaterThan(0.7);
+  }, 60_000);
+
+  it('moves whatever pretraining moves', () => {
+    const trained = TASKS.filter(({ heldOut }) => !heldOut);
+    const runs = trained.flatMap((task) =>
+      Array.from({ length: 16 }, (_, seed) => solve(variedAssignmentFor(task, seed), seed)),
+    );
+    expect(runs.filter((steps) => steps !== null).length / runs.length).toBeGreaterThanOrEqual(0.95);
   }, 60_000);
 
   it('says what it will do without doing it', () => {

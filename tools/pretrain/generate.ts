@@ -6,7 +6,7 @@ import { Random } from '../../src/model/random.ts';
 import { expertAction } from '../../src/practice/expert.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { OBJECT_NAMES, type Vector } from '../../src/practice/objects.ts';
-import { ActionNoise, expertChunk, SuccessJudge } from '../../src/practice/rollout.ts';
+import { ActionNoise, Detour, expertChunk, SuccessJudge } from '../../src/practice/rollout.ts';
 import { PracticeTable } from '../../src/practice/table.ts';
 import {
   ALL_INSTRUCTIONS,
@@ -28,17 +28,6 @@ const SHARE = 0.4;
 const LONGEST = 70;
 /** Actions recorded after the goal is reached, so that standing still is learnt too. */
 const AFTERWARDS = 3;
-
-/** How often each task comes up: the harder, and the more there is to it, the oftener. */
-const WEIGHTS: Readonly<Record<string, number>> = {
-  reach: 1,
-  push: 3,
-  lift: 1,
-  plate: 2,
-  bowl: 2,
-  stack: 3,
-  beside: 5,
-};
 
 const GENERATE = 21;
 
@@ -99,10 +88,11 @@ function episodeSamples(
   { view, cameras }: NodeCameras,
 ): Promise<PretrainSample>[] {
   const noise = new ActionNoise(random);
+  const detour = new Detour(random, table, goal);
   const judge = new SuccessJudge(goal);
   view.setAppearance(appearance(random));
   const pending: Promise<PretrainSample>[] = [];
-  let left = LONGEST;
+  let left = LONGEST + detour.length;
   for (let step = 0; step < left; step++) {
     if (random.uniform() < SHARE) {
       const sample = {
@@ -116,16 +106,16 @@ function episodeSamples(
       view.sync(table);
       pending.push(cameras.observe(view).then((frames) => ({ ...sample, images: rgb(frames) })));
     }
-    table.step(noise.disturb(expertAction(table, goal)));
+    table.step(noise.disturb(detour.divert(step, table, expertAction(table, goal))));
     if (judge.after(table)) left = Math.min(left, step + 1 + AFTERWARDS);
   }
   return pending;
 }
 
 function pickTask(tasks: readonly Task[], random: Random): Task {
-  const total = tasks.reduce((sum, { name }) => sum + WEIGHTS[name]!, 0);
+  const total = tasks.reduce((sum, { weight }) => sum + weight, 0);
   let left = total * random.uniform();
-  return tasks.find(({ name }) => (left -= WEIGHTS[name]!) < 0) ?? tasks[0]!;
+  return tasks.find(({ weight }) => (left -= weight) < 0) ?? tasks[0]!;
 }
 
 function appearance(random: Random): Appearance {

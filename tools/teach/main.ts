@@ -34,8 +34,8 @@ in Node, and prints the success rates of that task and of those the policy was t
   --task NAME           one of ${TASKS.map(({ name }) => name).join(', ')} (default ${FIRST_HELD_OUT})
   --policy FOLDER       policy package to start from (default public/models/default)
   --demonstrations N    episodes of the task to record (default 20)
-  --rehearsal N         episodes of each trained task that are mixed in, three times as many of those near to the task;
-                        0 for none (default ${REHEARSAL_EPISODES})
+  --rehearsal N         episodes of the easiest trained tasks that are mixed in, up to five times as many of the others, and
+                        of these three times as many of those near to the task; 0 for none (default ${REHEARSAL_EPISODES})
   --weight N            how often a demonstration is drawn for each time a rehearsal episode is (default ${DEFAULTS.weight})
   --steps N             optimiser steps (default ${DEFAULTS.steps})
   --batch N             samples per step (default ${DEFAULTS.batch})
