@@ -7,7 +7,7 @@ import { CONTROL_HZ } from './mjcf.ts';
 import type { TableCameras } from './observe.ts';
 import { ActionNoise, SuccessJudge } from './rollout.ts';
 import { PracticeTable, type Mujoco } from './table.ts';
-import { assignmentFor, type Task } from './tasks.ts';
+import { askedFor, assignmentFor, type Assignment, type Task } from './tasks.ts';
 import { CAMERAS, type TableView } from './view.ts';
 
 export const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
@@ -50,9 +50,10 @@ export async function recordDemonstrations({
   onProgress,
 }: DemonstrationRequest) {
   const recorded = [];
+  const turns = new Turns(task);
   for (let attempt = 0; recorded.length < episodes; attempt++) {
     const random = new Random(seed, DEMONSTRATE, attempt);
-    const assignment = assignmentFor(task, random.integer(2 ** 31));
+    const assignment = assignmentFor(task, turns.nextSeed(random));
     const table = new PracticeTable(mujoco, assignment.layout);
     const noise = new ActionNoise(random, NOISE);
     const judge = new SuccessJudge(assignment.goal);
@@ -77,6 +78,7 @@ export async function recordDemonstrations({
     const images = await Promise.all(seen);
     // A disturbance can throw a block out of reach; such an episode is no demonstration.
     if (!done) continue;
+    turns.take(assignment);
     recorded.push({
       instruction: assignment.instruction,
       actions: Float32Array.from(actions),
@@ -94,4 +96,39 @@ export async function recordDemonstrations({
     cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),
     episodes: recorded,
   };
+}
+
+/**
+ * Sees to it that few episodes show all there is to a task: each goal as often as any other, and each of its phrasings as often as any
+ * other. What chance leaves out of a lesson is not learnt, or forgotten.
+ */
+class Turns {
+  readonly #task: Task;
+  readonly #taken = new Map<unknown, number>();
+
+  constructor(task: Task) {
+    this.#task = task;
+  }
+
+  /** Of an episode that asks for what had the fewest turns. */
+  nextSeed(random: Random): number {
+    const { goals, phrasings } = this.#task;
+    const least = this.#fewest(goals);
+    for (;;) {
+      const seed = random.integer(2 ** 31);
+      const { goal, instruction } = askedFor(this.#task, seed);
+      const due = this.#of(goal) === least && this.#of(instruction) === this.#fewest(phrasings(goal));
+      if (due) return seed;
+    }
+  }
+
+  take({ goal, instruction }: Pick<Assignment, 'goal' | 'instruction'>): void {
+    for (const key of [goal, instruction]) this.#taken.set(key, this.#of(key) + 1);
+  }
+
+  readonly #of = (key: unknown): number => this.#taken.get(key) ?? 0;
+
+  #fewest(keys: readonly unknown[]): number {
+    return Math.min(...keys.map(this.#of));
+  }
 }

@@ -233,17 +233,23 @@ export function variedAssignmentFor(task: Task, seed: number): Assignment {
   return assign(task, seed, task.variedGoals ?? task.goals, MOVED);
 }
 
-function assign(task: Task, seed: number, goals: readonly Goal[], others: readonly ObjectName[]): Assignment {
-  const random = new Random(seed, ASSIGNMENT, TASKS.indexOf(task));
+/** What `assignmentFor` asks for with this seed, without the work of laying the table. */
+export function askedFor(task: Task, seed: number): { readonly goal: Goal; readonly instruction: string } {
+  return ask(task, task.goals, randomOf(task, seed));
+}
+
+const randomOf = (task: Task, seed: number) => new Random(seed, ASSIGNMENT, TASKS.indexOf(task));
+
+function ask(task: Task, goals: readonly Goal[], random: Random) {
   const goal = goals[random.integer(goals.length)]!;
   const phrasings = task.phrasings(goal);
-  return {
-    task,
-    goal,
-    instruction: phrasings[random.integer(phrasings.length)]!,
-    layout: layoutFor(goal, random, others),
-    seed,
-  };
+  return { goal, instruction: phrasings[random.integer(phrasings.length)]! };
+}
+
+function assign(task: Task, seed: number, goals: readonly Goal[], others: readonly ObjectName[]): Assignment {
+  const random = randomOf(task, seed);
+  const asked = ask(task, goals, random);
+  return { task, ...asked, layout: layoutFor(asked.goal, random, others), seed };
 }
 
 const INSTRUCTIONS = new Map(
