@@ -87,7 +87,10 @@ test('objects can be dragged, the view turned, the table reset', async ({ policy
   await expect(outcome(page)).toHaveText('Ready.');
 });
 
-test('trials say how often it works; the camera view is one click away', async ({ policyPage, page }) => {
+test('trials say how often it works, the same each time; the camera view is one click away', async ({
+  policyPage,
+  page,
+}) => {
   test.slow();
   await policyPage.openTable();
   await quiet(page);
@@ -96,6 +99,14 @@ test('trials say how often it works; the camera view is one click away', async (
   await expect(outcome(page)).toContainText(/Trial [2-9] of 20/, { timeout: 60_000 });
   await expect(page.getByText(/reach: \d+ of 20/)).toBeVisible({ timeout: 180_000 });
   await expect(page.getByText(/95 % interval/)).toBeVisible();
+  const trials = page.getByRole('list', { name: 'Trials' }).getByRole('listitem');
+  const once = await trials.allTextContents();
+  expect(once).toHaveLength(20);
+  await page.getByLabel('from seed').fill(once[0]!.match(/seed (\d+)/)![1]!);
+  await page.getByRole('button', { name: 'Run 20 trials' }).click();
+  await expect(trials).toHaveCount(1, { timeout: 60_000 });
+  await expect(trials).toHaveCount(20, { timeout: 180_000 });
+  expect(await trials.allTextContents()).toEqual(once);
 
   await page.getByRole('button', { name: 'Camera' }).click();
   await expect(page).toHaveURL(/view=camera/);

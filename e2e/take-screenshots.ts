@@ -88,7 +88,7 @@ async function takeStudio(browser: Browser, url: string, look: Look): Promise<vo
   await goTo(page, 'Fine-tune');
   await page.getByLabel('Name of the run').fill('lift the can');
   await page.getByRole('button', { name: 'Start training' }).click();
-  await page.getByText(/^(3\d) of 1500$/).waitFor({ timeout: 180_000 });
+  await page.getByText(/^(3\d) of 1600$/).waitFor({ timeout: 180_000 });
   await page
     .getByRole('heading', { name: 'Train', exact: true })
     .evaluate((element) => element.scrollIntoView());

@@ -4,8 +4,7 @@ import { TRAINED_TASKS, type Task } from './tasks.ts';
 
 /** Episodes of the easiest trained tasks; of the others as many times more as pretraining draws them oftener. */
 export const REHEARSAL_EPISODES = 12;
-/** Times as many of one that is like it, and of one that is as good as the same: those are what a policy takes a new task for. */
-const LIKE = 2;
+/** Times as many of one that is near to it, with things the policy knows: that is what it takes the new task for. */
 const NEAR = 3;
 
 export interface Rehearsal {
@@ -21,7 +20,7 @@ export function rehearsalFor(taught: readonly Goal[], base = REHEARSAL_EPISODES)
   const mistakable = taught.filter(({ target }) => KNOWN.has(target));
   return TRAINED_TASKS.filter((task) => !holdsAll(task, taught)).map((task) => ({
     task: task.name,
-    episodes: base * task.weight * nearness(task, mistakable),
+    episodes: base * task.weight * (isNear(task, mistakable) ? NEAR : 1),
   }));
 }
 
@@ -34,12 +33,13 @@ function holdsAll(task: Task, taught: readonly Goal[]): boolean {
   return taught.length > 0 && taught.every((goal) => own.has(JSON.stringify(goal)));
 }
 
-/** Like it is what asks for the same to be done; nearer still what does so at the same place, where it has one. */
-function nearness(task: Task, taught: readonly Goal[]): number {
-  const pairs = task.goals.flatMap((goal) => taught.map((other) => [goal, other] as const));
-  const alike = pairs.filter(([goal, other]) => goal.kind === other.kind);
-  if (alike.length === 0) return 1;
-  return alike.some(([goal, other]) => placeNamed(goal) === placeNamed(other)) ? NEAR : LIKE;
+/** Some of it names the same place as what is taught, or where that names none, asks for the same to be done. */
+function isNear(task: Task, taught: readonly Goal[]): boolean {
+  return task.goals.some((goal) =>
+    taught.some((other) =>
+      'destination' in other
+        ? 'destination' in goal && goal.destination === other.destination
+        : goal.kind === other.kind,
+    ),
+  );
 }
-
-const placeNamed = (goal: Goal) => ('destination' in goal ? goal.destination : null);

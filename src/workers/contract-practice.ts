@@ -87,12 +87,18 @@ export interface PracticeWorker {
   resize(size: { width: number; height: number; ratio: number }): Promise<void>;
   /** A hidden table neither moves nor draws. */
   setVisible(visible: boolean): Promise<void>;
-  /** Lays the table anew. The same task and seed give the same layout. */
-  reset(task: string, seed: number): Promise<TableReport>;
+  /**
+   * Lays the table anew. The same task and seed give the same layout.
+   * @param realTime whether time goes by on it before the next action (default true)
+   */
+  reset(task: string, seed: number, realTime?: boolean): Promise<TableReport>;
   /** Which instruction counts from now on. @returns whether it is one whose success can be judged */
   instruct(instruction: string): Promise<boolean>;
   observe(): Promise<TableObservation>;
-  /** Carries out actions [n][7], in real time or as fast as it goes; ends early when the goal is reached. */
+  /**
+   * Carries out actions [n][7], in real time or as fast as it goes; ends early when the goal is reached. In real time physics goes on
+   * afterwards, else it waits for the next action (or a hand).
+   */
   execute(actions: number[][], realTime: boolean): Promise<ExecutionReport>;
   /** Ends a running `execute` at once; the gripper stays where it is. */
   halt(): Promise<void>;

@@ -72,6 +72,8 @@ export class PracticeHost implements PracticeWorker {
   readonly #guard = (action: readonly number[]): number[] => guardAction(action, this.#speedLimit);
   #drag: { readonly name: ObjectName | 'gripper'; readonly height: number } | null = null;
   #visible = true;
+  /** Physics moves with the actions alone: trials come out the same however long a prediction takes. */
+  #stepped = false;
   /** Something other than the table changed since the last picture. */
   #stale = true;
   #time = 0;
@@ -121,7 +123,7 @@ export class PracticeHost implements PracticeWorker {
     this.#stale = true;
   }
 
-  async reset(task: string, seed: number): Promise<TableReport> {
+  async reset(task: string, seed: number, realTime = true): Promise<TableReport> {
     const assignment = assignmentFor(taskNamed(task), seed);
     await this.halt();
     const table = new PracticeTable(this.#physics(), assignment.layout);
@@ -130,6 +132,7 @@ export class PracticeHost implements PracticeWorker {
     this.#drag = null;
     this.#hand = null;
     this.#scene = { task, seed };
+    this.#stepped = !realTime;
     this.#path.show(null);
     this.#stale = true;
     await this.instruct(assignment.instruction);
@@ -161,13 +164,14 @@ export class PracticeHost implements PracticeWorker {
     const table = this.#laid();
     // What moved until now has been taken in, not shown.
     this.#stale = this.#view.sync(table) || this.#stale;
-    const images = await this.#cameras!.observe(this.#view);
-    return { images, state: table.state() };
+    const state = table.state();
+    return { images: await this.#cameras!.observe(this.#view), state };
   }
 
   async execute(actions: number[][], realTime: boolean): Promise<ExecutionReport> {
     await this.halt();
     if (actions.length === 0) return { achieved: this.#judge ? false : null, steps: 0 };
+    this.#stepped = !realTime;
     if (realTime) {
       return new Promise((finish) => {
         this.#execution = { actions, finish, next: 0, left: 0 };
@@ -197,6 +201,7 @@ export class PracticeHost implements PracticeWorker {
   async pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'> {
     const table = this.#laid();
     const hand = this.#hand;
+    this.#stepped = false;
     if (phase === 'up') {
       if (this.#drag) table.hold(this.#drag.name, null);
       hand?.drag(null);
@@ -226,6 +231,7 @@ export class PracticeHost implements PracticeWorker {
 
   async disturb(): Promise<void> {
     const table = this.#laid();
+    this.#stepped = false;
     const loose = table.layout.objects.map(({ name }) => name).filter((name) => OBJECTS[name].width !== null);
     const name = loose[this.#random.integer(loose.length)]!;
     const [x, y, z] = table.position(name);
@@ -265,6 +271,7 @@ export class PracticeHost implements PracticeWorker {
 
   async takeOver(onStep: (report: HandReport) => void): Promise<void> {
     await this.halt();
+    this.#stepped = false;
     const table = this.#laid();
     const observe = async () => {
       this.#stale = this.#view.sync(table) || this.#stale;
@@ -290,6 +297,7 @@ export class PracticeHost implements PracticeWorker {
     this.#adapt(now - this.#time);
     this.#lag = Math.min(LONGEST_LAG, this.#lag + (now - this.#time) / 1000);
     this.#time = now;
+    if (this.#stepped) this.#lag = 0;
     for (; this.#lag >= TIMESTEP; this.#lag -= TIMESTEP) this.#advance(table);
     // A table at rest costs nothing: what is on the screen stays there.
     this.#stale = this.#view.sync(table) || this.#stale;

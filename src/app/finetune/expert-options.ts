@@ -2,10 +2,10 @@
 import type { FineTuneOptions } from '../../workers/contract-finetune.ts';
 
 export const EXPERT_OPTIONS = {
-  maxSteps: 1500,
+  maxSteps: 1600,
   batchSize: 8,
   learningRate: 6e-4,
-  numStepsBeforeDecay: 1050,
+  numStepsBeforeDecay: 1120,
   maxGradNorm: 1,
   imageAug: false,
   validationFraction: 0,

@@ -215,7 +215,7 @@ export async function runTrials(
   try {
     for (let i = 0; i < episodes; i++) {
       set({ run: { kind: 'trials', done: i, total: episodes } });
-      await layTable(task, seed + i);
+      await layTable(task, seed + i, false);
       const { table } = usePracticeStore.getState();
       const { achieved, steps } = await episode({
         most: table!.maxSteps,

@@ -71,10 +71,13 @@ export function showTable(visible: boolean): void {
   if (client) void client.setVisible(visible).catch(() => undefined);
 }
 
-/** Lays the table for a task; the instruction becomes one that fits. */
-export async function layTable(task: string, seed: number): Promise<void> {
+/**
+ * Lays the table for a task; the instruction becomes one that fits.
+ * @param realTime whether time goes by on it before the next action
+ */
+export async function layTable(task: string, seed: number, realTime = true): Promise<void> {
   try {
-    const table = await practiceWorker().reset(task, seed);
+    const table = await practiceWorker().reset(task, seed, realTime);
     set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
     useInstructionStore.getState().setText(table.instruction);
     writeUrlState({ table: task === firstTask && seed === firstSeed ? null : { task, seed } });
