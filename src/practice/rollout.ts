@@ -66,7 +66,7 @@ export class Detour {
   /** What is done at this step where the expert says `action`. */
   divert(step: number, table: PracticeTable, action: number[]): number[] {
     const away = this.#goal && step >= this.#from && step < this.#from + this.length;
-    return away ? expertAction(table, this.#goal!) : action;
+    return away ? expertAction(table, this.#goal) : action;
   }
 }
 
