@@ -11,21 +11,28 @@ export interface DawnDevice {
   adapter: GPUAdapter;
   /** Adapter in words, for reports. */
   label: string;
-  /**
-   * Destroys the device and lets go of Dawn. Node does not exit before this is called
-   * (https://issues.chromium.org/issues/387965810).
-   */
+  /** Destroys the device and lets go of Dawn. Node does not exit before this is called. */
   release(): void;
 }
 
 /** RTLD_NOW | RTLD_NODELETE: the library stays although it is no Node addon. */
 const KEEP_LOADED = 0x1002;
 
+/** An adapter opened by {@link openDawnAdapter}, for one device. */
+export interface DawnAdapter {
+  gpu: GPU;
+  adapter: GPUAdapter;
+  /** In words, for reports. */
+  label: string;
+  /**
+   * Lets go of Dawn, once the adapter's device is destroyed. Node does not exit before
+   * (https://issues.chromium.org/issues/387965810).
+   */
+  release(): void;
+}
+
 /**
  * Opens a WebGPU device in Node. The caller owns it and calls `release()`.
- *
- * A Vulkan driver is chosen by an environment variable and in this process, so it works in a main thread or a
- * forked process, not in a worker thread. `VK_ICD_FILENAMES`, when set, is respected.
  *
  * @param limits limits to ask for where they differ from WebGPU's defaults.
  * @returns the device, or the reason why there is none, in a sentence.
@@ -33,6 +40,25 @@ const KEEP_LOADED = 0x1002;
 export async function openDawn(
   limits: Record<string, number> = {},
 ): Promise<DawnDevice | { reason: string }> {
+  const opened = await openDawnAdapter();
+  if ('reason' in opened) return opened;
+  const device = await opened.adapter.requestDevice({ label: 'dawn', requiredLimits: limits });
+  const release = (): void => {
+    device.destroy();
+    opened.release();
+  };
+  return { adapter: opened.adapter, label: opened.label, device, release };
+}
+
+/**
+ * Finds an adapter in Node.
+ *
+ * A Vulkan driver is chosen by an environment variable and in this process, so it works in a main thread or a
+ * forked process, not in a worker thread. `VK_ICD_FILENAMES`, when set, is respected.
+ *
+ * @returns the adapter, or the reason why there is none, in a sentence.
+ */
+export async function openDawnAdapter(): Promise<DawnAdapter | { reason: string }> {
   const { create, globals } = await import('webgpu');
   // GPUBufferUsage and its like are globals in a browser.
   Object.assign(globalThis, globals);
@@ -52,17 +78,18 @@ export async function openDawn(
     adapter = await requestAdapter(gpu);
   }
   if (adapter === null) return { reason: missing(chromium, vulkan !== null) };
-  const device = await adapter.requestDevice({ label: 'dawn', requiredLimits: limits });
   const { vendor, architecture, description } = adapter.info;
-  const release = (): void => {
-    device.destroy();
-    gpu = null;
-  };
+  const label = `Dawn (${[vendor, architecture, description].filter(Boolean).join(' ')})`;
+  const opened: { gpu: GPU | null } = { gpu };
   return {
-    device,
+    get gpu() {
+      return opened.gpu!;
+    },
     adapter,
-    label: `Dawn (${[vendor, architecture, description].filter(Boolean).join(' ')})`,
-    release,
+    label,
+    release: () => {
+      opened.gpu = null;
+    },
   };
 }
 

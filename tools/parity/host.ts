@@ -1,17 +1,20 @@
-/** Runs a parity case on a backend: in this process on onnxruntime-node, or in a real Chromium on WASM or WebGPU. */
+/** Runs a parity case on a backend: in this process on onnxruntime-node or on Dawn, or in a real Chromium on WASM or WebGPU. */
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import type { Plugin } from 'vite';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
+import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { bytesAccess } from '../../src/model/weights/random-access.ts';
-import { openHarness, type Browser } from '../harness/browser.ts';
+import type { Browser } from '../harness/browser.ts';
+import { createDawnRuntime } from '../node/dawn-runtime.ts';
 import type { Row } from './compare.ts';
 import type { CaseFiles } from './golden.ts';
 import { runFolder, type FolderOptions } from './run-folder.ts';
 import { llama2Tokenize } from './tokenize.ts';
 
-export type ParityBackend = 'node' | 'wasm' | 'webgpu';
+/** `dawn` is WebGPU, too. */
+export type ParityBackend = 'node' | 'dawn' | 'wasm' | 'webgpu';
 
 export interface ParityOptions extends FolderOptions {
   readonly backend: ParityBackend;
@@ -31,20 +34,32 @@ export function folderFiles(folder: string): CaseFiles {
 }
 
 export async function runParity(folder: string, options: ParityOptions): Promise<Row[]> {
-  if (options.backend === 'node') {
-    const runtime = await createNodeRuntime();
+  const here = inThisProcess(options.backend);
+  if (here) {
+    const { runtime, release } = await here;
     try {
       return await runFolder(folderFiles(folder), runtime, await llama2Tokenize(), options);
     } finally {
-      await runtime.dispose();
+      await release();
     }
   }
+  // Loaded here only: a machine without a browser needs neither Vite nor Playwright.
+  const { openHarness } = await import('../harness/browser.ts');
   const browser = await openHarness([serveFolders()]);
   try {
     return await runParityIn(browser, folder, options);
   } finally {
     await browser.close();
   }
+}
+
+/** Null for a backend that needs a browser. */
+function inThisProcess(
+  backend: ParityBackend,
+): Promise<{ readonly runtime: Runtime; readonly release: () => Promise<void> }> | null {
+  if (backend === 'dawn') return createDawnRuntime();
+  if (backend !== 'node') return null;
+  return createNodeRuntime().then((runtime) => ({ runtime, release: () => runtime.dispose() }));
 }
 
 /** As `runParity` in a harness that was opened with `serveFolders`; for running many cases in one page. */

@@ -20,13 +20,18 @@ export async function createWasmRuntime(options: { threads: number; files?: OrtF
   return createOrtRuntime({ backend: 'wasm', ort, device: null, executionProviders: ['wasm'] });
 }
 
-/** onnxruntime-web on WebGPU, on a device it shares with the kernels. `onLost` hears of a lost device once. */
+/**
+ * onnxruntime-web on WebGPU, on a device it shares with the kernels. `onLost` hears of a lost device once.
+ * @param options.threads for what little runs on the CPU; by default onnxruntime decides
+ */
 export async function createWebGpuRuntime(options: {
   adapter: GPUAdapter;
+  threads?: number;
   files?: OrtFiles;
   onLost?: (error: ModelError) => void;
 }): Promise<Runtime> {
   const ort = hasJspi() ? await import('onnxruntime-web/jspi') : await import('onnxruntime-web/webgpu');
+  if (options.threads) ort.env.wasm.numThreads = options.threads;
   if (options.files) ort.env.wasm.wasmPaths = options.files;
   const device = await requestDevice(options.adapter, 'openvla-web');
   void device.lost.then((info) => {
