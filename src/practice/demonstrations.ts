@@ -2,12 +2,23 @@
 import type { FrameImage } from '../episodes/dataset.ts';
 import { Random } from '../model/random.ts';
 import { expertAction } from './expert.ts';
+import type { Goal } from './goal.ts';
 import { IMAGE_SIZE } from './image-size.ts';
+import type { Layout } from './layout.ts';
 import { CONTROL_HZ } from './mjcf.ts';
 import type { TableCameras } from './observe.ts';
 import { ActionNoise, SuccessJudge } from './rollout.ts';
 import { PracticeTable, type Mujoco } from './table.ts';
-import { askedFor, assignmentFor, type Assignment, type Task } from './tasks.ts';
+import {
+  askedFor,
+  assignmentFor,
+  goalOf,
+  goalsOn,
+  taskNamed,
+  type Assignment,
+  type Scene,
+  type Task,
+} from './tasks.ts';
 import { CAMERAS, type TableView } from './view.ts';
 
 export const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
@@ -29,6 +40,12 @@ const LONGEST = 120;
 /** Recorded after the goal is reached. A sample needs a whole chunk ahead, so the end of an episode is not learnt from otherwise. */
 const AFTERWARDS = 8;
 
+/** What was asked for in an episode, and on which table; null where it was not a practice table's. */
+export interface Shown {
+  readonly instruction: string;
+  readonly scene: Scene | null;
+}
+
 export interface DemonstrationRequest {
   readonly mujoco: Mujoco;
   readonly view: TableView;
@@ -36,6 +53,8 @@ export interface DemonstrationRequest {
   readonly task: Task;
   readonly episodes: number;
   readonly seed: number;
+  /** Record on the tables of these, with the things that were moved there, as far as the task can be done so; else on new ones. */
+  readonly tables?: readonly Shown[];
   readonly onProgress?: (done: number) => void;
 }
 
@@ -47,13 +66,16 @@ export async function recordDemonstrations({
   task,
   episodes,
   seed,
+  tables = [],
   onProgress,
 }: DemonstrationRequest) {
   const recorded = [];
   const turns = new Turns(task);
+  const laid = tables.flatMap((shown) => laidTable(shown, task));
   for (let attempt = 0; recorded.length < episodes; attempt++) {
     const random = new Random(seed, DEMONSTRATE, attempt);
-    const assignment = assignmentFor(task, turns.nextSeed(random));
+    const { assignment, scene } =
+      laid.length > 0 ? turns.onTable(laid[attempt % laid.length]!, random) : turns.onNewTable(random);
     const table = new PracticeTable(mujoco, assignment.layout);
     const noise = new ActionNoise(random, NOISE);
     const judge = new SuccessJudge(assignment.goal);
@@ -83,7 +105,7 @@ export async function recordDemonstrations({
       instruction: assignment.instruction,
       actions: Float32Array.from(actions),
       state: Float32Array.from(state),
-      scene: { task: task.name, seed: assignment.seed },
+      scene,
       frames: Object.fromEntries(CAMERAS.map((name, i) => [name, images.map((pair) => pair[i]!)])),
     });
     onProgress?.(recorded.length);
@@ -98,6 +120,25 @@ export async function recordDemonstrations({
   };
 }
 
+/** A table that is laid already, and what of the task can be done there: nothing where it is empty. */
+interface LaidTable {
+  readonly scene: Scene;
+  readonly layout: Layout;
+  readonly goals: readonly Goal[];
+}
+
+function laidTable({ instruction, scene }: Shown, task: Task): LaidTable[] {
+  if (!scene) return [];
+  const { layout } = assignmentFor(taskNamed(scene.task), scene.seed);
+  const goals = goalsOn(layout, task, goalOf(instruction)?.goal.target ?? null);
+  return goals.length > 0 ? [{ scene, layout, goals }] : [];
+}
+
+interface Turn {
+  readonly assignment: Assignment;
+  readonly scene: Scene;
+}
+
 /**
  * Sees to it that few episodes show all there is to a task: each goal as often as any other, and each of its phrasings as often as any
  * other. What chance leaves out of a lesson is not learnt, or forgotten.
@@ -110,16 +151,24 @@ class Turns {
     this.#task = task;
   }
 
-  /** Of an episode that asks for what had the fewest turns. */
-  nextSeed(random: Random): number {
-    const { goals, phrasings } = this.#task;
-    const least = this.#fewest(goals);
+  /** Asks for what had the fewest turns. */
+  onNewTable(random: Random): Turn {
+    const task = this.#task;
+    const goals = this.#due(task.goals);
     for (;;) {
       const seed = random.integer(2 ** 31);
-      const { goal, instruction } = askedFor(this.#task, seed);
-      const due = this.#of(goal) === least && this.#of(instruction) === this.#fewest(phrasings(goal));
-      if (due) return seed;
+      const { goal, instruction } = askedFor(task, seed);
+      if (goals.includes(goal) && this.#due(task.phrasings(goal)).includes(instruction))
+        return { assignment: assignmentFor(task, seed), scene: { task: task.name, seed } };
     }
+  }
+
+  /** Asks for what had the fewest turns of what can be done there. */
+  onTable({ scene, layout, goals }: LaidTable, random: Random): Turn {
+    const task = this.#task;
+    const goal = oneOf(this.#due(goals), random);
+    const instruction = oneOf(this.#due(task.phrasings(goal)), random);
+    return { assignment: { task, goal, instruction, layout, seed: scene.seed }, scene };
   }
 
   take({ goal, instruction }: Pick<Assignment, 'goal' | 'instruction'>): void {
@@ -128,7 +177,13 @@ class Turns {
 
   readonly #of = (key: unknown): number => this.#taken.get(key) ?? 0;
 
-  #fewest(keys: readonly unknown[]): number {
-    return Math.min(...keys.map(this.#of));
+  /** Those that had the fewest turns. */
+  #due<T>(keys: readonly T[]): T[] {
+    const least = Math.min(...keys.map(this.#of));
+    return keys.filter((key) => this.#of(key) === least);
   }
+}
+
+function oneOf<T>(values: readonly T[], random: Random): T {
+  return values[random.integer(values.length)]!;
 }

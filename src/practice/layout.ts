@@ -83,9 +83,12 @@ function placed(names: readonly ObjectName[], random: Random): Placed[] | null {
   return objects;
 }
 
-/** Whether the goal can be reached from here, and is not reached yet. */
-function suits(goal: Goal, objects: readonly Placed[]): boolean {
-  const target = objects.find(({ name }) => name === goal.target)!;
+/** Whether the goal's things are there, it can be reached from here, and is not reached yet. */
+export function suits(goal: Goal, objects: readonly Placed[]): boolean {
+  const target = objects.find(({ name }) => name === goal.target);
+  const destination =
+    'destination' in goal ? objects.find(({ name }) => name === goal.destination) : undefined;
+  if (!target || ('destination' in goal && !destination)) return false;
   const others = objects.filter((object) => object !== target);
   if (goal.kind === 'push') {
     const side = goal.side === 'left' ? -1 : 1;
@@ -97,8 +100,7 @@ function suits(goal: Goal, objects: readonly Placed[]): boolean {
       return across > radius + OBJECTS[target.name].radius + LANE || along < -(RUN_UP + radius);
     });
   }
-  if (goal.kind === 'place' && goal.relation !== 'on' && goal.relation !== 'in') {
-    const destination = objects.find(({ name }) => name === goal.destination)!;
+  if (goal.kind === 'place' && destination && goal.relation !== 'on' && goal.relation !== 'in') {
     const spots = spotsBy(goal.relation, destination.position);
     const [wanted] = spots;
     if (Math.abs(wanted[0]) > AREA.x + MARGIN || Math.abs(wanted[1]) > AREA.y + MARGIN) return false;

@@ -6,10 +6,14 @@ import { TRAINED_TASKS, type Task } from './tasks.ts';
 export const REHEARSAL_EPISODES = 12;
 /** Times as many of one that is near to it, with things the policy knows: that is what it takes the new task for. */
 const NEAR = 3;
+/** Share of these that is shown on the tables of the demonstrations. */
+const SAME_TABLES = 0.5;
 
 export interface Rehearsal {
   readonly task: string;
   readonly episodes: number;
+  /** On the tables of the demonstrations, with the thing that was moved there: then it is the words alone that make the difference. */
+  readonly sameTables: boolean;
 }
 
 /**
@@ -18,10 +22,15 @@ export interface Rehearsal {
  */
 export function rehearsalFor(taught: readonly Goal[], base = REHEARSAL_EPISODES): Rehearsal[] {
   const mistakable = taught.filter(({ target }) => KNOWN.has(target));
-  return TRAINED_TASKS.filter((task) => !holdsAll(task, taught)).map((task) => ({
-    task: task.name,
-    episodes: base * task.weight * (isNear(task, mistakable) ? NEAR : 1),
-  }));
+  return TRAINED_TASKS.filter((task) => !holdsAll(task, taught)).flatMap((task) => {
+    const near = isNear(task, mistakable);
+    const episodes = base * task.weight * (near ? NEAR : 1);
+    const same = near ? Math.round(SAME_TABLES * episodes) : 0;
+    return [
+      { task: task.name, episodes: same, sameTables: true },
+      { task: task.name, episodes: episodes - same, sameTables: false },
+    ].filter((rehearsal) => rehearsal.episodes > 0);
+  });
 }
 
 /** What the policy was trained to move: one that it never met it takes for none of them. */

@@ -2,7 +2,7 @@
 import { ModelError } from '../model/errors.ts';
 import { Random } from '../model/random.ts';
 import type { Goal } from './goal.ts';
-import { layoutFor, type Layout, type Side } from './layout.ts';
+import { layoutFor, suits, type Layout, type Side } from './layout.ts';
 import type { ObjectName } from './objects.ts';
 
 export interface Task {
@@ -17,6 +17,12 @@ export interface Task {
   readonly variedGoals?: readonly Goal[];
   /** Instructions that ask for the goal, the plainest first. */
   readonly phrasings: (goal: Goal) => readonly string[];
+}
+
+/** A table as it was laid: everything follows from task and seed. */
+export interface Scene {
+  readonly task: string;
+  readonly seed: number;
 }
 
 /** One episode to be: everything follows from task and seed. */
@@ -236,6 +242,11 @@ export function variedAssignmentFor(task: Task, seed: number): Assignment {
 /** What `assignmentFor` asks for with this seed, without the work of laying the table. */
 export function askedFor(task: Task, seed: number): { readonly goal: Goal; readonly instruction: string } {
   return ask(task, task.goals, randomOf(task, seed));
+}
+
+/** What of a task can be done with one thing on a table that is laid already. @param target the thing; null for any */
+export function goalsOn({ objects }: Layout, task: Task, target: ObjectName | null): Goal[] {
+  return task.goals.filter((goal) => (target ?? goal.target) === goal.target && suits(goal, objects));
 }
 
 const randomOf = (task: Task, seed: number) => new Random(seed, ASSIGNMENT, TASKS.indexOf(task));

@@ -40,8 +40,7 @@ export function connectPracticeWorker(onCrash: (error: ClientError) => void): Pr
     pointer: (phase, x, y) => guard(() => remote.pointer(phase, x, y)),
     orbit: (azimuth, elevation, zoom) => guard(() => remote.orbit(azimuth, elevation, zoom)),
     disturb: () => guard(() => remote.disturb()),
-    demonstrate: (task, episodes, seed, onProgress) =>
-      guard(() => remote.demonstrate(task, episodes, seed, Comlink.proxy(onProgress))),
+    demonstrate: (order, onProgress) => guard(() => remote.demonstrate(order, Comlink.proxy(onProgress))),
     rehearsal: (taught) => guard(() => remote.rehearsal(taught)),
     takeOver: (onStep) => guard(() => remote.takeOver(Comlink.proxy(onStep))),
     steer: (action) => guard(() => remote.steer(action)),

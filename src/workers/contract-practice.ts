@@ -11,6 +11,8 @@ export interface PracticeTask {
 export interface Rehearsal {
   readonly task: string;
   readonly episodes: number;
+  /** To be recorded on the tables of the demonstrations. */
+  readonly sameTables: boolean;
 }
 
 /** One layout of the table, as asked for. */
@@ -55,6 +57,14 @@ export interface RecordedEpisode {
   readonly scene: { readonly task: string; readonly seed: number } | null;
   /** Of a task the policy knows, mixed in so that it is not forgotten. */
   readonly rehearsal?: boolean;
+}
+
+export interface DemonstrationOrder {
+  readonly task: string;
+  readonly episodes: number;
+  readonly seed: number;
+  /** Episodes on whose tables it is done, as far as it can be; none for new tables. */
+  readonly tables: readonly Pick<RecordedEpisode, 'instruction' | 'scene'>[];
 }
 
 /** Demonstrations recorded in this page, in the form of `src/episodes/memory-dataset.ts`; pixels are transferred. */
@@ -110,13 +120,8 @@ export interface PracticeWorker {
   orbit(azimuth: number, elevation: number, zoom: number): Promise<void>;
   /** Knocks one object, at random. */
   disturb(): Promise<void>;
-  /** Lets the scripted expert do a task `episodes` times, with noise, and records it. */
-  demonstrate(
-    task: string,
-    episodes: number,
-    seed: number,
-    onProgress: (done: number) => void,
-  ): Promise<RecordedDemonstrations>;
+  /** Lets the scripted expert do a task, with noise, and records it. */
+  demonstrate(order: DemonstrationOrder, onProgress: (done: number) => void): Promise<RecordedDemonstrations>;
   /** What to let the expert do besides, so that teaching a task, or these instructions, makes nothing be forgotten. */
   rehearsal(
     taught: { readonly task: string } | { readonly instructions: readonly string[] },

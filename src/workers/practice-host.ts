@@ -16,6 +16,7 @@ import { rehearsalFor } from '../practice/rehearsal.ts';
 import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
 import type {
+  DemonstrationOrder,
   ExecutionReport,
   HandReport,
   PointerPhase,
@@ -244,19 +245,16 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async demonstrate(
-    task: string,
-    episodes: number,
-    seed: number,
+    { task, ...order }: DemonstrationOrder,
     onProgress: (done: number) => void,
   ): Promise<RecordedDemonstrations> {
     this.#stale = true;
     return recordDemonstrations({
+      ...order,
       mujoco: this.#physics(),
       view: this.#view,
       cameras: this.#cameras!,
       task: taskNamed(task),
-      episodes,
-      seed,
       onProgress,
     });
   }

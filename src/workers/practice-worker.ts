@@ -28,8 +28,8 @@ const worker: PracticeWorker = {
   pointer: (phase, x, y) => host.pointer(phase, x, y),
   orbit: (azimuth, elevation, zoom) => host.orbit(azimuth, elevation, zoom),
   disturb: () => host.disturb(),
-  demonstrate: async (task, episodes, seed, onProgress) => {
-    const recorded = await host.demonstrate(task, episodes, seed, onProgress);
+  demonstrate: async (order, onProgress) => {
+    const recorded = await host.demonstrate(order, onProgress);
     return Comlink.transfer(recorded, recordedBuffers(recorded));
   },
   rehearsal: (taught) => host.rehearsal(taught),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { recordDemonstrations } from '../../src/practice/demonstrations.ts';
+import { recordDemonstrations, type Shown } from '../../src/practice/demonstrations.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import type { TableCameras } from '../../src/practice/observe.ts';
 import { goalOf, taskNamed } from '../../src/practice/tasks.ts';
@@ -9,8 +9,8 @@ const mujoco = await loadMujoco();
 /** Nobody looks at the pictures here. */
 const view = { sync: () => true } as unknown as TableView;
 const cameras = { observe: async () => [] } as unknown as TableCameras;
-const record = (task: string, episodes: number, seed = 1) =>
-  recordDemonstrations({ mujoco, view, cameras, task: taskNamed(task), episodes, seed });
+const record = (task: string, episodes: number, seed = 1, tables: readonly Shown[] = []) =>
+  recordDemonstrations({ mujoco, view, cameras, task: taskNamed(task), episodes, seed, tables });
 
 /** How often each of the values occurs. */
 const counts = (values: readonly string[]) =>
@@ -29,6 +29,27 @@ describe('the expert’s demonstrations', () => {
     expect(counts(targets)).toEqual([5, 5, 5, 5]);
     expect(Math.max(...counts(behind)) - Math.min(...counts(behind))).toBeLessThanOrEqual(1);
   }, 60_000);
+
+  it('are given on the tables of others where they are asked to be', async () => {
+    const shown = (await record('behind', 4)).episodes;
+    const tables = new Map(shown.map(({ scene, instruction }) => [scene.seed, instruction]));
+    const { episodes } = await record('plate', 8, 2, shown);
+    for (const { scene, instruction } of episodes) {
+      expect(scene.task).toBe('behind');
+      expect(goalOf(instruction)).toMatchObject({
+        task: { name: 'plate' },
+        goal: { target: goalOf(tables.get(scene.seed)!)!.goal.target },
+      });
+    }
+    expect(new Set(episodes.map(({ scene }) => scene.seed)).size).toBe(4);
+  });
+
+  it('are given on new tables where the task cannot be done on those, or they are not known', async () => {
+    const [lifted] = (await record('can', 1)).episodes;
+    const unknown = { instruction: 'put the red block behind the plate', scene: null };
+    const { episodes } = await record('push', 2, 1, [lifted!, unknown]);
+    expect(episodes.map(({ scene }) => scene.task)).toEqual(['push', 'push']);
+  });
 
   it('follow from the seed', async () => {
     expect(await told(4)).toEqual(await told(4));

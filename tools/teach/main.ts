@@ -8,7 +8,7 @@ import { initialParameters } from '../../src/model/finetune/parameters.ts';
 import { DEFAULT_TRAINING, Trainer } from '../../src/model/finetune/trainer.ts';
 import { zipBlob } from '../../src/model/weights/zip-folder.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
-import { recordDemonstrations } from '../../src/practice/demonstrations.ts';
+import { recordDemonstrations, type Shown } from '../../src/practice/demonstrations.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { REHEARSAL_EPISODES, rehearsalFor } from '../../src/practice/rehearsal.ts';
 import { TASKS, taskNamed, TRAINED_TASKS } from '../../src/practice/tasks.ts';
@@ -102,7 +102,7 @@ const evaluate = async (label: string): Promise<void> => {
 if (values.before) await evaluate('before');
 
 let start = performance.now();
-const record = (of: typeof task, count: number) =>
+const record = (of: typeof task, count: number, tables: readonly Shown[] = []) =>
   recordDemonstrations({
     mujoco,
     view: cameras.view,
@@ -110,11 +110,14 @@ const record = (of: typeof task, count: number) =>
     task: of,
     episodes: count,
     seed,
+    tables,
   });
 const own = await record(task, demonstrations);
 const old = [];
-for (const { task: name, episodes: count } of rehearsal > 0 ? rehearsalFor(task.goals, rehearsal) : [])
-  old.push(...(await record(taskNamed(name), count)).episodes);
+for (const { task: name, episodes: count, sameTables } of rehearsal > 0
+  ? rehearsalFor(task.goals, rehearsal)
+  : [])
+  old.push(...(await record(taskNamed(name), count, sameTables ? own.episodes : [])).episodes);
 const dataset = memoryDataset({
   ...own,
   episodes: [...own.episodes, ...old],

@@ -1,5 +1,10 @@
 /** Demonstrations of the practice table's expert, handed to the policy worker. */
-import type { PracticeWorker, RecordedDemonstrations } from '../../workers/contract-practice.ts';
+import type {
+  DemonstrationOrder,
+  RecordedDemonstrations,
+  RecordedEpisode,
+  Rehearsal,
+} from '../../workers/contract-practice.ts';
 import { practiceWorker, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
@@ -8,33 +13,33 @@ import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { openEpisodes, openRecorded, openRecordings } from './recorded-set.ts';
 import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
 
-type Episodes = RecordedDemonstrations['episodes'];
+/** Shows how many episodes there are of how many. */
+type Progress = (done: number) => void;
 
-/** Lets the expert do tasks one after the other, telling the page how far it is. */
-async function demonstrate(
-  tasks: readonly { readonly name: string; readonly episodes: number; readonly rehearsal: boolean }[],
+const progressOf =
+  (total: number): Progress =>
+  (done) =>
+    useFineTuneStore.setState({ demonstrations: { kind: 'opening', done, total } });
+
+const episodesIn = (planned: readonly Rehearsal[]): number =>
+  planned.reduce((sum, { episodes }) => sum + episodes, 0);
+
+/** The expert's episodes of the trained tasks, so that what is taught makes nothing be forgotten. @param taught what is to be learnt from */
+async function rehearse(
+  planned: readonly Rehearsal[],
+  taught: DemonstrationOrder['tables'],
   seed: number,
-): Promise<{ about: Omit<RecordedDemonstrations, 'episodes'>; episodes: Episodes }> {
-  const total = tasks.reduce((sum, { episodes }) => sum + episodes, 0);
-  const all: Episodes[number][] = [];
-  let about: Omit<RecordedDemonstrations, 'episodes'> | null = null;
-  for (const { name, episodes: count, rehearsal } of tasks) {
+  progress: Progress,
+): Promise<RecordedEpisode[]> {
+  const tables = taught.map(({ instruction, scene }) => ({ instruction, scene }));
+  const all: RecordedEpisode[] = [];
+  for (const { task, episodes: count, sameTables } of planned) {
     const before = all.length;
-    const { episodes, ...rest } = await practiceWorker().demonstrate(name, count, seed, (done) =>
-      useFineTuneStore.setState({ demonstrations: { kind: 'opening', done: before + done, total } }),
-    );
-    about ??= rest;
-    all.push(...episodes.map((episode) => ({ ...episode, rehearsal })));
+    const order = { task, episodes: count, seed, tables: sameTables ? tables : [] };
+    const { episodes } = await practiceWorker().demonstrate(order, (done) => progress(before + done));
+    all.push(...episodes.map((episode) => ({ ...episode, rehearsal: true })));
   }
-  return { about: about!, episodes: all };
-}
-
-/** Tasks the policy was trained on, as often as they are rehearsed. */
-async function rehearsals(
-  taught: Parameters<PracticeWorker['rehearsal']>[0],
-): Promise<{ name: string; episodes: number; rehearsal: boolean }[]> {
-  const rehearsed = await practiceWorker().rehearsal(taught);
-  return rehearsed.map(({ task, episodes }) => ({ name: task, episodes, rehearsal: true }));
+  return all;
 }
 
 export async function recordExpert(request: {
@@ -43,15 +48,18 @@ export async function recordExpert(request: {
   readonly rehearse: boolean;
 }): Promise<void> {
   if (usePracticeStore.getState().status.kind !== 'open') return;
-  const { task, episodes: count, rehearse } = request;
+  const { task, episodes: count } = request;
   const seed = randomSeed();
   try {
-    const { about, episodes } = await demonstrate(
-      [{ name: task, episodes: count, rehearsal: false }, ...(rehearse ? await rehearsals({ task }) : [])],
-      seed,
+    const planned = request.rehearse ? await practiceWorker().rehearsal({ task }) : [];
+    const progress = progressOf(count + episodesIn(planned));
+    const own: RecordedDemonstrations = await practiceWorker().demonstrate(
+      { task, episodes: count, seed, tables: [] },
+      progress,
     );
+    const old = await rehearse(planned, own.episodes, seed, (done) => progress(count + done));
     setOptions({ ...EXPERT_OPTIONS, run: `${task} ${seed}` });
-    await openEpisodes({ ...about, episodes }, 'expert', {});
+    await openEpisodes({ ...own, episodes: [...own.episodes, ...old] }, 'expert', {});
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
   }
@@ -60,9 +68,11 @@ export async function recordExpert(request: {
 /** The visitor's own recordings, with episodes of the tasks that are not to be forgotten. */
 export async function openWithRehearsal(): Promise<void> {
   try {
-    const instructions = [...new Set((openRecordings() ?? []).map(({ episode }) => episode.instruction))];
-    const { episodes } = await demonstrate(await rehearsals({ instructions }), randomSeed());
-    await openRecorded('table', episodes);
+    const taught = (openRecordings() ?? []).map(({ episode }) => episode);
+    const instructions = [...new Set(taught.map(({ instruction }) => instruction))];
+    const planned = await practiceWorker().rehearsal({ instructions });
+    const rehearsed = await rehearse(planned, taught, randomSeed(), progressOf(episodesIn(planned)));
+    await openRecorded('table', rehearsed);
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
   }
