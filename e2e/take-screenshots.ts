@@ -5,6 +5,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from '@playwright/test';
+import { EXPERT_OPTIONS } from '../src/app/finetune/expert-options.ts';
 import { CHROMIUM_FLAGS, findChromium } from '../tools/node/find-chromium.ts';
 import { cameraVideoPath, writeCameraVideo } from './camera-video.ts';
 import { PolicyPage } from './policy-page.ts';
@@ -88,7 +89,7 @@ async function takeStudio(browser: Browser, url: string, look: Look): Promise<vo
   await goTo(page, 'Fine-tune');
   await page.getByLabel('Name of the run').fill('lift the can');
   await page.getByRole('button', { name: 'Start training' }).click();
-  await page.getByText(/^(3\d) of 1600$/).waitFor({ timeout: 180_000 });
+  await page.getByText(new RegExp(`^3\\d of ${EXPERT_OPTIONS.maxSteps}$`)).waitFor({ timeout: 180_000 });
   await page
     .getByRole('heading', { name: 'Train', exact: true })
     .evaluate((element) => element.scrollIntoView());

@@ -2,7 +2,7 @@ import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import type { DType, Graph } from '../../src/model/graph/types.ts';
 import type { LlamaConfig, VitConfig } from '../../src/model/network/config.ts';
 import { llamaBlock } from '../../src/model/network/llama.ts';
-import { Scope } from '../../src/model/network/scope.ts';
+import { loraNames, Scope } from '../../src/model/network/scope.ts';
 import { vitBlock } from '../../src/model/network/vit.ts';
 
 const LLAMA: LlamaConfig = {
@@ -60,6 +60,23 @@ export function llamaBlockGraph(dtype: DType): Graph {
   );
   return g.build();
 }
+
+/** A linear layer [5 → 6] with LoRA of rank 2, its weight in the given encoding: as a path beside the weight, or merged into it. */
+export function loraGraph(dtype: DType, merged: boolean): Graph {
+  const [outputs, inputs, rank] = [6, 5, 2];
+  const table: Table = new Map([
+    ['fc.weight', { shape: [outputs, inputs], dtype }],
+    ['fc.bias', { shape: [outputs], dtype: 'float32' }],
+    [loraNames('fc').a, { shape: [rank, inputs], dtype: 'float32' }],
+    [loraNames('fc').b, { shape: [outputs, rank], dtype: 'float32' }],
+  ]);
+  const g = new GraphBuilder(`LoRA ${dtype}${merged ? ' merged' : ''}`);
+  const scope = new Scope(g, table, '', '', { scaling: 0.5, dropout: false, merged });
+  g.output('y', scope.linear('fc', g.input('x', [2, 3, inputs])));
+  return g.build();
+}
+
+export const LORA_TRAINED = ['x', loraNames('fc').a, loraNames('fc').b];
 
 /** A whole ViT block with LayerScale and FiLM. */
 export function vitBlockGraph(): Graph {

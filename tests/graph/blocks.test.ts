@@ -5,7 +5,7 @@ import { gradientName, vjp } from '../../src/model/graph/vjp.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import { decodeFloat32, encodeTensor, type Encoding } from '../../src/model/weights/encoding.ts';
 import type { Tensors } from '../../src/model/runtime/runtime.ts';
-import { llamaBlockGraph, vitBlockGraph } from './block-cases.ts';
+import { LORA_TRAINED, llamaBlockGraph, loraGraph, vitBlockGraph } from './block-cases.ts';
 import { randomFeeds, randomNumbers } from './op-cases.ts';
 
 const STEP = 1e-5;
@@ -63,10 +63,28 @@ describe('backward graphs of whole blocks against finite differences', () => {
   });
 });
 
+describe('LoRA merged into the weight', () => {
+  it('is the path beside it, forwards and back', () => {
+    const [path, merged] = [false, true].map((how) =>
+      vjp(loraGraph('float32', how), { wrt: LORA_TRAINED, keep: ['y'] }),
+    );
+    expect(merged!.nodes.map(({ op }) => op)).toContain('dequantise');
+    expect(path!.nodes.map(({ op }) => op)).not.toContain('dequantise');
+    const feeds = randomFeeds(path!, [-1, 1]);
+    const [expected, found] = [evaluate(path!, feeds), evaluate(merged!, feeds)];
+    for (const [name, { data }] of Object.entries(expected))
+      expect(largestDifference(found[name]!.data, data), name).toBeLessThan(1e-12);
+  });
+});
+
 describe('packed weights forward and backward on onnxruntime, over the same bytes', () => {
-  it.each<[Encoding]>([['q8'], ['q4']])('LLaMA layer in %s', async (encoding) => {
-    const graph = llamaBlockGraph(encoding as 'q8' | 'q4');
-    const backward = vjp(graph, { wrt: ['x'], keep: ['y'] });
+  it.each<[string, Encoding, Graph, string[]]>([
+    ['LLaMA layer in q8', 'q8', llamaBlockGraph('q8'), ['x']],
+    ['LLaMA layer in q4', 'q4', llamaBlockGraph('q4'), ['x']],
+    ['LoRA merged into q8', 'q8', loraGraph('q8', true), LORA_TRAINED],
+    ['LoRA merged into q4', 'q4', loraGraph('q4', true), LORA_TRAINED],
+  ])('%s', async (_, encoding, graph, wrt) => {
+    const backward = vjp(graph, { wrt, keep: ['y'] });
     const feeds = randomFeeds(backward, [-1, 1]);
     const runtime = await createNodeRuntime();
     const bound: Tensors = {};

@@ -48,6 +48,13 @@ export const opCases: OpCase[] = [
   opCase('linearTransposed', ['dy', 'w'], (g) =>
     g.output('y', g.linearTransposed(g.input('dy', [2, 3, 4]), g.input('w', [4, 5]))),
   ),
+  opCase('weightGradient', ['dy', 'x'], (g) =>
+    g.output('y', g.weightGradient(g.input('dy', [2, 3, 4]), g.input('x', [2, 3, 5]))),
+  ),
+  opCase('dequantise of a float32 weight, twice used', ['x', 'w'], (g) => {
+    const weight = g.dequantise(g.input('w', [4, 5]));
+    g.output('y', g.linear(g.input('x', [3, 5]), g.mul(weight, weight)));
+  }),
   opCase('matMul with broadcast batch', ['a', 'b'], (g) =>
     g.output('y', g.matMul(g.input('a', [2, 3, 4, 5]), g.input('b', [3, 5, 2]))),
   ),

@@ -3,7 +3,7 @@ import { vjp } from '../../src/model/graph/vjp.ts';
 import type { Graph } from '../../src/model/graph/types.ts';
 import type { Runtime, Tensors } from '../../src/model/runtime/runtime.ts';
 import { decodeFloat32, encodeTensor } from '../../src/model/weights/encoding.ts';
-import { llamaBlockGraph, vitBlockGraph } from '../../tests/graph/block-cases.ts';
+import { LORA_TRAINED, llamaBlockGraph, loraGraph, vitBlockGraph } from '../../tests/graph/block-cases.ts';
 import { opCases, randomFeeds, type OpCase } from '../../tests/graph/op-cases.ts';
 
 export interface OpResult {
@@ -43,6 +43,12 @@ const blockCases: OpCase[] = [
     name: `LLaMA layer in ${dtype}`,
     graph: llamaBlockGraph(dtype),
     wrt: ['x'],
+    range: [-1, 1],
+  })),
+  ...(['q8', 'q4'] as const).map((dtype): OpCase => ({
+    name: `LoRA merged into ${dtype}`,
+    graph: loraGraph(dtype, true),
+    wrt: LORA_TRAINED,
     range: [-1, 1],
   })),
 ];

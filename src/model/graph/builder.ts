@@ -112,6 +112,8 @@ export class GraphBuilder {
   linear = (x: Value, weight: Value, bias?: Value): Value =>
     this.apply('linear', bias ? [x, weight, bias] : [x, weight]);
   linearTransposed = (dy: Value, weight: Value): Value => this.apply('linearTransposed', [dy, weight]);
+  weightGradient = (dy: Value, x: Value): Value => this.apply('weightGradient', [dy, x]);
+  dequantise = (weight: Value): Value => this.apply('dequantise', [weight]);
   matMul = (a: Value, b: Value): Value => this.apply('matMul', [a, b]);
 
   softmax = (x: Value): Value => this.apply('softmax', [x]);

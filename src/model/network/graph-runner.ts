@@ -110,7 +110,7 @@ export class GraphRunner {
   ): Promise<{ loss: Tensor; predicted: Tensor }> {
     const program = await this.#programs.get(`${key} ${this.#variant('', tape)} joint`, () => {
       const g = new GraphBuilder(key);
-      const { loss, predicted } = build(g, this.#scopes(g, '', tape));
+      const { loss, predicted } = build(g, this.#scopes(g, '', tape, true));
       g.output('loss', loss);
       g.output('predicted', predicted);
       const graph = g.build();
@@ -143,8 +143,8 @@ export class GraphRunner {
   }
 
   /** Scopes over the weights under `root`, as the adapter changes them. */
-  #scopes(g: GraphBuilder, root: string, tape: Tape | undefined): (name: string) => Scope {
-    const lora = { scaling: this.#adapter?.scaling ?? 1, dropout: tape?.hasDropout ?? false };
+  #scopes(g: GraphBuilder, root: string, tape: Tape | undefined, merged = false): (name: string) => Scope {
+    const lora = { scaling: this.#adapter?.scaling ?? 1, dropout: tape?.hasDropout ?? false, merged };
     const { table } = this.#weights;
     return (name) => {
       const label = name ? `${name}.` : '';

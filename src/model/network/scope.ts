@@ -13,6 +13,11 @@ export interface LoraPath {
   readonly scaling: number;
   /** Multiply the path's input by a mask, which becomes a graph input of its own (`loraNames(module).dropout`). */
   readonly dropout: boolean;
+  /**
+   * Add scaling · B · A to the weight, as PEFT's merge does, where the path beside it would cost more: many rows go through layers that are
+   * hardly wider than the rank. Not with dropout, which only the path has.
+   */
+  readonly merged?: boolean;
 }
 
 /** Where LoRA's factors of a linear layer lie: beside its weight. */
@@ -81,12 +86,20 @@ export class Scope {
   linear(name: string, x: Value, shape?: readonly [number, number]): Value {
     const g = this.#g;
     const bias = this.has(`${name}.bias`) ? this.weight(`${name}.bias`) : undefined;
-    const y = g.linear(x, this.weight(`${name}.weight`, shape), bias);
+    const weight = this.weight(`${name}.weight`, shape);
     const lora = loraNames(name);
     const down = this.#table.get(this.#prefix + lora.a);
-    if (!down) return y;
+    if (!down) return g.linear(x, weight, bias);
     const rank = down.shape[0]!;
-    const { scaling, dropout } = this.#lora;
+    const { scaling, dropout, merged } = this.#lora;
+    const [outputs, inputs] = weight.shape as [number, number];
+    // Forwards and back the path takes three products with each factor for every row; the merged weight one more with itself.
+    if (merged && !dropout && 3 * rank * (outputs + inputs) > outputs * inputs) {
+      const product = g.matMul(this.weight(lora.b, [outputs, rank]), this.weight(lora.a, [rank, inputs]));
+      const change = scaling === 1 ? product : g.scale(product, scaling);
+      return g.linear(x, g.add(g.dequantise(weight), change), bias);
+    }
+    const y = g.linear(x, weight, bias);
     const input = dropout ? g.mul(x, g.input(this.#label + lora.dropout, x.shape)) : x;
     const low = g.linear(input, this.weight(lora.a, [rank, x.shape.at(-1)!]));
     const scaled = scaling === 1 ? low : g.scale(low, scaling);

@@ -17,7 +17,7 @@ import {
   sub,
 } from './elementwise.ts';
 import { concat, expand, pad, reduceSum, reshape, slice, transpose } from './layout.ts';
-import { linear, linearTransposed, matMul } from './matmul.ts';
+import { dequantise, linear, linearTransposed, matMul, weightGradient } from './matmul.ts';
 import { layerNorm, rmsNorm, softmax } from './norm.ts';
 
 /** Every op of the IR by name. */
@@ -26,6 +26,7 @@ export const ops = {
   addScalar,
   attention,
   concat,
+  dequantise,
   div,
   erf: erfOp,
   exp,
@@ -51,6 +52,7 @@ export const ops = {
   step,
   sub,
   transpose,
+  weightGradient,
 } satisfies Record<string, OpDefinition>;
 
 export type OpName = keyof typeof ops;

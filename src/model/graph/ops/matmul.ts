@@ -77,19 +77,61 @@ export const linear = defineOp<Attrs>({
     }
     return out;
   },
-  vjp: (g, { inputs: [x, weight, bias] }, dy, needs) => {
-    const [n, k] = weightDims('linear', weight!);
-    const rows = rowsOf(x!);
-    const weightGrad = () => {
-      const dyColumns = g.transpose(g.reshape(dy, [rows, n]), [1, 0]);
-      return g.matMul(dyColumns, g.reshape(x!, [rows, k]));
-    };
-    return [
-      needs[0] ? g.linearTransposed(dy, weight!) : undefined,
-      needs[1] && weight!.dtype === 'float32' ? weightGrad() : undefined,
-      bias && needs[2] ? g.sumTo(dy, bias.shape) : undefined,
-    ];
+  vjp: (g, { inputs: [x, weight, bias] }, dy, needs) => [
+    needs[0] ? g.linearTransposed(dy, weight!) : undefined,
+    needs[1] && weight!.dtype === 'float32' ? g.weightGradient(dy, x!) : undefined,
+    bias && needs[2] ? g.sumTo(dy, bias.shape) : undefined,
+  ],
+});
+
+/** dy[…, N], x[…, K] → Σ over rows dyᵀ · x [N, K]: what `linear` needs for the gradient of its weight. */
+export const weightGradient = defineOp<Attrs>({
+  arity: [2, 2],
+  infer: ([dy, x]) => {
+    expectFloat('weightGradient', dy!, x!);
+    if (rowsOf(dy!) !== rowsOf(x!)) {
+      throw badShape(
+        'weightGradient',
+        `dy ${show(dy!.shape)} with x ${show(x!.shape)}`,
+        'as many rows in both',
+      );
+    }
+    return [lastDim('weightGradient', dy!), lastDim('weightGradient', x!)];
   },
+  lower: (to, names, { inputs }) => {
+    const [dy, x] = inputs.map((value, i) =>
+      to.emit('Reshape', [names[i]!, to.ints([rowsOf(value), value.shape.at(-1)!])]),
+    );
+    return to.emit('Gemm', [dy!, x!], { transA: { int: 1 } });
+  },
+  evaluate: ([dy, x], _attrs, [n, k]) => {
+    const out = new Float64Array(n! * k!);
+    for (let row = 0; row < x!.data.length / k!; row++) {
+      for (let i = 0; i < n!; i++) {
+        const factor = dy!.data[row * n! + i]!;
+        for (let col = 0; col < k!; col++) out[i * k! + col]! += factor * x!.data[row * k! + col]!;
+      }
+    }
+    return out;
+  },
+  vjp: (g, { inputs: [dy, x] }, dOut, needs) => [
+    needs[0] ? g.linear(x!, dOut) : undefined,
+    needs[1] ? g.linearTransposed(dy!, dOut) : undefined,
+  ],
+});
+
+/** A weight [N, K] in float32, from the bytes it is packed in; a float32 one is itself. */
+export const dequantise = defineOp<Attrs>({
+  arity: [1, 1],
+  infer: ([weight]) => weightDims('dequantise', weight!),
+  lower: (to, names, { inputs: [weight] }) => {
+    if (weight!.dtype === 'float32') return names[0]!;
+    const [, k] = weightDims('dequantise', weight!);
+    const whole = to.dequantised(weight!);
+    return padding(k) === 0 ? whole : to.emit('Slice', [whole, to.ints([0]), to.ints([k]), to.ints([1])]);
+  },
+  evaluate: ([weight]) => Float64Array.from(weight!.data),
+  vjp: (_g, { inputs: [weight] }, dy, needs) => [needs[0] && weight!.dtype === 'float32' ? dy : undefined],
 });
 
 /** dy[…, N] · W (W is [N, K]) → […, K]: what `linear` needs for the gradient of its input. */
@@ -129,16 +171,10 @@ export const linearTransposed = defineOp<Attrs>({
     }
     return out;
   },
-  vjp: (g, { inputs: [dy, weight] }, dOut, needs) => {
-    const [n, k] = weightDims('linearTransposed', weight!);
-    const rows = rowsOf(dy!);
-    const weightGrad = () =>
-      g.matMul(g.transpose(g.reshape(dy!, [rows, n]), [1, 0]), g.reshape(dOut, [rows, k]));
-    return [
-      needs[0] ? g.linear(dOut, weight!) : undefined,
-      needs[1] && weight!.dtype === 'float32' ? weightGrad() : undefined,
-    ];
-  },
+  vjp: (g, { inputs: [dy, weight] }, dOut, needs) => [
+    needs[0] ? g.linear(dOut, weight!) : undefined,
+    needs[1] && weight!.dtype === 'float32' ? g.weightGradient(dy!, dOut) : undefined,
+  ],
 });
 
 /** Batched matrix product a[…, M, K] · b[…, K, N] with NumPy broadcasting of the leading axes. */
