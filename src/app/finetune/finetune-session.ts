@@ -7,6 +7,7 @@ import type {
   FineTuneEvent,
   FineTuneOptions,
   RunInfo,
+  StepPoint,
 } from '../../workers/contract-finetune.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, usePolicyStore } from '../policy/policy-store.ts';
@@ -175,19 +176,34 @@ async function look(step: number): Promise<void> {
   }
 }
 
+/** Drawing takes time from training, on the same cores: new steps are drawn together, this many milliseconds after the first of them. */
+const DRAW_AFTER = 1000;
+let undrawn: StepPoint[] = [];
+let drawing: ReturnType<typeof setTimeout> | undefined;
+
+function drawSteps(): void {
+  clearTimeout(drawing);
+  drawing = undefined;
+  const points = undrawn;
+  undrawn = [];
+  if (points.length > 0) set(({ steps }) => ({ steps: [...steps, ...points] }));
+}
+
 function onEvent(event: FineTuneEvent): void {
   switch (event.kind) {
     case 'progress':
       set({ progress: event.progress });
       break;
     case 'step':
-      set(({ steps }) => ({ steps: [...steps, event.point] }));
+      undrawn.push(event.point);
+      drawing ??= setTimeout(drawSteps, DRAW_AFTER);
       if (event.point.step === 1 || event.point.step % LOOK_EVERY === 0) void look(event.point.step);
       break;
     case 'validation':
       set(({ validations }) => ({ validations: [...validations, event.point] }));
       break;
     default:
+      undrawn = [];
       set({ steps: event.steps, validations: event.validations });
   }
 }
@@ -195,6 +211,7 @@ function onEvent(event: FineTuneEvent): void {
 async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
   // What a stored run went on from may not be here any more: the next run does not start from it unasked.
   const shown = resume ? { ...options, startFrom: null } : options;
+  undrawn = [];
   set({ steps: [], validations: [], looks: [], failure: null, resuming: null, options: shown });
   try {
     await policyWorker().fineTune(options, resume, onEvent);
@@ -202,6 +219,8 @@ async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
     const failure = failed(error);
     // A run that never began has no progress of its own to show the failure in.
     if (get().progress?.phase !== 'failed') set({ failure, progress: null });
+  } finally {
+    drawSteps();
   }
   await refreshRuns();
 }
