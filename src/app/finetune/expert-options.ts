@@ -2,14 +2,14 @@
 import type { FineTuneOptions } from '../../workers/contract-finetune.ts';
 
 export const EXPERT_OPTIONS = {
-  maxSteps: 1600,
+  maxSteps: 1500,
   batchSize: 8,
   learningRate: 6e-4,
-  numStepsBeforeDecay: 1120,
+  numStepsBeforeDecay: 1050,
   maxGradNorm: 1,
   imageAug: false,
   validationFraction: 0,
   saveFreq: 100,
   statistics: 'policy',
-  demonstrationWeight: 7,
+  demonstrationWeight: 9,
 } satisfies Partial<FineTuneOptions>;
