@@ -25,6 +25,8 @@ export async function createDawnRuntime(): Promise<DawnRuntime> {
   const runtime = await createWebGpuRuntime({ adapter: opened.adapter, threads: 1 });
   const release = async (): Promise<void> => {
     await runtime.dispose();
+    // What still names it keeps Dawn, and with it the process.
+    Reflect.deleteProperty(globalThis.navigator, 'gpu');
     opened.release();
   };
   return { runtime, label: opened.label, release };

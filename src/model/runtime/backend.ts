@@ -100,8 +100,8 @@ function nameOf(info: AdapterInfo): string {
 export async function requestDevice(adapter: GPUAdapter, label: string): Promise<GPUDevice> {
   // Not `subgroups`: with them onnxruntime-web 1.30 takes a flash-attention kernel whose results were wrong by up to 100 % on SwiftShader
   // (head size a multiple of 4, 98 and more tokens: golden cases aloha-film-l1, libero-diffusion, discrete) and are reported wrong on
-  // some NVIDIA cards (onnxruntime #28520, #26715). On an H200 all golden cases held with them (docs/measurements.md), so nothing is
-  // known to be gained that would be worth it.
+  // some NVIDIA cards (onnxruntime #28520, #26715). On an H200 all golden cases held with them (docs/measurements.md), but nothing is
+  // known to be gained by them.
   const wanted: GPUFeatureName[] = ['shader-f16', 'timestamp-query'];
   const { limits } = adapter;
   return adapter.requestDevice({
