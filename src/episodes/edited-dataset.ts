@@ -73,6 +73,7 @@ export function editedDataset(dataset: Dataset, edits: Edits): Dataset {
     stateNames: dataset.stateNames,
     cameras: dataset.cameras,
     episodes,
+    reading: dataset.reading,
     open: async (index) => {
       const info = episodes.find((episode) => episode.index === index);
       if (!info) {
@@ -82,7 +83,8 @@ export function editedDataset(dataset: Dataset, edits: Edits): Dataset {
           'Ask for an episode that is listed, or take the edit back.',
         );
       }
-      return trimmed(await dataset.open(index), info, editOf(index).keep?.[0] ?? 0);
+      const { keep, instruction } = editOf(index);
+      return trimmed(await dataset.open(index), info, keep?.[0] ?? 0, instruction !== undefined);
     },
     close: () => dataset.close(),
   };
@@ -93,11 +95,12 @@ function edited(info: EpisodeInfo, { keep, instruction }: EpisodeEdit): EpisodeI
     index: info.index,
     length: keep ? keep[1] - keep[0] : info.length,
     instruction: instruction ?? info.instruction,
+    ...(info.tasks && instruction === undefined ? { tasks: info.tasks } : {}),
   };
 }
 
 /** Views of the original's rows `from` to `from + info.length`. */
-function trimmed(original: Episode, info: EpisodeInfo, from: number): Episode {
+function trimmed(original: Episode, info: EpisodeInfo, from: number, relabelled: boolean): Episode {
   const rows = (values: Float32Array) => {
     const size = values.length / original.length;
     return values.subarray(from * size, (from + info.length) * size);
@@ -106,6 +109,9 @@ function trimmed(original: Episode, info: EpisodeInfo, from: number): Episode {
     ...info,
     actions: rows(original.actions),
     state: original.state && rows(original.state),
+    // A new label is given for the whole episode.
+    instructions: relabelled ? null : (original.instructions?.slice(from, from + info.length) ?? null),
+    timestamps: original.timestamps?.subarray(from, from + info.length) ?? null,
     frame: async (camera, at) => {
       if (!(Number.isInteger(at) && at >= 0 && at < info.length)) {
         throw new ModelError(

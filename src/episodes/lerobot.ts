@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { ModelError } from '../model/errors.ts';
 import type { CameraInfo, Dataset, Episode, EpisodeInfo, FrameImage } from './dataset.ts';
-import { readJson, readText, type FileSource } from './file-source.ts';
+import { readJson, readText, type Folder } from '../io/folder.ts';
 import { decodeImage } from './image-decode.ts';
 import { readParquet, toNumber, toText, type Row } from './parquet.ts';
 import { VideoFrames } from './video.ts';
@@ -35,13 +35,13 @@ interface Place extends EpisodeInfo {
 }
 
 /** True where the files look like a LeRobot dataset of any version. */
-export async function isLeRobot(source: FileSource): Promise<boolean> {
-  return source.has('meta/info.json');
+export async function isLeRobot(folder: Folder): Promise<boolean> {
+  return folder.has('meta/info.json');
 }
 
 /** @throws ModelError `bad-file` for a damaged dataset, `unsupported` for another version, `download-failed` */
-export async function openLeRobot(source: FileSource): Promise<Dataset> {
-  const parsed = v.safeParse(infoSchema, await readJson(source, 'meta/info.json'));
+export async function openLeRobot(folder: Folder): Promise<Dataset> {
+  const parsed = v.safeParse(infoSchema, await readJson(folder, 'meta/info.json'));
   if (!parsed.success) {
     const issue = parsed.issues[0];
     throw new ModelError(
@@ -64,15 +64,16 @@ export async function openLeRobot(source: FileSource): Promise<Dataset> {
   const cameras = Object.entries(info.features).filter(
     ([, { dtype }]) => dtype === 'video' || dtype === 'image',
   );
-  const places = version === 'v2.1' ? await placesV21(source, info) : await placesV30(source, info);
-  const reader = new LeRobotReader(source, info, places, new Map(cameras));
+  const places = version === 'v2.1' ? await placesV21(folder, info) : await placesV30(folder, info);
+  const reader = new LeRobotReader(folder, info, places, new Map(cameras));
   return {
-    name: source.name,
+    name: folder.name,
     format: `LeRobot ${version}`,
     fps: info.fps,
     actionNames: namesOf(action, 'action'),
     stateNames: state && namesOf(state, 'state'),
     cameras: cameras.map(([name, camera]) => cameraInfo(name, camera)),
+    reading: null,
     episodes: places.map(({ index, length, instruction }) => ({ index, length, instruction })),
     open: (index) => reader.open(index),
     close: () => reader.close(),
@@ -132,8 +133,8 @@ function videoKeys(info: Info): string[] {
   return Object.entries(info.features).flatMap(([key, { dtype }]) => (dtype === 'video' ? [key] : []));
 }
 
-async function jsonLines(source: FileSource, path: string): Promise<Row[]> {
-  const lines = (await readText(source, path)).split('\n').filter((line) => line.trim() !== '');
+async function jsonLines(folder: Folder, path: string): Promise<Row[]> {
+  const lines = (await readText(folder, path)).split('\n').filter((line) => line.trim() !== '');
   return lines.map((line, i) => {
     try {
       return JSON.parse(line) as Row;
@@ -145,8 +146,8 @@ async function jsonLines(source: FileSource, path: string): Promise<Row[]> {
   });
 }
 
-async function placesV21(source: FileSource, info: Info): Promise<Place[]> {
-  const episodes = await jsonLines(source, 'meta/episodes.jsonl');
+async function placesV21(folder: Folder, info: Info): Promise<Place[]> {
+  const episodes = await jsonLines(folder, 'meta/episodes.jsonl');
   const chunk = info.chunks_size ?? 1000;
   return episodes.map((row) => {
     const index = requireWhole(row['episode_index'], 'meta/episodes.jsonl', 'episode_index');
@@ -164,7 +165,7 @@ async function placesV21(source: FileSource, info: Info): Promise<Place[]> {
   });
 }
 
-async function placesV30(source: FileSource, info: Info): Promise<Place[]> {
+async function placesV30(folder: Folder, info: Info): Promise<Place[]> {
   const rows: Row[] = [];
   const keys = videoKeys(info);
   const columns = [
@@ -186,8 +187,8 @@ async function placesV30(source: FileSource, info: Info): Promise<Place[]> {
     const before = rows.length;
     for (let file = 0; rows.length < info.total_episodes; file++) {
       const path = `meta/episodes/chunk-${pad(chunk, 3)}/file-${pad(file, 3)}.parquet`;
-      if (!(await source.has(path))) break;
-      rows.push(...(await readParquet(source, path, columns)));
+      if (!(await folder.has(path))) break;
+      rows.push(...(await readParquet(folder, path, columns)));
     }
     if (rows.length === before) {
       throw new ModelError(
@@ -246,20 +247,15 @@ function instructionOf(tasks: unknown): string {
 }
 
 class LeRobotReader {
-  readonly #source: FileSource;
+  readonly #folder: Folder;
   readonly #info: Info;
   readonly #places: ReadonlyMap<number, Place>;
   readonly #cameras: ReadonlyMap<string, Feature>;
   /** Open video files by path: several episodes may lie in one. */
   readonly #videos = new Map<string, Promise<VideoFrames>>();
 
-  constructor(
-    source: FileSource,
-    info: Info,
-    places: readonly Place[],
-    cameras: ReadonlyMap<string, Feature>,
-  ) {
-    this.#source = source;
+  constructor(folder: Folder, info: Info, places: readonly Place[], cameras: ReadonlyMap<string, Feature>) {
+    this.#folder = folder;
     this.#info = info;
     this.#places = new Map(places.map((place) => [place.index, place]));
     this.#cameras = cameras;
@@ -273,7 +269,7 @@ class LeRobotReader {
     const state = this.#info.features[STATE];
     const { path, rows } = place.data;
     const columns = [ACTION, ...(state ? [STATE] : [])];
-    const table = await readParquet(this.#source, path, columns, rows);
+    const table = await readParquet(this.#folder, path, columns, rows);
     if (table.length !== place.length) {
       throw new ModelError(
         'bad-file',
@@ -288,6 +284,8 @@ class LeRobotReader {
       instruction,
       actions: columnOf(table, ACTION, feature(this.#info, ACTION), path),
       state: state ? columnOf(table, STATE, state, path) : null,
+      instructions: null,
+      timestamps: null,
       frame: (camera, step) => this.#frame(place, camera, step),
       close: () => undefined,
     };
@@ -318,7 +316,7 @@ class LeRobotReader {
   async #embedded(place: Place, camera: string, step: number): Promise<FrameImage> {
     const { path, rows } = place.data;
     const at = (rows?.start ?? 0) + step;
-    const [row] = await readParquet(this.#source, path, [camera], { start: at, end: at + 1 });
+    const [row] = await readParquet(this.#folder, path, [camera], { start: at, end: at + 1 });
     const cell = row?.[camera] as { bytes?: Uint8Array | null } | undefined;
     if (!(cell?.bytes instanceof Uint8Array)) {
       throw new ModelError(
@@ -333,7 +331,7 @@ class LeRobotReader {
   #video(path: string): Promise<VideoFrames> {
     const known = this.#videos.get(path);
     if (known) return known;
-    const opened = this.#source.open(path).then((file) => VideoFrames.open(file, path));
+    const opened = this.#folder.open(path).then((file) => VideoFrames.open(file, path));
     this.#videos.set(path, opened);
     // A failure is not kept: the next frame tries again.
     opened.catch(() => this.#videos.delete(path));

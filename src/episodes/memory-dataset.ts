@@ -26,6 +26,7 @@ export function memoryDataset(of: {
   return {
     ...about,
     format: 'recorded here',
+    reading: null,
     episodes: episodes.map((episode, index) => ({
       index,
       length: lengthOf(episode),
@@ -41,6 +42,8 @@ export function memoryDataset(of: {
         instruction: episode.instruction,
         actions: episode.actions,
         state: episode.state,
+        instructions: null,
+        timestamps: null,
         frame: async (camera, step) => {
           const image = episode.frames[camera]?.[step];
           if (image instanceof Blob)

@@ -1,5 +1,5 @@
 import { ModelError } from '../model/errors.ts';
-import type { FileSource } from './file-source.ts';
+import type { Folder } from '../io/folder.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -9,14 +9,14 @@ export type Row = Readonly<Record<string, unknown>>;
  * @throws ModelError `bad-file` for what is no Parquet, or lacks a column
  */
 export async function readParquet(
-  source: FileSource,
+  folder: Folder,
   path: string,
   columns: readonly string[] | null,
   range: { start: number; end: number } | null = null,
 ): Promise<Row[]> {
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet');
   const { compressors } = await import('hyparquet-compressors');
-  const file = await source.open(path);
+  const file = await folder.open(path);
   const buffer = {
     byteLength: file.byteLength,
     slice: async (start: number, end = file.byteLength) => (await file.slice(start, end)).buffer,

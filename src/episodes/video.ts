@@ -2,7 +2,7 @@
 import type { Input, InputVideoTrack, VideoSample, VideoSampleSink } from 'mediabunny';
 import { ModelError } from '../model/errors.ts';
 import type { FrameImage } from './dataset.ts';
-import type { SlicedFile } from './file-source.ts';
+import type { ByteReader } from '../io/byte-reader.ts';
 import { drawn } from './image-decode.ts';
 
 /** Frames ahead of the last one that are reached by decoding on instead of seeking. */
@@ -25,7 +25,7 @@ export class VideoFrames {
   }
 
   /** @throws ModelError `unsupported` where nothing decodes the codec, `bad-file` for what is no video */
-  static async open(file: SlicedFile, path: string): Promise<VideoFrames> {
+  static async open(file: ByteReader, path: string): Promise<VideoFrames> {
     if (typeof VideoDecoder === 'undefined') {
       throw new ModelError('unsupported', `${path} is a video, and only a browser decodes those.`);
     }

@@ -1,11 +1,15 @@
 /** Demonstrations as the worker opens them: read, measured, checked against the policy. */
 import type { Dataset } from '../episodes/dataset.ts';
 import { editedDataset, type Edits } from '../episodes/edited-dataset.ts';
-import { folderSource, urlSource, zipSource, type FileSource } from '../episodes/file-source.ts';
 import { checkFit } from '../episodes/fit.ts';
-import { isLeRobot, openLeRobot } from '../episodes/lerobot.ts';
 import { memoryDataset } from '../episodes/memory-dataset.ts';
+import { openDataset } from '../episodes/open-dataset.ts';
 import { datasetStatistics, type FieldStatistics } from '../episodes/statistics.ts';
+import { blobFolder } from '../io/blob-folder.ts';
+import { blobReader } from '../io/byte-reader.ts';
+import type { Folder } from '../io/folder.ts';
+import { openAddress } from '../io/open-address.ts';
+import { zipFolder } from '../io/zip-folder.ts';
 import { ModelError } from '../model/errors.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
@@ -39,7 +43,7 @@ export async function openDemonstrations(
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
   const original =
-    source.kind === 'recorded' ? memoryDataset(source.recorded) : await openDataset(await fileSource(source));
+    source.kind === 'recorded' ? memoryDataset(source.recorded) : await openDataset(await folderOf(source));
   try {
     return await withEdits(
       { original, url: source.kind === 'url' ? source.url : null, rehearsal: rehearsalOf(source) },
@@ -115,32 +119,10 @@ const NOTHING_LEFT: FitNote = {
   hint: 'Record one, mark one as a success, or take a deletion back.',
 };
 
-async function fileSource(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<FileSource> {
-  if (source.kind === 'files') return folderSource('The folder', source.files);
-  if (source.kind === 'zip') return zipSource(source.file.name, source.file);
-  if (!/\.zip($|\?)/i.test(source.url)) return urlSource(source.url);
-  const response = await fetch(source.url).catch((error: unknown) => {
-    throw new ModelError('download-failed', `${source.url} could not be reached.`, 'Check the address.', {
-      cause: error,
-    });
-  });
-  if (!response.ok) {
-    throw new ModelError(
-      'download-failed',
-      `${source.url} answered with status ${response.status}.`,
-      'Check the address.',
-    );
-  }
-  return zipSource(source.url.split('/').at(-1)!, await response.blob());
-}
-
-async function openDataset(source: FileSource): Promise<Dataset> {
-  if (await isLeRobot(source)) return openLeRobot(source);
-  throw new ModelError(
-    'bad-file',
-    `${source.name} is no LeRobot dataset: it has no meta/info.json.`,
-    'Give the dataset’s top folder, the one that holds meta, data and videos.',
-  );
+async function folderOf(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<Folder> {
+  if (source.kind === 'files') return blobFolder('The folder', source.files);
+  if (source.kind === 'zip') return zipFolder(source.file.name, blobReader(source.file, source.file.name));
+  return openAddress(source.url);
 }
 
 /** Cameras whose first frame this browser cannot decode: better known now than when training reaches it. */

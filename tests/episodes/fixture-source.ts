@@ -1,4 +1,5 @@
-import { memorySource, type FileSource } from '../../src/episodes/file-source.ts';
+import { memoryFolder } from '../../src/io/blob-folder.ts';
+import type { Folder } from '../../src/io/folder.ts';
 import { loadFixture } from '../setup/fixture.ts';
 
 const CAMERAS = ['observation.images.front', 'observation.images.wrist'];
@@ -39,6 +40,6 @@ export async function fixtureFiles(name: keyof typeof FILES): Promise<Map<string
   return files;
 }
 
-export async function fixtureSource(name: keyof typeof FILES): Promise<FileSource> {
-  return memorySource(name, await fixtureFiles(name));
+export async function fixtureSource(name: keyof typeof FILES): Promise<Folder> {
+  return memoryFolder(name, await fixtureFiles(name));
 }

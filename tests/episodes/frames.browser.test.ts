@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
-import { memorySource } from '../../src/episodes/file-source.ts';
+import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
 import { loadFixture } from '../setup/fixture.ts';
 import { fixtureFiles, fixtureSource, FIXTURES } from './fixture-source.ts';
@@ -81,18 +81,18 @@ describe('a damaged video', () => {
   it('is refused with its name, and the other camera still works', async () => {
     const files = await fixtureFiles('v21');
     files.set(path, new Uint8Array(500).fill(7));
-    const episode = await (await openLeRobot(memorySource('x', files))).open(0);
+    const episode = await (await openLeRobot(memoryFolder('x', files))).open(0);
     await expect(episode.frame(CAMERAS[0]!, 0)).rejects.toMatchObject({ code: 'bad-file' });
     expectColour(await episode.frame(CAMERAS[1]!, 3), 1, 0, 3);
     files.delete(path);
-    const other = await (await openLeRobot(memorySource('x', files))).open(0);
+    const other = await (await openLeRobot(memoryFolder('x', files))).open(0);
     await expect(other.frame(CAMERAS[0]!, 0)).rejects.toThrow(path);
   });
 
   it('is refused with its codec where this browser cannot decode it', async () => {
     const files = await fixtureFiles('v21');
     files.set(path, new Uint8Array(await loadFixture('tests/episodes/fixtures/mpeg4.mp4')));
-    const episode = await (await openLeRobot(memorySource('x', files))).open(0);
+    const episode = await (await openLeRobot(memoryFolder('x', files))).open(0);
     const error = await episode.frame(CAMERAS[0]!, 0).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'unsupported' });
     expect((error as Error & { hint: string }).hint).toContain('H.264');
@@ -101,7 +101,7 @@ describe('a damaged video', () => {
   it('says where it ends when it is shorter than the table', async () => {
     const files = await fixtureFiles('v21');
     files.set(path, files.get(path.replace('000000', '000001'))!);
-    const episode = await (await openLeRobot(memorySource('x', files))).open(0);
+    const episode = await (await openLeRobot(memoryFolder('x', files))).open(0);
     await expect(episode.frame(CAMERAS[0]!, 13)).rejects.toMatchObject({ code: 'bad-file' });
   });
 });

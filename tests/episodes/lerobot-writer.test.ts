@@ -1,6 +1,6 @@
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
-import { memorySource } from '../../src/episodes/file-source.ts';
+import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
 import { writeLeRobot } from '../../src/episodes/lerobot-writer.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
@@ -46,7 +46,7 @@ async function written(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
 
 describe('writing a LeRobot dataset', () => {
   it('is read back with the same numbers and words', async () => {
-    const source = memorySource('copy', await written());
+    const source = memoryFolder('copy', await written());
     const copy = await openLeRobot(source);
     expect(copy.format).toBe('LeRobot v2.1');
     expect(copy.fps).toBe(10);
@@ -62,7 +62,7 @@ describe('writing a LeRobot dataset', () => {
   });
 
   it('keeps every pixel', async () => {
-    const source = memorySource('copy', await written());
+    const source = memoryFolder('copy', await written());
     const path = 'data/chunk-000/episode_000001.parquet';
     const rows = await readParquet(source, path, [
       'observation.images.main',

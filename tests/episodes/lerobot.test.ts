@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { memorySource } from '../../src/episodes/file-source.ts';
+import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { checkFit, type Wanted } from '../../src/episodes/fit.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
 import { datasetStatistics } from '../../src/episodes/statistics.ts';
@@ -146,7 +146,7 @@ describe('a dataset that does not fit', () => {
 async function change(path: string, edit: (text: string) => string) {
   const files = await fixtureFiles('v21');
   files.set(path, new TextEncoder().encode(edit(new TextDecoder().decode(files.get(path)))));
-  return openLeRobot(memorySource('changed', files));
+  return openLeRobot(memoryFolder('changed', files));
 }
 
 describe('a damaged or foreign dataset', () => {
@@ -181,11 +181,11 @@ describe('a damaged or foreign dataset', () => {
     const files = await fixtureFiles('v21');
     const bytes = files.get(path)!;
     files.set(path, bytes.slice(0, bytes.byteLength - 100));
-    await expect((await openLeRobot(memorySource('x', files))).open(2)).rejects.toMatchObject({
+    await expect((await openLeRobot(memoryFolder('x', files))).open(2)).rejects.toMatchObject({
       code: 'bad-file',
     });
     files.delete(path);
-    await expect((await openLeRobot(memorySource('x', files))).open(2)).rejects.toThrow('no file');
+    await expect((await openLeRobot(memoryFolder('x', files))).open(2)).rejects.toThrow('no file');
     const other = await change('meta/episodes.jsonl', (text) => text.replace('16', '17'));
     await expect(other.open(2)).rejects.toThrow('17');
   });

@@ -1,9 +1,16 @@
 import { createServer, type Server } from 'node:http';
 import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from '@zip.js/zip.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { folderSource, readAll, readText, urlSource, zipSource } from '../../src/episodes/file-source.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
-import { fixtureFiles } from './fixture-source.ts';
+import { openDataset } from '../../src/episodes/open-dataset.ts';
+import { blobFolder } from '../../src/io/blob-folder.ts';
+import { blobReader } from '../../src/io/byte-reader.ts';
+import { readAll, readText } from '../../src/io/folder.ts';
+import { httpFolder } from '../../src/io/http-folder.ts';
+import { zipFolder } from '../../src/io/zip-folder.ts';
+import { fixtureFiles } from '../episodes/fixture-source.ts';
+
+const zipSource = (name: string, zip: Blob) => zipFolder(name, blobReader(zip, name));
 
 async function zipOf(
   files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
@@ -15,22 +22,24 @@ async function zipOf(
   return writer.close();
 }
 
-describe('file sources', () => {
+describe('folders', () => {
   it.each([0, 9])('read a dataset from a zip at level %i, with a folder around it', async (level) => {
     const files = await fixtureFiles('v30');
-    const source = await zipSource('mine.zip', await zipOf(files, level, 'my dataset/'));
-    expect(source.name).toBe('my dataset');
-    for (const [path, bytes] of files) expect(await readAll(source, path)).toEqual(bytes);
-    expect((await openLeRobot(source)).episodes).toHaveLength(6);
-    await expect(source.open('meta/nothing.json')).rejects.toMatchObject({ code: 'bad-file' });
+    const zip = await zipSource('mine.zip', await zipOf(files, level, 'my dataset/'));
+    for (const [path, bytes] of files) expect(await readAll(zip, `my dataset/${path}`)).toEqual(bytes);
+    const dataset = await openDataset(zip);
+    expect(dataset.name).toBe('my dataset');
+    expect(dataset.episodes).toHaveLength(6);
+    await expect(zip.open('meta/nothing.json')).rejects.toMatchObject({ code: 'bad-file' });
   });
 
   it('read a dropped folder, and refuse ranges outside a file', async () => {
-    const source = folderSource('dropped', [
-      { path: 'top/a.txt', file: new Blob(['hello']) },
-      { path: 'top/sub/b.txt', file: new Blob(['world']) },
+    const source = blobFolder('dropped', [
+      { path: './a.txt', file: new Blob(['hello']) },
+      { path: 'sub\\b.txt', file: new Blob(['world']) },
+      { path: '.DS_Store', file: new Blob(['x']) },
     ]);
-    expect(source.name).toBe('top');
+    expect(await source.list()).toEqual(['a.txt', 'sub/b.txt']);
     expect(await readText(source, 'sub/b.txt')).toBe('world');
     const file = await source.open('a.txt');
     await expect(file.slice(2, 9)).rejects.toMatchObject({ code: 'bad-file' });
@@ -76,7 +85,9 @@ describe('a dataset on a web server', () => {
       else if (request.method === 'HEAD')
         response.writeHead(200, { 'content-length': bytes.byteLength }).end();
       else if (range && ranges)
-        response.writeHead(206).end(bytes.slice(Number(range[1]), Number(range[2]) + 1));
+        response
+          .writeHead(206, { 'content-range': `bytes ${range[1]}-${range[2]}/${bytes.byteLength}` })
+          .end(bytes.slice(Number(range[1]), Number(range[2]) + 1));
       else response.writeHead(200).end(bytes);
     });
     await new Promise<void>((resolve) => server.listen(0, resolve));
@@ -86,7 +97,7 @@ describe('a dataset on a web server', () => {
 
   it.each([true, false])('is read (server knows ranges: %s)', async (known) => {
     ranges = known;
-    const dataset = await openLeRobot(urlSource(base));
+    const dataset = await openLeRobot(httpFolder(base));
     const { actions } = await dataset.open(4);
     expect(actions).toHaveLength(15 * 7);
     // No video was touched for numbers.
@@ -94,8 +105,8 @@ describe('a dataset on a web server', () => {
   });
 
   it('says which address failed', async () => {
-    await expect(openLeRobot(urlSource(`${base}nowhere/`))).rejects.toThrow('meta/info.json');
-    await expect(openLeRobot(urlSource('http://localhost:1/'))).rejects.toMatchObject({
+    await expect(openLeRobot(httpFolder(`${base}nowhere/`))).rejects.toThrow('meta/info.json');
+    await expect(openLeRobot(httpFolder('http://localhost:1/'))).rejects.toMatchObject({
       code: 'download-failed',
     });
   });
