@@ -36,11 +36,17 @@ export async function hubDouble(
     'access-control-expose-headers': 'Content-Range, Link, X-Request-Id, ETag',
   };
 
-  const storage = createServer((request, response) => {
+  const storage = createServer((request, response): void => {
     storageRequests.push(`${request.method} ${request.url}${request.headers.authorization ? ' token' : ''}`);
-    if (request.method === 'OPTIONS') return void response.writeHead(204, cors).end();
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204, cors).end();
+      return;
+    }
     const found = signed.get(request.url!);
-    if (!found || found.left-- <= 0) return void response.writeHead(403, cors).end('expired');
+    if (!found || found.left-- <= 0) {
+      response.writeHead(403, cors).end('expired');
+      return;
+    }
     const { bytes } = found;
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
     const [from, to] = range
@@ -51,16 +57,25 @@ export async function hubDouble(
   });
   const storageUrl = await listen(storage);
 
-  const hub = createServer((request, response) => {
+  const hub = createServer((request, response): void => {
     const authorised = request.headers.authorization === `Bearer ${token}`;
     hubRequests.push(`${request.method} ${request.url}${request.headers.authorization ? ' token' : ''}`);
-    if (request.method === 'OPTIONS') return void response.writeHead(204, cors).end();
-    if (token && !authorised) return void response.writeHead(401, cors).end('{"error":"gated"}');
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204, cors).end();
+      return;
+    }
+    if (token && !authorised) {
+      response.writeHead(401, cors).end('{"error":"gated"}');
+      return;
+    }
     const url = new URL(request.url!, 'http://hub');
     const listing = /^\/api\/(datasets|models)\/([^/]+\/[^/]+)\/tree\/([^/]+)(?:\/(.*))?$/.exec(url.pathname);
     if (listing) {
       const files = repos[`${listing[1] === 'datasets' ? 'datasets/' : ''}${listing[2]}`];
-      if (!files) return void response.writeHead(404, cors).end('{"error":"not found"}');
+      if (!files) {
+        response.writeHead(404, cors).end('{"error":"not found"}');
+        return;
+      }
       const inside = listing[4] ? `${decodeURIComponent(listing[4])}/` : '';
       const all = [...files].filter(([path]) => path.startsWith(inside));
       const start = Number(url.searchParams.get('cursor') ?? 0);
@@ -84,13 +99,19 @@ export async function hubDouble(
       const link = more
         ? { link: `<${url.pathname}${url.search}>; rel="next"`.replace('<', `<${hubUrl.slice(0, -1)}`) }
         : {};
-      return void response
-        .writeHead(200, { ...cors, 'content-type': 'application/json', ...link })
-        .end(JSON.stringify(page));
+      {
+        response
+          .writeHead(200, { ...cors, 'content-type': 'application/json', ...link })
+          .end(JSON.stringify(page));
+        return;
+      }
     }
     const file = /^\/(datasets\/)?([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(url.pathname);
     const bytes = file && repos[`${file[1] ?? ''}${file[2]}`]?.get(decodeURIComponent(file[4]!));
-    if (!bytes) return void response.writeHead(404, cors).end('Entry not found');
+    if (!bytes) {
+      response.writeHead(404, cors).end('Entry not found');
+      return;
+    }
     const path = `/signed-${signed.size}?signature=secret`;
     signed.set(path, { bytes, left: uses });
     response.writeHead(302, { ...cors, location: storageUrl + path.slice(1) }).end();
