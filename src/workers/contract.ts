@@ -70,7 +70,7 @@ export interface PolicyInfo {
   /** Files whose stored or downloaded copy was damaged and that were fetched again during this load. */
   repaired: string[];
   backend: BackendReport;
-  head: 'l1' | 'diffusion' | 'discrete';
+  head: 'l1' | 'diffusion' | 'discrete' | 'autoregressive' | 'bridge';
   /** One entry per image the policy wants, in the order upstream stacks them. */
   imageSlots: { name: string; label: string }[];
   /** Size of what the model sees, pixels. */
