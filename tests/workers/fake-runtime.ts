@@ -9,27 +9,27 @@ export type Work = 'upload' | 'compile' | 'run' | 'read';
 
 class FakeTensor implements Tensor {
   readonly location = 'cpu';
+  readonly shape: Shape;
+  readonly dtype: Tensor['dtype'];
+  /** Null for a quantised weight, which nobody reads. */
+  readonly data: Float32Array | null;
   readonly byteLength: number;
   disposed = false;
   readonly #ledger: Ledger;
 
-  constructor(
-    readonly shape: Shape,
-    readonly dtype: Tensor['dtype'],
-    /** Null for a quantised weight, which nobody reads. */
-    readonly data: Float32Array | null,
-    byteLength: number,
-    ledger: Ledger,
-  ) {
+  constructor(of: Pick<FakeTensor, 'shape' | 'dtype' | 'data'>, byteLength: number, ledger: Ledger) {
+    this.shape = of.shape;
+    this.dtype = of.dtype;
+    this.data = of.data;
     this.byteLength = byteLength;
     this.#ledger = ledger;
-    ledger.opened(byteLength);
+    ledger.opened(this);
   }
 
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
-    this.#ledger.closed(this.byteLength);
+    this.#ledger.closed(this);
   }
 }
 
@@ -83,6 +83,10 @@ export class FakeRuntime implements Runtime {
     };
   }
 
+  attempt<T>(task: () => Promise<T>): Promise<T> {
+    return this.live.attempt(task);
+  }
+
   upload(data: Float32Array, shape: Shape): Tensor {
     this.#work('upload');
     return this.#tensor(data, shape);
@@ -92,7 +96,7 @@ export class FakeRuntime implements Runtime {
     this.#work('upload');
     const floats = encoding === 'f32' ? new Float32Array(data.buffer, data.byteOffset, sizeOf(shape)) : null;
     const dtype = encoding === 'q8' || encoding === 'q4' ? encoding : 'float32';
-    return new FakeTensor(shape, dtype, floats, encodedByteLength(shape, encoding), this.live);
+    return new FakeTensor({ shape, dtype, data: floats }, encodedByteLength(shape, encoding), this.live);
   }
 
   async read(tensor: Tensor): Promise<Float32Array> {
@@ -117,7 +121,7 @@ export class FakeRuntime implements Runtime {
   }
 
   #tensor(data: Float32Array, shape: Shape): Tensor {
-    return new FakeTensor(shape, 'float32', data, data.byteLength, this.live);
+    return new FakeTensor({ shape, dtype: 'float32', data }, data.byteLength, this.live);
   }
 
   #floats(tensor: Tensor): Float32Array {

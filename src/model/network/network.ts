@@ -304,7 +304,8 @@ export class Network {
 
   #ropeFor(length: number): { cos: Tensor; sin: Tensor } {
     const known = this.#rope.get(length);
-    if (known) return known;
+    // They were disposed with the attempt that made them, if it failed (`Runtime.attempt`).
+    if (known && !known.cos.disposed && !known.sin.disposed) return known;
     // One per sequence length; the oldest goes, so that typing many instructions does not fill the GPU.
     const oldest = this.#rope.size >= ROPE_LENGTHS ? this.#rope.keys().next() : null;
     if (oldest && !oldest.done) this.#disposeRope(oldest.value);
