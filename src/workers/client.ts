@@ -40,24 +40,33 @@ export function connect<T extends object>(
   return reach(Comlink.wrap(worker), { terminate }) as Client<T>;
 }
 
+const policyCrashed = (detail: string): ClientError => ({
+  code: 'worker-crashed',
+  message: `The worker that runs the policy stopped: ${detail}.`,
+  hint: 'Restart it. The policy is stored on this device and is not downloaded again.',
+});
+
+const tableCrashed = (detail: string): ClientError => ({
+  code: 'worker-crashed',
+  message: `The practice table stopped: ${detail}.`,
+  hint: 'Open it again. Nothing else on the page is affected.',
+});
+
 /** Starts the worker that owns the device, the policy and the stored packages. */
 export function connectPolicyWorker(onCrash: (error: ClientError) => void): PolicyClient {
-  const url = new URL('./policy-worker.ts', import.meta.url);
-  const crashed = (detail: string): ClientError => ({
-    code: 'worker-crashed',
-    message: `The worker that runs the policy stopped: ${detail}.`,
-    hint: 'Restart it. The policy is stored on this device and is not downloaded again.',
+  // In one expression: so the bundler knows a worker.
+  const worker = new Worker(new URL('./policy-worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'policy',
   });
-  return connect(new Worker(url, { type: 'module', name: 'policy' }), crashed, onCrash);
+  return connect(worker, policyCrashed, onCrash);
 }
 
 /** Starts the worker that owns the practice table. */
 export function connectPracticeWorker(onCrash: (error: ClientError) => void): PracticeClient {
-  const url = new URL('./practice-worker.ts', import.meta.url);
-  const crashed = (detail: string): ClientError => ({
-    code: 'worker-crashed',
-    message: `The practice table stopped: ${detail}.`,
-    hint: 'Open it again. Nothing else on the page is affected.',
+  const worker = new Worker(new URL('./practice-worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'practice',
   });
-  return connect(new Worker(url, { type: 'module', name: 'practice' }), crashed, onCrash);
+  return connect(worker, tableCrashed, onCrash);
 }

@@ -24,7 +24,7 @@ export interface Leased {
 export interface Tenancy<T> {
   /** Aborted when the run is cancelled, and when another policy takes its place. Turns are given all the same, to save and to tidy up. */
   readonly signal: AbortSignal;
-  turn<R>(task: (held: T) => Promise<R>): Promise<R>;
+  readonly turn: <R>(task: (held: T) => Promise<R>) => Promise<R>;
 }
 
 interface Tenant {

@@ -9,7 +9,7 @@ export class PauseGate {
 
   close(): void {
     if (this.#waiting) return;
-    let open = (): void => undefined;
+    let open!: () => void;
     const promise = new Promise<void>((resolve) => (open = resolve));
     this.#waiting = { promise, open };
   }

@@ -122,7 +122,8 @@ export class RunEstimator {
     const { policy, runtime } = loaded;
     const { train } = this.#data(loaded, opened, options);
     if (train.count === 0) return null;
-    const sample = await train.sample(0, null).finally(() => train.close());
+    const sample = await train.sample(0, null);
+    await train.close();
     const { now } = this.#around;
     const { profile, head } = policy.config;
     const draw = { noise: new Float32Array(profile.chunkSize * profile.actions.length), timestep: 0 };

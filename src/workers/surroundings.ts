@@ -13,7 +13,7 @@ export interface Surroundings {
   readonly runs: ShardStore;
   readonly fetch: Fetch;
   /** Milliseconds; only differences count. */
-  now(): number;
+  readonly now: () => number;
   chooseBackend(preference: BackendPreference): Promise<BackendChoice>;
   /** @param onLost called once when the GPU is lost */
   startRuntime(

@@ -18,7 +18,7 @@ class Thing implements Leased {
 }
 
 function gate(): { readonly promise: Promise<void>; readonly open: () => void } {
-  let open = (): void => undefined;
+  let open!: () => void;
   const promise = new Promise<void>((resolve) => (open = resolve));
   return { promise, open };
 }

@@ -110,7 +110,7 @@ describe('when memory runs out', () => {
     const tiny = await tinyHost();
     let failures = 0;
     for (let count = 0, done = false; !done; count += 7) {
-      let failed = (): boolean => false;
+      let failed!: () => boolean;
       tiny.prepare = (runtime) => ({ failed } = exhaustAfter(runtime, count));
       const code = await codeOf(tiny.host.load(urlOf('first'), 'auto', nothing));
       done = !failed();

@@ -83,12 +83,12 @@ export interface TinyHost {
 
 export async function tinyHost(
   device: Device = newDevice(),
-  { of = 'siglip-only-l1' as CaseName, patienceMs = 20 } = {},
+  { of = 'siglip-only-l1', patienceMs = 20 }: { of?: CaseName; patienceMs?: number } = {},
 ): Promise<TinyHost> {
   const served = await packagesOf(of);
   const runtimes: FakeRuntime[] = [];
   let time = 0;
-  let lost: (error: ModelError) => void = () => undefined;
+  let lost!: (error: ModelError) => void;
   const choice: BackendChoice = {
     backend: 'wasm',
     reason: 'A test.',
@@ -172,16 +172,17 @@ export function observationFor(info: PolicyInfo): Observation {
   };
 }
 
+function numbers(count: number, seed: number): Float32Array<ArrayBuffer> {
+  const random = new Random(seed);
+  return Float32Array.from({ length: count }, () => 2 * random.uniform() - 1);
+}
+
 /** Episodes that fit the policy, with enough steps to train on. */
 export function demonstrationsFor(
   info: PolicyInfo,
   episodes = 3,
   length = info.chunkSize + 3,
 ): RecordedDemonstrations {
-  const numbers = (count: number, seed: number) => {
-    const random = new Random(seed);
-    return Float32Array.from({ length: count }, () => 2 * random.uniform() - 1);
-  };
   return {
     name: 'made up',
     fps: info.controlHz,
@@ -232,7 +233,7 @@ export const optionsFor = (change: Partial<FineTuneOptions> = {}): FineTuneOptio
 });
 
 export function gate(): { readonly promise: Promise<void>; readonly open: () => void } {
-  let open = (): void => undefined;
+  let open!: () => void;
   const promise = new Promise<void>((resolve) => (open = resolve));
   return { promise, open };
 }

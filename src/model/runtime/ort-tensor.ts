@@ -31,7 +31,7 @@ export class Ledger {
       return await task();
     } catch (error) {
       // Disposing takes a tensor out of the set.
-      for (const tensor of [...made]) tensor.dispose();
+      for (const tensor of made) tensor.dispose();
       throw error;
     } finally {
       this.#made = null;
