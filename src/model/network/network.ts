@@ -177,7 +177,8 @@ export class Network {
   /** Rotary tables and, where the language model is causal, its mask. */
   #tablesFor(length: number): PositionTables {
     const known = this.#tables.get(length);
-    if (known) return known;
+    // They were disposed with the attempt that made them, if it failed (`Runtime.attempt`).
+    if (known && !Object.values(known).some((tensor) => tensor.disposed)) return known;
     // One per sequence length; the oldest goes, so that typing many instructions does not fill the GPU.
     const oldest = this.#tables.size >= TABLE_LENGTHS ? this.#tables.keys().next() : null;
     if (oldest && !oldest.done) this.#disposeTables(oldest.value);
