@@ -1,4 +1,3 @@
-import { ModelError } from '../model/errors.ts';
 import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts';
 import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../model/finetune/import-checkpoint.ts';
@@ -7,8 +6,11 @@ import { shapesOf, trainedFromCheckpoint } from '../model/finetune/parameters.ts
 import type { TrainedState } from '../model/finetune/trained.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
-import { blobAccess } from '../model/weights/random-access.ts';
-import { openZipFolder, zipBlob, type NamedFolder } from '../model/weights/zip-folder.ts';
+import { blobReader } from '../io/byte-reader.ts';
+import { blobFolder } from '../io/blob-folder.ts';
+import { zipFolder } from '../io/zip-folder.ts';
+import { checkpointFolder } from '../model/weights/checkpoint.ts';
+import { zipBlob } from '../model/weights/zip-folder.ts';
 import { AdapterShelf, type ReadAgain } from './adapter-shelf.ts';
 import type { AdapterInfo, AdapterOrigin, AdaptersApi } from './contract-finetune.ts';
 import { cancelled } from './lease.ts';
@@ -134,9 +136,14 @@ export class AdaptersHost implements AdaptersApi {
     from: { kind: 'zip'; file: File } | { kind: 'files'; files: { path: string; file: File }[] },
   ): Promise<AdapterInfo> {
     return this.#open({ kind: 'imported' }, async ({ config, source }) => {
-      const folder =
-        from.kind === 'zip' ? await openZipFolder(from.file, from.file.name) : handedFolder(from.files);
-      const state = await importCheckpoint(folder, { config, shapes: shapesOf(source) });
+      const handed =
+        from.kind === 'zip'
+          ? await zipFolder(from.file.name, blobReader(from.file, from.file.name))
+          : blobFolder(from.files[0]?.path.split('/')[0] ?? 'checkpoint', from.files);
+      const state = await importCheckpoint(await checkpointFolder(handed), {
+        config,
+        shapes: shapesOf(source),
+      });
       return { state, label: `${state.run} (imported)` };
     });
   }
@@ -151,7 +158,7 @@ export class AdaptersHost implements AdaptersApi {
 
   async openFile(file: Blob, label: string): Promise<AdapterInfo> {
     return this.#open({ kind: 'shared' }, async ({ config, source }) => ({
-      state: await readAdapterFile(blobAccess(file), { config, shapes: shapesOf(source) }),
+      state: await readAdapterFile(blobReader(file), { config, shapes: shapesOf(source) }),
       label,
     }));
   }
@@ -182,22 +189,4 @@ export class AdaptersHost implements AdaptersApi {
     this.#active?.adapter.dispose();
     this.#active = adapter && { id: what.id, adapter };
   }
-}
-
-/** A folder as the page hands it over. */
-function handedFolder(files: readonly { path: string; file: File }[]): NamedFolder {
-  const byPath = new Map(files.map(({ path, file }) => [path, file]));
-  return {
-    name: files[0]?.path.split('/')[0] ?? 'checkpoint',
-    files: [...byPath.keys()],
-    open: async (path) => {
-      const file = byPath.get(path);
-      if (file) return blobAccess(file);
-      throw new ModelError(
-        'bad-file',
-        `The folder has no file ${path}.`,
-        'Choose the whole checkpoint folder.',
-      );
-    },
-  };
 }

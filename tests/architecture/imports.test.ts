@@ -15,7 +15,7 @@ const ARROWS: Record<string, readonly string[]> = {
   'src/model/safetensors-header': ['src/model/errors'],
   'src/model/graph': ['src/model/errors'],
   'src/model/kernels': ['src/model/errors'],
-  'src/model/weights': ['src/model/errors', 'src/model/safetensors-header'],
+  'src/model/weights': ['src/io', 'src/model/errors', 'src/model/safetensors-header'],
   'src/model/runtime': ['src/model/errors', 'src/model/graph', 'src/model/kernels', 'src/model/weights'],
   'src/model/network': [
     'src/model/errors',
@@ -33,6 +33,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/network',
   ],
   'src/model/finetune': [
+    'src/io',
     'src/model/errors',
     'src/model/graph',
     'src/model/kernels',

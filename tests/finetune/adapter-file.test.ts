@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { adapterFile, readAdapterFile } from '../../src/model/finetune/adapter-file.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { checkAdapterFile } from '../../src/share/adapter-file.ts';
 import { CASES, openExportCase, stepFive } from '../../tools/interop/golden-state.ts';
 import { refusalCode, refusedWith } from '../weights/refused.ts';
@@ -20,7 +20,7 @@ describe('an adapter as one file', () => {
       size: bytes.byteLength,
       read: async (offset, length) => bytes.subarray(offset, offset + length),
     });
-    const read = await readAdapterFile(bytesAccess(bytes), {
+    const read = await readAdapterFile(memoryReader(bytes), {
       config: opened.base.config,
       shapes: opened.shapes,
     });
@@ -35,7 +35,7 @@ describe('an adapter as one file', () => {
     const state = await stepFive(opened);
     const bytes = await bytesOf(state);
     const read = (file: Uint8Array<ArrayBuffer>, policy = opened) =>
-      readAdapterFile(bytesAccess(file), { config: policy.base.config, shapes: policy.shapes });
+      readAdapterFile(memoryReader(file), { config: policy.base.config, shapes: policy.shapes });
     expect(await refusalCode(() => read(bytes, other))).toBe('bad-shape');
     expect(await refusalCode(() => read(bytes.slice(0, bytes.length - 4)))).toBe('bad-file');
     expect(await refusalCode(() => read(new Uint8Array(100).fill(0x80)))).toBe('bad-file');

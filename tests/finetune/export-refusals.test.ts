@@ -5,7 +5,7 @@ import { adapterConfigJson } from '../../src/model/finetune/adapter-config.ts';
 import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { safetensorsFile } from '../../src/model/weights/safetensors-writer.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
 import { openExportCase, stepFive, type CASES } from '../../tools/interop/golden-state.ts';
@@ -29,7 +29,7 @@ async function good(name: (typeof CASES)[number] = 'libero-l1') {
     const changed = {
       ...folder,
       files: [...bytes.keys()],
-      open: async (p: string) => bytesAccess(bytes.get(p)!),
+      open: async (p: string) => memoryReader(bytes.get(p)!),
     };
     return importCheckpoint(changed, base);
   };

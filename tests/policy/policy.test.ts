@@ -6,10 +6,10 @@ import { createObserver } from '../../src/model/policy/observe.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
-import { diskFolder } from '../../tools/node/file-access.ts';
+import { diskCheckpoint } from '../../tools/node/disk-folder.ts';
 
 async function open(name: string) {
-  const checkpoint = await openCheckpoint(diskFolder(`tests/golden/${name}`));
+  const checkpoint = await openCheckpoint(diskCheckpoint(`tests/golden/${name}`));
   const shapes = new Map([...checkpoint.tensors.entries].map(([tensor, { shape }]) => [tensor, shape]));
   const facts = { ...checkpoint, shapes };
   return { facts, source: checkpointSource(checkpoint.tensors, 32) };

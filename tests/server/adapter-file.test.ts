@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../src/model/errors.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import { checkAdapterFile } from '../../src/share/adapter-file.ts';
 import { DAMAGED, F32, fileWith, tensor } from '../weights/damaged-headers.ts';
@@ -53,7 +53,7 @@ describe('an adapter file', () => {
   ])('with %s is refused, though a policy may have it', async (_, header, dataBytes, message) => {
     const bytes = fileWith(header, dataBytes);
     expect(await refusedWith('bad-file', () => check(bytes))).toContain(message);
-    await expect(openSafetensors(bytesAccess(bytes))).resolves.toBeDefined();
+    await expect(openSafetensors(memoryReader(bytes))).resolves.toBeDefined();
   });
 
   it('with a header larger than an adapter has is refused unread', async () => {

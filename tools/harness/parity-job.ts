@@ -1,6 +1,6 @@
 import { ModelError } from '../../src/model/errors.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import type { Row } from '../parity/compare.ts';
 import type { CaseFiles } from '../parity/golden.ts';
 import { runFolder, type FolderOptions } from '../parity/run-folder.ts';
@@ -16,7 +16,7 @@ export function servedFolder(args: JobArguments): CaseFiles {
     open: async (path) => {
       const response = await fetch(base + path);
       if (!response.ok) throw new ModelError('bad-file', `${path} could not be read: ${response.status}.`);
-      return bytesAccess(new Uint8Array(await response.arrayBuffer()));
+      return memoryReader(new Uint8Array(await response.arrayBuffer()));
     },
   };
 }

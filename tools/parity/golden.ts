@@ -29,7 +29,7 @@ export interface GoldenMeta {
 
 async function readFile(files: CaseFiles, name: string): Promise<Uint8Array> {
   const file = await files.open(name);
-  return file.read(0, file.byteLength);
+  return file.slice(0, file.byteLength);
 }
 
 export async function readJson<T>(files: CaseFiles, name: string): Promise<T> {

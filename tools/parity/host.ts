@@ -5,7 +5,7 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import type { Plugin } from 'vite';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import type { Browser } from '../harness/browser.ts';
 import { createDawnRuntime } from '../node/dawn-runtime.ts';
 import type { Row } from './compare.ts';
@@ -29,7 +29,7 @@ export function folderFiles(folder: string): CaseFiles {
   return {
     name: basename(resolve(folder)),
     files,
-    open: async (name) => bytesAccess(new Uint8Array(await readFile(join(folder, name)))),
+    open: async (name) => memoryReader(new Uint8Array(await readFile(join(folder, name)))),
   };
 }
 

@@ -3,9 +3,9 @@
  * `<module>.lora_A.weight` and `<module>.lora_B.weight`, modules have the package's names; the rest is metadata.
  */
 import * as v from 'valibot';
+import type { ByteReader } from '../../io/byte-reader.ts';
 import { ModelError } from '../errors.ts';
 import { datasetStatisticsSchema } from '../policy/statistics.ts';
-import type { RandomAccess } from '../weights/random-access.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { safetensorsFile } from '../weights/safetensors-writer.ts';
 import type { ByteSource } from '../weights/zip-writer.ts';
@@ -46,7 +46,7 @@ export function adapterFile({ run, step, lora, statistics, adapters, modules }: 
  * @throws ModelError `bad-file` for a file that is no adapter of ours or is damaged, `bad-shape` where it belongs to another policy, `missing-statistics`;
  * nothing of it is used then
  */
-export async function readAdapterFile(file: RandomAccess, base: ImportBase): Promise<TrainedState> {
+export async function readAdapterFile(file: ByteReader, base: ImportBase): Promise<TrainedState> {
   const tensors = await openSafetensors(file);
   const about = aboutOf(tensors.metadata);
   checkStatistics(about.statistics, base);

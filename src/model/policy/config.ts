@@ -7,6 +7,7 @@ import { vitBackboneOf } from '../network/vit-registry.ts';
 import { upgradeConfig } from './config-version-1.ts';
 import { fitDimensions, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
+import { parseStatistics } from './statistics-file.ts';
 
 /** How actions come out: see `PolicyConfig.head`. */
 export type HeadKind = 'l1' | 'diffusion' | 'discrete' | 'autoregressive' | 'bridge';
@@ -164,22 +165,22 @@ export interface CheckpointFacts {
 /** @throws ModelError naming what the checkpoint lacks. */
 export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig {
   const network = networkConfig(facts.config, facts.shapes);
-  const statistics = (facts.statistics ?? facts.config['norm_stats'] ?? {}) as Record<
-    string,
-    DatasetStatistics
-  >;
-  const keys = Object.keys(statistics);
+  const given = facts.statistics ?? (facts.config['norm_stats'] as Record<string, unknown> | undefined) ?? {};
+  const keys = Object.keys(given);
   const defaultUnnormKey = facts.unnormKey ?? keys[0];
-  if (!defaultUnnormKey || !(defaultUnnormKey in statistics)) {
+  const proprioDim = facts.shapes.get('proprio_projector.fc1.weight')?.[1] ?? null;
+  if (!defaultUnnormKey || !(defaultUnnormKey in given)) {
     throw new ModelError(
       'missing-statistics',
       `The checkpoint has statistics for ${keys.join(', ') || 'no dataset'}; ${facts.unnormKey ? `"${facts.unnormKey}" was asked for` : 'one is needed'}.`,
       'Put dataset_statistics.json into the checkpoint folder, or name one of the keys.',
     );
   }
+  const file = facts.statistics ? 'dataset_statistics.json' : 'config.json, norm_stats';
+  const needs = { actions: headActions(facts.shapes), proprio: proprioDim };
+  const statistics = parseStatistics(given, file, needs, defaultUnnormKey);
   const head = headOf(facts.shapes);
   const actionDim = statistics[defaultUnnormKey]!.action.q01.length;
-  const proprioDim = facts.shapes.get('proprio_projector.fc1.weight')?.[1] ?? null;
   const base = profileFor(facts.profile, defaultUnnormKey, actionDim);
   const tokens = backboneOf(network.language.kind).tokens(
     network.language.vocabulary,
@@ -203,6 +204,13 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     statistics,
     defaultUnnormKey,
   });
+}
+
+/** Actions of a step, as the head's last layer has them; null where there is no head of its own. */
+function headActions(shapes: Shapes): number | null {
+  const prefixes = ['action_head.model', 'action_head.noise_predictor.mlp_resnet'];
+  const last = prefixes.map((prefix) => shapes.get(`${prefix}.fc2.weight`)?.[0]);
+  return last.find((size) => size !== undefined) ?? null;
 }
 
 function headOf(shapes: Shapes): PolicyConfig['head'] {

@@ -12,7 +12,18 @@ const fieldStatisticsSchema = v.looseObject({
   max: numbers,
   q01: numbers,
   q99: numbers,
-  mask: v.optional(v.array(v.boolean())),
+  // Written by hand it is often 0 and 1.
+  mask: v.optional(
+    v.array(
+      v.union([
+        v.boolean(),
+        v.pipe(
+          v.picklist([0, 1]),
+          v.transform((value) => value === 1),
+        ),
+      ]),
+    ),
+  ),
 });
 
 export const datasetStatisticsSchema = v.looseObject({
