@@ -3,12 +3,10 @@ import { Random } from '../model/random.ts';
 import { guardAction } from '../practice/action-guard.ts';
 import { EXECUTED, MAX_STEPS } from '../practice/evaluate.ts';
 import { recordDemonstrations } from '../practice/demonstrations.ts';
-import type { Goal } from '../practice/goal.ts';
 import { TIMESTEP } from '../practice/mjcf.ts';
-import { OBJECTS, type ObjectName, type Vector } from '../practice/objects.ts';
+import { OBJECTS, type Vector } from '../practice/objects.ts';
 import { rehearsalFor } from '../practice/rehearsal.ts';
-import { SuccessJudge } from '../practice/rollout.ts';
-import { PracticeTable, type Mujoco } from '../practice/table.ts';
+import type { Mujoco } from '../practice/table.ts';
 import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
 import type { WorkerError } from './contract.ts';
@@ -26,6 +24,8 @@ import type {
 } from './contract-practice.ts';
 import { Execution } from './execution.ts';
 import { Hand } from './hand.ts';
+import { LaidTable } from './laid-table.ts';
+import { PointerDrag } from './pointer-drag.ts';
 import type { Cameras, PracticeSurroundings } from './practice-surroundings.ts';
 import { TablePicture, type PictureSize } from './table-picture.ts';
 import { toWorkerError } from './transfer.ts';
@@ -35,8 +35,6 @@ const LONGEST_LAG = 0.1;
 /** How hard `disturb` knocks, metres, and for how long, milliseconds. */
 const KNOCK = 0.05;
 const KNOCK_MS = 400;
-/** Where an object is held above where it lies, metres. */
-const LIFTED = 0.03;
 
 /** What there is once the table is open. */
 interface Stage {
@@ -45,29 +43,17 @@ interface Stage {
   readonly cameras: Cameras;
 }
 
-/** What lies on the table. */
-interface Laid {
-  readonly table: PracticeTable;
-  readonly scene: { readonly task: string; readonly seed: number };
-  /** Its physics became unstable: it stands still, and every call about it says so until it is laid anew. */
-  broken: ModelError | null;
-}
-
 /** What the practice worker does, apart from its messages: one table, moved by actions, by a hand or by the expert. */
 export class PracticeHost implements PracticeWorker {
   readonly #around: PracticeSurroundings;
   readonly #view = new TableView();
   readonly #random = new Random(Date.now());
   #stage: Stage | null = null;
-  #laid: Laid | null = null;
+  #laid: LaidTable | null = null;
   #onTrouble: (error: WorkerError) => void = () => undefined;
-  #instruction = '';
-  /** What the instruction asks for; null where nothing can judge it. */
-  #goal: Goal | null = null;
   #execution: Execution | null = null;
-  #judge: SuccessJudge | null = null;
   #hand: Hand | null = null;
-  #drag: { readonly name: ObjectName | 'gripper'; readonly height: number } | null = null;
+  readonly #drag = new PointerDrag();
   #speedLimit = 1;
   readonly #guard = (action: readonly number[]): number[] => guardAction(action, this.#speedLimit);
   #visible = true;
@@ -112,16 +98,15 @@ export class PracticeHost implements PracticeWorker {
   async reset(task: string, seed: number, realTime = true): Promise<TableReport> {
     const { mujoco, picture } = this.#opened();
     const assignment = assignmentFor(taskNamed(task), seed);
-    const table = new PracticeTable(mujoco, assignment.layout);
+    const laid = new LaidTable(mujoco, { task, seed }, assignment);
     this.#halt();
-    this.#laid?.table.dispose();
-    this.#laid = { table, scene: { task, seed }, broken: null };
-    this.#drag = null;
+    this.#laid?.dispose();
+    this.#laid = laid;
+    this.#drag.drop();
     this.#hand = null;
     this.#stepped = !realTime;
     picture.path.show(null);
     picture.touch();
-    await this.instruct(assignment.instruction);
     const names = assignment.layout.objects.map(({ name }) => name);
     return {
       task,
@@ -134,20 +119,11 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async instruct(instruction: string): Promise<boolean> {
-    const found = goalOf(instruction);
-    const table = this.#table();
-    const possible =
-      found !== null &&
-      table.has(found.goal.target) &&
-      (!('destination' in found.goal) || table.has(found.goal.destination));
-    this.#instruction = instruction;
-    this.#goal = possible ? found.goal : null;
-    this.#judge = this.#goal && new SuccessJudge(this.#goal);
-    return possible;
+    return this.#whole().instruct(instruction);
   }
 
   async observe(): Promise<TableObservation> {
-    const table = this.#table();
+    const { table } = this.#whole();
     const { cameras, picture } = this.#opened();
     // What moved until now has been taken in, not shown.
     picture.sync(table);
@@ -157,19 +133,20 @@ export class PracticeHost implements PracticeWorker {
 
   async execute(actions: number[][], realTime: boolean): Promise<ExecutionReport> {
     this.#halt();
-    const table = this.#table();
-    if (actions.length === 0) return { achieved: this.#judge ? false : null, steps: 0 };
+    const laid = this.#whole();
+    const { judge } = laid;
+    if (actions.length === 0) return { achieved: judge ? false : null, steps: 0 };
     this.#stepped = !realTime;
     if (realTime) {
-      this.#execution = new Execution(actions, this.#judge);
+      this.#execution = new Execution(actions, judge);
       return this.#execution.ended;
     }
-    return this.#steady(() => {
+    return laid.move((table) => {
       for (const [i, action] of actions.entries()) {
         table.step(this.#guard(action));
-        if (this.#judge?.after(table)) return { achieved: true, steps: i + 1 };
+        if (judge?.after(table)) return { achieved: true, steps: i + 1 };
       }
-      return { achieved: this.#judge ? false : null, steps: actions.length };
+      return { achieved: judge ? false : null, steps: actions.length };
     });
   }
 
@@ -184,30 +161,14 @@ export class PracticeHost implements PracticeWorker {
   async showPath(actions: number[][] | null): Promise<void> {
     const { picture } = this.#opened();
     picture.touch();
-    picture.path.show(actions && { from: this.#table().position('gripper'), actions });
+    picture.path.show(actions && { from: this.#whole().table.position('gripper'), actions });
   }
 
   async pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'> {
-    const table = this.#table();
-    const { people } = this.#opened().picture;
-    const hand = this.#hand;
+    const { table } = this.#whole();
+    const { picture } = this.#opened();
     this.#stepped = false;
-    if (phase === 'up') {
-      if (this.#drag) table.hold(this.#drag.name, null);
-      hand?.drag(null);
-      this.#drag = null;
-      return 'view';
-    }
-    if (phase === 'down') {
-      const names = [...table.layout.objects.map((object) => object.name), 'gripper' as const];
-      const name = people.pick(this.#view, names, x, y);
-      this.#drag = name && { name, height: table.position(name)[2] + (name === 'gripper' ? 0 : LIFTED) };
-    }
-    if (!this.#drag) return 'view';
-    const point = people.onPlane(x, y, this.#drag.height);
-    if (point && hand && this.#drag.name === 'gripper') hand.drag(point);
-    else if (point) table.hold(this.#drag.name, point);
-    return 'object';
+    return this.#drag.to(phase, [x, y], { table, picture, hand: this.#hand });
   }
 
   async orbit(azimuth: number, elevation: number, zoom: number): Promise<void> {
@@ -217,7 +178,7 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async disturb(): Promise<void> {
-    const table = this.#table();
+    const { table } = this.#whole();
     this.#stepped = false;
     const loose = table.layout.objects.map(({ name }) => name).filter((name) => OBJECTS[name].width !== null);
     const name = loose[this.#random.integer(loose.length)]!;
@@ -226,7 +187,7 @@ export class PracticeHost implements PracticeWorker {
     const to: Vector = [x + KNOCK * Math.cos(angle), y + KNOCK * Math.sin(angle), z + 0.02];
     table.hold(name, to);
     setTimeout(() => {
-      if (this.#laid?.table === table && !this.#drag) table.hold(name, null);
+      if (this.#laid?.remains === table && !this.#drag.holds) table.hold(name, null);
     }, KNOCK_MS);
   }
 
@@ -257,13 +218,13 @@ export class PracticeHost implements PracticeWorker {
   async takeOver(onStep: (report: HandReport) => void): Promise<void> {
     this.#halt();
     this.#stepped = false;
-    const table = this.#table();
+    const { table, goal } = this.#whole();
     const { cameras, picture } = this.#opened();
     const observe = async () => {
       picture.sync(table);
       return cameras.observe(this.#view);
     };
-    this.#hand = new Hand(table, { goal: this.#goal, guard: this.#guard, observe, onStep });
+    this.#hand = new Hand(table, { goal, guard: this.#guard, observe, onStep });
   }
 
   async steer(action: number[]): Promise<void> {
@@ -273,7 +234,8 @@ export class PracticeHost implements PracticeWorker {
   async handBack(keep: boolean): Promise<RecordedDemonstrations | null> {
     const hand = this.#hand;
     this.#hand = null;
-    return keep && hand && this.#laid ? hand.recorded(this.#instruction, this.#laid.scene) : null;
+    const laid = this.#laid;
+    return keep && hand && laid ? hand.recorded(laid.instruction, laid.scene) : null;
   }
 
   /** At once: of two chunks that come together, the first is ended before the second begins. */
@@ -290,14 +252,14 @@ export class PracticeHost implements PracticeWorker {
     this.#time = now;
     this.#lag = Math.min(LONGEST_LAG, this.#lag + elapsedMs / 1000);
     if (this.#stepped || laid.broken) this.#lag = 0;
-    for (; this.#lag >= TIMESTEP && !laid.broken; this.#lag -= TIMESTEP) this.#advance(laid.table);
-    picture.draw(now, elapsedMs, laid.table);
+    for (; this.#lag >= TIMESTEP && !laid.broken; this.#lag -= TIMESTEP) this.#advance(laid);
+    picture.draw(now, elapsedMs, laid.remains);
   }
 
   /** One physics step of whatever moves the gripper. Here nobody waits for an error: it would end the worker. */
-  #advance(table: PracticeTable): void {
+  #advance(laid: LaidTable): void {
     try {
-      this.#steady(() => {
+      laid.move((table) => {
         this.#execution?.tick(table, this.#guard);
         if (this.#execution?.over) this.#execution = null;
         this.#hand?.tick();
@@ -306,26 +268,10 @@ export class PracticeHost implements PracticeWorker {
     } catch (error) {
       this.#execution?.fail(error);
       this.#execution = null;
-      this.#drag = null;
+      this.#drag.drop();
       // What was recorded until the table broke can still be handed back.
-      if (!this.#laid?.broken) this.#hand = null;
+      if (!laid.broken) this.#hand = null;
       this.#onTrouble(toWorkerError(error));
-    }
-  }
-
-  /** Moves the table. @throws ModelError what it fails with; `diverged` physics are not stepped any more */
-  #steady<T>(move: () => T): T {
-    try {
-      return move();
-    } catch (error) {
-      const broken =
-        error instanceof ModelError
-          ? error
-          : new ModelError('diverged', `The practice table failed: ${String(error)}`, 'Reset the table.', {
-              cause: error,
-            });
-      if (this.#laid && broken.code === 'diverged') this.#laid.broken = broken;
-      throw broken;
     }
   }
 
@@ -334,11 +280,11 @@ export class PracticeHost implements PracticeWorker {
     return this.#stage;
   }
 
-  /** @throws ModelError `bad-input` before it is open, `diverged` until it is laid anew */
-  #table(): PracticeTable {
+  /** What lies there. @throws ModelError `bad-input` before the table is open, `diverged` until it is laid anew */
+  #whole(): LaidTable {
     this.#opened();
     const laid = this.#laid!;
-    if (laid.broken) throw laid.broken;
-    return laid.table;
+    laid.check();
+    return laid;
   }
 }

@@ -1,6 +1,6 @@
 import { PathLine, PeopleCamera } from '../practice/people-view.ts';
-import { TableView } from '../practice/view.ts';
 import type { PracticeTable } from '../practice/table.ts';
+import type { TableView } from '../practice/view.ts';
 import type { Screen } from './practice-surroundings.ts';
 
 export interface PictureSize {

@@ -122,14 +122,15 @@ class Host implements Api {
   }
 }
 
+const crashed = (detail: string): ClientError => ({ code: 'worker-crashed', message: detail, hint: '' });
+
 /** A host behind a real message channel, as behind a worker. */
 function connected(): { readonly client: Client<Api>; readonly close: () => void } {
   const { port1, port2 } = new MessageChannel();
   installErrorTransfer();
-  Comlink.expose(offered(new Host()), port1 as unknown as Comlink.Endpoint);
+  Comlink.expose(offered(new Host()), port1);
   port2.start();
   const worker = Object.assign(port2, { terminate: () => port2.close() }) as unknown as Worker;
-  const crashed = (detail: string): ClientError => ({ code: 'worker-crashed', message: detail, hint: '' });
   const client = connect<Api>(worker, crashed, nothing);
   return { client, close: () => port1.close() };
 }

@@ -213,7 +213,7 @@ describe('physics that become unstable', () => {
 
 /** What a recording is kept as, where there is no canvas. */
 function stubImages(): void {
-  vi.stubGlobal('ImageData', class {});
+  vi.stubGlobal('ImageData', Object);
   vi.stubGlobal(
     'OffscreenCanvas',
     class {
