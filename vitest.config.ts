@@ -16,6 +16,12 @@ const BROWSER_ONLY = ['tests/**/*.browser.test.ts'];
 
 export default defineConfig({
   test: {
+    // `npm run coverage:workers`: races live there.
+    coverage: {
+      include: ['src/workers/**/*.ts'],
+      reporter: ['text'],
+      thresholds: { lines: 85 },
+    },
     projects: [
       {
         test: {

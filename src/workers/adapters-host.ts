@@ -1,3 +1,6 @@
+import { blobFolder } from '../io/blob-folder.ts';
+import { blobReader } from '../io/byte-reader.ts';
+import { zipFolder } from '../io/zip-folder.ts';
 import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts';
 import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../model/finetune/import-checkpoint.ts';
@@ -6,12 +9,10 @@ import { shapesOf, trainedFromCheckpoint } from '../model/finetune/parameters.ts
 import type { TrainedState } from '../model/finetune/trained.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
-import { blobReader } from '../io/byte-reader.ts';
-import { blobFolder } from '../io/blob-folder.ts';
-import { zipFolder } from '../io/zip-folder.ts';
 import { checkpointFolder } from '../model/weights/checkpoint.ts';
 import { zipBlob } from '../model/weights/zip-folder.ts';
-import { AdapterShelf, type ReadAgain } from './adapter-shelf.ts';
+import { adapterId } from './adapter-id.ts';
+import { AdapterShelf } from './adapter-shelf.ts';
 import type { AdapterInfo, AdapterOrigin, AdaptersApi } from './contract-finetune.ts';
 import { cancelled } from './lease.ts';
 import type { LoadedPolicy, PolicyFacts, PolicyLease } from './loaded-policy.ts';
@@ -86,14 +87,12 @@ export class AdaptersHost implements AdaptersApi {
     if (trained) this.#lay(held, trained);
   }
 
-  /** @param read where it can be read again; null where nowhere */
-  async remember(
-    state: TrainedState,
-    label: string,
-    origin: AdapterOrigin,
-    read: ReadAgain | null,
-  ): Promise<AdapterInfo> {
-    return this.#shelf.add(state, label, origin, read, this.#active?.id ?? null);
+  /** What a run trained. @param saved whether its checkpoint can be read again */
+  remember(state: TrainedState, saved: boolean): Promise<AdapterInfo> {
+    const facts = this.#lease.facts;
+    const { run, step } = state;
+    const read = saved ? () => this.#runState(facts, run, step) : null;
+    return this.#add(facts, state, { label: run, origin: { kind: 'run', run }, read });
   }
 
   /** Its checkpoints are not there any more. */
@@ -104,14 +103,8 @@ export class AdaptersHost implements AdaptersApi {
   async openRun(run: string, step: number | null): Promise<AdapterInfo> {
     const facts = this.#lease.facts;
     const state = await this.#runState(facts, run, step);
-    this.#same(facts);
-    return this.remember(state, run, { kind: 'run', run }, () => this.#runState(facts, run, state.step));
-  }
-
-  /** A checkpoint of a stored run, to be read again when it is needed. */
-  readRun(run: string, step: number): ReadAgain {
-    const facts = this.#lease.facts;
-    return () => this.#runState(facts, run, step);
+    const read = () => this.#runState(facts, run, state.step);
+    return this.#add(facts, state, { label: run, origin: { kind: 'run', run }, read });
   }
 
   /** Upstream's checkpoint folder, or the whole merged model, as a zip. */
@@ -170,17 +163,22 @@ export class AdaptersHost implements AdaptersApi {
   ): Promise<AdapterInfo> {
     const facts = this.#lease.facts;
     const { state, label } = await read(facts);
-    this.#same(facts);
-    return this.remember(state, label, origin, async () => (await read(facts)).state);
+    return this.#add(facts, state, { label, origin, read: async () => (await read(facts)).state });
+  }
+
+  /** @throws ModelError `cancelled` where another policy was loaded meanwhile: what was read belongs to the one before */
+  async #add(
+    facts: PolicyFacts,
+    state: TrainedState,
+    from: Parameters<AdapterShelf['put']>[2],
+  ): Promise<AdapterInfo> {
+    const id = await adapterId(state, from.label);
+    if (this.#lease.facts !== facts) throw cancelled('switching');
+    return this.#shelf.put(id, state, from, this.#active?.id ?? null);
   }
 
   async #runState({ config, source }: PolicyFacts, run: string, step: number | null): Promise<TrainedState> {
     return trainedFromCheckpoint(config, shapesOf(source), await this.#runs.checkpoint(run, step));
-  }
-
-  /** @throws ModelError `cancelled` where another policy was loaded meanwhile: what was read belongs to the one before */
-  #same(facts: PolicyFacts): void {
-    if (this.#lease.facts !== facts) throw cancelled('switching');
   }
 
   #lay({ policy, runtime, config }: LoadedPolicy, what: { id: string; state: TrainedState } | null): void {
