@@ -66,7 +66,13 @@ interface Tables {
 
 const known = new Map<string, Tables>();
 
-/** What each value adds: the high half of its product with a coefficient of 13 bits, rounded down, as the MMX code has it. */
+/** What each value adds, for a coefficient of 16 bits. */
+function table(coefficient: number, zero: number): Int16Array {
+  const rounded = Math.round(coefficient / 8);
+  return Int16Array.from({ length: 256 }, (_, value) => ((value - zero) * 8 * rounded) >> 16);
+}
+
+/** The high half of its product with a coefficient of 13 bits, rounded down, as the MMX code has it. */
 function tablesFor({ matrix, fullRange }: YuvColours): Tables {
   const key = `${matrix} ${fullRange}`;
   const made = known.get(key);
@@ -75,10 +81,6 @@ function tablesFor({ matrix, fullRange }: YuvColours): Tables {
     fullRange ? Math.trunc((value * 224) / 255) : value,
   ) as [number, number, number, number];
   const scale = fullRange ? 65536 : Math.trunc((65536 * 255) / 219);
-  const table = (coefficient: number, zero: number) => {
-    const rounded = Math.round(coefficient / 8);
-    return Int16Array.from({ length: 256 }, (_, value) => ((value - zero) * 8 * rounded) >> 16);
-  };
   const tables = {
     luma: table(scale, fullRange ? 0 : 16),
     redV: table(redV, 128),

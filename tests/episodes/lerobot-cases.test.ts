@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Dataset } from '../../src/episodes/dataset.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { registerDecoders } from '../../tools/node/decoders.ts';
@@ -14,6 +15,14 @@ const near = (value: number): unknown => expect.closeTo(value, -0.9);
 
 function edit(files: Files, path: string, change: (text: string) => string): void {
   files.set(path, new TextEncoder().encode(change(new TextDecoder().decode(files.get(path)))));
+}
+
+const tableOf = (episode: number) => `data/chunk-000/episode_00000${episode}.parquet`;
+
+async function withInfo(change: (text: string) => string): Promise<Dataset> {
+  const files = await fixtureFiles('v21');
+  edit(files, 'meta/info.json', change);
+  return openFiles(files);
 }
 
 describe('rows', () => {
@@ -58,9 +67,8 @@ describe('rows', () => {
 
   it('of another episode are never taken', async () => {
     const v21 = await fixtureFiles('v21');
-    const path = (episode: number) => `data/chunk-000/episode_00000${episode}.parquet`;
     // Episodes 1 and 5 have as many steps.
-    v21.set(path(1), v21.get(path(5))!);
+    v21.set(tableOf(1), v21.get(tableOf(5))!);
     await expect((await openFiles(v21)).open(1)).rejects.toThrow('episode_index says 5');
     const v30 = await fixtureFiles('v30');
     v30.delete('data/chunk-000/file-001.parquet');
@@ -153,15 +161,9 @@ describe('a video', () => {
 });
 
 describe('a damaged description', () => {
-  const info = (change: (text: string) => string) => async () => {
-    const files = await fixtureFiles('v21');
-    edit(files, 'meta/info.json', change);
-    return openFiles(files);
-  };
-
   it('does not stall on a shape of 1e9', async () => {
-    const open = info((text) => text.replace(/"shape": \[\s*7\s*\]/, '"shape": [1000000000]'));
-    await expect(open()).rejects.toMatchObject({ code: 'bad-file' });
+    const opened = withInfo((text) => text.replace(/"shape": \[\s*7\s*\]/, '"shape": [1000000000]'));
+    await expect(opened).rejects.toMatchObject({ code: 'bad-file' });
   });
 
   it.each([
@@ -169,7 +171,7 @@ describe('a damaged description', () => {
     ['null in names', (text: string) => text.replace(/"names": \[\s*"x"/, '"names": [null')],
     ['names of a camera that are numbers', (text: string) => text.replaceAll('"height"', '3')],
   ])('is read in spite of %s', async (_, change) => {
-    const dataset = await info(change)();
+    const dataset = await withInfo(change);
     expect(dataset.actionNames).toHaveLength(7);
     expect(dataset.cameras).toHaveLength(2);
   });

@@ -264,14 +264,14 @@ export class ParquetFile {
 
   async #offsetIndex(chunk: ColumnChunk): Promise<PagePlace[] | null> {
     const offset = Number(chunk.offset_index_offset ?? 0);
-    const length = Number(chunk.offset_index_length ?? 0);
+    const length = chunk.offset_index_length ?? 0;
     if (!(offset > 0 && length > 0 && offset + length <= this.#file.byteLength)) return null;
     const view = viewOf(await this.#file.slice(offset, offset + length));
     checkThrift(view, 0);
     const { start, end } = rangeOf(chunk);
     const pages = this.#parts.readOffsetIndex({ view, offset: 0 }).page_locations.map((page) => ({
       offset: Number(page.offset),
-      end: Number(page.offset) + Number(page.compressed_page_size),
+      end: Number(page.offset) + page.compressed_page_size,
       firstRow: Number(page.first_row_index),
     }));
     const fits = pages.every(
