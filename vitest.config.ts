@@ -35,7 +35,15 @@ export default defineConfig({
       },
       {
         // Named beforehand: a dependency that Vite discovers while tests run reloads the page under them.
-        optimizeDeps: { include: ['valibot', 'hyparquet', 'hyparquet-compressors', 'mediabunny'] },
+        optimizeDeps: {
+          include: [
+            'valibot',
+            'hyparquet',
+            ...['column', 'convert', 'datapage', 'plain', 'schema'].map((name) => `hyparquet/src/${name}.js`),
+            'hyparquet-compressors',
+            'mediabunny',
+          ],
+        },
         test: {
           name: 'chromium',
           include: [...ON_BOTH_HOSTS, ...BROWSER_ONLY],

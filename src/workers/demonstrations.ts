@@ -43,7 +43,9 @@ export async function openDemonstrations(
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
   const original =
-    source.kind === 'recorded' ? memoryDataset(source.recorded) : await openDataset(await folderOf(source));
+    source.kind === 'recorded'
+      ? memoryDataset(source.recorded)
+      : await openDataset(await folderOf(source), source.options);
   try {
     return await withEdits(
       { original, url: source.kind === 'url' ? source.url : null, rehearsal: rehearsalOf(source) },
@@ -98,6 +100,7 @@ async function withEdits(
     format: dataset.format,
     fps: dataset.fps,
     cameras: [...dataset.cameras],
+    reading: dataset.reading,
     slots: profile.images.map(({ label }, i) => ({ label, camera: fit.cameras[i]! })),
     episodes: [...dataset.episodes],
     recorded: original.episodes.map((episode) => ({ ...episode, rehearsal: rehearsal.has(episode.index) })),

@@ -29,7 +29,7 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
         if (!disabled) void droppedFiles(event.dataTransfer).then(openFiles);
       }}
     >
-      <p>Drop a LeRobot dataset (v2.1 or v3.0) here: its folder, or a zip of it.</p>
+      <p>Drop a LeRobot dataset (v2.0, v2.1 or v3.0) here: its folder, or a zip of it.</p>
       <div className="actions">
         <label className="file-button">
           Choose a folder
