@@ -1,0 +1,51 @@
+/** `npm run lerobot`: any dataset that is read, as a LeRobot dataset. */
+import { registerMediabunnyServer } from '@mediabunny/server';
+import { leRobotFiles } from '../../src/episodes/lerobot-writer/files.ts';
+import { openDataset } from '../../src/episodes/open-dataset.ts';
+import { parseArguments } from '../node/arguments.ts';
+import { openSource } from '../node/open-source.ts';
+import { refuseExisting, writeFiles } from '../node/write-files.ts';
+import { FORM_OPTIONS, FORM_USAGE, readForm } from './form.ts';
+
+const USAGE = `usage: npm run lerobot -- <dataset> <out folder> [options]
+
+Writes a dataset of any format that is read as a LeRobot dataset: its actions, its state, its cameras and its tasks.
+
+  <dataset>         a folder, a file, a zip, an address, or a Hub repository such as lerobot/svla_so101_pickplace
+  <out folder>      refused if it is there already
+${FORM_USAGE}
+  --robot NAME      info.json's robot_type
+
+HF_TOKEN is sent to the Hub alone, for private and gated repositories.`;
+
+const args = parseArguments(USAGE, {
+  allowPositionals: true,
+  options: { robot: { type: 'string' }, ...FORM_OPTIONS },
+});
+const [from, out] = args.exactly('<dataset>', '<out folder>');
+const form = readForm(args.values, (text) => args.wrong(text));
+refuseExisting(out, 'Name another folder.');
+
+registerMediabunnyServer();
+const token = process.env['HF_TOKEN'];
+const dataset = await openDataset(
+  await openSource(from, { hubType: 'dataset', ...(token ? { hubToken: token } : {}) }),
+);
+const { episodes, format, cameras } = dataset;
+console.log(`${dataset.name}: ${format}, ${episodes.length} episodes, ${cameras.length} cameras`);
+let shown = 0;
+await writeFiles(
+  out,
+  leRobotFiles(dataset, {
+    ...form,
+    robotType: args.values.robot ?? null,
+    onNote: (note) => console.log(note),
+    onProgress: (done, total) => {
+      const tenths = Math.floor((10 * done) / total);
+      if (tenths > shown) console.log(`${done} of ${total} steps`);
+      shown = Math.max(shown, tenths);
+    },
+  }),
+);
+await dataset.close();
+console.log(`${out}: LeRobot ${form.version}, frames as ${form.frames}`);
