@@ -23,11 +23,12 @@ function frame(camera: number, episode: number, step: number): FrameImage {
   return { width, height, data };
 }
 
+const names = (count: number, letter: string) => Array.from({ length: count }, (_, i) => `${letter}${i}`);
+
 /** Three episodes, of which the second has one step, with two cameras, seven actions and eight values of state. */
 export function madeDataset(): Dataset {
   const random = new Random(7);
   const numbers = (count: number) => Float32Array.from({ length: count }, () => random.gaussian() * 3);
-  const names = (count: number, letter: string) => Array.from({ length: count }, (_, i) => `${letter}${i}`);
   const recorded = memoryDataset({
     name: 'made',
     fps: FPS,

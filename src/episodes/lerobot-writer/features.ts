@@ -42,18 +42,19 @@ export function writtenCameras(dataset: Dataset): WrittenCamera[] {
   });
 }
 
+const vectorColumn = (name: string, size: number): Column => ({
+  name,
+  type: size === 1 ? 'float32' : { list: 'float32', depth: 1 },
+});
+
 /** The table's columns. A vector of one value is a plain number in LeRobot. */
 export function tableColumns(
   { actionNames, stateNames }: Dataset,
   images: readonly WrittenCamera[],
 ): Column[] {
-  const vector = (name: string, size: number): Column => ({
-    name,
-    type: size === 1 ? 'float32' : { list: 'float32', depth: 1 },
-  });
   return [
-    vector(ACTION, actionNames.length),
-    ...(stateNames ? [vector(STATE, stateNames.length)] : []),
+    vectorColumn(ACTION, actionNames.length),
+    ...(stateNames ? [vectorColumn(STATE, stateNames.length)] : []),
     ...images.map(({ feature }): Column => ({ name: feature, type: 'image' })),
     ...Object.entries(COUNTERS).map(([name, type]) => ({ name, type })),
   ];
@@ -81,13 +82,14 @@ export function huggingFaceMetadata(
   return JSON.stringify({ info: { features: Object.fromEntries(features) } });
 }
 
+const vectorFeature = (names: readonly string[]) => ({ dtype: 'float32', shape: [names.length], names });
+
 /** info.json's `features`. @param video what is known of the videos, where there are any */
 export function infoFeatures(
   { actionNames, stateNames }: Dataset,
   cameras: readonly WrittenCamera[],
   video: { readonly fps: number; readonly codec: string } | null,
 ): Record<string, unknown> {
-  const vector = (names: readonly string[]) => ({ dtype: 'float32', shape: [names.length], names });
   const camera = ({ width, height }: WrittenCamera) => ({
     dtype: video ? 'video' : 'image',
     shape: [height, width, 3],
@@ -108,8 +110,8 @@ export function infoFeatures(
       : {}),
   });
   return {
-    [ACTION]: vector(actionNames),
-    ...(stateNames ? { [STATE]: vector(stateNames) } : {}),
+    [ACTION]: vectorFeature(actionNames),
+    ...(stateNames ? { [STATE]: vectorFeature(stateNames) } : {}),
     ...Object.fromEntries(cameras.map((one) => [one.feature, camera(one)])),
     ...Object.fromEntries(
       Object.entries(COUNTERS).map(([name, dtype]) => [name, { dtype, shape: [1], names: null }]),

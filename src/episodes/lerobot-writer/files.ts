@@ -5,7 +5,7 @@ import { leRobotPieces } from './write.ts';
 /** A file as it is made: read its chunks before the next file is asked for. */
 export interface StreamedFile {
   readonly path: string;
-  chunks(): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  readonly chunks: () => AsyncIterable<Uint8Array<ArrayBuffer>>;
 }
 
 /**

@@ -108,15 +108,16 @@ function imageFeatures(cameras: readonly WrittenCamera[]): (feature: string) => 
   return (feature) => features.has(feature);
 }
 
+const pandasColumn = (name: string, pandas: string, numpy: string) => ({
+  name,
+  field_name: name,
+  pandas_type: pandas,
+  numpy_type: numpy,
+  metadata: null,
+});
+
 /** The sentences are the index of a pandas table, whose rows lie in the order of `task_index`: lerobot looks up both ways. */
 async function tasksTable(tasks: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
-  const column = (name: string, pandas: string, numpy: string) => ({
-    name,
-    field_name: name,
-    pandas_type: pandas,
-    numpy_type: numpy,
-    metadata: null,
-  });
   const pandas = {
     index_columns: ['task'],
     column_indexes: [
@@ -128,7 +129,7 @@ async function tasksTable(tasks: readonly string[]): Promise<Uint8Array<ArrayBuf
         metadata: { encoding: 'UTF-8' },
       },
     ],
-    columns: [column('task_index', 'int64', 'int64'), column('task', 'unicode', 'object')],
+    columns: [pandasColumn('task_index', 'int64', 'int64'), pandasColumn('task', 'unicode', 'object')],
     attributes: {},
     creator: { library: 'hyparquet-writer', version: '0.17.0' },
     pandas_version: '2.3.3',

@@ -1,5 +1,5 @@
 /** One video file, encoded by WebCodecs through mediabunny. */
-import type { BufferTarget, Output, VideoSampleSource } from 'mediabunny';
+import type { BufferTarget, Output, VideoSample, VideoSampleSource } from 'mediabunny';
 import { ModelError } from '../../model/errors.ts';
 import type { FrameImage } from '../dataset.ts';
 import { toI420 } from './i420.ts';
@@ -60,7 +60,7 @@ export class VideoFile {
   readonly #format: VideoFormat;
   readonly #output: Output<never, BufferTarget>;
   readonly #source: VideoSampleSource;
-  readonly #sample: typeof import('mediabunny').VideoSample;
+  readonly #sample: typeof VideoSample;
   #frames = 0;
   #bytes = 0;
 
@@ -68,7 +68,7 @@ export class VideoFile {
     format: VideoFormat,
     output: Output<never, BufferTarget>,
     source: VideoSampleSource,
-    sample: typeof import('mediabunny').VideoSample,
+    sample: typeof VideoSample,
   ) {
     this.#format = format;
     this.#output = output;
