@@ -16,7 +16,9 @@ export type ErrorCode =
   | 'out-of-memory'
   | 'cancelled'
   | 'diverged'
-  | 'bad-input';
+  | 'bad-input'
+  /** What is asked has to wait until something else has ended. */
+  | 'busy';
 
 /**
  * The one error type of the library. `message` says what was found and what was expected, `hint` what

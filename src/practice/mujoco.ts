@@ -4,8 +4,13 @@ import type { Mujoco } from './table.ts';
 
 let loading: Promise<Mujoco> | null = null;
 
-/** About 10 MB of WebAssembly, fetched when first needed. */
-export function loadMujoco(): Promise<Mujoco> {
+/** About 10 MB of WebAssembly, fetched when first needed. A failure is not kept: the next call fetches again. */
+export async function loadMujoco(): Promise<Mujoco> {
   loading ??= load();
-  return loading;
+  try {
+    return await loading;
+  } catch (error) {
+    loading = null;
+    throw error;
+  }
 }

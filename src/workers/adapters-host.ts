@@ -3,72 +3,113 @@ import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts'
 import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../model/finetune/import-checkpoint.ts';
 import { LoadedAdapter } from '../model/finetune/loaded-adapter.ts';
-import { shapesOf } from '../model/finetune/parameters.ts';
+import { shapesOf, trainedFromCheckpoint } from '../model/finetune/parameters.ts';
 import type { TrainedState } from '../model/finetune/trained.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
 import { blobAccess } from '../model/weights/random-access.ts';
 import { openZipFolder, zipBlob, type NamedFolder } from '../model/weights/zip-folder.ts';
-import type { AdapterInfo } from './contract-finetune.ts';
-import type { TrainablePolicy } from './trainable-policy.ts';
+import { AdapterShelf, type ReadAgain } from './adapter-shelf.ts';
+import type { AdapterInfo, AdapterOrigin, AdaptersApi } from './contract-finetune.ts';
+import { cancelled } from './lease.ts';
+import type { LoadedPolicy, PolicyFacts, PolicyLease } from './loaded-policy.ts';
+import type { StoredRuns } from './stored-runs.ts';
 
-/** What was trained over the loaded policy, or handed over: kept in memory, one of them in use. */
-export class AdaptersHost {
-  readonly #loaded: () => TrainablePolicy;
-  readonly #known = new Map<string, { readonly info: AdapterInfo; readonly state: TrainedState }>();
+type Statistics = Readonly<Record<string, DatasetStatistics>>;
+
+/** What was trained over the loaded policy, or handed over, and what of it lies over the policy now. */
+export class AdaptersHost implements AdaptersApi {
+  readonly #lease: PolicyLease;
+  readonly #runs: StoredRuns;
+  readonly #shelf = new AdapterShelf();
   #active: { readonly id: string; readonly adapter: LoadedAdapter } | null = null;
+  /** Of the run that has the policy. */
+  #training: Statistics | null = null;
 
-  constructor(loaded: () => TrainablePolicy) {
-    this.#loaded = loaded;
+  constructor(lease: PolicyLease, runs: StoredRuns) {
+    this.#lease = lease;
+    this.#runs = runs;
+    lease.belongs(async () => {
+      this.#shelf.clear();
+      this.#active?.adapter.dispose();
+      this.#active = null;
+    });
   }
 
-  /** They belong to the policy: to be called when it is replaced. */
-  reset(): void {
-    this.#known.clear();
-    this.#active?.adapter.dispose();
-    this.#active = null;
+  async list(): Promise<{ adapters: AdapterInfo[]; active: string | null }> {
+    return { adapters: this.#shelf.list(), active: this.#active?.id ?? null };
   }
 
-  list(): { adapters: AdapterInfo[]; active: string | null } {
-    return {
-      adapters: [...this.#known.values()].map(({ info }) => info),
-      active: this.#active?.id ?? null,
-    };
+  /** Statistics of what lies over the policy, which replace its own: a run's, or the adapter's. Null where nothing does, or it brought none. */
+  get statistics(): Statistics | null {
+    return this.#training ?? (this.#active && this.statisticsOf(this.#active.id));
   }
 
-  /** Of the adapter in use: they replace the policy's own. Null without an adapter, or where it brought none. */
-  get statistics(): Readonly<Record<string, DatasetStatistics>> | null {
-    return this.#active && this.statisticsOf(this.#active.id);
+  /** What an adapter was trained with; null where it brought none. */
+  statisticsOf(id: string): Statistics | null {
+    return this.#shelf.statistics(id);
   }
 
-  /** What an adapter was trained with; null where it brought none, or is not there. */
-  statisticsOf(id: string): Readonly<Record<string, DatasetStatistics>> | null {
-    const own = this.#known.get(id)?.state.statistics;
-    return own && Object.keys(own).length > 0 ? (own as Record<string, DatasetStatistics>) : null;
+  /** @throws ModelError `bad-input` for an id that is not there, `bad-file` where it is not in memory any more and cannot be read again */
+  state(id: string): Promise<TrainedState> {
+    return this.#shelf.state(id);
   }
 
-  remember(state: TrainedState, label: string): AdapterInfo {
-    const id = `${label} at step ${state.step}`;
-    let trainable = 0;
-    for (const { a, b } of state.adapters.values()) trainable += a.data.length + b.data.length;
-    for (const { data } of state.modules.values()) trainable += data.length;
-    const info = { id, label, step: state.step, trainable };
-    this.#known.set(id, { info, state });
-    return info;
+  /** What people know it by. */
+  nameOf(id: string): string {
+    const { label, step } = this.#shelf.info(id);
+    return `${label} at step ${step}`;
   }
 
-  /** To be called with the policy in hand (`TrainablePolicy.turn`). @param id null for the policy as it was loaded */
-  use(id: string | null): void {
-    const { policy, runtime } = this.#loaded();
-    const adapter = id === null ? null : new LoadedAdapter(runtime, policy.config, this.state(id));
-    policy.use(adapter);
-    this.#active?.adapter.dispose();
-    this.#active = adapter && { id: id!, adapter };
+  async use(id: string | null): Promise<void> {
+    const state = id === null ? null : await this.state(id);
+    await this.#lease.turn('switching', async (held, signal) => {
+      if (signal.aborted) throw cancelled('switching');
+      this.#lay(held, state && { id: id!, state });
+    });
   }
 
-  /** Lays the one in use over the policy again, after something else lay there. */
-  useAgain(): void {
-    if (this.#active) this.#loaded().policy.use(this.#active.adapter);
+  /** In a turn: a run's parameters lie over the policy from here on. */
+  lend(statistics: Statistics): void {
+    this.#training = statistics;
+  }
+
+  /**
+   * In a turn: the run has let go. What was in use before lies over the policy again, or what it trained.
+   * @throws ModelError where there is no room for what it trained; what was in use before is in use then
+   */
+  takeBack(held: LoadedPolicy, trained: { readonly id: string; readonly state: TrainedState } | null): void {
+    this.#training = null;
+    held.policy.use(this.#active?.adapter ?? null);
+    if (trained) this.#lay(held, trained);
+  }
+
+  /** @param read where it can be read again; null where nowhere */
+  async remember(
+    state: TrainedState,
+    label: string,
+    origin: AdapterOrigin,
+    read: ReadAgain | null,
+  ): Promise<AdapterInfo> {
+    return this.#shelf.add(state, label, origin, read, this.#active?.id ?? null);
+  }
+
+  /** Its checkpoints are not there any more. */
+  forgetRun(run: string): void {
+    this.#shelf.forgetRun(run);
+  }
+
+  async openRun(run: string, step: number | null): Promise<AdapterInfo> {
+    const facts = this.#lease.facts;
+    const state = await this.#runState(facts, run, step);
+    this.#same(facts);
+    return this.remember(state, run, { kind: 'run', run }, () => this.#runState(facts, run, state.step));
+  }
+
+  /** A checkpoint of a stored run, to be read again when it is needed. */
+  readRun(run: string, step: number): ReadAgain {
+    const facts = this.#lease.facts;
+    return () => this.#runState(facts, run, step);
   }
 
   /** Upstream's checkpoint folder, or the whole merged model, as a zip. */
@@ -77,14 +118,14 @@ export class AdaptersHost {
     kind: 'checkpoint' | 'merged',
     onProgress: (done: number, total: number) => void,
   ): Promise<Blob> {
-    const { policy, source, name, tokenizer } = this.#loaded();
+    const { config, source, name, tokenizer } = this.#lease.facts;
     const base = {
-      config: policy.config,
+      config,
       source,
       name,
       tokenizer: new TextEncoder().encode(JSON.stringify(tokenizer)),
     };
-    const state = this.state(id);
+    const state = await this.state(id);
     return zipBlob(kind === 'merged' ? exportMerged(state, base) : exportCheckpoint(state, base), onProgress);
   }
 
@@ -92,38 +133,54 @@ export class AdaptersHost {
   async importFolder(
     from: { kind: 'zip'; file: File } | { kind: 'files'; files: { path: string; file: File }[] },
   ): Promise<AdapterInfo> {
-    const { policy, source } = this.#loaded();
-    const folder =
-      from.kind === 'zip' ? await openZipFolder(from.file, from.file.name) : handedFolder(from.files);
-    const state = await importCheckpoint(folder, { config: policy.config, shapes: shapesOf(source) });
-    return this.remember(state, `${state.run} (imported)`);
+    return this.#open({ kind: 'imported' }, async ({ config, source }) => {
+      const folder =
+        from.kind === 'zip' ? await openZipFolder(from.file, from.file.name) : handedFolder(from.files);
+      const state = await importCheckpoint(folder, { config, shapes: shapesOf(source) });
+      return { state, label: `${state.run} (imported)` };
+    });
   }
 
   /** An adapter as one safetensors file. */
   async file(id: string): Promise<{ file: Blob; sha256: string }> {
     const chunks: BlobPart[] = [];
-    for await (const chunk of adapterFile(this.state(id)).chunks()) chunks.push(chunk);
+    for await (const chunk of adapterFile(await this.state(id)).chunks()) chunks.push(chunk);
     const file = new Blob(chunks, { type: 'application/octet-stream' });
     return { file, sha256: await sha256Hex(new Uint8Array(await file.arrayBuffer())) };
   }
 
   async openFile(file: Blob, label: string): Promise<AdapterInfo> {
-    const { policy, source } = this.#loaded();
-    const state = await readAdapterFile(blobAccess(file), {
-      config: policy.config,
-      shapes: shapesOf(source),
-    });
-    return this.remember(state, label);
+    return this.#open({ kind: 'shared' }, async ({ config, source }) => ({
+      state: await readAdapterFile(blobAccess(file), { config, shapes: shapesOf(source) }),
+      label,
+    }));
   }
 
-  /** @throws ModelError `bad-input` for an id that is not there */
-  state(id: string): TrainedState {
-    const known = this.#known.get(id);
-    if (known) return known.state;
-    throw new ModelError(
-      'bad-input',
-      `There is no adapter "${id}"; there are ${[...this.#known.keys()].join(', ') || 'none'}.`,
-    );
+  /** Reads what was handed over, and keeps hold of it. */
+  async #open(
+    origin: AdapterOrigin,
+    read: (facts: PolicyFacts) => Promise<{ state: TrainedState; label: string }>,
+  ): Promise<AdapterInfo> {
+    const facts = this.#lease.facts;
+    const { state, label } = await read(facts);
+    this.#same(facts);
+    return this.remember(state, label, origin, async () => (await read(facts)).state);
+  }
+
+  async #runState({ config, source }: PolicyFacts, run: string, step: number | null): Promise<TrainedState> {
+    return trainedFromCheckpoint(config, shapesOf(source), await this.#runs.checkpoint(run, step));
+  }
+
+  /** @throws ModelError `cancelled` where another policy was loaded meanwhile: what was read belongs to the one before */
+  #same(facts: PolicyFacts): void {
+    if (this.#lease.facts !== facts) throw cancelled('switching');
+  }
+
+  #lay({ policy, runtime, config }: LoadedPolicy, what: { id: string; state: TrainedState } | null): void {
+    const adapter = what && new LoadedAdapter(runtime, config, what.state);
+    policy.use(adapter);
+    this.#active?.adapter.dispose();
+    this.#active = adapter && { id: what.id, adapter };
   }
 }
 

@@ -42,7 +42,7 @@ test('a crash rejects what waits and what comes later, and is reported once', as
 
 test('ending the worker on purpose is no crash', async () => {
   const { client, crashes } = connect();
-  const waiting = client.cancelLoad();
+  const waiting = client.adapters.list();
   client.terminate();
   await expect(waiting).rejects.toMatchObject({ code: 'worker-crashed' });
   expect(crashes).toEqual([]);

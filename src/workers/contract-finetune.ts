@@ -8,7 +8,7 @@ export type DemonstrationsSource =
   | { kind: 'zip'; file: File }
   /** Base URL of a LeRobot dataset, or URL of a zip. */
   | { kind: 'url'; url: string }
-  /** Recorded in this page; frames and numbers are transferred. */
+  /** Recorded in this page. */
   | { kind: 'recorded'; recorded: RecordedDemonstrations };
 
 /** What is changed of one episode; nothing of the recording itself is lost. */
@@ -98,6 +98,8 @@ export interface DemonstrationsInfo {
   warnings: FitNote[];
   /** SHA-256 over episodes and statistics: a run resumes on the same demonstrations only. */
   fingerprint: string;
+  /** Everything that is changed of the recording. */
+  edits: EpisodeEdits;
 }
 
 export type LoraTargets = 'all-linear' | 'language-model' | { pattern: string };
@@ -120,7 +122,10 @@ export interface FineTuneOptions {
   valFreq: number;
   valSamples: number;
   saveFreq: number;
-  /** Id of the adapter to go on from, with its LoRA and modules; null for the policy as it was loaded. Checkpoints say the rest when a run is resumed. */
+  /**
+   * Id of the adapter to go on from, with its LoRA and modules; null for the policy as it was loaded. Of a stored run: the adapter's label and step,
+   * for people; its checkpoints hold the rest.
+   */
   startFrom: string | null;
   lora: { r: number; alpha: number; dropout: number; targets: LoraTargets } | null;
   /** Start head and projectors anew although the policy has them. */
@@ -219,66 +224,86 @@ export interface RunInfo {
   options: FineTuneOptions;
 }
 
+/** Where an adapter came from. */
+export type AdapterOrigin =
+  | { kind: 'run'; run: string }
+  /** A checkpoint folder or zip that was handed over. */
+  | { kind: 'imported' }
+  /** A safetensors file. */
+  | { kind: 'shared' };
+
 /** Something trained that can be laid over the loaded policy. */
 export interface AdapterInfo {
+  /** Follows from all of what it holds and its label: equal ids mean equal adapters, in every tab and at any time. */
   id: string;
-  /** Run and step, or the imported folder's name. */
+  /** The run's name, the imported folder's, or the share's title; for people, not unique. */
   label: string;
   step: number;
   trainable: number;
+  origin: AdapterOrigin;
 }
 
-/** The fine-tuning half of the worker's interface. A policy must be loaded. */
-export interface FineTuneWorker {
-  /** Reads what the demonstrations are, checks that they fit and computes their statistics; replaces those opened before. */
-  openDemonstrations(
+/** Demonstrations of the loaded policy. While a run reads them, opening, closing and editing reject with `busy`. */
+export interface DemonstrationsApi {
+  /** Reads what they are, checks that they fit and computes their statistics; replaces those opened before. Of two calls the later one counts. */
+  open(
     source: DemonstrationsSource,
     onProgress: (done: number, total: number) => void,
   ): Promise<DemonstrationsInfo>;
-  closeDemonstrations(): Promise<void>;
-  /** Replaces earlier edits; statistics and fit are computed anew. Rejects with `bad-input` for edits that do not fit. */
-  editDemonstrations(edits: EpisodeEdits): Promise<DemonstrationsInfo>;
-  /** Looks for idle stretches, frozen cameras and other things that make bad training data. */
-  reviewDemonstrations(onProgress: (done: number, total: number) => void): Promise<Finding[]>;
-  episode(index: number): Promise<EpisodeTrack>;
-  /** Frames of one camera at some steps, as recorded; transferred. */
-  episodeFrames(index: number, camera: string, steps: number[]): Promise<RawImage[]>;
-  /** The policy on a recorded step, with the adapter in use or what a run has learned so far. The step has a whole chunk ahead. */
-  checkEpisode(index: number, step: number): Promise<ChunkCheck>;
-  estimateFineTune(options: FineTuneOptions): Promise<FineTuneEstimate>;
+  close(): Promise<void>;
   /**
-   * Starts a run, or goes on with a stored one of that name (same policy and demonstrations). Resolves when it is done or cancelled;
-   * rejects when it failed. Predictions are answered between steps, with the parameters as they are then.
+   * Lays changes over the edits there are, in the order of the calls; statistics and fit are computed anew. Rejects with `bad-input` for edits that do
+   * not fit; nothing is changed then.
    */
-  fineTune(
+  edit(changes: EpisodeEdits): Promise<DemonstrationsInfo>;
+  /** Looks for idle stretches, frozen cameras and other things that make bad training data. */
+  review(onProgress: (done: number, total: number) => void): Promise<Finding[]>;
+  episode(index: number): Promise<EpisodeTrack>;
+  /** Frames of one camera at some steps, as recorded. */
+  frames(index: number, camera: string, steps: number[]): Promise<RawImage[]>;
+  /** The policy on a recorded step, with the adapter in use or what a run has learned so far. The step has a whole chunk ahead. */
+  check(index: number, step: number): Promise<ChunkCheck>;
+}
+
+export interface TrainingApi {
+  estimate(options: FineTuneOptions): Promise<FineTuneEstimate>;
+  /**
+   * Starts a run, or goes on with a stored one of that name (same policy and demonstrations). Resolves when it is done, or was stopped by
+   * `cancel('training')` or by loading another policy, with a checkpoint; rejects when it failed, and with `busy` when another run has the policy or
+   * another tab trains a run of that name. Predictions are answered between steps, with the parameters as they are then.
+   */
+  start(
     options: FineTuneOptions,
     resume: boolean,
     onEvent: (event: FineTuneEvent) => void,
   ): Promise<FineTuneProgress>;
-  pauseFineTune(): Promise<void>;
-  continueFineTune(): Promise<void>;
-  /** Stops after the current step, with a checkpoint. */
-  cancelFineTune(): Promise<void>;
+  pause(): Promise<void>;
+  continue(): Promise<void>;
+  /** Those on this device, of this tab and of others. */
   runs(): Promise<RunInfo[]>;
+  /** Rejects with `busy` for one that is being trained, here or in another tab. */
   removeRun(run: string): Promise<void>;
-  /** Adapters that can be used now: those trained, resumed or imported since the policy was loaded. */
-  adapters(): Promise<{ adapters: AdapterInfo[]; active: string | null }>;
-  /** Lays an adapter over the policy, or none; the base is not reloaded. */
-  useAdapter(id: string | null): Promise<void>;
-  /** Loads one of a stored run's checkpoints as an adapter, without training; null for the newest. */
+}
+
+/** What can be laid over the loaded policy: trained, opened or imported since it was loaded. */
+export interface AdaptersApi {
+  list(): Promise<{ adapters: AdapterInfo[]; active: string | null }>;
+  /** Lays an adapter over the policy, or none; the base is not reloaded. Rejects with `busy` while a run goes on. */
+  use(id: string | null): Promise<void>;
+  /** One of a stored run's checkpoints as an adapter, without training; null for the newest. */
   openRun(run: string, step: number | null): Promise<AdapterInfo>;
   /** Upstream's checkpoint folder, or the merged model, as a zip. */
-  exportAdapter(
+  exportZip(
     id: string,
     kind: 'checkpoint' | 'merged',
     onProgress: (done: number, total: number) => void,
   ): Promise<Blob>;
-  /** A checkpoint folder or zip of ours or of upstream's finetune.py. */
-  importAdapter(
+  /** A checkpoint folder or zip of ours or of upstream's finetune.py. Rejects for one that is damaged or belongs to another policy. */
+  importFolder(
     source: { kind: 'zip'; file: File } | { kind: 'files'; files: { path: string; file: File }[] },
   ): Promise<AdapterInfo>;
   /** An adapter as one safetensors file, for sharing: numbers and text only. */
-  adapterFile(id: string): Promise<{ file: Blob; sha256: string }>;
+  file(id: string): Promise<{ file: Blob; sha256: string }>;
   /** The inverse. Rejects with `bad-file` or `bad-shape` for what is damaged or belongs to another policy; nothing is changed then. */
-  openAdapterFile(file: Blob, label: string): Promise<AdapterInfo>;
+  openFile(file: Blob, label: string): Promise<AdapterInfo>;
 }

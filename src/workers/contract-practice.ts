@@ -32,7 +32,7 @@ export interface TableReport {
 
 /** What the policy gets. */
 export interface TableObservation {
-  /** Main and wrist camera; transferred. */
+  /** Main and wrist camera. */
   readonly images: RawImage[];
   /** LIBERO's proprio [8], metres and radians. */
   readonly state: number[];
@@ -67,7 +67,7 @@ export interface DemonstrationOrder {
   readonly tables: readonly Pick<RecordedEpisode, 'instruction' | 'scene'>[];
 }
 
-/** Demonstrations recorded in this page, in the form of `src/episodes/memory-dataset.ts`; pixels are transferred. */
+/** Demonstrations recorded in this page, in the form of `src/episodes/memory-dataset.ts`. */
 export interface RecordedDemonstrations {
   readonly name: string;
   readonly fps: number;

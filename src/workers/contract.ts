@@ -1,10 +1,12 @@
 /**
  * What crosses the boundary between the page and the policy worker: plain data and one interface.
- * No tensor and no GPU handle appears here.
+ * No tensor and no GPU handle appears here. Buffers, frames and canvases are moved, not copied (see transfer.ts).
  */
 import type { ErrorCode } from '../model/errors.ts';
+import type { AdaptersApi, DemonstrationsApi, TrainingApi } from './contract-finetune.ts';
+import type { Cancellable, LeaseState } from './contract-lease.ts';
 
-/** An error as data; `PolicyWorker` calls reject with exactly these fields (see transfer.ts). */
+/** An error as data; calls of a worker reject with exactly these fields (see transfer.ts). */
 export interface WorkerError {
   code: ErrorCode | 'unknown';
   message: string;
@@ -70,7 +72,7 @@ export interface PolicyInfo {
   /** Files whose stored or downloaded copy was damaged and that were fetched again during this load. */
   repaired: string[];
   backend: BackendReport;
-  head: 'l1' | 'diffusion' | 'discrete';
+  head: 'l1' | 'diffusion' | 'discrete' | 'autoregressive' | 'bridge';
   /** One entry per image the policy wants, in the order upstream stacks them. */
   imageSlots: { name: string; label: string }[];
   /** Size of what the model sees, pixels. */
@@ -96,14 +98,14 @@ export interface PolicyInfo {
   diffusionSteps: number | null;
 }
 
-/** An RGBA image, 8 bit. `data` is transferred. */
+/** An RGBA image, 8 bit. */
 export interface RawImage {
   width: number;
   height: number;
   data: Uint8ClampedArray<ArrayBuffer>;
 }
 
-/** A camera or video frame. VideoFrame and ImageBitmap are transferred and closed by the worker. */
+/** A camera or video frame. The worker closes VideoFrame and ImageBitmap, however the call ends. */
 export type Frame = VideoFrame | ImageBitmap | RawImage;
 
 export interface Observation {
@@ -144,32 +146,48 @@ export interface StoredPackage {
   readonly complete: boolean;
 }
 
-/** The worker's interface, wrapped by comlink. Only one policy is loaded at a time. */
-export interface PolicyWorker {
-  /** Reads the manifest only; downloads no shard. Rejects with `no-webgpu` where that is asked for and not there. */
-  inspect(url: string, backend: BackendPreference): Promise<CapabilityReport>;
-  /** Downloads what is missing, checks it, uploads it. A second load replaces the first. */
-  load(
-    url: string,
-    backend: BackendPreference,
-    onProgress: (progress: LoadProgress) => void,
-  ): Promise<PolicyInfo>;
-  /** Stops a running load; it rejects with code `cancelled`. What was downloaded stays for resuming. */
-  cancelLoad(): Promise<void>;
-  predict(observation: Observation): Promise<Prediction>;
-  /** Resize and crop only: what the model would see of each frame. */
-  preview(images: Frame[]): Promise<RawImage[]>;
-  /** Deletes the stored files of a package. */
-  remove(url: string): Promise<void>;
-  storedPackages(): Promise<StoredPackage[]>;
+/** Packages on this device. */
+export interface PackagesApi {
+  list(): Promise<StoredPackage[]>;
   /** Compares every hash. @returns paths of damaged or missing files */
-  checkStored(key: string, onProgress: (done: number, total: number) => void): Promise<string[]>;
-  removeStored(key: string): Promise<void>;
+  check(key: string, onProgress: (done: number, total: number) => void): Promise<string[]>;
+  remove(key: string): Promise<void>;
+  /** The same by the address it was loaded from. */
+  removeUrl(url: string): Promise<void>;
   /** Keeps a package that lies in a folder. @returns the address to load it by */
   storeFolder(
     files: { path: string; file: File }[],
     onProgress: (done: number, total: number) => void,
   ): Promise<string>;
-  /** Frees the policy and the device. */
+}
+
+/**
+ * The worker's interface. Only one policy is loaded at a time, and one thing is done with it at a time: calls wait their turn. While a policy is
+ * loaded or disposed of, everything that needs one rejects with `busy`; what was waiting rejects with `cancelled`.
+ */
+export interface PolicyWorker {
+  readonly packages: PackagesApi;
+  readonly demonstrations: DemonstrationsApi;
+  readonly training: TrainingApi;
+  readonly adapters: AdaptersApi;
+  /** Calls back now, and whenever the state changes. */
+  watch(onState: (state: LeaseState) => void): Promise<void>;
+  /** Asks for what goes on, and what waits, to stop; resolves at once. */
+  cancel(what: Cancellable): Promise<void>;
+  /** Reads the manifest only; downloads no shard. Rejects with `no-webgpu` where that is asked for and not there. */
+  inspect(url: string, backend: BackendPreference): Promise<CapabilityReport>;
+  /**
+   * Downloads what is missing, checks it, uploads it. A run that goes on is stopped with a checkpoint first; a load that goes on is cancelled. The
+   * policy before stays until everything of the new one is on this device, and is used again when that fails.
+   */
+  load(
+    url: string,
+    backend: BackendPreference,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<PolicyInfo>;
+  predict(observation: Observation): Promise<Prediction>;
+  /** Resize and crop only: what the model would see of each frame. */
+  preview(images: Frame[]): Promise<RawImage[]>;
+  /** Frees the policy and the device; a run that goes on is stopped with a checkpoint first. */
   dispose(): Promise<void>;
 }

@@ -107,6 +107,7 @@ async function withEdits(
     problems,
     warnings: fit.warnings,
     fingerprint: await fingerprint(dataset, statistics),
+    edits,
   };
   const key = dataset.name.replace(/[^\w.-]+/g, '_');
   return { original, dataset, edits, rehearsal, info, statistics: { [key]: statistics }, url };

@@ -1,65 +1,65 @@
-import { ModelError } from '../model/errors.ts';
 import { assessCapability } from '../model/policy/capability.ts';
-import { parsePolicyConfig, type PolicyConfig } from '../model/policy/config.ts';
+import { parsePolicyConfig } from '../model/policy/config.ts';
 import { demandOf } from '../model/policy/demand.ts';
-import { gaussianNoise } from '../model/policy/noise.ts';
-import { createObserver, type Observer } from '../model/policy/observe.ts';
-import { Policy, StageClock } from '../model/policy/policy.ts';
-import { createTokenizer } from '../model/policy/tokenizer.ts';
-import { chooseBackend, currentHost, type BackendChoice } from '../model/runtime/backend.ts';
-import { RunQueue } from '../model/runtime/run-queue.ts';
-import { createWebRuntime } from '../model/runtime/web.ts';
-import { opfsShardStore } from '../model/weights/opfs-store.ts';
-import {
-  inspectPackage,
-  openPackage,
-  checkStored,
-  removePackage,
-  removeStored,
-  storedPackages,
-  storeFolder,
-  type PackageInspection,
-} from '../model/weights/package.ts';
+import { inspectPackage } from '../model/weights/package.ts';
+import { AdaptersHost } from './adapters-host.ts';
 import type {
   BackendPreference,
-  BackendReport,
   CapabilityReport,
   Frame,
   LoadProgress,
   Observation,
-  PackageSummary,
   PolicyInfo,
+  PolicyWorker,
   Prediction,
   RawImage,
-  StoredPackage,
 } from './contract.ts';
-import { FineTuneHost } from './finetune-host.ts';
-import { ortFiles } from './ort-files.ts';
-import { policyInfo } from './policy-info.ts';
-import { readPixels } from './read-pixels.ts';
-import type { TrainablePolicy } from './trainable-policy.ts';
+import type { Cancellable, LeaseState } from './contract-lease.ts';
+import { DemonstrationsHost } from './demonstrations-host.ts';
+import { Lease } from './lease.ts';
+import { backendReport, loadPolicy, summaryOf } from './load-policy.ts';
+import type { LoadedPolicy, PolicyFacts } from './loaded-policy.ts';
+import { PackagesHost } from './packages-host.ts';
+import { predictWith } from './predict.ts';
+import { StoredRuns } from './stored-runs.ts';
+import type { Surroundings } from './surroundings.ts';
+import { TrainingHost } from './training-host.ts';
 
-interface Loaded extends TrainablePolicy {
-  readonly observer: Observer;
-}
+/** What the policy worker does, apart from its messages: one policy at a time, behind one lease. */
+export class PolicyHost implements PolicyWorker {
+  readonly packages: PackagesHost;
+  readonly demonstrations: DemonstrationsHost;
+  readonly training: TrainingHost;
+  readonly adapters: AdaptersHost;
+  readonly #around: Surroundings;
+  readonly #lease = new Lease<PolicyFacts, LoadedPolicy>();
 
-/** What the worker does, apart from its messages: one policy at a time, on one runtime. */
-export class PolicyHost {
-  readonly finetune = new FineTuneHost(() => this.#current());
-  readonly #store = opfsShardStore();
-  #loaded: Loaded | null = null;
-  #loading: AbortController | null = null;
-  /** The GPU was lost since the policy was loaded. */
-  #lost: ModelError | null = null;
+  constructor(around: Surroundings) {
+    this.#around = around;
+    const runs = new StoredRuns(around.runs, around.patienceMs);
+    this.packages = new PackagesHost(around.packages);
+    this.adapters = new AdaptersHost(this.#lease, runs);
+    this.demonstrations = new DemonstrationsHost(this.#lease, this.adapters, around.now);
+    this.training = new TrainingHost(this.#lease, around, {
+      runs,
+      adapters: this.adapters,
+      demonstrations: this.demonstrations,
+    });
+  }
+
+  async watch(onState: (state: LeaseState) => void): Promise<void> {
+    this.#lease.watch(onState);
+  }
 
   async inspect(url: string, backend: BackendPreference): Promise<CapabilityReport> {
-    const inspection = await inspectPackage(url, { store: this.#store });
+    const around = this.#around;
+    const inspection = await inspectPackage(url, { store: around.packages, fetch: around.fetch });
     const config = parsePolicyConfig(inspection.manifest.config);
-    const { choice } = await chooseBackend(currentHost(), backend);
+    const choice = await around.chooseBackend(backend);
     const { verdict, checks } = assessCapability(demandOf(inspection.manifest, config), {
       choice,
-      deviceMemoryGib: (navigator as { deviceMemory?: number }).deviceMemory ?? null,
-      storage: await storageEstimate(),
+      deviceMemoryGib: around.deviceMemoryGib,
+      storage: await around.storage(),
       alreadyStored: inspection.storedBytes,
     });
     return {
@@ -70,220 +70,47 @@ export class PolicyHost {
     };
   }
 
-  async load(
+  load(
     url: string,
     backend: BackendPreference,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<PolicyInfo> {
-    if (this.#loading)
-      throw new ModelError('bad-input', 'A policy is being loaded already.', 'Cancel it first.');
-    const loading = new AbortController();
-    this.#loading = loading;
-    try {
-      return await this.#load(url, backend, loading.signal, onProgress);
-    } finally {
-      this.#loading = null;
-    }
+    return this.#lease.load((control) => loadPolicy(this.#around, { url, backend, onProgress, ...control }));
   }
 
-  cancelLoad(): void {
-    this.#loading?.abort();
+  async cancel(what: Cancellable): Promise<void> {
+    this.#lease.cancel(what);
   }
 
-  /** Waits its turn: while a fine-tuning run goes on, that is the end of the current step. */
   async predict(observation: Observation): Promise<Prediction> {
-    const loaded = this.#current();
-    return loaded.turn.run(() => this.#predict(loaded, observation));
-  }
-
-  async #predict(
-    { policy, observer, tokenize, runtime }: Loaded,
-    observation: Observation,
-  ): Promise<Prediction> {
-    const start = performance.now();
-    const clock = new StageClock(runtime.device);
-    const { profile, head } = policy.config;
-    const { pixels, seen } = await observer
-      .observe(observation.images)
-      .finally(() => close(observation.images));
+    const { now } = this.#around;
     try {
-      await clock.mark('image processor');
-      const { prompt, ids } = policy.promptIds(observation.instruction, tokenize);
-      const statistics = this.finetune.statistics ?? policy.config.statistics;
-      const unnormKey = this.finetune.statistics ? Object.keys(statistics)[0]! : observation.unnormKey;
-      const proprio = policy.normalizeState(observation.state, unnormKey, statistics);
-      await clock.mark('prompt');
-      const count = profile.chunkSize * profile.actions.length;
-      const noise = head === 'diffusion' ? { noise: gaussianNoise(count, observation.seed ?? 0) } : {};
-      const normalized = await policy.predict({ pixels, promptIds: ids, proprio, ...noise }, clock);
-      return {
-        actions: policy.unnormalize(normalized, unnormKey, statistics),
-        normalized,
-        seen: [...seen],
-        stages: clock.stages,
-        elapsedMs: performance.now() - start,
-        unnormKey,
-        prompt,
-        promptTokens: ids.length,
-      };
-    } catch (error) {
-      throw this.#lost ?? error;
+      return await this.#lease.turn('predicting', (held, signal) =>
+        predictWith(held, observation, this.adapters.statistics, { now, signal }),
+      );
     } finally {
-      pixels.dispose();
+      close(observation.images);
     }
   }
 
   async preview(images: Frame[]): Promise<RawImage[]> {
-    const { pixels, seen } = await this.#current()
-      .observer.observe(images)
-      .finally(() => close(images));
-    pixels.dispose();
-    return [...seen];
-  }
-
-  storedPackages(): Promise<StoredPackage[]> {
-    return storedPackages(this.#store);
-  }
-
-  checkStored(key: string, onProgress: (done: number, total: number) => void): Promise<string[]> {
-    return checkStored(key, this.#store, onProgress);
-  }
-
-  removeStored(key: string): Promise<void> {
-    return removeStored(key, this.#store);
-  }
-
-  storeFolder(
-    files: readonly { path: string; file: File }[],
-    onProgress: (done: number, total: number) => void,
-  ): Promise<string> {
-    // The folder's own name comes first in every path.
-    const inside = files.map(({ path, file }) => [path.slice(path.indexOf('/') + 1), file] as const);
-    return storeFolder(new Map(inside), this.#store, onProgress);
-  }
-
-  async remove(url: string): Promise<void> {
-    await removePackage(url, this.#store);
-  }
-
-  async dispose(): Promise<void> {
-    const loaded = this.#loaded;
-    await this.finetune.reset();
-    this.#loaded = null;
-    await loaded?.policy.dispose();
-    await loaded?.runtime.dispose();
-  }
-
-  async #load(
-    url: string,
-    backend: BackendPreference,
-    signal: AbortSignal,
-    onProgress: (progress: LoadProgress) => void,
-  ): Promise<PolicyInfo> {
-    const report = (
-      phase: LoadProgress['phase'],
-      loaded: number,
-      total: number,
-      shards: LoadProgress['shards'],
-    ) => onProgress({ phase, loaded, total, shards });
-    let shards: LoadProgress['shards'] = [];
-    const repaired = new Set<string>();
-    report('manifest', 0, 1, shards);
-    const inspection = await inspectPackage(url, { store: this.#store, signal });
-    const config = parsePolicyConfig(inspection.manifest.config);
-    const reader = await openPackage(url, {
-      store: this.#store,
-      signal,
-      onProgress: (files) => {
-        shards = [...files];
-        for (const { name, state } of files) if (state === 'refetching') repaired.add(name);
-        const sum = (key: 'loaded' | 'total') => files.reduce((total, file) => total + file[key], 0);
-        report('shards', sum('loaded'), sum('total'), shards);
-      },
-    });
-    const tokenizer = await reader.tokenizer();
-    const tokenize = await createTokenizer(tokenizer);
-
-    await this.dispose();
-    this.#lost = null;
-    const { choice, adapter } = await chooseBackend(currentHost(), backend);
-    const runtime = await createWebRuntime(choice, adapter, {
-      files: ortFiles,
-      onLost: (error) => (this.#lost = error),
-    });
     try {
-      const policy = await Policy.load(config, reader, runtime, {
-        signal,
-        onProgress: (loaded, total) => report('upload', loaded, total, shards),
+      return await this.#lease.turn('predicting', async ({ observer }) => {
+        const { pixels, seen } = await observer.observe(images);
+        pixels.dispose();
+        return [...seen];
       });
-      reader.release();
-      this.#loaded = {
-        runtime,
-        policy,
-        tokenize,
-        observer: createObserver(config, runtime, readPixels),
-        tokenizer,
-        name: inspection.manifest.name,
-        source: reader,
-        url,
-        hash: inspection.hash,
-        turn: new RunQueue(),
-      };
-      report('compile', 0, 1, shards);
-      await this.#warmUp(config);
-      report('compile', 1, 1, shards);
-    } catch (error) {
-      this.#loaded = null;
-      await runtime.dispose();
-      throw error;
+    } finally {
+      close(images);
     }
-    return policyInfo(config, { ...summaryOf(url, inspection), stored: true }, backendReport(choice), [
-      ...repaired,
-    ]);
   }
 
-  /** One prediction on grey images: compiles graphs and kernels, so that the first real one is not slow. */
-  async #warmUp(config: PolicyConfig): Promise<void> {
-    const { imageSize } = config.network.vits[0]!;
-    const grey = () => ({
-      width: imageSize,
-      height: imageSize,
-      data: new Uint8ClampedArray(4 * imageSize * imageSize).fill(128),
-    });
-    const statistics = config.statistics[config.defaultUnnormKey]!;
-    await this.predict({
-      images: config.profile.images.map(grey),
-      instruction: 'pick up the block',
-      state: config.profile.state && (statistics.proprio?.mean ?? config.profile.state.map(() => 0)),
-      unnormKey: config.defaultUnnormKey,
-    });
-  }
-
-  #current(): Loaded {
-    if (this.#lost) throw this.#lost;
-    if (!this.#loaded) throw new ModelError('bad-input', 'No policy is loaded.', 'Load one first.');
-    return this.#loaded;
+  dispose(): Promise<void> {
+    return this.#lease.dispose();
   }
 }
 
+/** However the call ends: a frame that is not closed holds a camera's buffer. */
 function close(images: readonly Frame[]): void {
   for (const image of images) if ('close' in image) image.close();
-}
-
-async function storageEstimate(): Promise<{ quota: number; usage: number } | null> {
-  const { quota, usage } = (await navigator.storage?.estimate?.()) ?? {};
-  return quota === undefined || usage === undefined ? null : { quota, usage };
-}
-
-function backendReport({ backend, reason, adapter, threads }: BackendChoice): BackendReport {
-  return { backend, reason, adapter, threads };
-}
-
-function summaryOf(url: string, { manifest, hash, stored }: PackageInspection): PackageSummary {
-  const { name, description, parameters } = manifest;
-  return { url, name, description, hash, byteLength: bytesOf(manifest), parameters, stored };
-}
-
-function bytesOf({ tokenizer, shards }: PackageInspection['manifest']): number {
-  return shards.reduce((sum, { byteLength }) => sum + byteLength, tokenizer.byteLength);
 }

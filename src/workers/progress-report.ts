@@ -7,7 +7,8 @@ import { toWorkerError } from './transfer.ts';
 /** What the page is told of a run, as it changes. */
 export class ProgressReport {
   readonly #onEvent: (event: FineTuneEvent) => void;
-  readonly #runtime: Runtime;
+  readonly #live: Runtime['live'];
+  readonly #now: () => number;
   readonly #samplesPerStep: number;
   /** Times of the newest steps: speed is a mean over them. */
   readonly #times: number[] = [];
@@ -15,9 +16,18 @@ export class ProgressReport {
   /** Gradients and moments, which the runtime does not count. */
   trainerBytes = 0;
 
-  constructor(options: FineTuneOptions, runtime: Runtime, onEvent: (event: FineTuneEvent) => void) {
-    this.#onEvent = onEvent;
-    this.#runtime = runtime;
+  /** @param of `live`: what is alive on the runtime; `now`: milliseconds */
+  constructor(
+    options: FineTuneOptions,
+    of: {
+      readonly live: Runtime['live'];
+      readonly now: () => number;
+      readonly onEvent: (event: FineTuneEvent) => void;
+    },
+  ) {
+    this.#onEvent = of.onEvent;
+    this.#live = of.live;
+    this.#now = of.now;
     this.#samplesPerStep = options.batchSize * options.gradAccumulationSteps;
     this.current = {
       run: options.run,
@@ -60,7 +70,7 @@ export class ProgressReport {
   }
 
   at(step: number): void {
-    this.#times.push(performance.now());
+    this.#times.push(this.#now());
     if (this.#times.length > 20) this.#times.shift();
     const steps = this.#times.length - 1;
     const seconds = steps > 0 ? (this.#times.at(-1)! - this.#times[0]!) / 1000 / steps : null;
@@ -79,7 +89,7 @@ export class ProgressReport {
     this.current = {
       ...this.current,
       ...change,
-      memoryBytes: this.#runtime.live.byteLength + this.trainerBytes,
+      memoryBytes: this.#live.byteLength + this.trainerBytes,
     };
     this.#onEvent({ kind: 'progress', progress: this.current });
   }

@@ -18,7 +18,8 @@ import { runPass } from '../model/finetune/pass.ts';
 import type { AdaptersHost } from './adapters-host.ts';
 import type { FineTuneEstimate, FineTuneOptions } from './contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
-import type { TrainablePolicy } from './trainable-policy.ts';
+import type { LoadedPolicy } from './loaded-policy.ts';
+import type { Surroundings } from './surroundings.ts';
 import { runStatistics, trainingData } from './training-data.ts';
 
 const GROUP_LABELS: Record<Group, string> = {
@@ -34,12 +35,12 @@ const WASM_HEAP = 3 * 2 ** 30;
 
 /** What a run would take of memory, disk and time, and whether it can start. */
 export class RunEstimator {
-  readonly #loaded: () => TrainablePolicy;
+  readonly #around: Surroundings;
   readonly #adapters: AdaptersHost;
   #forwardTime: ForwardTime | null = null;
 
-  constructor(loaded: () => TrainablePolicy, adapters: AdaptersHost) {
-    this.#loaded = loaded;
+  constructor(around: Surroundings, adapters: AdaptersHost) {
+    this.#around = around;
     this.#adapters = adapters;
   }
 
@@ -48,37 +49,40 @@ export class RunEstimator {
     this.#forwardTime = null;
   }
 
-  /** @param timed false while a run has the policy: no forward pass is timed then */
+  /**
+   * In a turn.
+   * @param timed false while a run has the policy: no forward pass is timed then
+   */
   async estimate(
+    loaded: LoadedPolicy,
     options: FineTuneOptions,
     opened: OpenedDemonstrations | null,
     timed: boolean,
   ): Promise<FineTuneEstimate> {
-    const loaded = this.#loaded();
-    const { config } = loaded.policy;
+    const { config } = loaded;
     const shapes = shapesOf(loaded.source);
     const { startFrom } = options;
     const count =
       startFrom === null
         ? countParameters(config, shapes, options.lora)
-        : countContinued(config, shapes, this.#adapters.state(startFrom));
+        : countContinued(config, shapes, await this.#adapters.state(startFrom));
     const trained = count.trainable;
     const memory = {
       parameters: trained * bytesPerParameter(loaded.runtime.device !== null),
       activations: activationBytes(
         config,
         options.batchSize,
-        opened ? this.#data(opened, options).train.tokens : 0,
+        opened ? this.#data(loaded, opened, options).train.tokens : 0,
         loaded.policy.network.partition,
       ),
       base: loaded.runtime.live.byteLength,
     };
-    const { deviceMemory } = navigator as { deviceMemory?: number };
-    const available = deviceMemory ? deviceMemory * 2 ** 30 : null;
-    const storage = await navigator.storage?.estimate?.();
-    const room = storage?.quota === undefined ? null : storage.quota - (storage.usage ?? 0);
+    const { deviceMemoryGib } = this.#around;
+    const available = deviceMemoryGib === null ? null : deviceMemoryGib * 2 ** 30;
+    const storage = await this.#around.storage();
+    const room = storage && storage.quota - storage.usage;
     const onDisk = checkpointBytes(trained, 0);
-    const forward = opened && timed ? await this.#timeForward(opened, options) : null;
+    const forward = opened && timed ? await this.#timeForward(loaded, opened, options) : null;
     return {
       groups: GROUPS.filter((group) => count.groups[group] > 0).map((group) => ({
         name: group,
@@ -104,34 +108,38 @@ export class RunEstimator {
     };
   }
 
-  #data(opened: OpenedDemonstrations, options: FineTuneOptions) {
-    const loaded = this.#loaded();
+  #data(loaded: LoadedPolicy, opened: OpenedDemonstrations, options: FineTuneOptions) {
     return trainingData(opened, options, loaded, runStatistics(opened, options, loaded, this.#adapters));
   }
 
   /** A forward pass timed once per policy with one and with two samples; null where there is no sample to take. */
-  async #timeForward(opened: OpenedDemonstrations, options: FineTuneOptions): Promise<ForwardTime | null> {
+  async #timeForward(
+    loaded: LoadedPolicy,
+    opened: OpenedDemonstrations,
+    options: FineTuneOptions,
+  ): Promise<ForwardTime | null> {
     if (this.#forwardTime || opened.info.problems.length > 0) return this.#forwardTime;
-    const { policy, turn, runtime } = this.#loaded();
-    const { train } = this.#data(opened, options);
+    const { policy, runtime } = loaded;
+    const { train } = this.#data(loaded, opened, options);
     if (train.count === 0) return null;
     const sample = await train.sample(0, null);
     await train.close();
+    const { now } = this.#around;
     const { profile, head } = policy.config;
     const draw = { noise: new Float32Array(profile.chunkSize * profile.actions.length), timestep: 0 };
     const pass = async (count: number) => {
       const samples = Array.from({ length: count }, () => sample);
-      const start = performance.now();
+      const start = now();
       await runPass(policy, samples, head === 'diffusion' ? { diffusion: samples.map(() => draw) } : {});
       await runtime.device?.queue.onSubmittedWorkDone();
-      return (performance.now() - start) / 1000;
+      return (now() - start) / 1000;
     };
     // The first compiles; of the others the fastest was disturbed least.
     const fastest = async (count: number) => {
       await pass(count);
       return Math.min(await pass(count), await pass(count));
     };
-    this.#forwardTime = await turn.run(async () => forwardTime(await fastest(1), await fastest(2)));
+    this.#forwardTime = forwardTime(await fastest(1), await fastest(2));
     return this.#forwardTime;
   }
 }

@@ -13,9 +13,12 @@ import { runInfo } from './run-record.ts';
 /** The runs on this device, each with its checkpoints. */
 export class StoredRuns {
   readonly store: ShardStore;
+  readonly #patienceMs: number;
 
-  constructor(store: ShardStore) {
+  /** @param patienceMs how long to wait for another tab to let go of a run */
+  constructor(store: ShardStore, patienceMs: number) {
     this.store = store;
+    this.#patienceMs = patienceMs;
   }
 
   /** Those that can be resumed. */
@@ -35,8 +38,37 @@ export class StoredRuns {
     return (await listCheckpoints(this.store, run)).length > 0;
   }
 
+  /**
+   * Does what changes a run while no other tab changes the same one.
+   * @throws ModelError `busy` where another tab is training it
+   */
+  async exclusively<T>(run: string, task: () => Promise<T>): Promise<T> {
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), this.#patienceMs);
+    let begun = false;
+    const begin = (): Promise<T> => {
+      begun = true;
+      clearTimeout(timer);
+      return task();
+    };
+    try {
+      return await this.store.exclusively(run, begin, patience.signal);
+    } catch (error) {
+      if (begun || !patience.signal.aborted) throw error;
+      throw new ModelError(
+        'busy',
+        `The run "${run}" is being trained in another tab.`,
+        'Choose another name for this run, or stop the other one first.',
+        { cause: error },
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** @throws ModelError `busy` where another tab is training it */
   async remove(run: string): Promise<void> {
-    await this.store.removePackage(run);
+    await this.exclusively(run, () => this.store.removePackage(run));
   }
 
   /** @param step null for the newest @throws ModelError `bad-file` where none is whole */
@@ -48,8 +80,8 @@ export class StoredRuns {
     if (checkpoint) return checkpoint;
     throw new ModelError(
       'bad-file',
-      `The run "${run}" has no whole checkpoint.`,
-      'Delete it, and train anew.',
+      `The run "${run}" has no checkpoint that is complete.`,
+      'Delete the run and train again.',
     );
   }
 
@@ -64,8 +96,8 @@ export class StoredRuns {
     if (!checkpoint || !info) {
       throw new ModelError(
         'bad-file',
-        `The run "${run}" has no whole checkpoint to resume from.`,
-        'Start it anew.',
+        `The run "${run}" has no complete checkpoint to resume from.`,
+        'Start it again under another name.',
       );
     }
     if (info.packageHash !== packageHash) {

@@ -3,17 +3,17 @@ import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import type { AdaptersHost } from './adapters-host.ts';
 import type { FineTuneOptions } from './contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
-import type { TrainablePolicy } from './trainable-policy.ts';
+import type { PolicyFacts } from './loaded-policy.ts';
 
 /** What a new run normalises with: of the demonstrations, of the adapter it starts from, or of the policy. */
 export function runStatistics(
   opened: OpenedDemonstrations,
   options: FineTuneOptions,
-  { policy }: TrainablePolicy,
+  { config }: PolicyFacts,
   adapters: AdaptersHost,
 ): Readonly<Record<string, DatasetStatistics>> {
   if (options.statistics === 'demonstrations') return opened.statistics;
-  const { statistics, defaultUnnormKey } = policy.config;
+  const { statistics, defaultUnnormKey } = config;
   const before = options.startFrom === null ? null : adapters.statisticsOf(options.startFrom);
   return before ?? { [defaultUnnormKey]: statistics[defaultUnnormKey]! };
 }
@@ -22,13 +22,13 @@ export function runStatistics(
 export function trainingData(
   opened: OpenedDemonstrations,
   options: FineTuneOptions,
-  { policy, tokenize }: TrainablePolicy,
+  { config, tokenize }: PolicyFacts,
   statistics: Readonly<Record<string, DatasetStatistics>>,
 ): { readonly train: DemonstrationSource; readonly validation: DemonstrationSource | null } {
   const split = splitEpisodes(opened.dataset.episodes, options.validationFraction);
   const of = (episodes: readonly number[]) =>
     new DemonstrationSource(opened.dataset, {
-      config: policy.config,
+      config,
       tokenize,
       statistics: Object.values(statistics)[0]!,
       cameras: opened.info.slots.map(({ camera }) => camera),

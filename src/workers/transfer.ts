@@ -1,4 +1,4 @@
-/** How errors cross the boundary. comlink's own handler keeps only the message, so it is replaced on both sides. */
+/** How values and errors cross the boundary. */
 import * as Comlink from 'comlink';
 import { ModelError } from '../model/errors.ts';
 import type { WorkerError } from './contract.ts';
@@ -14,7 +14,7 @@ export function toWorkerError(error: unknown): WorkerError {
   return { code: 'unknown', message, hint: '' };
 }
 
-/** Call once in the page and once in the worker, before the first call. */
+/** comlink's own handler keeps only the message. Call once in the page and once in the worker, before the first call. */
 export function installErrorTransfer(): void {
   const standard = Comlink.transferHandlers.get('throw');
   if (!standard) throw new Error('comlink has no "throw" handler to replace.');
@@ -28,6 +28,54 @@ export function installErrorTransfer(): void {
     deserialize: (error: unknown) => {
       // Thrown as an Error too, so that a debugger shows where; the fields are what the page reads.
       throw Object.assign(new Error((error as WorkerError).message), error);
+    },
+  });
+}
+
+/** Classes whose objects are moved; not every host has all of them. */
+const MOVED = ['VideoFrame', 'ImageBitmap', 'OffscreenCanvas'] as const;
+
+function isMoved(value: object): boolean {
+  return MOVED.some((name) => {
+    const type = (globalThis as Record<string, unknown>)[name] as (new () => object) | undefined;
+    return type !== undefined && value instanceof type;
+  });
+}
+
+/** Every buffer, frame and canvas in plain data. */
+function movable(value: unknown, found: Set<Transferable>): Set<Transferable> {
+  if (typeof value !== 'object' || value === null) return found;
+  if (value instanceof ArrayBuffer || isMoved(value)) found.add(value as Transferable);
+  else if (ArrayBuffer.isView(value)) movable(value.buffer, found);
+  else if (Array.isArray(value)) {
+    // Numbers and strings hold nothing; lists of them are long.
+    if (typeof value[0] === 'object') for (const item of value) movable(item, found);
+  } else if (Object.getPrototypeOf(value) === Object.prototype) {
+    for (const item of Object.values(value)) movable(item, found);
+  }
+  return found;
+}
+
+/**
+ * A value as it crosses: what can be moved is moved, so the sender can no longer read it afterwards; functions stay where they are
+ * and are called from the other side.
+ */
+export function crossing<T>(value: T): T {
+  if (typeof value === 'function') return Comlink.proxy(value);
+  if (typeof value !== 'object' || value === null) return value;
+  return Comlink.transfer(value, [...movable(value, new Set())]);
+}
+
+/** The worker's end: what its methods return crosses as `crossing` says; objects among its fields are offered, too. */
+export function offered<T extends object>(api: T): T {
+  return new Proxy(api, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value === 'function') {
+        return async (...args: unknown[]): Promise<unknown> =>
+          crossing(await (value as (...args: unknown[]) => unknown).apply(target, args));
+      }
+      return typeof value === 'object' && value !== null ? offered(value) : value;
     },
   });
 }

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 const ARROWS: Record<string, readonly string[]> = {
   'src/app': ['src/workers/boundary', 'src/model/errors', 'src/practice/success-rate', 'src/share'],
   'src/workers/boundary': ['src/model/errors'],
-  'src/workers': ['src/workers/boundary', 'src/io', 'src/model', 'src/episodes', 'src/practice'],
+  'src/workers': ['src/workers/boundary', 'src/io', 'src/model', 'src/episodes', 'src/practice', 'src/robot'],
   'src/model/errors': [],
   'src/model/random': [],
   'src/model/safetensors-header': ['src/model/errors'],
@@ -45,6 +45,7 @@ const ARROWS: Record<string, readonly string[]> = {
   'src/model/pretrain': ['src/model/graph', 'src/model/network', 'src/model/policy', 'src/model/random'],
   'src/io': ['src/model/errors'],
   'src/episodes': ['src/io', 'src/model/errors'],
+  'src/robot': ['src/episodes', 'src/model/errors', 'src/model/policy'],
   'src/share': ['src/model/errors', 'src/model/safetensors-header'],
   'src/practice/success-rate': [],
   'src/practice': ['src/practice/success-rate', 'src/model/errors', 'src/model/random', 'src/episodes'],

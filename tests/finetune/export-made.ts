@@ -55,7 +55,7 @@ export const madeStates: fc.Arbitrary<Made> = fc
     const config = {
       network: {
         vits: [{ prefix: vit, dim: vision, depth, film, imageSize: 2 * patch }],
-        llama: { hidden, vocabulary, layers: 1, heads: 1, kvHeads: 1 },
+        language: { kind: 'llama', hidden, vocabulary, layers: 1, heads: 1, kvHeads: 1 },
       },
       head: given.head,
       profile: {

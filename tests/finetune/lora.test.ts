@@ -98,7 +98,7 @@ describe('parameters of a run', () => {
     // The real policy's sizes, with the golden case's robot.
     const network = {
       ...config.network,
-      llama: { ...config.network.llama, hidden: 4096, layers: 32, heads: 32 },
+      language: { ...config.network.language, hidden: 4096, layers: 32, heads: 32 },
     };
     const count = countParameters({ ...config, network }, SEVEN_BILLION, {});
     expect(count.groups.lora).toBe(110_828_288);

@@ -1,19 +1,11 @@
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import type { DType, Graph } from '../../src/model/graph/types.ts';
-import type { LlamaConfig, VitConfig } from '../../src/model/network/config.ts';
-import { llamaBlock } from '../../src/model/network/llama.ts';
+import type { VitConfig } from '../../src/model/network/config.ts';
+import { decoderLayer, type DecoderShape } from '../../src/model/network/decoder.ts';
 import { loraNames, Scope } from '../../src/model/network/scope.ts';
 import { vitBlock } from '../../src/model/network/vit.ts';
 
-const LLAMA: LlamaConfig = {
-  hidden: 8,
-  layers: 1,
-  heads: 4,
-  kvHeads: 2,
-  vocabulary: 16,
-  rmsEps: 1e-6,
-  ropeTheta: 10_000,
-};
+const LLAMA: DecoderShape = { hidden: 8, heads: 4, kvHeads: 2, rmsEps: 1e-6 };
 
 const VIT: VitConfig = {
   prefix: 'vision_backbone.featurizer',
@@ -56,7 +48,14 @@ export function llamaBlockGraph(dtype: DType): Graph {
   const bias = g.input('bias', [2, 1, 3, 3]);
   g.output(
     'y',
-    llamaBlock(g, LLAMA, new Scope(g, table, ''), g.input('x', [2, 3, hidden]), rope, bias, () => undefined),
+    decoderLayer(
+      g,
+      LLAMA,
+      new Scope(g, table, ''),
+      g.input('x', [2, 3, hidden]),
+      { rope, mask: bias },
+      () => undefined,
+    ).x,
   );
   return g.build();
 }

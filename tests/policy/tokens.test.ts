@@ -14,7 +14,7 @@ const cases = JSON.parse(readFileSync('tests/golden/tokenizer/cases.json', 'utf8
 const config = {
   profile: { ...ROBOT_PROFILES['libero']!, chunkSize: 2 },
   tokens: { bos: 1, empty: 29871, placeholder: 1, stop: 2, vocabulary: 32000 },
-  network: { llama: { vocabulary: 32064 } },
+  network: { language: { vocabulary: 32064 } },
 } as unknown as PolicyConfig;
 
 describe('action tokens', () => {

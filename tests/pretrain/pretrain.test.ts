@@ -6,8 +6,7 @@ import { sizeOf } from '../../src/model/graph/types.ts';
 import { gradientName } from '../../src/model/graph/vjp.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
-import { ropeTables } from '../../src/model/network/llama.ts';
-import { headDimOf } from '../../src/model/network/config.ts';
+import { headDimOf, ropeTables } from '../../src/model/network/decoder.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { promptFor } from '../../src/model/policy/prompt.ts';
@@ -79,8 +78,8 @@ async function jointRun(
   for (const { name, shape } of layout) feeds[name] = runtime.upload(params.get(name)!.data, shape);
   for (const [name, { data, shape }] of Object.entries(maker.arrays.inputs))
     feeds[name] = runtime.upload(data, shape);
-  const rope = ropeTables(config.network.llama, maker.length);
-  const shape = [maker.length, headDimOf(config.network.llama) / 2];
+  const rope = ropeTables(config.network.language, maker.length);
+  const shape = [maker.length, headDimOf(config.network.language) / 2];
   feeds['cos'] = runtime.upload(rope.cos, shape);
   feeds['sin'] = runtime.upload(rope.sin, shape);
   const outputs = await program.run(feeds);

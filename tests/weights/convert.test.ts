@@ -166,7 +166,7 @@ describe('make-checkpoint', () => {
     });
     expect(head).toBe('l1');
     expect([profile.name, profile.chunkSize, profile.state?.length]).toEqual(['libero', 8, 8]);
-    expect(network.llama).toMatchObject({ hidden: shape.llama.hidden, heads: shape.llama.heads });
+    expect(network.language).toMatchObject({ hidden: shape.llama.hidden, heads: shape.llama.heads });
     expect(network.vits.map(({ dim, depth, heads }) => ({ dim, depth, heads }))).toEqual(
       [shape.dino, shape.siglip].map(({ dim, depth, heads }) => ({ dim, depth, heads })),
     );

@@ -48,7 +48,7 @@ describe('parseManifest', () => {
   });
 
   it('refuses other format versions by their number', async () => {
-    for (const formatVersion of [0, 2, 99]) {
+    for (const formatVersion of [0, 3, 99]) {
       const text = changed((manifest) => Object.assign(manifest, { formatVersion }));
       expect(await refusedWith('package-version', () => parseManifest(text))).toContain(
         String(formatVersion),

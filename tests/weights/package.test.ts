@@ -298,8 +298,8 @@ describe('openPackage', () => {
     const { open, server, files, manifest } = await setUp();
     const version = (formatVersion: number): Files =>
       new Map([['manifest.json', new TextEncoder().encode(JSON.stringify({ ...manifest, formatVersion }))]]);
-    server.files = version(2);
-    expect(await refusedWith('package-version', open)).toContain('version 2');
+    server.files = version(3);
+    expect(await refusedWith('package-version', open)).toContain('version 3');
     server.files = new Map();
     expect(await refusedWith('download-failed', open)).toContain('404');
     server.files = new Map([['manifest.json', new TextEncoder().encode('<html>')]]);

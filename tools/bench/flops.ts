@@ -24,7 +24,7 @@ export function predictionFlops(
   // Scores and weighted sums.
   for (const vit of network.vits)
     flops += usedBlocks(vit) * images * 4 * (patchesOf(vit) + prefixTokensOf(vit)) ** 2 * vit.dim;
-  flops += network.llama.layers * 4 * sequence ** 2 * network.llama.hidden;
+  flops += network.language.layers * 4 * sequence ** 2 * network.language.hidden;
   return flops;
 }
 

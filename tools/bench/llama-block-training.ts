@@ -1,6 +1,6 @@
 /** One LLaMA-2-7B decoder layer with LoRA on every linear layer, q4 base, 600 tokens: forward, and backward with recomputation. */
 import { gradientName, vjp } from '../../src/model/graph/vjp.ts';
-import { ropeTables } from '../../src/model/network/llama.ts';
+import { ropeTables } from '../../src/model/network/decoder.ts';
 import { loraNames } from '../../src/model/network/scope.ts';
 import type { Runtime, Tensors } from '../../src/model/runtime/runtime.ts';
 import { randomNumbers } from '../../tests/graph/op-cases.ts';

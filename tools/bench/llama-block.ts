@@ -1,7 +1,7 @@
 /** One LLaMA-2-7B decoder layer at its real size, 600 tokens, q4, random weights: speed, and truth against a plain-TypeScript twin. */
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { BLOCK_SIZE, sizeOf, type DType, type Graph } from '../../src/model/graph/types.ts';
-import { llamaBlock, ropeTables } from '../../src/model/network/llama.ts';
+import { decoderLayer, ropeTables } from '../../src/model/network/decoder.ts';
 import { loraNames, Scope } from '../../src/model/network/scope.ts';
 import type { Runtime, Tensor, Tensors } from '../../src/model/runtime/runtime.ts';
 import type { EncodedTensor } from '../../src/model/weights/encoding.ts';
@@ -89,15 +89,14 @@ export function blockGraph(shape: BlockShape, rank = 0): Graph {
   const rope = { cos: g.input('cos', [tokens, half]), sin: g.input('sin', [tokens, half]) };
   g.output(
     'y',
-    llamaBlock(
+    decoderLayer(
       g,
       config,
       new Scope(g, table, ''),
       g.input('x', [1, tokens, hidden]),
-      rope,
-      undefined,
+      { rope },
       () => undefined,
-    ),
+    ).x,
   );
   return g.build();
 }

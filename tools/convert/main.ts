@@ -124,10 +124,10 @@ async function tokenizerOf(
     const file = await folder.open(checkpoint.tokenizer);
     return file.read(0, file.byteLength);
   }
-  if (config.network.llama.vocabulary < 32000) {
+  if (config.network.language.vocabulary < 32000) {
     throw new ModelError(
       'bad-file',
-      `The folder has no tokenizer.json, and a vocabulary of ${config.network.llama.vocabulary} is not Llama-2's.`,
+      `The folder has no tokenizer.json, and a vocabulary of ${config.network.language.vocabulary} is not Llama-2's.`,
       'Put the tokenizer.json the policy was trained with into the folder.',
     );
   }

@@ -98,7 +98,7 @@ async function inputsOf({ files, base }: ExportCase): Promise<Map<string, HostTe
 /** What check.py has to know, in one file. */
 async function describe({ files, base }: ExportCase, state: TrainedState): Promise<object> {
   const { config, source } = base;
-  const { vits, llama, projectorLayers } = config.network;
+  const { vits, language, projectorLayers } = config.network;
   const io = await openTensors(files, 'io.safetensors');
   const tokenize = await llama2Tokenize();
   const prompts = [promptFor('put the red mug on the left plate'), promptFor('Öffne die Tür, bitte: 3×')];
@@ -110,7 +110,7 @@ async function describe({ files, base }: ExportCase, state: TrainedState): Promi
     vits: vits.map((vit) => ({ ...vit, mlp: source.shapeOf(`${vit.prefix}.blocks.0.mlp.fc1.weight`)[0] })),
     projectorLayers,
     llama: {
-      ...llama,
+      ...language,
       intermediate: source.shapeOf('language_model.model.layers.0.mlp.gate_proj.weight')[0],
     },
     head: config.head,

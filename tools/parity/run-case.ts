@@ -1,7 +1,6 @@
 /** Runs one golden case (a folder with config.json and io.safetensors) and compares every stage it holds. */
 import { ddimSchedule } from '../../src/model/kernels/ddim-schedule.ts';
-import { headDimOf } from '../../src/model/network/config.ts';
-import { ropeTables } from '../../src/model/network/llama.ts';
+import { headDimOf, ropeTables } from '../../src/model/network/decoder.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import type { Partition } from '../../src/model/network/network.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
@@ -118,7 +117,7 @@ async function fillInputs(
     perVit[vit]!.forEach((data, i) => values.set(`vision/${name}/img${i}/pixels`, data));
   });
 
-  const promptIds = foldTokens(tokenize(promptFor(meta.spec.prompt)), meta);
+  const promptIds = foldTokens(tokenize(promptFor(meta.spec.prompt, config.network.language.kind)), meta);
   const sequence = layoutSequence(promptIds, config);
   const exact: Record<string, ArrayLike<number>> = {
     prompt_input_ids: promptIds,
@@ -167,7 +166,7 @@ async function fillNetwork(
     setActions(values, '', normalized, policy.unnormalize(normalized, key));
   }
 
-  const hidden = config.network.llama.hidden;
+  const hidden = config.network.language.hidden;
   for (const stage of recorder.stages) if (!values.has(stage)) values.set(stage, recorder.first(stage)!);
   const embeddings = recorder.first('multimodal_embeddings')!;
   values.set('patch_tokens', embeddings.slice(hidden, hidden + io.size('patch_tokens')));
@@ -177,12 +176,12 @@ async function fillNetwork(
     recorder.all('actions_hidden_states').at(isDiffusion ? io.size('ddim/timesteps') - 1 : 0)!,
   );
   values.set('action_head/in', recorder.first('actions_hidden_states')!);
-  const { cos, sin } = ropeTables(config.network.llama, io.shape('multimodal_embeddings')[1]!);
-  const half = headDimOf(config.network.llama) / 2;
+  const { cos, sin } = ropeTables(config.network.language, io.shape('multimodal_embeddings')[1]!);
+  const half = headDimOf(config.network.language) / 2;
   values.set('llm/rope_cos', twice(cos, half));
   values.set('llm/rope_sin', twice(sin, half));
   const logits = recorder.first('logits');
-  if (logits) values.set('logits_logsumexp', logSumExp(logits, config.network.llama.vocabulary));
+  if (logits) values.set('logits_logsumexp', logSumExp(logits, config.network.language.vocabulary));
   limits.set('predicted_token_ids', options.bits === 32 ? EXACT : limitFor('', options.bits));
 
   for (const group of shorterTrajectories(io)) {
@@ -262,7 +261,7 @@ function sliceOf(values: Values, stage: string, config: PolicyConfig): ArrayLike
   const range = /^logits_action_positions\[vocab (\d+):(\d+)\]$/.exec(stage);
   const logits = values.get('logits');
   if (!range || !logits) return undefined;
-  const width = config.network.llama.vocabulary;
+  const width = config.network.language.vocabulary;
   const [start, end] = [Number(range[1]), Number(range[2])];
   return Float32Array.from({ length: (logits.length / width) * (end - start) }, (_, i) => {
     const row = Math.floor(i / (end - start));
@@ -346,7 +345,7 @@ async function endToEnd(
   const state = config.profile.state ? [...(await io.numbers('proprio_raw'))] : null;
   const normalized = await policy.predict({
     pixels,
-    promptIds: foldTokens(tokenize(promptFor(meta.spec.prompt)), meta),
+    promptIds: foldTokens(tokenize(promptFor(meta.spec.prompt, config.network.language.kind)), meta),
     proprio: policy.normalizeState(state, config.defaultUnnormKey),
     ...(io.has('ddim/noise') ? { noise: await float32(io, 'ddim/noise') } : {}),
   });

@@ -72,7 +72,7 @@ export class BatchMaker {
     this.#patches = (vit.imageSize / vit.patchSize) ** 2;
     const images = profile.images.length;
     this.length = 1 + images * this.#patches + 1 + this.tokens - 1;
-    const { hidden } = network.llama;
+    const { hidden } = network.language;
     const P = this.#patches;
     this.arrays = {
       inputs: {

@@ -46,7 +46,8 @@ const siglip: VitConfig = {
 const NETWORK: NetworkConfig = {
   vits: [dino, siglip],
   projectorLayers: 3,
-  llama: {
+  language: {
+    kind: 'llama',
     hidden: 128,
     layers: 4,
     heads: 2,
@@ -54,6 +55,9 @@ const NETWORK: NetworkConfig = {
     vocabulary: VOCABULARY + PADDING_ROWS,
     rmsEps: 1e-6,
     ropeTheta: 10_000,
+    attention: 'bidirectional',
+    slidingWindow: null,
+    tiedEmbeddings: false,
   },
 };
 
@@ -73,6 +77,7 @@ export function practiceConfig(statistics: DatasetStatistics): PolicyConfig {
   return parsePolicyConfig({
     network: NETWORK,
     head: 'l1',
+    bridge: null,
     profile: {
       ...libero,
       name: 'practice table',
@@ -113,11 +118,11 @@ export function initialPolicy(config: PolicyConfig, seed: number): Map<string, H
   const { network } = config;
   const shapes: [string, Shape][] = [
     ...networkShapes(network, WIDTHS),
-    ...auxiliaryShapes(network.llama.hidden, AUXILIARIES),
+    ...auxiliaryShapes(network.language.hidden, AUXILIARIES),
   ];
   const weights = new Map<string, HostTensor>();
   shapes.forEach(([name, shape], i) => {
-    const depth = name.startsWith('language_model') ? network.llama.layers : network.vits[0]!.depth;
+    const depth = name.startsWith('language_model') ? network.language.layers : network.vits[0]!.depth;
     weights.set(name, { shape, data: initialWeight(name, shape, depth, new Random(seed, INITIAL, i)) });
   });
   for (const [name, tensor] of initialModules(moduleShapes(config), new Random(seed, INITIAL, -1)))

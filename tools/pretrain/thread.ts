@@ -5,8 +5,7 @@ import { sizeOf } from '../../src/model/graph/types.ts';
 import { gradientName } from '../../src/model/graph/vjp.ts';
 import { adamw } from '../../src/model/kernels/adamw.cpu.ts';
 import { clipFactor } from '../../src/model/kernels/grad-norm.cpu.ts';
-import { ropeTables } from '../../src/model/network/llama.ts';
-import { headDimOf } from '../../src/model/network/config.ts';
+import { headDimOf, ropeTables } from '../../src/model/network/decoder.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
 import { jointGraph, jointTrainingGraph } from '../../src/model/pretrain/joint-graph.ts';
 import { Random } from '../../src/model/random.ts';
@@ -18,7 +17,7 @@ import { AUXILIARIES, practiceConfig } from './practice-policy.ts';
 import { RecordReader } from './records.ts';
 import { Barrier, SCALARS, type SharedMemory } from './shared.ts';
 import { readStatistics } from './statistics.ts';
-import { tokenizerJson } from './tokenizer.ts';
+import { tokenizerJson, TOKENS } from './tokenizer.ts';
 
 export interface TrainOptions {
   readonly seed: number;
@@ -98,8 +97,8 @@ for (const { name, shape, start } of layout)
   feeds[name] = runtime.upload(local.subarray(start, start + sizeOf(shape)), shape);
 for (const [name, { data: values, shape }] of Object.entries(maker.arrays.inputs))
   feeds[name] = runtime.upload(values, shape);
-const rope = ropeTables(config.network.llama, maker.length);
-const ropeShape = [maker.length, headDimOf(config.network.llama) / 2];
+const rope = ropeTables(config.network.language, maker.length);
+const ropeShape = [maker.length, headDimOf(config.network.language) / 2];
 feeds['cos'] = runtime.upload(rope.cos, ropeShape);
 feeds['sin'] = runtime.upload(rope.sin, ropeShape);
 
@@ -187,7 +186,7 @@ function scatter(sum: Float32Array, text: Float32Array, bos: Float32Array): void
     for (let i = 0; i < hidden; i++) sum[id * hidden + i]! += text[position * hidden + i]!;
   });
   for (let b = 0; b < size; b++)
-    for (let i = 0; i < hidden; i++) sum[config.tokens.bos * hidden + i]! += bos[b * hidden + i]!;
+    for (let i = 0; i < hidden; i++) sum[TOKENS.bos * hidden + i]! += bos[b * hidden + i]!;
 }
 
 function rateAt(step: number): number {

@@ -3,7 +3,8 @@ import { useEffect, useState } from 'react';
 import type { DemonstrationsInfo } from '../../workers/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { closeDemonstrations } from '../finetune/finetune-session.ts';
-import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { useTraining } from '../policy/policy-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
@@ -125,7 +126,7 @@ const TABS = [
 /** Where demonstrations come from, and a look at each of them. */
 export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo }) {
   const demonstrations = useFineTuneStore((state) => state.demonstrations);
-  const running = useFineTuneStore((state) => isRunning(state.progress));
+  const running = useTraining();
   const view = useViewStore((state) => state.view);
   const [tab, setTab] = useState<string>(
     view === 'camera' || whyNotOnTable(policy) !== null ? 'dataset' : 'table',

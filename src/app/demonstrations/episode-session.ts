@@ -49,7 +49,7 @@ export async function showEpisode(index: number | null): Promise<void> {
   set(EMPTY);
   if (index === null) return;
   try {
-    const track = await policyWorker().episode(index);
+    const track = await policyWorker().demonstrations.episode(index);
     if (mine !== shown) return;
     set({ track });
     await showStep(0);
@@ -58,7 +58,7 @@ export async function showEpisode(index: number | null): Promise<void> {
     const steps = Array.from({ length: Math.min(STRIP, track.length) }, (_, i) =>
       Math.round((i * (track.length - 1)) / Math.max(1, Math.min(STRIP, track.length) - 1)),
     );
-    const images = await policyWorker().episodeFrames(index, first, steps);
+    const images = await policyWorker().demonstrations.frames(index, first, steps);
     if (mine === shown) set({ strip: steps.map((step, i) => ({ step, image: images[i]! })) });
   } catch (error) {
     if (mine === shown) set({ failure: toFailure(error) });
@@ -82,7 +82,7 @@ export async function showStep(step: number): Promise<void> {
       wanted = -1;
       const frames: RawImage[] = [];
       for (const camera of cameras())
-        frames.push(...(await policyWorker().episodeFrames(track.index, camera, [now])));
+        frames.push(...(await policyWorker().demonstrations.frames(track.index, camera, [now])));
       if (useEpisodeStore.getState().track === track) set({ frames });
     }
   } catch (error) {
@@ -115,7 +115,7 @@ export async function checkStep(): Promise<void> {
   if (!track) return;
   set({ checking: true, failure: null });
   try {
-    const chunk = await policyWorker().checkEpisode(track.index, step);
+    const chunk = await policyWorker().demonstrations.check(track.index, step);
     set({ check: { step, chunk } });
   } catch (error) {
     set({ failure: toFailure(error) });

@@ -2,7 +2,8 @@ import { Slider } from 'radix-ui';
 import { useId, useMemo, useState } from 'react';
 import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
-import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { useTraining } from '../policy/policy-store.ts';
 import { stopPractice, whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
@@ -107,7 +108,7 @@ function Edits({
   policy: PolicyInfo;
 }) {
   const edit = useFineTuneStore((state) => state.edits[track.index]);
-  const busy = useFineTuneStore((state) => isRunning(state.progress));
+  const busy = useTraining();
   const original = info.recorded.find(({ index }) => index === track.index)!;
   const [text, setText] = useState(edit?.instruction ?? original.instruction);
   const [keep, setKeep] = useState<[number, number]>([...(edit?.keep ?? [0, track.length])] as [

@@ -9,7 +9,8 @@ import { TrialRow } from '../practice/trial-row.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { compare, stopComparing } from './compare-session.ts';
 import { useCompareStore, type Comparison, type Side } from './compare-store.ts';
-import { isRunning, useFineTuneStore } from './finetune-store.ts';
+import { useFineTuneStore } from './finetune-store.ts';
+import { useTraining } from '../policy/policy-store.ts';
 import '../practice/practice.css';
 
 const percent = (value: number): string => `${Math.round(100 * value)} %`;
@@ -52,7 +53,7 @@ function Row({ comparison }: { comparison: Comparison }) {
 export function CompareSection({ info }: { info: PolicyInfo }) {
   const status = usePracticeStore((state) => state.status);
   const task = usePracticeStore((state) => state.table?.task ?? null);
-  const busy = useFineTuneStore((state) => isRunning(state.progress));
+  const busy = useTraining();
   const adapters = useFineTuneStore((state) => state.adapters);
   const active = useFineTuneStore((state) => state.active);
   const { comparisons, running, failure } = useCompareStore();

@@ -1,7 +1,8 @@
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useViewStore } from '../view-store.ts';
 import { CompareSection } from './compare-section.tsx';
-import { isRunning, useFineTuneStore } from './finetune-store.ts';
+import { useFineTuneStore } from './finetune-store.ts';
+import { useTraining } from '../policy/policy-store.ts';
 import { OptionsSection } from './options-section.tsx';
 import { RunSection } from './run-section.tsx';
 import { SanitySection } from './sanity-section.tsx';
@@ -40,7 +41,7 @@ function TrainedOn() {
 
 /** Fine-tuning of the loaded policy: settings, the run, what came out, and whether it is any better. */
 export default function FineTunePage({ info }: { info: PolicyInfo }) {
-  const running = useFineTuneStore((state) => isRunning(state.progress));
+  const running = useTraining();
   const fits = useFineTuneStore(
     ({ demonstrations }) => demonstrations.kind === 'open' && demonstrations.info.problems.length === 0,
   );

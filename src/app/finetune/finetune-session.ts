@@ -1,5 +1,6 @@
 /** What the page asks of the worker about fine-tuning, and what it makes of the answers. */
 import type {
+  AdapterInfo,
   DemonstrationsInfo,
   DemonstrationsSource,
   EpisodeEdit,
@@ -10,10 +11,11 @@ import type {
   StepPoint,
 } from '../../workers/contract-finetune.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
-import { currentPolicy, usePolicyStore } from '../policy/policy-store.ts';
+import { currentPolicy, isTraining, usePolicyStore } from '../policy/policy-store.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
-import { isRunning, useFineTuneStore, type Origin } from './finetune-store.ts';
+import { useFineTuneStore, type Origin } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
+import { newRunName } from './run-name.ts';
 
 const set = useFineTuneStore.setState;
 const get = useFineTuneStore.getState;
@@ -28,40 +30,48 @@ function failed(error: unknown): Failure {
 /** Reads what is on this device: after loading a policy, and after every change. */
 export async function refreshRuns(): Promise<void> {
   try {
-    const [runs, { adapters, active }] = [await policyWorker().runs(), await policyWorker().adapters()];
+    const [runs, { adapters, active }] = [
+      await policyWorker().training.runs(),
+      await policyWorker().adapters.list(),
+    ];
     set({ runs, adapters, active });
   } catch (error) {
     set({ failure: failed(error) });
   }
 }
 
+let opening = 0;
+
 /** Opens demonstrations in place of those that were open. @param as where they came from, and what is changed of them already */
 export async function openDemonstrations(
   source: DemonstrationsSource,
   as: { readonly origin: Origin; readonly edits: EpisodeEdits } = { origin: 'dataset', edits: {} },
 ): Promise<void> {
+  const mine = ++opening;
   set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
   try {
-    let info = await policyWorker().openDemonstrations(source, (done, total) => {
-      if (get().demonstrations.kind === 'opening') set({ demonstrations: { kind: 'opening', done, total } });
+    const { demonstrations } = policyWorker();
+    let info = await demonstrations.open(source, (done, total) => {
+      if (mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
     });
     const edits = as.origin === 'dataset' ? storedEdits(info) : as.edits;
-    if (Object.keys(edits).length > 0) info = await policyWorker().editDemonstrations(edits);
-    const { options, resuming } = get();
-    const name =
-      options.run ||
-      `${info.name} ${new Date().toISOString().slice(0, 16).replace('T', ' ').replace(':', '.')}`;
+    if (Object.keys(edits).length > 0) info = await demonstrations.edit(edits);
+    if (mine !== opening) return;
+    const { options, resuming, runs } = get();
+    const name = options.run || newRunName(info.name, new Date(), runs);
     set({
       demonstrations: { kind: 'open', info },
       options: { ...options, run: name },
       origin: as.origin,
-      edits,
+      edits: info.edits,
       findings: { kind: 'none' },
     });
     void review();
     if (resuming) await resumeRun(resuming);
     else await refreshEstimate();
   } catch (error) {
+    // Others are being opened in place of these.
+    if (mine !== opening) return;
     set({ demonstrations: { kind: 'failed', failure: failed(error) }, estimate: { kind: 'none' } });
   }
 }
@@ -80,13 +90,16 @@ function storedEdits(info: DemonstrationsInfo): EpisodeEdits {
 
 /** Changes one episode; statistics and what can be trained on follow. */
 export async function editEpisode(index: number, change: EpisodeEdit): Promise<void> {
-  const { edits, demonstrations, origin } = get();
+  const { demonstrations, origin } = get();
   if (demonstrations.kind !== 'open') return;
-  const next = { ...edits, [index]: { ...edits[index], ...change } };
+  const mine = opening;
   try {
-    const info = await policyWorker().editDemonstrations(next);
-    set({ edits: next, demonstrations: { kind: 'open', info }, failure: null });
-    if (origin === 'dataset') localStorage.setItem(editsKey(info), JSON.stringify(next));
+    // Only what changes: the worker has the edits before it, also those that are on their way.
+    const info = await policyWorker().demonstrations.edit({ [index]: change });
+    if (mine !== opening) return;
+    const { edits } = info;
+    set({ edits, demonstrations: { kind: 'open', info }, failure: null });
+    if (origin === 'dataset') localStorage.setItem(editsKey(info), JSON.stringify(edits));
     void review();
     await refreshEstimate();
   } catch (error) {
@@ -106,7 +119,7 @@ async function review(): Promise<void> {
     return;
   }
   try {
-    const findings = await policyWorker().reviewDemonstrations((done, total) => {
+    const findings = await policyWorker().demonstrations.review((done, total) => {
       if (mine === reviewing) set({ findings: { kind: 'looking', done, total } });
     });
     if (mine === reviewing) set({ findings: { kind: 'found', findings } });
@@ -117,8 +130,9 @@ async function review(): Promise<void> {
 
 export async function closeDemonstrations(): Promise<void> {
   try {
-    await policyWorker().closeDemonstrations();
+    await policyWorker().demonstrations.close();
     reviewing++;
+    opening++;
     set({
       demonstrations: { kind: 'none' },
       estimate: { kind: 'none' },
@@ -142,13 +156,12 @@ export function setOptions(change: Partial<FineTuneOptions>): void {
 }
 
 export async function refreshEstimate(): Promise<void> {
-  const { options, demonstrations, estimate, progress } = get();
-  if (demonstrations.kind !== 'open' || isRunning(progress) || Object.keys(optionErrors(options)).length > 0)
-    return;
+  const { options, demonstrations, estimate } = get();
+  if (demonstrations.kind !== 'open' || isTraining() || Object.keys(optionErrors(options)).length > 0) return;
   const mine = ++question;
   set({ estimate: { kind: 'asking', last: estimate.kind === 'known' ? estimate.estimate : null } });
   try {
-    const answer = await policyWorker().estimateFineTune(options);
+    const answer = await policyWorker().training.estimate(options);
     if (mine === question) set({ estimate: { kind: 'known', estimate: answer } });
   } catch (error) {
     if (mine === question) set({ estimate: { kind: 'failed', failure: failed(error) } });
@@ -169,7 +182,7 @@ async function look(step: number): Promise<void> {
   if (!episode) return;
   const at = Math.floor((episode.length - chunk) / 2);
   try {
-    const check = await policyWorker().checkEpisode(episode.index, at);
+    const check = await policyWorker().demonstrations.check(episode.index, at);
     set(({ looks }) => ({ looks: [...looks.filter((before) => before.step < step), { step, at, check }] }));
   } catch {
     // The run itself says what is wrong.
@@ -209,12 +222,14 @@ function onEvent(event: FineTuneEvent): void {
 }
 
 async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
+  // A second click, before the first one shows.
+  if (isTraining()) return;
   // What a stored run went on from may not be here any more: the next run does not start from it unasked.
   const shown = resume ? { ...options, startFrom: null } : options;
   undrawn = [];
   set({ steps: [], validations: [], looks: [], failure: null, resuming: null, options: shown });
   try {
-    await policyWorker().fineTune(options, resume, onEvent);
+    await policyWorker().training.start(options, resume, onEvent);
   } catch (error) {
     const failure = failed(error);
     // A run that never began has no progress of its own to show the failure in.
@@ -268,20 +283,20 @@ async function act(call: () => Promise<unknown>): Promise<void> {
   }
 }
 
-export const pauseRun = (): Promise<void> => act(() => policyWorker().pauseFineTune());
-export const continueRun = (): Promise<void> => act(() => policyWorker().continueFineTune());
-export const cancelRun = (): Promise<void> => act(() => policyWorker().cancelFineTune());
+export const pauseRun = (): Promise<void> => act(() => policyWorker().training.pause());
+export const continueRun = (): Promise<void> => act(() => policyWorker().training.continue());
+export const cancelRun = (): Promise<void> => act(() => policyWorker().cancel('training'));
 
 export async function removeRun({ run: name }: RunInfo): Promise<void> {
-  await act(() => policyWorker().removeRun(name));
+  await act(() => policyWorker().training.removeRun(name));
   await refreshRuns();
 }
 
 /** @param step of the checkpoint to go back to; null for the newest */
 export async function openRun({ run: name }: RunInfo, step: number | null = null): Promise<void> {
   await act(async () => {
-    const { id } = await policyWorker().openRun(name, step);
-    await policyWorker().useAdapter(id);
+    const { id } = await policyWorker().adapters.openRun(name, step);
+    await policyWorker().adapters.use(id);
   });
   await refreshRuns();
 }
@@ -289,7 +304,7 @@ export async function openRun({ run: name }: RunInfo, step: number | null = null
 export async function chooseAdapter(id: string | null): Promise<void> {
   // At once, so that the choice follows the hand; what is really in use is asked afterwards.
   set({ active: id });
-  await act(() => policyWorker().useAdapter(id));
+  await act(() => policyWorker().adapters.use(id));
   await refreshRuns();
 }
 
@@ -300,15 +315,15 @@ export function startFrom(id: string | null): void {
 
 /** Hands an adapter over as a download. */
 export async function exportAdapter(
-  id: string,
+  { id, label, step }: AdapterInfo,
   kind: 'checkpoint' | 'merged',
   onProgress: (done: number, total: number) => void,
 ): Promise<void> {
   await act(async () => {
-    const zip = await policyWorker().exportAdapter(id, kind, onProgress);
+    const zip = await policyWorker().adapters.exportZip(id, kind, onProgress);
     const link = document.createElement('a');
     link.href = URL.createObjectURL(zip);
-    link.download = `${id.replace(/ at step (\d+)$/, '--$1').replace(/[^\w.@ -]+/g, '-')}${kind === 'merged' ? '_merged' : '_chkpt'}.zip`;
+    link.download = `${`${label}--${step}`.replace(/[^\w.@ -]+/g, '-')}${kind === 'merged' ? '_merged' : '_chkpt'}.zip`;
     link.click();
     // The browser has taken hold of the blob once the click is handled.
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
@@ -320,11 +335,11 @@ export async function importAdapter(files: readonly { path: string; file: File }
   if (!first) return;
   const zip = files.length === 1 && /\.zip$/i.test(first.file.name);
   await act(async () => {
-    const worker = policyWorker();
-    const { id } = await worker.importAdapter(
+    const { adapters } = policyWorker();
+    const { id } = await adapters.importFolder(
       zip ? { kind: 'zip', file: first.file } : { kind: 'files', files: [...files] },
     );
-    await worker.useAdapter(id);
+    await adapters.use(id);
   });
   await refreshRuns();
 }

@@ -114,8 +114,3 @@ export const useFineTuneStore = create<FineTuneState>()(() => EMPTY);
 export function resetFineTune(imageAug: boolean): void {
   useFineTuneStore.setState({ ...EMPTY, options: { ...DEFAULT_OPTIONS, imageAug } });
 }
-
-/** True while a run has the policy. */
-export function isRunning(progress: FineTuneProgress | null): boolean {
-  return progress !== null && !['done', 'cancelled', 'failed'].includes(progress.phase);
-}

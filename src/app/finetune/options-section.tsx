@@ -1,5 +1,6 @@
 import { useId, type ReactNode } from 'react';
 import type { FineTuneOptions, LoraTargets } from '../../workers/contract-finetune.ts';
+import { adapterName } from './adapter-name.ts';
 import { setOptions, startFrom } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
@@ -168,7 +169,7 @@ function StartFrom({ chosen }: { chosen: string | null }) {
           <option value="">the policy as it was loaded</option>
           {adapters.map((adapter) => (
             <option key={adapter.id} value={adapter.id}>
-              {adapter.id}
+              {adapterName(adapter, adapters)}
             </option>
           ))}
         </select>

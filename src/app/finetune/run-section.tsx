@@ -7,7 +7,8 @@ import { formatBytes, formatRate } from '../format.ts';
 import { CurvePlot } from './curve-plot.tsx';
 import { EstimateView, formatDuration } from './estimate-view.tsx';
 import { cancelRun, continueRun, pauseRun, startRun } from './finetune-session.ts';
-import { isRunning, useFineTuneStore } from './finetune-store.ts';
+import { useFineTuneStore } from './finetune-store.ts';
+import { useTraining } from '../policy/policy-store.ts';
 import { optionErrors } from './option-errors.ts';
 import { SamplePrediction } from './sample-prediction.tsx';
 
@@ -29,7 +30,8 @@ function Buttons({ progress }: { progress: FineTuneProgress | null }) {
       estimate.estimate.refusal === null &&
       Object.keys(optionErrors(options)).length === 0,
   );
-  if (!isRunning(progress)) {
+  const training = useTraining();
+  if (!training) {
     return (
       <div className="actions">
         <button
@@ -170,11 +172,12 @@ export function RunSection() {
   const open = useFineTuneStore(
     ({ demonstrations }) => demonstrations.kind === 'open' && demonstrations.info.problems.length === 0,
   );
+  const training = useTraining();
   if (!open && !progress) return failure && <FailureNotice failure={failure} title="That did not work" />;
   return (
     <section className="teach-part" aria-labelledby="run-title">
       <h3 id="run-title">Train</h3>
-      {!isRunning(progress) && <EstimateView />}
+      {!training && <EstimateView />}
       <Buttons progress={progress} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
       {progress && (

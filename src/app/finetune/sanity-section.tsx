@@ -43,7 +43,7 @@ export function SanitySection() {
     try {
       for (const place of wanted) {
         setLeft(wanted.length - done.length);
-        const check = await policyWorker().checkEpisode(place.episode, place.step);
+        const check = await policyWorker().demonstrations.check(place.episode, place.step);
         done.push({ ...place, check });
         setRows([...done]);
       }

@@ -12,7 +12,8 @@ import {
   removeRun,
   resumeRun,
 } from './finetune-session.ts';
-import { isRunning, useFineTuneStore } from './finetune-store.ts';
+import { useFineTuneStore } from './finetune-store.ts';
+import { useTraining } from '../policy/policy-store.ts';
 
 function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
   const [step, setStep] = useState<number | null>(null);
@@ -65,7 +66,7 @@ function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
 /** Runs on this device; after a reload in the middle of one this is where it goes on. */
 export function RunsSection() {
   const runs = useFineTuneStore((state) => state.runs);
-  const busy = useFineTuneStore((state) => isRunning(state.progress));
+  const busy = useTraining();
   const unfinished = runs.filter(({ step, maxSteps }) => step < maxSteps);
   if (runs.length === 0) return null;
   return (
@@ -90,9 +91,7 @@ function ExportButtons({ adapter, busy }: { adapter: AdapterInfo; busy: boolean 
   const [share, setShare] = useState<number | null>(null);
   const save = (kind: 'checkpoint' | 'merged'): void => {
     setShare(0);
-    void exportAdapter(adapter.id, kind, (done, total) => setShare(done / total)).finally(() =>
-      setShare(null),
-    );
+    void exportAdapter(adapter, kind, (done, total) => setShare(done / total)).finally(() => setShare(null));
   };
   return (
     <div className="actions">
@@ -110,7 +109,7 @@ function ExportButtons({ adapter, busy }: { adapter: AdapterInfo; busy: boolean 
 export function AdaptersSection() {
   const adapters = useFineTuneStore((state) => state.adapters);
   const active = useFineTuneStore((state) => state.active);
-  const busy = useFineTuneStore((state) => isRunning(state.progress));
+  const busy = useTraining();
   return (
     <section className="teach-part" aria-labelledby="adapters-title">
       <h3 id="adapters-title">What predicts</h3>

@@ -1,8 +1,9 @@
 /** The one worker of the page, and what the page asks of it about packages. */
 import { connectPolicyWorker, type PolicyClient } from '../../workers/client.ts';
 import type { BackendPreference, CapabilityReport, LoadProgress } from '../../workers/contract.ts';
+import type { LeaseState } from '../../workers/contract-lease.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
-import { usePolicyStore, type PolicyStatus } from './policy-store.ts';
+import { NOTHING_LOADED, usePolicyStore, type PolicyStatus } from './policy-store.ts';
 
 let client: PolicyClient | null = null;
 /** Answers to questions about an earlier package or worker are dropped. */
@@ -18,13 +19,22 @@ function reportOf(status: PolicyStatus): CapabilityReport | null {
 
 /** The worker; started at first use. */
 export function policyWorker(): PolicyClient {
-  client ??= connectPolicyWorker((error) => failPolicy(toFailure(error)));
+  if (!client) {
+    client = connectPolicyWorker((error) => failPolicy(toFailure(error)));
+    const mine = client;
+    const onState = (lease: LeaseState): void => {
+      if (mine === client) usePolicyStore.getState().setLease(lease);
+    };
+    // A worker that is dead already says so in every other call.
+    void client.watch(onState).catch(() => undefined);
+  }
   return client;
 }
 
 function endWorker(): void {
   client?.terminate();
   client = null;
+  usePolicyStore.getState().setLease(NOTHING_LOADED);
 }
 
 /** Puts the page into its failed state, from which "Restart" or "Load" lead on. */
@@ -42,8 +52,8 @@ export function failPolicy(failure: Failure): void {
 export async function openPolicy(url: string, fetchAtOnce = false): Promise<void> {
   const mine = ++generation;
   const { backend, status } = usePolicyStore.getState();
-  // A worker loads one policy at a time; what has arrived of the other one is kept.
-  if (status.kind === 'loading') endWorker();
+  // What has arrived of the other one is kept.
+  if (status.kind === 'loading') void policyWorker().cancel('loading');
   usePolicyStore.getState().setUrl(url);
   try {
     const report = await policyWorker().inspect(url, backend);
@@ -82,7 +92,7 @@ export async function cancelLoad(): Promise<void> {
   if (status.kind !== 'loading') return;
   setStatus({ ...status, cancelling: true });
   try {
-    await policyWorker().cancelLoad();
+    await policyWorker().cancel('loading');
   } catch (error) {
     failPolicy(toFailure(error));
   }
@@ -109,7 +119,7 @@ export async function removePolicy(): Promise<void> {
   generation++;
   setStatus({ kind: 'inspecting' });
   try {
-    await policyWorker().remove(url);
+    await policyWorker().packages.removeUrl(url);
     await openPolicy(url);
   } catch (error) {
     failPolicy(toFailure(error));

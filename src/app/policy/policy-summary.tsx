@@ -11,6 +11,8 @@ const heads: Record<PolicyInfo['head'], string> = {
   l1: 'L1 regression head',
   diffusion: 'diffusion head',
   discrete: 'discrete action tokens',
+  autoregressive: 'action tokens one after the other',
+  bridge: 'attention over all layers',
 };
 
 function adapterName({ backend }: PolicyInfo): string {

@@ -1,5 +1,5 @@
 /** The practice worker, and what the page asks of it: layouts, pointers, views. Runs are in practice-run.ts. */
-import { connectPracticeWorker, type PracticeClient } from '../../workers/client-practice.ts';
+import { connectPracticeWorker, type PracticeClient } from '../../workers/client.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';

@@ -28,7 +28,7 @@ const set = useModelsStore.setState;
 
 export async function refreshModels(): Promise<void> {
   try {
-    const models = await policyWorker().storedPackages();
+    const models = await policyWorker().packages.list();
     const { usage, quota } = await navigator.storage.estimate();
     set({ models, room: usage === undefined || quota === undefined ? null : { usage, quota } });
   } catch (error) {
@@ -40,7 +40,7 @@ export async function checkModel({ key }: StoredPackage): Promise<void> {
   const say = (text: string) => set(({ checks }) => ({ checks: { ...checks, [key]: text }, failure: null }));
   say('Checking…');
   try {
-    const damaged = await policyWorker().checkStored(key, (done, total) =>
+    const damaged = await policyWorker().packages.check(key, (done, total) =>
       say(`Checking, ${done} of ${total} files`),
     );
     say(
@@ -57,7 +57,7 @@ export async function checkModel({ key }: StoredPackage): Promise<void> {
 export async function addFolder(files: readonly HandedFile[]): Promise<void> {
   set({ adding: 'Reading the folder…', failure: null });
   try {
-    const url = await policyWorker().storeFolder([...files], (done, total) =>
+    const url = await policyWorker().packages.storeFolder([...files], (done, total) =>
       set({ adding: `Checking and keeping, ${done} of ${total} files` }),
     );
     await refreshModels();
@@ -71,7 +71,7 @@ export async function addFolder(files: readonly HandedFile[]): Promise<void> {
 
 export async function removeModel({ key }: StoredPackage): Promise<void> {
   try {
-    await policyWorker().removeStored(key);
+    await policyWorker().packages.remove(key);
     set({ failure: null });
   } catch (error) {
     set({ failure: toFailure(error) });

@@ -96,7 +96,7 @@ async function adapterOf({ adapter, title }: ShareManifest): Promise<void> {
       hint: 'It was not used. Ask for a new link.',
     } satisfies Failure;
   }
-  const { id } = await policyWorker().openAdapterFile(new Blob([bytes]), `${title} (shared)`);
+  const { id } = await policyWorker().adapters.openFile(new Blob([bytes]), `${title} (shared)`);
   await chooseAdapter(id);
   await refreshRuns();
   const { active, failure } = useFineTuneStore.getState();

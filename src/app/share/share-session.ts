@@ -41,9 +41,10 @@ const successes = (trials: readonly { success: boolean }[]) => trials.filter(({ 
 /** What a share of the present state says. @param adapter null for the policy as it was loaded */
 export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): ShareManifest {
   const info = currentPolicy()!;
-  const { active, runs } = useFineTuneStore.getState();
+  const { active, adapters, runs } = useFineTuneStore.getState();
   const { table, ensembling, speedLimit } = usePracticeStore.getState();
-  const run = adapter && runs.find((one) => active?.startsWith(`${one.run} at step `));
+  const origin = adapters.find(({ id }) => id === active)?.origin;
+  const run = adapter && origin?.kind === 'run' ? runs.find((one) => one.run === origin.run) : null;
   const { comparisons } = useCompareStore.getState();
   return {
     formatVersion: 1,
@@ -109,7 +110,7 @@ export async function shareOnServer(text: ShareText): Promise<void> {
   try {
     let adapter: ShareManifest['adapter'] = null;
     if (active !== null) {
-      const { file, sha256 } = await policyWorker().adapterFile(active);
+      const { file, sha256 } = await policyWorker().adapters.file(active);
       await uploadAdapter(file, sha256, {
         signal: upload.signal,
         onProgress: (sent, total) => set({ work: { kind: 'uploading', sent, total, waiting: false } }),
@@ -143,7 +144,7 @@ export async function shareAsLink(text: ShareText, adapterUrl: string | null): P
   try {
     let adapter: ShareManifest['adapter'] = null;
     if (active !== null) {
-      const { file, sha256 } = await policyWorker().adapterFile(active);
+      const { file, sha256 } = await policyWorker().adapters.file(active);
       adapter = { sha256, bytes: file.size, url: adapterUrl };
     }
     const page = new URL(import.meta.env.BASE_URL, location.href);
@@ -166,7 +167,7 @@ export async function saveAdapterFile(): Promise<void> {
   const { active } = useFineTuneStore.getState();
   if (active === null) return;
   try {
-    const { file, sha256 } = await policyWorker().adapterFile(active);
+    const { file, sha256 } = await policyWorker().adapters.file(active);
     const link = document.createElement('a');
     link.href = URL.createObjectURL(file);
     link.download = `adapter-${sha256.slice(0, 12)}.safetensors`;

@@ -36,6 +36,7 @@ const titles: Record<FailureCode, string> = {
   cancelled: 'Loading stopped',
   diverged: 'Training diverged',
   'bad-input': 'The policy cannot use this input',
+  busy: 'Something else has to finish first',
   unknown: 'Something unexpected went wrong',
   'worker-crashed': 'The policy worker stopped',
   'camera-missing': 'No camera found',

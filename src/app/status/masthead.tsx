@@ -1,7 +1,7 @@
 import type { MouseEvent } from 'react';
-import { usePolicyStore, type PolicyStatus } from '../policy/policy-store.ts';
+import { usePolicyStore, useTraining, type PolicyStatus } from '../policy/policy-store.ts';
 import { useRunStore, type RunStatus } from '../prediction/run-store.ts';
-import { isRunning, useFineTuneStore } from '../finetune/finetune-store.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { STEPS, type Step } from '../url-state.ts';
 import { useViewStore } from '../view-store.ts';
 import './masthead.css';
@@ -38,7 +38,7 @@ function hrefOf(step: Step): string {
 export function Masthead() {
   const policy = usePolicyStore((state) => state.status);
   const run = useRunStore((state) => state.status);
-  const training = useFineTuneStore((state) => isRunning(state.progress));
+  const training = useTraining();
   const episodes = useFineTuneStore(({ demonstrations }) =>
     demonstrations.kind === 'open' ? demonstrations.info.episodes.length : 0,
   );

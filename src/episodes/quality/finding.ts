@@ -9,7 +9,15 @@ export interface Finding {
     | 'too-short'
     | 'statistics'
     | 'jump'
-    | 'not-finite';
+    | 'not-finite'
+    | 'unreadable'
+    | 'unreadable-frames'
+    | 'timestamps'
+    | 'units'
+    | 'actions-and-state'
+    | 'cut-short'
+    | 'swapped-cameras'
+    | 'no-instruction';
   severity: 'warning' | 'note';
   /** Its index; null where it is about the whole dataset. */
   episode: number | null;

@@ -1,7 +1,17 @@
 /** What a person should know about demonstrations before training on them. */
-import type { Dataset } from '../dataset.ts';
+import { ModelError } from '../../model/errors.ts';
+import type { Dataset, Episode } from '../dataset.ts';
+import { actionFindings, actionKinds } from './action-kinds.ts';
 import { fewEpisodes, tooShort } from './amount.ts';
-import { episodesLookedAt, frozenCameras } from './cameras.ts';
+import {
+  episodesLookedAt,
+  frozenCameras,
+  lookAt,
+  stepsLookedAt,
+  swappedCameras,
+  type CameraLook,
+} from './cameras.ts';
+import { cutShort } from './cut-short.ts';
 import { fieldsOf, type Fields, type Motion, type Recording } from './columns.ts';
 import type { Finding } from './finding.ts';
 import { idleStretches, jumps } from './motion.ts';
@@ -9,6 +19,7 @@ import { notFinite } from './not-finite.ts';
 import { rangeFindings, type DimensionRange } from './ranges.ts';
 import { otherRate, otherSpeeds } from './rates.ts';
 import { checkSignal } from './signal.ts';
+import { offTimestamps } from './timestamps.ts';
 
 export interface ReviewOptions {
   readonly chunkSize: number;
@@ -24,53 +35,104 @@ export interface ReviewOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** Episodes whose first and last frame are asked for: a video may be shorter than its rows, or start late. */
+const ENDS_LOOKED_AT = 64;
+
 /**
- * Reads every episode's actions and states, and some frames of some episodes. What is about the whole dataset comes first.
- * @throws ModelError `cancelled`, or what reading an episode throws
+ * Reads every episode's actions and states, and some frames of some episodes. What is about the whole dataset comes first. An episode or
+ * frame that cannot be read is a finding; the others are reviewed all the same.
+ * @throws ModelError `cancelled`, or the first episode's error where none can be read
  */
 export async function reviewDataset(dataset: Dataset, options: ReviewOptions): Promise<Finding[]> {
   const { episodes, fps } = dataset;
-  const looked = episodesLookedAt(episodes);
-  const total = episodes.length + looked.length;
+  const { signal, policy } = options;
+  const looked = new Set(episodesLookedAt(episodes).map(({ index }) => index));
+  const ends = new Set(episodesLookedAt(episodes, ENDS_LOOKED_AT).map(({ index }) => index));
+  const total = episodes.length + ends.size;
   let done = 0;
 
-  const motions: Motion[] = [];
-  for (const { index } of episodes) {
-    checkSignal(options.signal);
-    const episode = await dataset.open(index);
-    motions.push(episode);
-    episode.close();
+  const motions: Read[] = [];
+  const unreadable: Finding[] = [];
+  let firstError: ModelError | null = null;
+  for (const info of episodes) {
+    checkSignal(signal);
+    try {
+      const episode = await dataset.open(info.index);
+      motions.push(episode);
+      episode.close();
+    } catch (error) {
+      if (!(error instanceof ModelError) || error.code === 'cancelled') throw error;
+      firstError ??= error;
+      unreadable.push(unreadableEpisode(info.index, error));
+    }
     options.onProgress?.(++done, total);
   }
+  if (firstError && motions.length === 0) throw firstError;
+
   const fields = fieldsOf(motions, dataset);
-  const frozen: Finding[] = [];
-  for (const { index } of looked) {
-    checkSignal(options.signal);
-    const episode = await dataset.open(index);
+  const looks: CameraLook[] = [];
+  const ofFrames: Finding[] = [];
+  for (const motion of motions.filter(({ index }) => ends.has(index))) {
+    const steps = looked.has(motion.index) ? stepsLookedAt(motion.length) : endsOf(motion.length);
+    const episode = await dataset.open(motion.index);
     try {
-      frozen.push(...(await frozenCameras(episode, dataset, fields, options.signal)));
+      const { looks: seen, findings } = await lookAt(episode, dataset, steps, signal);
+      ofFrames.push(
+        ...(looked.has(motion.index) ? frozenCameras(motion, seen, dataset, fields) : []),
+        ...findings,
+      );
+      if (looked.has(motion.index)) looks.push(...seen);
     } finally {
       episode.close();
     }
     options.onProgress?.(++done, total);
   }
-  const { policy } = options;
   return [
     ...fewEpisodes(episodes.length),
     ...otherRate(fps, options.fps),
+    ...actionFindings(actionKinds(motions, fields)),
     ...rangeFindings('action', fields.actions, policy?.actions),
     // A policy that takes no state does not care about it.
     ...(fields.state && policy?.state !== null ? rangeFindings('state', fields.state, policy?.state) : []),
     ...otherSpeeds(motions, fields.state, fps),
+    ...unreadable,
+    ...cutShort(motions, fields.state, options.chunkSize),
     ...motions.flatMap((motion) => motionFindings(motion, dataset, fields, options.chunkSize)),
-    ...frozen,
+    ...onceEach(ofFrames),
+    ...swappedCameras(looks),
   ];
 }
 
-function motionFindings(motion: Motion, about: Recording, fields: Fields, chunkSize: number): Finding[] {
+/** What holds for the whole dataset is found in every episode, and said once. */
+function onceEach(findings: readonly Finding[]): Finding[] {
+  const said = new Set<string>();
+  return findings.filter(({ id, episode, camera }) => {
+    const key = `${id} ${camera}`;
+    return episode !== null || (!said.has(key) && said.add(key));
+  });
+}
+
+type Read = Motion & Pick<Episode, 'timestamps'>;
+
+function endsOf(length: number): number[] {
+  return length > 1 ? [0, length - 1] : length === 1 ? [0] : [];
+}
+
+function unreadableEpisode(index: number, error: ModelError): Finding {
+  return {
+    id: 'unreadable',
+    severity: 'warning',
+    episode: index,
+    message: `The episode cannot be read: ${error.message}`,
+    hint: `${error.hint} The other episodes are not affected; leave this one out to train on them.`.trim(),
+  };
+}
+
+function motionFindings(motion: Read, about: Recording, fields: Fields, chunkSize: number): Finding[] {
   return [
     ...tooShort(motion, chunkSize),
     ...notFinite(motion, about),
+    ...offTimestamps(motion, about.fps),
     ...idleStretches(motion, about.fps, fields),
     ...jumps(motion, fields.state),
   ];

@@ -144,7 +144,8 @@ export class DemonstrationSource implements SampleSource {
 
   #promptIds(instruction: string): number[] {
     const known = this.#prompts.get(instruction);
-    const ids = known ?? this.#options.tokenize(promptFor(instruction));
+    const ids =
+      known ?? this.#options.tokenize(promptFor(instruction, this.#options.config.network.language.kind));
     this.#prompts.set(instruction, ids);
     return ids;
   }

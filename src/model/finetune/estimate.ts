@@ -1,5 +1,6 @@
 /** What a run will ask of the machine, before it starts. */
-import { headDimOf, patchesOf, prefixTokensOf, usedBlocks } from '../network/config.ts';
+import { patchesOf, prefixTokensOf, usedBlocks } from '../network/config.ts';
+import { headDimOf } from '../network/decoder.ts';
 import type { Partition } from '../network/network.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { patchTokens } from './micro-batch.ts';
@@ -48,15 +49,15 @@ export function activationBytes(
   partition: Partition,
 ): number {
   const { network, profile } = config;
-  const { llama } = network;
   const positions = patchTokens(config) + tokens;
   const stack = (blocks: number, inputSize: number, scores: number): number =>
     partition === 'whole'
       ? blocks * (inputSize * LIVE_BACKWARD + scores)
       : inputSize * (blocks + LIVE_BACKWARD) + scores;
+  const { language: decoder } = network;
   const language =
-    stack(llama.layers, positions * llama.hidden, attention(llama.heads, positions)) +
-    positions * headDimOf(llama);
+    stack(decoder.layers, positions * decoder.hidden, attention(decoder.heads, positions)) +
+    positions * headDimOf(decoder);
   const vision = network.vits.map((vit) => {
     const length = patchesOf(vit) + prefixTokensOf(vit);
     return profile.images.length * stack(usedBlocks(vit), length * vit.dim, attention(vit.heads, length));

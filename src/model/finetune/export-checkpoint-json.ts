@@ -1,23 +1,14 @@
 /** The JSON and text files of an exported folder. */
-import type { VitConfig } from '../network/config.ts';
 import type { WeightSource } from '../network/loaded-weights.ts';
+import { timmNameOf } from '../network/vit-registry.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { TrainedState } from './trained.ts';
 
 type Json = Record<string, unknown>;
 
-/** timm's name of a backbone that upstream uses (prismatic/models/backbones/vision), null for any other. */
-function timmId(vit: VitConfig): string | null {
-  const { dim, depth, heads, registerTokens, patchSize, imageSize } = vit;
-  const size = [dim, depth, heads, patchSize].join();
-  if (size === '1024,24,16,14' && registerTokens === 4) return 'vit_large_patch14_reg4_dinov2.lvd142m';
-  const siglip = size === '1152,27,16,14' && !vit.classToken;
-  return siglip && (imageSize === 224 || imageSize === 384) ? `vit_so400m_patch14_siglip_${imageSize}` : null;
-}
-
 /** True where every backbone is one that timm knows by name. */
 export const knownBackbones = (config: PolicyConfig): boolean =>
-  config.network.vits.every((vit) => timmId(vit) !== null);
+  config.network.vits.every((vit) => timmNameOf(vit) !== null);
 
 /**
  * Upstream's config.json (prismatic/extern/hf/configuration_prismatic.py) as it follows from the policy's configuration. Backbones that timm does
@@ -28,8 +19,8 @@ export function upstreamConfigJson(
   source: WeightSource,
   dtype: 'float32' | 'bfloat16',
 ): Json {
-  const { vits, llama } = config.network;
-  const ids = vits.map((vit, i) => timmId(vit) ?? `unregistered_vit_${i}`);
+  const { vits, language } = config.network;
+  const ids = vits.map((vit, i) => timmNameOf(vit) ?? `unregistered_vit_${i}`);
   const fused = vits.length > 1;
   const size = vits[0]!.imageSize;
   return {
@@ -44,20 +35,20 @@ export function upstreamConfigJson(
     n_action_bins: config.actionBins,
     norm_stats: config.statistics,
     output_projector_states: false,
-    pad_to_multiple_of: llama.vocabulary - config.tokens.vocabulary,
+    pad_to_multiple_of: language.vocabulary - config.tokens.vocabulary,
     pad_token_id: config.tokens.vocabulary,
     text_config: {
       model_type: 'llama',
-      hidden_size: llama.hidden,
+      hidden_size: language.hidden,
       intermediate_size: source.shapeOf('language_model.model.layers.0.mlp.gate_proj.weight')[0],
-      num_attention_heads: llama.heads,
-      num_hidden_layers: llama.layers,
-      num_key_value_heads: llama.kvHeads,
+      num_attention_heads: language.heads,
+      num_hidden_layers: language.layers,
+      num_key_value_heads: language.kvHeads,
       pad_token_id: config.tokens.vocabulary,
-      rms_norm_eps: llama.rmsEps,
-      rope_theta: llama.ropeTheta,
+      rms_norm_eps: language.rmsEps,
+      rope_theta: language.ropeTheta,
       torch_dtype: dtype,
-      vocab_size: llama.vocabulary,
+      vocab_size: language.vocabulary,
     },
     timm_model_ids: ids,
     timm_override_act_layers: vits.map(() => null),

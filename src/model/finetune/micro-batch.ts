@@ -1,5 +1,7 @@
 /** Samples → the tensors of one pass through the network, padded as upstream's collator pads (on the right). */
 import { ModelError } from '../errors.ts';
+import { MASKED } from '../network/decoder.ts';
+import { imageTokens } from '../network/vision.ts';
 import type { Tensor } from '../runtime/runtime.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { languageMean, type Policy } from '../policy/policy.ts';
@@ -16,9 +18,6 @@ export interface Sample {
   /** Normalised actions [chunk · dim]. */
   readonly actions: Float32Array;
 }
-
-/** Added to attention scores of padding: exp of it is zero, and no sum of two overflows. */
-const MASKED = -1e30;
 
 /** The tensors of B samples, all on the runtime. T tokens of text, S positions in all. */
 export interface MicroBatch {
@@ -50,7 +49,7 @@ export interface MicroBatch {
  */
 export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 0): MicroBatch {
   const { config, runtime } = policy;
-  const { hidden } = config.network.llama;
+  const { hidden } = config.network.language;
   const size = samples.length;
   samples.forEach((sample) => checkSample(sample, config));
   const sequences = samples.map(({ promptIds }) => layoutSequence(promptIds, config));
@@ -117,14 +116,13 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
 /** Positions before the text's second token that are no text: patches of all images, proprio, timestep. */
 export function patchTokens(config: PolicyConfig): number {
   const { network, profile, head } = config;
-  const vit = network.vits[0]!;
-  const patches = (vit.imageSize / vit.patchSize) ** 2 * profile.images.length;
+  const patches = imageTokens(network, profile.images.length);
   return patches + (profile.state ? 1 : 0) + (head === 'diffusion' ? 1 : 0);
 }
 
 function embed(policy: Policy, { inputIds, actions }: Sequence, length: number): Float32Array {
   const { tokens, network } = policy.config;
-  const { hidden } = network.llama;
+  const { hidden } = network.language;
   // Upstream's padding token is the first one added to the vocabulary.
   const padding = Array.from({ length: length - inputIds.length }, () => tokens.vocabulary);
   const rows = policy.embedding.rows([...inputIds, ...padding]);

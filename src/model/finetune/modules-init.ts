@@ -13,7 +13,7 @@ const HEAD_BLOCKS = 2;
  */
 export function moduleShapes(config: PolicyConfig): Map<string, Shape> {
   const { head, profile, network } = config;
-  const { hidden } = network.llama;
+  const { hidden } = network.language;
   const shapes = new Map<string, Shape>();
   const linear = (name: string, outputs: number, inputs: number) => {
     shapes.set(`${name}.weight`, [outputs, inputs]);

@@ -121,7 +121,7 @@ class Pass {
   async #diffusion(): Promise<Metrics> {
     const { config, runtime } = this.#policy;
     const { chunkSize, actions } = config.profile;
-    const { hidden } = config.network.llama;
+    const { hidden } = config.network.language;
     const draws = this.#options.diffusion!;
     const trainSteps = config.diffusion!.trainSteps;
     const schedule = ddimSchedule(trainSteps, trainSteps);
@@ -146,7 +146,7 @@ class Pass {
   async #discrete(): Promise<Metrics> {
     const { config, network, runtime } = this.#policy;
     const { tokens, actionBins, profile } = config;
-    const { vocabulary } = config.network.llama;
+    const { vocabulary } = config.network.language;
     const count = profile.chunkSize * profile.actions.length;
     const ids = encodeActionTokens(this.#batch.actions, tokens.vocabulary, actionBins);
     const targets = Array.from({ length: this.#batch.size }, (_, b) => [

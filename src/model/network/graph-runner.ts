@@ -1,3 +1,4 @@
+import { ModelError } from '../errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/types.ts';
 import { gradientName, vjp } from '../graph/vjp.ts';
@@ -5,13 +6,11 @@ import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import { layered, signatureUnder, type Adapter, type WeightStore } from './adapter.ts';
 import { ProgramCache } from './program-cache.ts';
 import { Scope, type Tap } from './scope.ts';
+import { absoluteStage, buildSegments, feedsOf, type Partition, type Segment } from './segment.ts';
 import type { Tape } from './tape.ts';
 
 /** Hears of every named stage, as upstream's modules are named; used by parity runs. The tensor lives until it returns. */
 export type Trace = (stage: string, tensor: Tensor) => Promise<void>;
-
-/** Builds a graph whose one result it returns. `scope` names weights relative to the run's prefix. */
-export type Build = (g: GraphBuilder, scope: (name: string) => Scope, tap: Tap) => Value;
 
 /** Compiles graphs over named weights, once each, and runs them: with an adapter over the weights, on a tape, traced. */
 export class GraphRunner {
@@ -43,54 +42,128 @@ export class GraphRunner {
     this.#signatures.clear();
   }
 
-  /** One block on `x`, which stays the caller's. */
-  async runOn(
-    key: string,
-    prefix: string,
-    x: Tensor,
-    feeds: Tensors,
-    stage: string,
-    tape: Tape | undefined,
-    build: (g: GraphBuilder, scope: (name: string) => Scope, x: Value, tap: Tap) => Value,
-  ): Promise<Tensor> {
-    return this.run(key, prefix, { ...feeds, x }, stage, tape, (g, scope, tap) =>
-      build(g, scope, g.input('x', x.shape), tap),
-    );
-  }
-
   /**
-   * Compiles (once per key) and runs one graph. `prefix` is where its weights lie: graphs shared by several blocks
-   * name their weights relative to it.
+   * Runs segments: as one graph, or one after the other, each compiled once per key and shape.
+   * @param feeds by the names the segments have for them; they stay the caller's
+   * @param wanted values that are returned, which are the caller's to dispose
    */
   async run(
-    key: string,
-    prefix: string,
+    segments: readonly Segment[],
     feeds: Tensors,
-    stage: string,
+    wanted: readonly string[],
+    { partition, tape }: { partition: Partition; tape?: Tape | undefined },
+  ): Promise<Tensors> {
+    return partition === 'whole'
+      ? this.#runWhole(segments, feeds, wanted, tape)
+      : this.#runBlocks(segments, feeds, wanted, tape);
+  }
+
+  async #runWhole(
+    segments: readonly Segment[],
+    feeds: Tensors,
+    wanted: readonly string[],
     tape: Tape | undefined,
-    build: Build,
-  ): Promise<Tensor> {
-    const root = prefix ? `${prefix}.` : '';
-    const adapted = `${key} ${this.#variant(root, tape)}`;
+  ): Promise<Tensors> {
+    const stages = new Map(
+      segments.flatMap(({ outputs, stage }) => {
+        const [first] = Object.values(outputs);
+        return first !== undefined && wanted.includes(first) ? [[stage, first] as const] : [];
+      }),
+    );
+    const used = Object.fromEntries(feedsOf(segments).map((name) => [name, feeds[name]!]));
+    const key = segments.map(({ key: own, prefix }) => `${prefix} ${own}`).join('; ');
+    const made = await this.#execute(`${key}: ${wanted.join()}`, '', used, tape, wanted, (g, scope, tap) => {
+      const values = new Map(
+        Object.entries(used).map(([name, tensor]) => [name, g.input(name, tensor.shape)] as const),
+      );
+      buildSegments(g, segments, values, scope, (name, value) => {
+        if (!stages.has(name)) tap(name, value);
+      });
+      return Object.fromEntries(wanted.map((name) => [name, values.get(name)!]));
+    });
+    for (const [stage, name] of stages) await this.#trace?.(stage, made[name]!);
+    return made;
+  }
+
+  async #runBlocks(
+    segments: readonly Segment[],
+    feeds: Tensors,
+    wanted: readonly string[],
+    tape: Tape | undefined,
+  ): Promise<Tensors> {
+    const values = new Map(Object.entries(feeds));
+    const lastUse = new Map<string, number>();
+    segments.forEach(({ inputs, outputs }, i) => {
+      for (const name of [...Object.values(outputs), ...Object.values(inputs)]) lastUse.set(name, i);
+    });
+    const free = (tensor: Tensor) => (tape ? tape.release(tensor) : tensor.dispose());
+    for (const [i, segment] of segments.entries()) {
+      const { key, prefix, inputs, outputs, stage } = segment;
+      const given: Tensors = Object.fromEntries(
+        Object.entries(inputs).map(([local, name]) => [local, values.get(name)!]),
+      );
+      const locals = Object.keys(outputs);
+      const root = prefix ? `${prefix}.` : '';
+      // Taps are named relative to a shared graph's segment, whose stage is put in front again after the run.
+      const relative = (name: string) => (name.startsWith(`${stage}.`) ? name.slice(stage.length) : name);
+      const made = await this.#execute(
+        key,
+        root,
+        given,
+        tape,
+        locals,
+        (g, scope, tap) => {
+          const args = Object.fromEntries(
+            Object.entries(given).map(([name, tensor]) => [name, g.input(name, tensor.shape)]),
+          );
+          return segment.build(g, scope, args, (name, value) => tap(relative(name), value));
+        },
+        (name) => absoluteStage(name, stage),
+      );
+      await this.#trace?.(stage, made[locals[0]!]!);
+      for (const local of locals) values.set(outputs[local]!, made[local]!);
+      for (const name of [...Object.values(inputs), ...Object.values(outputs)]) {
+        if (lastUse.get(name) !== i || name in feeds || wanted.includes(name)) continue;
+        const tensor = values.get(name);
+        if (tensor) free(tensor);
+        values.delete(name);
+      }
+    }
+    return Object.fromEntries(wanted.map((name) => [name, values.get(name)!]));
+  }
+
+  /** Compiles (once per key and shape of what is fed) and runs one graph, whose weights lie under `root`. */
+  async #execute(
+    key: string,
+    root: string,
+    feeds: Tensors,
+    tape: Tape | undefined,
+    results: readonly string[],
+    build: (g: GraphBuilder, scope: (name: string) => Scope, tap: Tap) => Readonly<Record<string, Value>>,
+    stageOf: (tap: string) => string = (name) => name,
+  ): Promise<Tensors> {
+    const shapes = Object.entries(feeds).map(([name, { shape }]) => `${name} ${shape.join('x')}`);
+    const adapted = `${key} (${shapes.join()}) ${this.#variant(root, tape)}`;
     const compileGraph = (): Graph => {
       const g = new GraphBuilder(key);
-      // Taps are named relative to a shared graph's block, whose stage is put in front again after the run.
       const tap: Tap = (name, value) => {
-        if (this.#trace) g.output(relative(name, stage), value);
+        if (this.#trace) g.output(name, value);
       };
-      g.output('result', build(g, this.#scopes(g, root, tape), tap));
+      const made = build(g, this.#scopes(g, root, tape), tap);
+      for (const name of results) g.output(resultName(name), made[name]!);
       return g.build();
     };
     const program = await this.#programs.get(this.#trace ? `${adapted} traced` : adapted, compileGraph);
     const bound = this.#bind(program.graph, root, feeds, tape);
-    const { result, ...taps } = await program.run(bound);
-    for (const [name, tensor] of Object.entries(taps)) {
-      await this.#trace?.(absolute(name, stage), tensor);
-      tensor.dispose();
+    const outputs = await program.run(bound);
+    const made = Object.fromEntries(results.map((name) => [name, outputs[resultName(name)]!]));
+    for (const { name } of program.graph.outputs) {
+      if (name.startsWith(RESULT)) continue;
+      await this.#trace?.(stageOf(name), outputs[name]!);
+      outputs[name]!.dispose();
     }
-    await this.#trace?.(stage, result!);
-    if (tape) this.#record(tape, adapted, root, feeds, bound, program.graph, result!);
-    return result!;
+    if (tape) this.#record(tape, adapted, root, feeds, bound, program.graph, made);
+    return made;
   }
 
   /**
@@ -165,20 +238,25 @@ export class GraphRunner {
     feeds: Tensors,
     bound: Tensors,
     graph: Graph,
-    output: Tensor,
+    made: Tensors,
   ): void {
+    const [[local, output] = [], ...others] = Object.entries(made);
+    const result = local && resultName(local);
     const names = Object.keys(feeds).filter((name) => name in bound);
     const trained = Object.keys(bound).filter((name) => !(name in feeds) && tape.trains(root + name));
     const inputs = names.map((name) => feeds[name]!);
     if (trained.length === 0 && !inputs.some((input) => tape.differentiable(input))) return;
+    if (!result || !output || others.length > 0) {
+      throw new ModelError('unsupported', `The graph ${graph.name} has several results; a tape records one.`);
+    }
     const backward = async (dy: Tensor, needs: readonly boolean[]): Promise<(Tensor | null)[]> => {
       const wrt = [...names.filter((_, i) => needs[i]), ...trained];
       const program = await this.#programs.get(`${key} backward to ${wrt.join()}`, () =>
-        vjp(graph, { wrt, outputs: ['result'] }),
+        vjp(graph, { wrt, outputs: [result] }),
       );
       const needed: Tensors = {};
       for (const { name } of program.graph.inputs) {
-        needed[name] = name === gradientName('result') ? dy : bound[name]!;
+        needed[name] = name === gradientName(result) ? dy : bound[name]!;
       }
       const gradients = await program.run(needed);
       for (const name of trained) {
@@ -188,7 +266,7 @@ export class GraphRunner {
       }
       return names.map((name, i) => (needs[i] ? gradients[gradientName(name)]! : null));
     };
-    tape.record({ inputs, output, backward });
+    tape.record({ inputs, output, backward, add: (a, b) => this.#add(a, b) });
   }
 
   #signatureUnder(root: string): string {
@@ -199,11 +277,24 @@ export class GraphRunner {
     return signature;
   }
 
+  /** Two gradients of one tensor, summed; both are freed. */
+  async #add(a: Tensor, b: Tensor): Promise<Tensor> {
+    const program = await this.#programs.get(`add ${a.shape.join('x')}`, () => {
+      const g = new GraphBuilder('add');
+      g.output('sum', g.add(g.input('a', a.shape), g.input('b', b.shape)));
+      return g.build();
+    });
+    const { sum } = await program.run({ a, b });
+    a.dispose();
+    b.dispose();
+    return sum!;
+  }
+
   async dispose(): Promise<void> {
     await this.#programs.dispose();
   }
 }
 
-const relative = (name: string, stage: string) =>
-  name.startsWith(`${stage}.`) ? name.slice(stage.length) : name;
-const absolute = (name: string, stage: string) => (name.startsWith('.') ? stage + name : name);
+/** An input may have the same name. */
+const RESULT = 'result: ';
+const resultName = (name: string): string => RESULT + name;

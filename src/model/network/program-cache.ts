@@ -1,7 +1,10 @@
 import type { Graph } from '../graph/types.ts';
 import type { Program, Runtime } from '../runtime/runtime.ts';
 
-/** Compiled programs by key; the least recently used one goes when there are too many (each prompt length needs its own). */
+/**
+ * Compiled programs by key; the least recently used one is dropped when there are too many (each prompt length needs its own).
+ * A compile that fails is not kept: the next call tries again, as memory may be free by then.
+ */
 export class ProgramCache {
   readonly #runtime: Runtime;
   readonly #capacity: number;
@@ -17,6 +20,12 @@ export class ProgramCache {
     const program = known ?? this.#runtime.compile(build());
     this.#programs.delete(key);
     this.#programs.set(key, program);
+    try {
+      await program;
+    } catch (error) {
+      if (this.#programs.get(key) === program) this.#programs.delete(key);
+      throw error;
+    }
     if (!known) await this.#evict();
     return program;
   }
@@ -25,13 +34,19 @@ export class ProgramCache {
     for (const [key, program] of this.#programs) {
       if (this.#programs.size <= this.#capacity) return;
       this.#programs.delete(key);
-      await (await program).dispose();
+      await release(program);
     }
   }
 
   async dispose(): Promise<void> {
     const programs = [...this.#programs.values()];
     this.#programs.clear();
-    for (const program of programs) await (await program).dispose();
+    for (const program of programs) await release(program);
   }
+}
+
+/** Whoever asked for a program that could not be compiled was told so; there is nothing to free. */
+async function release(program: Promise<Program>): Promise<void> {
+  const compiled = await program.catch(() => null);
+  await compiled?.dispose();
 }

@@ -12,6 +12,8 @@ export interface TapeEntry {
    * input (null where `needs` is false). `dy` stays the tape's.
    */
   backward(dy: Tensor, needs: readonly boolean[]): Promise<readonly (Tensor | null)[]>;
+  /** Sums two gradients of an input that other entries read, too, and frees both. Without it nothing else may read its inputs. */
+  add?(a: Tensor, b: Tensor): Promise<Tensor>;
 }
 
 /** Takes the gradient of one trainable weight; the tensor is freed when the promise resolves. */
@@ -27,7 +29,7 @@ export interface TapeOptions {
 
 /**
  * Records a forward pass so that it can be run backwards. Only the inputs of each entry are kept (gradient checkpointing at
- * the entries' borders). Every recorded tensor feeds at most one later entry, as in this network.
+ * the entries' borders). Where several entries read a tensor, their gradients are summed.
  */
 export class Tape {
   readonly sink: GradientSink;
@@ -83,14 +85,16 @@ export class Tape {
         for (const [i, result] of results.entries()) {
           if (!result) continue;
           const input = entry.inputs[i]!;
-          if (gradients.has(input)) {
+          const known = gradients.get(input);
+          if (known && !entry.add) {
             result.dispose();
             throw new ModelError(
               'unsupported',
               'A tensor feeds two entries of a tape; gradients are not summed.',
             );
           }
-          gradients.set(input, result);
+          gradients.delete(input);
+          gradients.set(input, known && entry.add ? await entry.add(known, result) : result);
         }
       }
     } finally {

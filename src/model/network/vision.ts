@@ -1,73 +1,86 @@
-/** The vision part as one graph: towers, their features side by side, projector. */
-import type { GraphBuilder } from '../graph/builder.ts';
-import type { Value } from '../graph/types.ts';
-import { usedBlocks, type NetworkConfig, type VitConfig } from './config.ts';
+/** The vision part as segments: towers block by block, their features side by side, projector. */
+import { patchesOf, usedBlocks, type NetworkConfig, type VitConfig } from './config.ts';
 import { projector } from './projector.ts';
-import type { Scope, Tap } from './scope.ts';
+import type { Segment } from './segment.ts';
 import { vitBlock, vitEmbed, vitFeatures } from './vit.ts';
 
-export interface VisionGraphOptions {
-  /** Mean language embeddings [samples, hidden], for FiLM. */
-  readonly language?: Value | undefined;
+export interface VisionSegmentsOptions {
+  /** The images of a sample follow each other; `pixels` hold this many samples. */
   readonly samples: number;
-  readonly tap: Tap;
   /** Blocks of a tower to go through; those behind the features are for traced runs. */
   readonly blocksOf?: (vit: VitConfig) => number;
 }
 
-/** Pixels [samples · images, 3 · backbones, H, W] → patch tokens [samples, images · patches, hidden]. */
-export function visionGraph(
-  g: GraphBuilder,
+/**
+ * From `pixels` [samples · images, 3 · backbones, H, W], and with FiLM the mean language embeddings `language` [samples, hidden], to `patches`
+ * [samples, images · patches, hidden].
+ */
+export function visionSegments(
   config: NetworkConfig,
-  scope: (name: string) => Scope,
-  pixels: Value,
-  { language, samples, tap, blocksOf = usedBlocks }: VisionGraphOptions,
-): Value {
-  const features = config.vits.map((vit, i) => {
-    const tower = scope(vit.prefix);
-    let x = vitEmbed(g, vit, tower, channelsOf(g, pixels, i), stageTap(tap, vit));
-    let output = x;
-    for (let block = 0; block < blocksOf(vit); block++) {
-      x = vitBlock(g, vit, tower.child(`blocks.${block}`), x, language, stageTap(tap, vit, block));
-      tap(`${stageOf(vit)}/block${block}`, x);
-      if (block === usedBlocks(vit) - 1) output = featuresOf(g, vit, x, tap);
-    }
-    return output;
+  { samples, blocksOf = usedBlocks }: VisionSegmentsOptions,
+): Segment[] {
+  return [
+    ...config.vits.flatMap((vit, i) => towerSegments(vit, i, blocksOf(vit))),
+    joinSegment(config, samples),
+  ];
+}
+
+/** Whether `visionSegments` read `language`. */
+export const hasFilm = ({ vits }: NetworkConfig): boolean => vits.some(({ film }) => film);
+
+/** Tokens of tower `i` after each block: `tower<i>.0` is what goes into the first. */
+function towerSegments(vit: VitConfig, i: number, blocks: number): Segment[] {
+  const tower = stageOf(vit);
+  const embed: Segment = {
+    key: `vit ${i} embed`,
+    prefix: vit.prefix,
+    inputs: { pixels: 'pixels' },
+    outputs: { x: `tower${i}.0` },
+    stage: `${tower}/embedded`,
+    // Upstream stacks each image's normalisations in backbone order.
+    build: (g, scope, { pixels }, tap) => {
+      const channels = g.slice(pixels!, 1, 3 * i, 3 * i + 3);
+      return { x: vitEmbed(g, vit, scope(''), channels, (value) => tap(`${tower}/patch_embed`, value)) };
+    },
+  };
+  const block = (index: number): Segment => ({
+    key: `vit ${i} block`,
+    prefix: `${vit.prefix}.blocks.${index}`,
+    inputs: { x: `tower${i}.${index}`, ...(vit.film ? { language: 'language' } : {}) },
+    outputs: { x: `tower${i}.${index + 1}` },
+    stage: `${tower}/block${index}`,
+    build: (g, scope, { x, language }, tap) => ({ x: vitBlock(g, vit, scope(''), x!, language, tap) }),
   });
-  return joinFeatures(g, config, scope('projector'), features, samples, tap);
-}
-
-/** The three channels of backbone `i`: upstream stacks each image's normalisations in backbone order. */
-export function channelsOf(g: GraphBuilder, pixels: Value, i: number): Value {
-  return g.slice(pixels, 1, 3 * i, 3 * i + 3);
-}
-
-export function featuresOf(g: GraphBuilder, vit: VitConfig, x: Value, tap: Tap): Value {
-  const features = vitFeatures(g, vit, x);
-  tap(`${stageOf(vit)}/features`, features);
-  return features;
+  return [embed, ...Array.from({ length: blocks }, (_, index) => block(index))];
 }
 
 /** Concatenates the backbones' features and projects them; images follow each other in the sequence. */
-export function joinFeatures(
-  g: GraphBuilder,
-  config: NetworkConfig,
-  scope: Scope,
-  features: readonly Value[],
-  samples: number,
-  tap: Tap,
-): Value {
-  const joined = g.concat(features, 2);
-  const [images, patches, width] = joined.shape as [number, number, number];
-  const sequence = g.reshape(joined, [samples, (images / samples) * patches, width]);
-  tap('vision/backbone_out', sequence);
-  return projector(g, config, scope, sequence);
+function joinSegment(config: NetworkConfig, samples: number): Segment {
+  const { vits } = config;
+  return {
+    key: `join ${samples}`,
+    prefix: '',
+    // The features are the output of block depth − 2.
+    inputs: Object.fromEntries(vits.map((vit, i) => [`features${i}`, `tower${i}.${usedBlocks(vit)}`])),
+    outputs: { patches: 'patches' },
+    stage: 'projector_out',
+    build: (g, scope, inputs, tap) => {
+      const features = vits.map((vit, i) => {
+        const value = vitFeatures(g, vit, inputs[`features${i}`]!);
+        tap(`${stageOf(vit)}/features`, value);
+        return value;
+      });
+      const joined = g.concat(features, 2);
+      const [images, patches, width] = joined.shape as [number, number, number];
+      const sequence = g.reshape(joined, [samples, (images / samples) * patches, width]);
+      tap('vision/backbone_out', sequence);
+      return { patches: projector(g, config, scope('projector'), sequence) };
+    },
+  };
 }
 
 /** A tower as upstream's stages are called. */
-export const stageOf = (vit: VitConfig): string => vit.prefix.replace('vision_backbone.', 'vision/');
+const stageOf = (vit: VitConfig): string => vit.prefix.replace('vision_backbone.', 'vision/');
 
-export function stageTap(tap: Tap, vit: VitConfig, block?: number): Tap {
-  const prefix = block === undefined ? `${stageOf(vit)}/` : `${stageOf(vit)}/block${block}.`;
-  return (name, value) => tap(prefix + name, value);
-}
+/** Patch tokens of all images of one sample. */
+export const imageTokens = ({ vits }: NetworkConfig, images: number): number => patchesOf(vits[0]!) * images;

@@ -1,22 +1,47 @@
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Value } from '../graph/types.ts';
-import { patchesOf, prefixTokensOf, type VitConfig } from './config.ts';
+import { gridOf, patchesOf, prefixTokensOf, type VitConfig } from './config.ts';
 import type { Scope, Tap } from './scope.ts';
+
+/** A family of timm's vision transformers that Prismatic uses (prismatic/models/backbones/vision), by timm's name. */
+export interface VitBackbone {
+  readonly name: string;
+  readonly models: Readonly<Record<string, TimmVit>>;
+  readonly normalization: { readonly mean: readonly number[]; readonly std: readonly number[] };
+  /** Whether tokens stand before the patches. */
+  readonly prefixed: boolean;
+}
+
+export interface TimmVit {
+  readonly dim: number;
+  readonly depth: number;
+  readonly heads: number;
+  readonly patchSize: number;
+  readonly registers: number;
+  /** Where the name fixes it. */
+  readonly imageSize?: number;
+}
 
 /**
  * Pixels [B, 3, H, W] → tokens [B, prefix + patches, D].
  *
  * The patch convolution has stride = kernel, so it is a reshape and a matrix product (timm PatchEmbed, bias included).
  */
-export function vitEmbed(g: GraphBuilder, config: VitConfig, scope: Scope, pixels: Value, tap: Tap): Value {
-  const [batch, channels, height, width] = pixels.shape as [number, number, number, number];
+export function vitEmbed(
+  g: GraphBuilder,
+  config: VitConfig,
+  scope: Scope,
+  pixels: Value,
+  onPatches: (patches: Value) => void = () => undefined,
+): Value {
+  const [batch, channels] = pixels.shape as [number, number];
   const { patchSize: p, dim } = config;
-  const rows = height / p;
-  const columns = width / p;
-  const grid = g.transpose(g.reshape(pixels, [batch, channels, rows, p, columns, p]), [0, 2, 4, 1, 3, 5]);
-  const flat = g.reshape(grid, [batch, rows * columns, channels * p * p]);
+  const side = gridOf(config);
+  const covered = g.slice(g.slice(pixels, 2, 0, side * p), 3, 0, side * p);
+  const grid = g.transpose(g.reshape(covered, [batch, channels, side, p, side, p]), [0, 2, 4, 1, 3, 5]);
+  const flat = g.reshape(grid, [batch, side * side, channels * p * p]);
   const patches = scope.linear('patch_embed.proj', flat, [dim, channels * p * p]);
-  tap('patch_embed', patches);
+  onPatches(patches);
 
   const positions = scope.weight('pos_embed');
   const prefix = [
@@ -25,11 +50,9 @@ export function vitEmbed(g: GraphBuilder, config: VitConfig, scope: Scope, pixel
       ? [g.expand(scope.weight('reg_token'), [batch, config.registerTokens, dim])]
       : []),
   ];
-  const embedded = config.positionsForPatchesOnly
+  return config.positionsForPatchesOnly
     ? g.concat([...prefix, g.add(patches, positions)], 1)
     : g.add(g.concat([...prefix, patches], 1), positions);
-  tap('embedded', embedded);
-  return embedded;
 }
 
 /**
@@ -50,29 +73,29 @@ export function vitBlock(
     config.layerScale ? g.mul(value, scope.weight(`${name}.scale_factor`)) : value;
 
   const normed = scope.layerNorm('norm1', x, eps);
-  tap('norm1', normed);
+  tap('.norm1', normed);
   const qkv = scope.linear('attn.qkv', normed);
-  tap('attn.qkv', qkv);
+  tap('.attn.qkv', qkv);
   const part = (i: number) => g.slice(qkv, 2, i * dim, (i + 1) * dim);
   const mixed = g.attention(part(0), part(1), part(2), { heads, scale: 1 / Math.sqrt(dim / heads) });
   const attended = scope.linear('attn.proj', mixed);
-  tap('attn', attended);
+  tap('.attn', attended);
   const branch = scaled('ls1', attended);
-  tap('ls1', branch);
+  tap('.ls1', branch);
   let h = g.add(x, branch);
 
   if (config.film && language) {
     const gamma = scope.linear('scale', language);
     const beta = scope.linear('shift', language);
-    tap('gamma', gamma);
-    tap('beta', beta);
+    tap('.gamma', gamma);
+    tap('.beta', beta);
     h = g.add(g.mul(h, g.addScalar(perImage(g, gamma, h), 1)), perImage(g, beta, h));
   }
 
   const normed2 = scope.layerNorm('norm2', h, eps);
-  tap('norm2', normed2);
+  tap('.norm2', normed2);
   const mlp = scope.linear('mlp.fc2', g.gelu(scope.linear('mlp.fc1', normed2)));
-  tap('mlp', mlp);
+  tap('.mlp', mlp);
   return g.add(h, scaled('ls2', mlp));
 }
 

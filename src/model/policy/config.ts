@@ -2,24 +2,37 @@
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
 import { networkConfig, type NetworkConfig, type Shapes } from '../network/config.ts';
+import { backboneOf, type TokenPolicy } from '../network/language.ts';
+import { vitBackboneOf } from '../network/vit-registry.ts';
+import { upgradeConfig } from './config-version-1.ts';
 import { fitDimensions, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
 
-export interface PolicyTokens {
-  readonly bos: number;
-  /** Appended to the prompt if missing: the empty token `▁` (29871 in Llama-2). */
-  readonly empty: number;
-  readonly placeholder: number;
-  readonly stop: number;
-  /** Vocabulary without padding rows; action tokens are its last ones (32000 in Llama-2). */
-  readonly vocabulary: number;
+/** How actions come out: see `PolicyConfig.head`. */
+export type HeadKind = 'l1' | 'diffusion' | 'discrete' | 'autoregressive' | 'bridge';
+
+/** VLA-Adapter's head. */
+export interface BridgeConfig {
+  /** Pro has keys and values of its own for each kind of state, and a rotary embedding. */
+  readonly pro: boolean;
+  /** Action queries: rows of `action_queries.weight`. */
+  readonly queries: number;
+  readonly blocks: number;
+  /** How many of the rows it is given the head takes as vision (`num_task_tokens`, 512 in upstream's code whatever the images). */
+  readonly taskTokens: number;
 }
 
 export interface PolicyConfig {
   readonly network: NetworkConfig;
-  readonly head: 'l1' | 'diffusion' | 'discrete';
+  /**
+   * OpenVLA-OFT's three, all in one parallel pass: `l1`, `diffusion`, `discrete` (action tokens); the original OpenVLA's action tokens one after the
+   * other (`autoregressive`); VLA-Adapter's attention over all layers (`bridge`).
+   */
+  readonly head: HeadKind;
+  /** Null unless the head is a bridge. */
+  readonly bridge: BridgeConfig | null;
   readonly profile: RobotProfile;
-  readonly tokens: PolicyTokens;
+  readonly tokens: TokenPolicy;
   /** Edges of the discretisation, `n_action_bins` of config.json. */
   readonly actionBins: number;
   /** DDIM steps in training and at inference; null unless the head is a diffusion head. */
@@ -64,7 +77,8 @@ const policyConfigSchema = v.object({
   network: v.object({
     vits: v.pipe(v.array(vit), v.minLength(1), v.maxLength(2)),
     projectorLayers: v.picklist([2, 3]),
-    llama: v.object({
+    language: v.object({
+      kind: v.picklist(['llama', 'qwen2', 'mistral']),
       hidden: positive,
       layers: positive,
       heads: positive,
@@ -72,11 +86,29 @@ const policyConfigSchema = v.object({
       vocabulary: positive,
       rmsEps: v.number(),
       ropeTheta: v.number(),
+      attention: v.picklist(['bidirectional', 'causal']),
+      slidingWindow: v.nullable(positive),
+      tiedEmbeddings: v.boolean(),
     }),
   }),
-  head: v.picklist(['l1', 'diffusion', 'discrete']),
+  head: v.picklist(['l1', 'diffusion', 'discrete', 'autoregressive', 'bridge']),
+  bridge: v.nullable(
+    v.object({
+      pro: v.boolean(),
+      queries: v.pipe(positive, v.maxValue(10_000)),
+      blocks: v.pipe(positive, v.maxValue(1000)),
+      taskTokens: positive,
+    }),
+  ),
   profile: profileSchema,
-  tokens: v.object({ bos: count, empty: count, placeholder: count, stop: count, vocabulary: positive }),
+  tokens: v.object({
+    bos: v.nullable(count),
+    empty: v.nullable(count),
+    emptyInTraining: v.optional(count),
+    placeholder: count,
+    stop: count,
+    vocabulary: positive,
+  }),
   actionBins: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(65_536)),
   diffusion: v.nullable(v.object({ trainSteps: positive, inferenceSteps: positive })),
   preprocessor: v.record(v.string(), v.unknown()),
@@ -85,9 +117,12 @@ const policyConfigSchema = v.object({
   defaultUnnormKey: v.string(),
 });
 
-/** Checks a manifest's `config`. @throws ModelError `bad-package` naming the first field that is wrong. */
+/**
+ * Checks a manifest's `config`, of a package of any format version.
+ * @throws ModelError `bad-package` naming the first field that is wrong.
+ */
 export function parsePolicyConfig(json: unknown): PolicyConfig {
-  const result = v.safeParse(policyConfigSchema, json);
+  const result = v.safeParse(policyConfigSchema, upgradeConfig(json));
   if (!result.success) {
     const issue = result.issues[0];
     const path = v.getDotPath(issue) ?? 'config';
@@ -146,7 +181,10 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
   const actionDim = statistics[defaultUnnormKey]!.action.q01.length;
   const proprioDim = facts.shapes.get('proprio_projector.fc1.weight')?.[1] ?? null;
   const base = profileFor(facts.profile, defaultUnnormKey, actionDim);
-  const vocabulary = network.llama.vocabulary - Number(facts.config['pad_to_multiple_of'] ?? 64);
+  const tokens = backboneOf(network.language.kind).tokens(
+    network.language.vocabulary,
+    Number(facts.config['pad_to_multiple_of'] ?? 64),
+  );
   return parsePolicyConfig({
     network,
     head,
@@ -156,7 +194,8 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
       state: proprioDim === null ? null : fitDimensions(base.state, proprioDim, 'state'),
       images: fitImages(base.images, facts.images ?? base.images.length),
     },
-    tokens: { bos: 1, empty: 29871, placeholder: 1, stop: 2, vocabulary },
+    tokens,
+    bridge: null,
     actionBins: Number(facts.config['n_action_bins'] ?? 256),
     diffusion: head === 'diffusion' ? { trainSteps: 50, inferenceSteps: 50 } : null,
     preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
@@ -219,8 +258,6 @@ function defaultPreprocessor(
   config: Record<string, unknown>,
   network: NetworkConfig,
 ): Record<string, unknown> {
-  const dino = { mean: [0.484375, 0.455078125, 0.40625], std: [0.228515625, 0.2236328125, 0.224609375] };
-  const siglip = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
   const sizes = network.vits.map(({ imageSize }) => imageSize);
   return {
     image_resize_strategy: config['image_resize_strategy'] ?? 'resize-naive',
@@ -232,7 +269,7 @@ function defaultPreprocessor(
       max_size: null,
       size: [size, size],
     })),
-    tvf_normalize_params: network.vits.map(({ classToken }) => (classToken ? dino : siglip)),
+    tvf_normalize_params: network.vits.map((of) => vitBackboneOf(of).normalization),
     use_fused_vision_backbone: network.vits.length > 1,
   };
 }

@@ -28,6 +28,6 @@ export function demandOf(manifest: Manifest, config: PolicyConfig): PackageDeman
   const patches = patchesOf(network.vits[0]!) * profile.images.length;
   const tokens = patches + PROMPT_TOKENS + profile.chunkSize * profile.actions.length;
   const activationBytes =
-    4 * tokens * (LIVE_ACTIVATIONS * network.llama.hidden + network.llama.heads * tokens);
+    4 * tokens * (LIVE_ACTIVATIONS * network.language.hidden + network.language.heads * tokens);
   return { storedBytes, weightBytes, largestTensorBytes, activationBytes };
 }

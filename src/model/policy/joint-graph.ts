@@ -1,10 +1,11 @@
 /** A small policy with an L1 head as one graph, from pixels to upstream's loss: differentiated as a whole, nothing is computed twice. */
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { Value } from '../graph/types.ts';
-import { headDimOf, patchesOf } from '../network/config.ts';
-import { llamaBlocks, llamaFinalNorm } from '../network/llama.ts';
+import type { Shape, Value } from '../graph/types.ts';
+import { headDimOf } from '../network/decoder.ts';
+import { decoderSegments, finalRowsSegment } from '../network/language-segments.ts';
 import type { Scope } from '../network/scope.ts';
-import { visionGraph } from '../network/vision.ts';
+import { buildSegments } from '../network/segment.ts';
+import { hasFilm, imageTokens, visionSegments } from '../network/vision.ts';
 import type { PolicyConfig } from './config.ts';
 
 export interface JointForwardOptions {
@@ -26,7 +27,6 @@ export interface JointForward {
   readonly l1: Value;
 }
 
-const quiet = () => undefined;
 /** Epsilon of torch.nn.LayerNorm. */
 const HEAD_EPS = 1e-5;
 
@@ -41,34 +41,46 @@ export function jointForward(
   scope: (name: string) => Scope,
   { batch, tokens, masked }: JointForwardOptions,
 ): JointForward {
-  const { llama, vits } = network;
-  const { hidden } = llama;
+  const { language, vits } = network;
+  const { hidden } = language;
   const images = profile.images.length;
   const side = vits[0]!.imageSize;
   const [chunk, dim] = [profile.chunkSize, profile.actions.length];
   const state = profile.state?.length ?? 0;
-  const length = images * patchesOf(vits[0]!) + (state > 0 ? 1 : 0) + tokens;
-  const film = vits.some((vit) => vit.film);
+  const length = imageTokens(network, images) + (state > 0 ? 1 : 0) + tokens;
+  const half = headDimOf(language) / 2;
 
-  const patches = visionGraph(
+  const values = new Map<string, Value>();
+  const feed = (name: string, shape: Shape) => values.set(name, g.input(name, shape));
+  feed('pixels', [batch * images, 3 * vits.length, side, side]);
+  if (hasFilm(network)) feed('language', [batch, hidden]);
+  feed('bos', [batch, 1, hidden]);
+  feed('text', [batch, tokens - 1, hidden]);
+  if (state > 0) values.set('proprio', proprioToken(g, scope('proprio_projector'), [batch, state], hidden));
+  feed('cos', [length, half]);
+  feed('sin', [length, half]);
+  const causal = language.attention === 'causal';
+  if (causal || masked) feed('mask', [causal ? 1 : batch, 1, length, length]);
+  feed('select', [batch, chunk * dim, length]);
+  buildSegments(
     g,
-    network,
+    [
+      ...visionSegments(network, { samples: batch }),
+      ...decoderSegments(network, {
+        parts: ['bos', 'patches', ...(state > 0 ? ['proprio'] : []), 'text'],
+        placed: null,
+        masked: causal || masked,
+      }),
+      finalRowsSegment(network, 'select'),
+    ],
+    values,
     scope,
-    g.input('pixels', [batch * images, 3 * vits.length, side, side]),
-    { language: film ? g.input('language', [batch, hidden]) : undefined, samples: batch, tap: quiet },
+    (name, value) => {
+      if (name === 'llm/final_norm') values.set(name, value);
+    },
   );
-  const bos = g.input('bos', [batch, 1, hidden]);
-  const text = g.input('text', [batch, tokens - 1, hidden]);
-  const proprio = state > 0 ? [proprioToken(g, scope('proprio_projector'), [batch, state], hidden)] : [];
-  const rope = {
-    cos: g.input('cos', [length, headDimOf(llama) / 2]),
-    sin: g.input('sin', [length, headDimOf(llama) / 2]),
-  };
-  const mask = masked ? g.input('mask', [batch, 1, length, length]) : undefined;
-  const model = scope('language_model.model');
-  const x = g.concat([bos, patches, ...proprio, text], 1);
-  const states = llamaFinalNorm(g, llama, model, llamaBlocks(g, llama, model, x, rope, mask, quiet));
-  const actionStates = g.matMul(g.input('select', [batch, chunk * dim, length]), states);
+  const states = values.get('llm/final_norm')!;
+  const actionStates = values.get('states')!;
   const predicted = resNet(
     g,
     scope('action_head.model'),

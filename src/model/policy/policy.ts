@@ -141,7 +141,7 @@ export class Policy {
 
   /** The sequence for an instruction. */
   promptIds(instruction: string, tokenize: Tokenize): { prompt: string; ids: number[] } {
-    const prompt = promptFor(instruction);
+    const prompt = promptFor(instruction, this.config.network.language.kind);
     return { prompt, ids: tokenize(prompt) };
   }
 
@@ -205,7 +205,7 @@ export class Policy {
 
   /** Token embeddings with zeros at the action positions, whole and in the parts the language model takes. */
   #embed(sequence: Sequence, scope: TensorScope): EmbeddedText {
-    const hidden = this.config.network.llama.hidden;
+    const hidden = this.config.network.language.hidden;
     const { start, end } = sequence.actions;
     const rows = this.embedding.rows(sequence.inputIds);
     rows.fill(0, start * hidden, end * hidden);
@@ -222,7 +222,7 @@ export class Policy {
 
   async #vision(pixels: Tensor, text: Float32Array, sequence: Sequence): Promise<Tensor> {
     if (!this.config.network.vits.some((vit) => vit.film)) return this.network.vision(pixels);
-    const { hidden } = this.config.network.llama;
+    const { hidden } = this.config.network.language;
     const language = this.runtime.upload(languageMean(text, hidden, sequence.actions), [1, hidden]);
     try {
       await this.#traceTensor?.('film/average_language_embedding', language);
@@ -254,7 +254,7 @@ export class Policy {
       const states = scope.keep(await language());
       await clock.mark('language model');
       const logits = scope.keep(await this.network.logits(states));
-      const ids = argmaxRows(await this.runtime.read(logits), network.llama.vocabulary);
+      const ids = argmaxRows(await this.runtime.read(logits), network.language.vocabulary);
       this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
       await clock.mark('action tokens');
       return rowsOf(decodeActionTokens(ids, tokens.vocabulary, actionBins), profile.actions.length);
@@ -282,7 +282,7 @@ export class Policy {
       modules: this.modules,
       noise: inputs.noise,
       shape: [1, profile.chunkSize, profile.actions.length],
-      hidden: network.llama.hidden,
+      hidden: network.language.hidden,
       trainSteps: diffusion.trainSteps,
       inferenceSteps: inputs.diffusionSteps ?? diffusion.inferenceSteps,
       language,
@@ -301,7 +301,7 @@ export class Policy {
   /** input_embeddings as upstream has them: the text rows with what stands at the action positions. */
   async #traceEmbeddings(text: EmbeddedText, actions: Tensor): Promise<void> {
     if (!this.#trace) return;
-    const hidden = this.config.network.llama.hidden;
+    const hidden = this.config.network.language.hidden;
     const rows = text.rows.slice();
     rows.set(await this.runtime.read(actions), (1 + text.prompt.shape[1]!) * hidden);
     this.#trace('input_embeddings', rows, [1, rows.length / hidden, hidden]);

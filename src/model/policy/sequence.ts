@@ -18,7 +18,7 @@ const MAX_PROMPT_TOKENS = 512;
  */
 export function layoutSequence(promptIds: readonly number[], config: PolicyConfig): Sequence {
   const { tokens, profile } = config;
-  if (promptIds[0] !== tokens.bos) {
+  if (tokens.bos !== null && promptIds[0] !== tokens.bos) {
     throw new ModelError(
       'bad-input',
       `The prompt starts with token ${promptIds[0]}, expected BOS (${tokens.bos}).`,
@@ -31,7 +31,7 @@ export function layoutSequence(promptIds: readonly number[], config: PolicyConfi
       'Say it in fewer words.',
     );
   }
-  const highest = config.network.llama.vocabulary;
+  const highest = config.network.language.vocabulary;
   const unknown = promptIds.find((id) => !(id >= 0 && id < highest));
   if (unknown !== undefined) {
     throw new ModelError(
@@ -39,7 +39,8 @@ export function layoutSequence(promptIds: readonly number[], config: PolicyConfi
       `The tokenizer gave token ${unknown}; the policy knows 0…${highest - 1}.`,
     );
   }
-  const prompt = promptIds.at(-1) === tokens.empty ? [...promptIds] : [...promptIds, tokens.empty];
+  const { empty } = tokens;
+  const prompt = empty === null || promptIds.at(-1) === empty ? [...promptIds] : [...promptIds, empty];
   const count = profile.chunkSize * profile.actions.length;
   return {
     inputIds: [...prompt, ...Array.from({ length: count }, () => tokens.placeholder), tokens.stop],

@@ -1,6 +1,6 @@
 /** The weights of a small policy of OpenVLA-OFT's architecture: names and shapes as upstream's, values from a seed. */
 import { sizeOf, type Shape } from '../graph/types.ts';
-import { patchesOf, type LlamaConfig, type NetworkConfig, type VitConfig } from '../network/config.ts';
+import { patchesOf, type LanguageConfig, type NetworkConfig, type VitConfig } from '../network/config.ts';
 import type { Random } from '../random.ts';
 
 /** What the configuration leaves open. */
@@ -45,17 +45,17 @@ export function networkShapes(config: NetworkConfig, widths: Widths): Map<string
     norm(`${prefix}.norm`, dim);
   };
   config.vits.forEach(vit);
-  const { llama } = config;
+  const { language } = config;
   const visionWidth = config.vits.reduce((sum, { dim }) => sum + dim, 0);
   linear('projector.fc1', 4 * visionWidth, visionWidth);
-  linear('projector.fc2', llama.hidden, 4 * visionWidth);
-  if (config.projectorLayers === 3) linear('projector.fc3', llama.hidden, llama.hidden);
-  for (const [name, shape] of llamaShapes(llama, widths.llamaMlp)) shapes.set(name, shape);
+  linear('projector.fc2', language.hidden, 4 * visionWidth);
+  if (config.projectorLayers === 3) linear('projector.fc3', language.hidden, language.hidden);
+  for (const [name, shape] of decoderShapes(language, widths.llamaMlp)) shapes.set(name, shape);
   return shapes;
 }
 
-function llamaShapes(llama: LlamaConfig, mlp: number): Map<string, Shape> {
-  const { hidden, heads, kvHeads, layers, vocabulary } = llama;
+function decoderShapes(language: LanguageConfig, mlp: number): Map<string, Shape> {
+  const { hidden, heads, kvHeads, layers, vocabulary } = language;
   const keys = (hidden / heads) * kvHeads;
   const shapes = new Map<string, Shape>([['language_model.model.embed_tokens.weight', [vocabulary, hidden]]]);
   for (let i = 0; i < layers; i++) {

@@ -106,7 +106,13 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
       );
     }
     const dataBuffer = gpuUpload(data, weight.name);
-    const scalesBuffer = gpuUpload(scales, `${weight.name}:scales`);
+    let scalesBuffer: GPUBuffer;
+    try {
+      scalesBuffer = gpuUpload(scales, `${weight.name}:scales`);
+    } catch (error) {
+      dataBuffer.destroy();
+      throw error;
+    }
     const bind = (input: OnnxInput) =>
       ort.Tensor.fromGpuBuffer(input.part === 'scales' ? scalesBuffer : dataBuffer, {
         // onnxruntime takes uint4 buffers too; only its type leaves them out.
@@ -185,6 +191,7 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
     },
     gpuBuffer: (tensor) => (onGpu ? (tensor as OrtTensor).value().gpuBuffer : null),
     live: ledger,
+    attempt: (task) => ledger.attempt(task),
     view: (tensor) => (onGpu ? null : ((tensor as OrtTensor).value().data as Float32Array)),
     get runMs() {
       return runMs;

@@ -3,19 +3,39 @@ import { sizeOf, type Shape } from '../graph/types.ts';
 import type { OnnxInput } from '../graph/onnx.ts';
 import type { Tensor } from './runtime.ts';
 
-/** Counts what is alive, so that "everything disposed" can be tested. */
+/** Counts what is alive, so that "everything disposed" can be tested, and frees what a failed attempt leaves behind. */
 export class Ledger {
   tensors = 0;
   byteLength = 0;
+  /** Alive, and made by the attempt that goes on; null without one. */
+  #made: Set<Tensor> | null = null;
 
-  opened(byteLength: number): void {
+  opened(tensor: Tensor): void {
     this.tensors += 1;
-    this.byteLength += byteLength;
+    this.byteLength += tensor.byteLength;
+    this.#made?.add(tensor);
   }
 
-  closed(byteLength: number): void {
+  closed(tensor: Tensor): void {
     this.tensors -= 1;
-    this.byteLength -= byteLength;
+    this.byteLength -= tensor.byteLength;
+    this.#made?.delete(tensor);
+  }
+
+  /** `Runtime.attempt`. */
+  async attempt<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#made) throw new Error('Only one attempt may go on at a time.');
+    const made = new Set<Tensor>();
+    this.#made = made;
+    try {
+      return await task();
+    } catch (error) {
+      // Disposing takes a tensor out of the set.
+      for (const tensor of made) tensor.dispose();
+      throw error;
+    } finally {
+      this.#made = null;
+    }
   }
 }
 
@@ -46,7 +66,7 @@ export class OrtTensor implements Tensor {
     this.#bind = options.bind;
     this.#release = options.release;
     this.#ledger = options.ledger;
-    this.#ledger.opened(this.byteLength);
+    this.#ledger.opened(this);
   }
 
   /** The onnxruntime tensor for one ONNX input. */
@@ -60,10 +80,14 @@ export class OrtTensor implements Tensor {
     return this.bind({ name: 'value', of: 'value', part: 'value', type: 'float32', shape: this.shape });
   }
 
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#ledger.closed(this.byteLength);
+    this.#ledger.closed(this);
     this.#release();
   }
 }

@@ -8,6 +8,8 @@ export interface Tensor {
   readonly dtype: 'float32' | 'q8' | 'q4';
   readonly location: 'cpu' | 'gpu';
   readonly byteLength: number;
+  readonly disposed: boolean;
+  /** A second call does nothing. */
   dispose(): void;
 }
 
@@ -41,6 +43,11 @@ export interface Runtime {
   adopt(buffer: GPUBuffer, shape: Shape): Tensor;
   /** Tensors made and not yet disposed, and their bytes: what a leak test looks at. */
   readonly live: { readonly tensors: number; readonly byteLength: number };
+  /**
+   * Runs a task; when it fails, every tensor it made and did not dispose is disposed, so that running out of memory half-way leaves
+   * nothing behind. One at a time, and nothing else may use the runtime meanwhile.
+   */
+  attempt<T>(task: () => Promise<T>): Promise<T>;
   /** Milliseconds spent inside onnxruntime's `run` so far, for benchmarks. On the GPU only until work is submitted. */
   readonly runMs: number;
   dispose(): Promise<void>;

@@ -3,7 +3,9 @@ import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
 import { encodedParts, type Encoding } from './encoding.ts';
 
-export const FORMAT_VERSION = 1;
+/** Written. Version 1, which knew LLaMA only, is still read. */
+export const FORMAT_VERSION = 2;
+const READ_VERSIONS = [1, FORMAT_VERSION] as const;
 /** Data and scales of every tensor start at a multiple of this many bytes, counted over all shards. */
 export const ALIGNMENT = 256;
 export const MAX_SHARD_BYTES = 256 * 2 ** 20;
@@ -30,7 +32,7 @@ export interface PackageTensor {
 }
 
 export interface Manifest {
-  readonly formatVersion: typeof FORMAT_VERSION;
+  readonly formatVersion: (typeof READ_VERSIONS)[number];
   readonly name: string;
   readonly description: string;
   /** Where it came from, for people. */
@@ -50,7 +52,7 @@ const file = v.object({
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'no SHA-256 in hex')),
 });
 const manifestSchema = v.object({
-  formatVersion: v.literal(FORMAT_VERSION),
+  formatVersion: v.picklist(READ_VERSIONS),
   name: v.pipe(v.string(), v.maxLength(200)),
   description: v.pipe(v.string(), v.maxLength(10_000)),
   source: v.pipe(v.string(), v.maxLength(10_000)),
@@ -83,10 +85,10 @@ const manifestSchema = v.object({
 export function parseManifest(text: string): Manifest {
   const json = parseJson(text);
   const version = (json as { formatVersion?: unknown } | null)?.formatVersion;
-  if (typeof version === 'number' && version !== FORMAT_VERSION) {
+  if (typeof version === 'number' && !READ_VERSIONS.some((known) => known === version)) {
     throw new ModelError(
       'package-version',
-      `The package has format version ${version}; this page reads version ${FORMAT_VERSION}.`,
+      `The package has format version ${version}; this page reads versions ${READ_VERSIONS.join(' and ')}.`,
       version > FORMAT_VERSION
         ? 'Reload the page to get its newest version.'
         : 'Convert the checkpoint again.',

@@ -100,15 +100,22 @@ export function memoryShardStore(options: { quota?: number } = {}): ShardStore {
       packages.delete(pack);
     },
     exclusively: (pack, task, signal) => {
-      const result = (locks.get(pack) ?? Promise.resolve()).then(() => {
+      const before = locks.get(pack) ?? Promise.resolve();
+      const turn = signal ? Promise.race([before, aborted(signal)]) : before;
+      const result = turn.then(() => {
         if (signal?.aborted) throw cancelled(signal.reason);
         return task();
       });
-      locks.set(
-        pack,
-        result.catch(() => undefined),
-      );
+      // Whoever gives up waiting does not let the next one in early.
+      locks.set(pack, Promise.allSettled([before, result]));
       return result;
     },
   };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -21,7 +21,7 @@ describe('few and short episodes', () => {
       made[6] = healthy(6, CHUNK - 1);
       made[7] = healthy(7, CHUNK);
     });
-    expect(findings).toMatchObject([
+    expect(findings.filter(({ id }) => id === 'too-short')).toMatchObject([
       { id: 'too-short', severity: 'warning', episode: 6, message: expect.stringContaining('7 steps') },
     ]);
   });

@@ -48,7 +48,9 @@ describe('a frozen camera', () => {
       },
     };
     await reviewDataset(counting, { chunkSize: CHUNK });
-    expect(asked.size).toBe(8 * CAMERAS.length);
-    expect(Math.max(...asked.values())).toBe(12);
+    // Of the other episodes only the first and the last frame, which a video may lack.
+    const counts = [...asked.values()].toSorted((a, b) => b - a);
+    expect(counts.slice(0, 8 * CAMERAS.length)).toEqual(Array.from({ length: 8 * CAMERAS.length }, () => 12));
+    expect(counts.slice(8 * CAMERAS.length)).toEqual(Array.from({ length: 12 * CAMERAS.length }, () => 2));
   });
 });

@@ -1,0 +1,16 @@
+/**
+ * A name for a run that no stored run has: the demonstrations and the time, to the second, as another tab may be opened on the same ones.
+ * Colons are left out, as the name becomes a folder's.
+ */
+export function newRunName(
+  demonstrations: string,
+  now: Date,
+  runs: readonly { readonly run: string }[],
+): string {
+  const time = now.toISOString().slice(0, 19).replace('T', ' ').replaceAll(':', '.');
+  const base = `${demonstrations} ${time}`;
+  const taken = new Set(runs.map(({ run }) => run));
+  let name = base;
+  for (let copy = 2; taken.has(name); copy++) name = `${base} (${copy})`;
+  return name;
+}

@@ -1,0 +1,27 @@
+import type { LanguageBackbone } from './language.ts';
+import { inOutPrompt } from './llama.ts';
+
+/** Mistral-7B under OpenVLA-OFT's code: stock and causal, as the fork changes LLaMA only. */
+export const mistral: LanguageBackbone = {
+  kind: 'mistral',
+  // MistralConfig's defaults. A sliding window of null is written, and means none.
+  config: (text) => ({
+    heads: Number(text['num_attention_heads'] ?? 32),
+    rmsEps: Number(text['rms_norm_eps'] ?? 1e-6),
+    ropeTheta: Number(text['rope_theta'] ?? 10_000),
+    slidingWindow: text['sliding_window'] === null ? null : Number(text['sliding_window'] ?? 4096),
+    tiedEmbeddings: text['tie_word_embeddings'] === true,
+  }),
+  biases: [],
+  attention: 'causal',
+  // OFT's code appends Llama's 29871, a Thai letter here, while the texts it trains on hold Mistral's `▁`.
+  tokens: (rows, padding) => ({
+    bos: 1,
+    empty: 29871,
+    emptyInTraining: 28705,
+    placeholder: 1,
+    stop: 2,
+    vocabulary: rows - padding,
+  }),
+  prompt: inOutPrompt,
+};

@@ -1,0 +1,30 @@
+import { createTokenizer } from '../model/policy/tokenizer.ts';
+import { chooseBackend, currentHost } from '../model/runtime/backend.ts';
+import { createWebRuntime } from '../model/runtime/web.ts';
+import { opfsShardStore } from '../model/weights/opfs-store.ts';
+import { ortFiles } from './ort-files.ts';
+import { readPixels } from './read-pixels.ts';
+import type { Surroundings } from './surroundings.ts';
+
+export function browserSurroundings(): Surroundings {
+  return {
+    packages: opfsShardStore('packages'),
+    runs: opfsShardStore('runs'),
+    fetch: (url, init) => fetch(url, init),
+    now: () => performance.now(),
+    chooseBackend: async (preference) => (await chooseBackend(currentHost(), preference)).choice,
+    startRuntime: async (preference, onLost) => {
+      const { choice, adapter } = await chooseBackend(currentHost(), preference);
+      return { choice, runtime: await createWebRuntime(choice, adapter, { files: ortFiles, onLost }) };
+    },
+    createTokenizer,
+    readPixels,
+    deviceMemoryGib: (navigator as { deviceMemory?: number }).deviceMemory ?? null,
+    storage: async () => {
+      const { quota, usage } = (await navigator.storage?.estimate?.()) ?? {};
+      return quota === undefined || usage === undefined ? null : { quota, usage };
+    },
+    // Chromium ends a worker that computes two seconds after its page is gone.
+    patienceMs: 3000,
+  };
+}

@@ -1,0 +1,133 @@
+import type { ModelError } from '../model/errors.ts';
+import { parsePolicyConfig, type PolicyConfig } from '../model/policy/config.ts';
+import { createObserver } from '../model/policy/observe.ts';
+import { Policy } from '../model/policy/policy.ts';
+import type { BackendChoice } from '../model/runtime/backend.ts';
+import type { Runtime } from '../model/runtime/runtime.ts';
+import { inspectPackage, openPackage, type PackageInspection } from '../model/weights/package.ts';
+import type {
+  BackendPreference,
+  BackendReport,
+  LoadProgress,
+  Observation,
+  PackageSummary,
+  PolicyInfo,
+} from './contract.ts';
+import type { LoadedPolicy } from './loaded-policy.ts';
+import { policyInfo } from './policy-info.ts';
+import { predictWith } from './predict.ts';
+import type { Surroundings } from './surroundings.ts';
+
+interface LoadRequest {
+  readonly url: string;
+  readonly backend: BackendPreference;
+  readonly signal: AbortSignal;
+  /** Called once everything is on this device: the policy before makes room. */
+  readonly free: () => Promise<void>;
+  readonly onProgress: (progress: LoadProgress) => void;
+}
+
+/** Downloads what is missing, puts it on the device and compiles it. On failure everything that was put there is freed. */
+export async function loadPolicy(
+  around: Surroundings,
+  { url, backend, signal, free, onProgress }: LoadRequest,
+): Promise<{ held: LoadedPolicy; result: PolicyInfo }> {
+  let shards: LoadProgress['shards'] = [];
+  const report = (phase: LoadProgress['phase'], loaded: number, total: number) =>
+    onProgress({ phase, loaded, total, shards });
+  const repaired = new Set<string>();
+  const options = { store: around.packages, fetch: around.fetch, signal };
+  report('manifest', 0, 1);
+  const inspection = await inspectPackage(url, options);
+  const config = parsePolicyConfig(inspection.manifest.config);
+  const source = await openPackage(url, {
+    ...options,
+    onProgress: (files) => {
+      shards = [...files];
+      for (const { name, state } of files) if (state === 'refetching') repaired.add(name);
+      const sum = (key: 'loaded' | 'total') => files.reduce((total, file) => total + file[key], 0);
+      report('shards', sum('loaded'), sum('total'));
+    },
+  });
+  const tokenizer = await source.tokenizer();
+  const tokenize = await around.createTokenizer(tokenizer);
+
+  await free();
+  const device: { lost: ModelError | null } = { lost: null };
+  const { runtime, choice } = await around.startRuntime(backend, (error) => (device.lost = error));
+  let policy: Policy | null = null;
+  try {
+    policy = await runtime.attempt(() =>
+      Policy.load(config, source, runtime, {
+        signal,
+        onProgress: (loaded, total) => report('upload', loaded, total),
+      }),
+    );
+    source.release();
+    const { name } = inspection.manifest;
+    const facts = { config, source, tokenize, tokenizer, name, url, hash: inspection.hash };
+    const observer = createObserver(config, runtime, around.readPixels);
+    const held = { ...facts, policy, runtime, observer, ...leased(policy, runtime, device) };
+    report('compile', 0, 1);
+    const none = new AbortController().signal;
+    await held.attempt(() =>
+      predictWith(held, greyObservation(config), null, { now: around.now, signal: none }),
+    );
+    report('compile', 1, 1);
+    const summary = { ...summaryOf(url, inspection), stored: true };
+    return { held, result: policyInfo(config, summary, backendReport(choice), [...repaired]) };
+  } catch (error) {
+    await policy?.dispose();
+    await runtime.dispose();
+    throw error;
+  }
+}
+
+/** A GPU that is lost explains every failure on it. */
+function leased(
+  policy: Policy,
+  runtime: Runtime,
+  device: { readonly lost: ModelError | null },
+): Pick<LoadedPolicy, 'attempt' | 'dispose'> {
+  return {
+    attempt: async (task) => {
+      if (device.lost) throw device.lost;
+      try {
+        return await runtime.attempt(task);
+      } catch (error) {
+        throw device.lost ?? error;
+      }
+    },
+    dispose: async () => {
+      await policy.dispose();
+      await runtime.dispose();
+    },
+  };
+}
+
+/** Grey images: predicting from them compiles graphs and kernels, so that the first real prediction is not slow. */
+function greyObservation(config: PolicyConfig): Observation {
+  const { profile, defaultUnnormKey } = config;
+  const { imageSize } = config.network.vits[0]!;
+  const statistics = config.statistics[defaultUnnormKey]!;
+  return {
+    images: profile.images.map(() => ({
+      width: imageSize,
+      height: imageSize,
+      data: new Uint8ClampedArray(4 * imageSize * imageSize).fill(128),
+    })),
+    instruction: 'pick up the block',
+    state: profile.state && [...(statistics.proprio?.mean ?? profile.state.map(() => 0))],
+    unnormKey: defaultUnnormKey,
+  };
+}
+
+export function backendReport({ backend, reason, adapter, threads }: BackendChoice): BackendReport {
+  return { backend, reason, adapter, threads };
+}
+
+export function summaryOf(url: string, { manifest, hash, stored }: PackageInspection): PackageSummary {
+  const { name, description, parameters, shards, tokenizer } = manifest;
+  const byteLength = shards.reduce((sum, shard) => sum + shard.byteLength, tokenizer.byteLength);
+  return { url, name, description, hash, byteLength, parameters, stored };
+}

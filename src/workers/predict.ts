@@ -1,0 +1,61 @@
+import { gaussianNoise } from '../model/policy/noise.ts';
+import { StageClock } from '../model/policy/policy.ts';
+import type { DatasetStatistics } from '../model/policy/statistics.ts';
+import type { Observation, Prediction } from './contract.ts';
+import { cancelled } from './lease.ts';
+import type { LoadedPolicy } from './loaded-policy.ts';
+
+/** Stops between stages. */
+class CancellableClock extends StageClock {
+  readonly #signal: AbortSignal;
+
+  constructor(device: GPUDevice | null, signal: AbortSignal) {
+    super(device);
+    this.#signal = signal;
+  }
+
+  override async mark(name: string): Promise<void> {
+    await super.mark(name);
+    if (this.#signal.aborted) throw cancelled('predicting');
+  }
+}
+
+/**
+ * One prediction, in a turn of the lease.
+ * @param own statistics of what lies over the policy, which replace the policy's; null where nothing does, or it brought none
+ * @throws ModelError `cancelled` between two stages, once the signal is aborted
+ */
+export async function predictWith(
+  { policy, observer, tokenize, runtime }: LoadedPolicy,
+  observation: Observation,
+  own: Readonly<Record<string, DatasetStatistics>> | null,
+  { now, signal }: { readonly now: () => number; readonly signal: AbortSignal },
+): Promise<Prediction> {
+  const start = now();
+  const clock = new CancellableClock(runtime.device, signal);
+  const { profile, head } = policy.config;
+  const { pixels, seen } = await observer.observe(observation.images);
+  try {
+    await clock.mark('image processor');
+    const { prompt, ids } = policy.promptIds(observation.instruction, tokenize);
+    const statistics = own ?? policy.config.statistics;
+    const unnormKey = own ? Object.keys(own)[0]! : observation.unnormKey;
+    const proprio = policy.normalizeState(observation.state, unnormKey, statistics);
+    await clock.mark('prompt');
+    const count = profile.chunkSize * profile.actions.length;
+    const noise = head === 'diffusion' ? { noise: gaussianNoise(count, observation.seed ?? 0) } : {};
+    const normalized = await policy.predict({ pixels, promptIds: ids, proprio, ...noise }, clock);
+    return {
+      actions: policy.unnormalize(normalized, unnormKey, statistics),
+      normalized,
+      seen: [...seen],
+      stages: clock.stages,
+      elapsedMs: now() - start,
+      unnormKey,
+      prompt,
+      promptTokens: ids.length,
+    };
+  } finally {
+    pixels.dispose();
+  }
+}

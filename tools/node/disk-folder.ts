@@ -1,0 +1,72 @@
+/** What a person names on a command line, as a folder: a directory, a file, a zip, an address. */
+import { openAsBlob, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { blobReader, type ByteReader } from '../../src/io/byte-reader.ts';
+import { missingFile, type Folder } from '../../src/io/folder.ts';
+import { openAddress, type AddressOptions } from '../../src/io/open-address.ts';
+import { cleanPath } from '../../src/io/paths.ts';
+import { zipFolder } from '../../src/io/zip-folder.ts';
+import { ModelError } from '../../src/model/errors.ts';
+
+/** A directory on disk. Links are followed: the Hugging Face cache is made of them. */
+export function diskFolder(root: string): Folder {
+  const name = basename(resolve(root));
+  const onDisk = (path: string) => join(root, ...path.split('/'));
+  const isFile = (path: string) => statSync(onDisk(path), { throwIfNoEntry: false })?.isFile() ?? false;
+  let listed: readonly string[] | null = null;
+  return {
+    name,
+    has: async (path) => isFile(path),
+    open: async (path) => {
+      if (!isFile(path)) throw missingFile(name, path);
+      return openDiskFile(onDisk(path), path);
+    },
+    list: async () => {
+      listed ??= readdirSync(root, { recursive: true, withFileTypes: true })
+        .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+        .filter((path) => isFile(path) && cleanPath(path, name) !== null)
+        .toSorted();
+      return listed;
+    },
+  };
+}
+
+/** A file on disk, read by ranges. */
+export async function openDiskFile(path: string, name: string): Promise<ByteReader> {
+  return blobReader(await openAsBlob(path), name);
+}
+
+/**
+ * A directory, a zip or another single file, or an address.
+ * @throws ModelError `bad-input` for a path that does not exist, and what opening an address throws
+ */
+export async function openPlace(place: string, options: AddressOptions = {}): Promise<Folder> {
+  const found = statSync(place, { throwIfNoEntry: false });
+  if (found?.isDirectory()) return diskFolder(place);
+  if (found?.isFile()) {
+    const name = basename(place);
+    const file = await openDiskFile(place, name);
+    if (/\.zip$/i.test(name)) return zipFolder(name, file);
+    return { ...singleFile(name, file), name: name.replace(/\.[^.]+$/, '') };
+  }
+  if (/^(https?|hf):/i.test(place) || (place.split('/').length === 2 && !place.startsWith('.'))) {
+    return openAddress(place, options);
+  }
+  throw new ModelError(
+    'bad-input',
+    `${place} does not exist (looked for in ${dirname(resolve(place))}).`,
+    'Name a folder, a file, a zip, an address, or a Hub repository such as lerobot/svla_so101_pickplace.',
+  );
+}
+
+function singleFile(name: string, file: ByteReader): Folder {
+  return {
+    name,
+    has: async (path) => path === name,
+    open: async (path) => {
+      if (path !== name) throw missingFile(name, path);
+      return file;
+    },
+    list: async () => [name],
+  };
+}
