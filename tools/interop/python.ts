@@ -62,5 +62,5 @@ export function tryPython(
   const output = failed
     ? `${result.stdout}\n${script} ended with ${result.status}:\n${result.stderr}`
     : result.stdout;
-  return { output: output.trim(), failed };
+  return { output: output.trimEnd(), failed };
 }

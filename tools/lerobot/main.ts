@@ -3,7 +3,7 @@ import { registerMediabunnyServer } from '@mediabunny/server';
 import { leRobotFiles } from '../../src/episodes/lerobot-writer/files.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { parseArguments } from '../node/arguments.ts';
-import { openSource } from '../node/open-source.ts';
+import { openPlace } from '../node/disk-folder.ts';
 import { refuseExisting, writeFiles } from '../node/write-files.ts';
 import { FORM_OPTIONS, FORM_USAGE, readForm } from './form.ts';
 
@@ -28,9 +28,7 @@ refuseExisting(out, 'Name another folder.');
 
 registerMediabunnyServer();
 const token = process.env['HF_TOKEN'];
-const dataset = await openDataset(
-  await openSource(from, { hubType: 'dataset', ...(token ? { hubToken: token } : {}) }),
-);
+const dataset = await openDataset(await openPlace(from, token ? { hubToken: token } : {}));
 const { episodes, format, cameras } = dataset;
 console.log(`${dataset.name}: ${format}, ${episodes.length} episodes, ${cameras.length} cameras`);
 let shown = 0;
