@@ -42,11 +42,8 @@ function sum(values: Float64Array, of: (value: number) => number): number {
 
 /** @param at the value of a rank, 0 to count − 1 */
 function summary(count: number, at: (rank: number) => number, mean: number, variance: number) {
-  const quantile = (q: number) => {
-    const position = q * Math.max(0, count - 1);
-    const below = at(Math.floor(position));
-    return below + (at(Math.ceil(position)) - below) * (position - Math.floor(position));
-  };
+  // The smallest value that a share of q does not exceed. lerobot reads it off a histogram of 5000 bins, and is off by up to one.
+  const quantile = (q: number) => at(Math.max(0, Math.ceil(q * count) - 1));
   const quantiles = Object.entries(QUANTILES).map(([key, q]) => [key, quantile(q)]);
   return {
     min: at(0),
