@@ -30,7 +30,14 @@ export default defineConfig({
       {
         // Named beforehand: a dependency that Vite discovers while tests run reloads the page under them.
         optimizeDeps: {
-          include: ['valibot', 'hyparquet', 'hyparquet-compressors', 'mediabunny', 'hyparquet-writer'],
+          include: [
+            'valibot',
+            'hyparquet',
+            ...['column', 'convert', 'datapage', 'plain', 'schema'].map((name) => `hyparquet/src/${name}.js`),
+            'hyparquet-compressors',
+            'hyparquet-writer',
+            'mediabunny',
+          ],
         },
         test: {
           name: 'chromium',

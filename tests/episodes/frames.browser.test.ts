@@ -4,6 +4,7 @@ import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
 import { loadFixture } from '../setup/fixture.ts';
 import { fixtureFiles, fixtureSource, FIXTURES } from './fixture-source.ts';
+import { FRAME_LIMITS, frameDifferences, REAL_SETS } from './real-sets.ts';
 
 const CAMERAS = ['observation.images.front', 'observation.images.wrist'];
 
@@ -103,5 +104,14 @@ describe('a damaged video', () => {
     files.set(path, files.get(path.replace('000000', '000001'))!);
     const episode = await (await openLeRobot(memoryFolder('x', files))).open(0);
     await expect(episode.frame(CAMERAS[0]!, 13)).rejects.toMatchObject({ code: 'bad-file' });
+  });
+});
+
+describe.each(REAL_SETS)('frames of %s, as lerobot wrote it', (set) => {
+  it('are those that lerobot reads, as in Node', async () => {
+    for (const { worst, mean } of await frameDifferences(set)) {
+      expect(worst).toBeLessThanOrEqual(FRAME_LIMITS[set].worst);
+      expect(mean).toBeLessThanOrEqual(FRAME_LIMITS[set].mean);
+    }
   });
 });

@@ -78,7 +78,7 @@ describe.each(FIXTURES)('LeRobot dataset %s', (name) => {
     });
   });
 
-  it('says in Node that frames need a browser', async () => {
+  it('says in Node that frames need decoders', async () => {
     const episode = await (await openLeRobot(await fixtureSource(name))).open(0);
     await expect(episode.frame('observation.images.front', 0)).rejects.toMatchObject({ code: 'unsupported' });
     await expect(episode.frame('observation.images.front', 14)).rejects.toMatchObject({ code: 'bad-input' });
@@ -151,7 +151,7 @@ async function change(path: string, edit: (text: string) => string) {
 
 describe('a damaged or foreign dataset', () => {
   it.each([
-    ['another version', 'meta/info.json', (t: string) => t.replace('v2.1', 'v2.0'), 'unsupported', 'v2.0'],
+    ['another version', 'meta/info.json', (t: string) => t.replace('v2.1', 'v1.6'), 'unsupported', 'v1.6'],
     ['no JSON', 'meta/info.json', (t: string) => t.slice(0, 40), 'bad-file', 'info.json'],
     ['no action', 'meta/info.json', (t: string) => t.replace('"action"', '"motion"'), 'bad-file', 'motion'],
     [
