@@ -5,6 +5,7 @@ import { ModelError } from '../model/errors.ts';
 import type { CameraInfo, Dataset, Episode, FeatureMapping, FrameImage, OpenOptions } from './dataset.ts';
 import { actionNames, stateNames } from './dimension-names.ts';
 import { encodedSize } from './encoded-size.ts';
+import { joined } from './feature-rows.ts';
 import { rgbImage, turnedImage } from './frame-pixels.ts';
 import { clipAndInvert } from './gripper.ts';
 import { Hdf5File, type Hdf5Dataset } from './hdf5-file.ts';
@@ -232,24 +233,6 @@ class Hdf5Reader {
 async function rowsOf(file: Hdf5File, dataset: Hdf5Dataset): Promise<{ width: number; rows: Float32Array }> {
   const values = await file.read(dataset);
   return { width: dataset.shape[1]!, rows: Float32Array.from(values as ArrayLike<number | bigint>, Number) };
-}
-
-/** Several features side by side. */
-export function joined(
-  parts: readonly { width: number; rows: Float32Array }[],
-  length: number,
-): Float32Array {
-  const width = parts.reduce((sum, part) => sum + part.width, 0);
-  const out = new Float32Array(length * width);
-  let column = 0;
-  for (const part of parts) {
-    for (let step = 0; step < length; step++) {
-      const row = part.rows.subarray(step * part.width, (step + 1) * part.width);
-      out.set(row, step * width + column);
-    }
-    column += part.width;
-  }
-  return out;
 }
 
 /** Files by path; the ones used last stay open. */
