@@ -29,7 +29,7 @@ export default defineConfig({
       },
       {
         // Named beforehand: a dependency that Vite discovers while tests run reloads the page under them.
-        optimizeDeps: { include: ['valibot', 'hyparquet', 'hyparquet-compressors', 'mediabunny'] },
+        optimizeDeps: { include: ['valibot', 'hyparquet', 'hyparquet-compressors', 'mediabunny', 'h5wasm'] },
         test: {
           name: 'chromium',
           include: [...ON_BOTH_HOSTS, ...BROWSER_ONLY],

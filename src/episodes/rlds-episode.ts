@@ -8,6 +8,7 @@ import { decodeImage } from './image-decode.ts';
 import { Example } from './rlds-example.ts';
 import type { RldsFeature } from './rlds-features.ts';
 import type { Standardisation } from './rlds-standardise.ts';
+import { decodeTensorFlowJpeg } from './tensorflow-jpeg.ts';
 import { checkedRecord, type RecordPlace } from './rlds-tfrecord.ts';
 
 export interface StoredEpisode {
@@ -190,7 +191,8 @@ async function frameOf(
   const bytes = await example.bytes(feature.key, first + step);
   // A camera that was not there: upstream makes it black (obs_transforms.py, decode_and_resize).
   if (bytes.byteLength === 0) return black(info);
-  const image = await decodeImage(bytes, `${camera} at step ${step} of episode ${index}`);
+  const what = `${camera} at step ${step} of episode ${index}`;
+  const image = decodeTensorFlowJpeg(bytes, what) ?? (await decodeImage(bytes, what));
   return turned === 180 ? turnedImage(image) : image;
 }
 
