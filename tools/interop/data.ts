@@ -1,7 +1,6 @@
 /** Datasets as we write them, judged by real lerobot (README.md). */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { registerMediabunnyServer } from '@mediabunny/server';
 import type { Dataset, Episode } from '../../src/episodes/dataset.ts';
 import { writtenCameras } from '../../src/episodes/lerobot-writer/features.ts';
 import { leRobotFiles } from '../../src/episodes/lerobot-writer/files.ts';
@@ -10,6 +9,9 @@ import type {
   LeRobotVersion,
   VideoCodecName,
 } from '../../src/episodes/lerobot-writer/options.ts';
+import { openDataset } from '../../src/episodes/open-dataset.ts';
+import { registerDecoders } from '../node/decoders.ts';
+import { openPlace } from '../node/disk-folder.ts';
 import { writeFiles } from '../node/write-files.ts';
 import { madeDataset } from './data-cases.ts';
 import { findLeRobot, tryPython } from './python.ts';
@@ -30,9 +32,16 @@ const WAYS: readonly Way[] = [
 /** v3.0 also with a file for each episode, in several chunks. */
 const SMALL: FileLimits = { dataMb: 1, videoMb: 1e-4, chunkFiles: 2 };
 
+/** Files that other libraries wrote, by the name of the case: converted by us, they hold what our readers read. */
+const CONVERTED = {
+  'hdf5-libero': 'tests/episodes/fixtures/hdf5-libero/pick_up_the_black_bowl_demo.hdf5',
+  'hdf5-aloha': 'tests/episodes/fixtures/hdf5-aloha/episode_0.hdf5',
+  rlds: 'tests/episodes/fixtures/rlds',
+};
+
 /** @returns whether all checks hold; versions of lerobot that are not there are named and left out */
 export async function checkData(work: string): Promise<boolean> {
-  registerMediabunnyServer();
+  await registerDecoders();
   let good = true;
   for (const version of ['v2.1', 'v3.0'] as const) {
     const python = findLeRobot(version);
@@ -46,6 +55,13 @@ export async function checkData(work: string): Promise<boolean> {
     const folder = join(work, `data-${version}`);
     const ways = version === 'v3.0' ? [...WAYS, { ...WAYS[1]!, name: 'small-files', limits: SMALL }] : WAYS;
     for (const way of ways) await prepare(join(folder, way.name), madeDataset(), version, way);
+    for (const [name, place] of Object.entries(CONVERTED)) {
+      for (const way of WAYS.slice(0, 2)) {
+        const dataset = await openDataset(await openPlace(resolve(place)));
+        await prepare(join(folder, `${name}-${way.name}`), dataset, version, way);
+        await dataset.close();
+      }
+    }
     const { output, failed } = tryPython(python, resolve('tools/interop/check_data.py'), folder);
     console.log(output);
     good &&= !failed;

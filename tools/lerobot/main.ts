@@ -1,8 +1,8 @@
 /** `npm run lerobot`: any dataset that is read, as a LeRobot dataset. */
-import { registerMediabunnyServer } from '@mediabunny/server';
 import { leRobotFiles } from '../../src/episodes/lerobot-writer/files.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { parseArguments } from '../node/arguments.ts';
+import { registerDecoders } from '../node/decoders.ts';
 import { openPlace } from '../node/disk-folder.ts';
 import { refuseExisting, writeFiles } from '../node/write-files.ts';
 import { FORM_OPTIONS, FORM_USAGE, readForm } from './form.ts';
@@ -15,20 +15,28 @@ Writes a dataset of any format that is read as a LeRobot dataset: its actions, i
   <out folder>      refused if it is there already
 ${FORM_USAGE}
   --robot NAME      info.json's robot_type
+  --as-stored       no standardisation by openvla-oft's rules, no turned pictures, where a dataset's name or kind asks for them
 
 HF_TOKEN is sent to the Hub alone, for private and gated repositories.`;
 
 const args = parseArguments(USAGE, {
   allowPositionals: true,
-  options: { robot: { type: 'string' }, ...FORM_OPTIONS },
+  options: {
+    robot: { type: 'string' },
+    'as-stored': { type: 'boolean', default: false },
+    ...FORM_OPTIONS,
+  },
 });
 const [from, out] = args.exactly('<dataset>', '<out folder>');
 const form = readForm(args.values, (text) => args.wrong(text));
 refuseExisting(out, 'Name another folder.');
 
-registerMediabunnyServer();
+await registerDecoders();
 const token = process.env['HF_TOKEN'];
-const dataset = await openDataset(await openPlace(from, token ? { hubToken: token } : {}));
+const dataset = await openDataset(
+  await openPlace(from, token ? { hubToken: token } : {}),
+  args.values['as-stored'] ? { standardise: false, turned: 0 } : {},
+);
 const { episodes, format, cameras } = dataset;
 console.log(`${dataset.name}: ${format}, ${episodes.length} episodes, ${cameras.length} cameras`);
 let shown = 0;

@@ -89,7 +89,7 @@ class EpisodeWriter {
         'Record one, or take a deletion back.',
       );
     }
-    for (const note of leftOut(dataset)) options.onNote?.(note);
+    for (const note of saidOf(dataset)) options.onNote?.(note);
     const cameras = writtenCameras(dataset);
     if (options.frames === 'images' || cameras.length === 0) {
       return new EpisodeWriter(dataset, options, cameras, { series: new Map(), codec: null });
@@ -247,8 +247,8 @@ class EpisodeWriter {
   }
 }
 
-/** Features that were recorded and are not in the form of a dataset: said, because they are missing afterwards. */
-function leftOut({ reading, cameras }: Dataset): string[] {
+/** What is other than it was stored: features that have no place in a `Dataset` and are missing afterwards, numbers that were standardised. */
+function saidOf({ reading, cameras }: Dataset): string[] {
   if (!reading) return [];
   const { action, state, cameras: mapped } = reading.mapping;
   const kept = new Set([
@@ -261,10 +261,22 @@ function leftOut({ reading, cameras }: Dataset): string[] {
     'episode_index',
     'index',
     'task_index',
+    // Every step's task is written.
+    'language_instruction',
   ]);
   const lost = reading.features.map(({ name }) => name).filter((name) => !kept.has(name));
-  if (lost.length === 0) return [];
-  return [`Action, state and cameras are written; not ${lost.map((name) => `"${name}"`).join(', ')}.`];
+  const { standardisation, turned } = reading;
+  return [
+    ...(lost.length > 0
+      ? [`Action, state and cameras are written; not ${lost.map((name) => `"${name}"`).join(', ')}.`]
+      : []),
+    ...(standardisation?.applied
+      ? [
+          `Actions and state are written as openvla-oft standardises ${standardisation.name}: ${standardisation.does}`,
+        ]
+      : []),
+    ...(turned !== 0 ? [`Pictures are written turned by ${turned}°, as they are shown.`] : []),
+  ];
 }
 
 function checkVectors({ actionNames, stateNames }: Dataset, episode: Episode): void {
