@@ -5,14 +5,17 @@ import { uploadToHub, type HubUpload } from '../../src/io/hub-upload.ts';
 const HUB = 'https://hub.test';
 const TOKEN = 'hf_secret';
 
+const json = (value: unknown, status = 200) =>
+  new Response(JSON.stringify(value), { status, headers: { 'content-type': 'application/json' } });
+
+const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
 /** The part of the Hub that takes a new dataset: files named *.parquet by LFS, the others in the commit itself. */
 function hub({ taken = false, writes = true }: { taken?: boolean; writes?: boolean } = {}) {
   const asked: string[] = [];
   const stored = new Map<string, Uint8Array>();
   const lfs = new Map<string, Uint8Array>();
   let created: Record<string, unknown> | null = null;
-  const json = (value: unknown, status = 200) =>
-    new Response(JSON.stringify(value), { status, headers: { 'content-type': 'application/json' } });
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const request = new Request(input, { ...init, ...(init?.body ? { duplex: 'half' } : {}) });
     const url = new URL(request.url);
@@ -29,9 +32,12 @@ function hub({ taken = false, writes = true }: { taken?: boolean; writes?: boole
       return json({ url: `${HUB}/datasets/me/mine`, id: '1' });
     }
     if (url.pathname.includes('/preupload/')) {
-      const { files } = (await request.json()) as { files: { path: string }[] };
+      const body = (await request.json()) as { files: { path: string }[] };
       return json({
-        files: files.map(({ path }) => ({ path, uploadMode: path.endsWith('.parquet') ? 'lfs' : 'regular' })),
+        files: body.files.map(({ path }) => ({
+          path,
+          uploadMode: path.endsWith('.parquet') ? 'lfs' : 'regular',
+        })),
       });
     }
     if (url.pathname.endsWith('/info/lfs/objects/batch')) {
@@ -101,7 +107,6 @@ describe('uploading to the Hub', () => {
       visibility: 'private',
     });
     expect([...double.stored.keys()].toSorted()).toEqual([...FILES.keys()].toSorted());
-    const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
     for (const [path, bytes] of FILES) expect(hash(double.stored.get(path)!)).toBe(hash(bytes));
     expect(uploaded).toEqual([2]);
     expect(double.asked.at(-1)).toBe('POST hub.test/api/datasets/me/mine/tag/main token');
