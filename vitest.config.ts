@@ -38,9 +38,11 @@ export default defineConfig({
         optimizeDeps: {
           include: [
             'valibot',
+            'h5wasm',
             'hyparquet',
             ...['column', 'convert', 'datapage', 'plain', 'schema'].map((name) => `hyparquet/src/${name}.js`),
             'hyparquet-compressors',
+            'hyparquet-writer',
             'mediabunny',
           ],
         },

@@ -7,19 +7,27 @@ export interface FolderFile extends ByteSource {
   readonly path: string;
 }
 
+/** A file whose length is known when its bytes were made; they are read before the next file is asked for. */
+export interface StreamedFile {
+  readonly path: string;
+  readonly chunks: () => AsyncIterable<Uint8Array<ArrayBuffer>>;
+}
+
 /**
  * The files as one zip, stored. Each byte is made when the reader asks for it; nothing is buffered beyond a piece.
  *
- * @param onProgress hears of the bytes of `files` that were read
+ * @param onProgress hears of the bytes of `files` that were read; of files that are still to be made, the total is NaN
  * The stream fails with the ModelError of a file that cannot be read.
  */
 export function zipFolder(
-  files: readonly FolderFile[],
+  files: readonly FolderFile[] | AsyncIterable<StreamedFile>,
   onProgress?: (done: number, total: number) => void,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const pipe = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
   const reader = pipe.readable.getReader();
-  const total = files.reduce((sum, file) => sum + file.byteLength, 0);
+  const total = Array.isArray(files)
+    ? files.reduce((sum: number, file: FolderFile) => sum + file.byteLength, 0)
+    : NaN;
   let done = 0;
   const count = (bytes: number) => onProgress?.((done += bytes), total);
   let written: Promise<never> | null = null;
@@ -40,7 +48,7 @@ export function zipFolder(
 
 /** The same, collected: browsers keep large blobs on disk. */
 export function zipBlob(
-  files: readonly FolderFile[],
+  files: readonly FolderFile[] | AsyncIterable<StreamedFile>,
   onProgress?: (done: number, total: number) => void,
 ): Promise<Blob> {
   const stream = zipFolder(files, onProgress);
@@ -48,18 +56,22 @@ export function zipBlob(
 }
 
 async function writeZip(
-  files: readonly FolderFile[],
+  files: readonly FolderFile[] | AsyncIterable<StreamedFile>,
   out: WritableStream<Uint8Array<ArrayBuffer>>,
   count: (bytes: number) => void,
 ): Promise<void> {
   const zip = new ZipWriter(out, { level: 0, useWebWorkers: false });
-  for (const file of files) {
-    await zip.add(file.path, streamOf(file, count), { uncompressedSize: file.byteLength });
+  for await (const file of files) {
+    const known = 'byteLength' in file ? { uncompressedSize: file.byteLength } : {};
+    await zip.add(file.path, streamOf(file, count), known);
   }
   await zip.close();
 }
 
-function streamOf(file: ByteSource, count: (bytes: number) => void): ReadableStream<Uint8Array<ArrayBuffer>> {
+function streamOf(
+  file: Pick<ByteSource, 'chunks'>,
+  count: (bytes: number) => void,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const chunks = file.chunks()[Symbol.asyncIterator]();
   return new ReadableStream({
     pull: async (controller) => {
