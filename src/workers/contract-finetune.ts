@@ -6,7 +6,7 @@ import type { RecordedDemonstrations } from './contract-practice.ts';
 export type DemonstrationsSource =
   | { kind: 'files'; files: { path: string; file: File }[] }
   | { kind: 'zip'; file: File }
-  /** Base URL of a LeRobot dataset, or URL of a zip. */
+  /** Base URL of a dataset, URL of a zip or an HDF5 file, or a Hub repository. */
   | { kind: 'url'; url: string }
   /** Recorded in this page; frames and numbers are transferred. */
   | { kind: 'recorded'; recorded: RecordedDemonstrations };

@@ -9,7 +9,7 @@ function openFiles(files: readonly HandedFile[]): void {
   void openDemonstrations(zip ? { kind: 'zip', file: first.file } : { kind: 'files', files: [...files] });
 }
 
-/** A LeRobot dataset: dropped, chosen, or by its address. */
+/** A dataset of LeRobot, HDF5 or RLDS: dropped, chosen, or by its address. */
 export function DatasetPicker({ disabled }: { disabled: boolean }) {
   const [over, setOver] = useState(false);
   const [url, setUrl] = useState('');
@@ -29,7 +29,10 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
         if (!disabled) void droppedFiles(event.dataTransfer).then(openFiles);
       }}
     >
-      <p>Drop a LeRobot dataset (v2.1 or v3.0) here: its folder, or a zip of it.</p>
+      <p>
+        Drop a dataset here, as a folder, a zip or files: LeRobot, HDF5 (LIBERO, robomimic, ACT, ALOHA) or
+        RLDS (TFDS).
+      </p>
       <div className="actions">
         <label className="file-button">
           Choose a folder
@@ -42,10 +45,11 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
           />
         </label>
         <label className="file-button">
-          Choose a zip
+          Choose a zip or HDF5 files
           <input
             type="file"
-            accept=".zip"
+            accept=".zip,.hdf5,.h5"
+            multiple
             disabled={disabled}
             onChange={(event) => openFiles(chosenFiles(event.target.files))}
           />
