@@ -59,6 +59,11 @@ export class Example {
     return new Example(record, entries);
   }
 
+  /** For messages: the file's. */
+  get name(): string {
+    return this.#record.name;
+  }
+
   has(key: string): boolean {
     return this.#entries.has(key);
   }
