@@ -42,11 +42,11 @@ export async function findRlds(folder: Folder): Promise<Folder | null> {
       : [];
   });
   if (roots.length === 0) return null;
-  const least = Math.min(...roots.map((root) => parts(root).length));
-  const shallowest = roots.filter((root) => parts(root).length === least);
+  const least = Math.min(...roots.map((root) => partsOf(root).length));
+  const shallowest = roots.filter((root) => partsOf(root).length === least);
   const datasets = new Set(
     shallowest.map((root) =>
-      VERSION.test(parts(root).at(-1) ?? '') ? parts(root).slice(0, -1).join('/') : root,
+      VERSION.test(partsOf(root).at(-1) ?? '') ? partsOf(root).slice(0, -1).join('/') : root,
     ),
   );
   if (datasets.size > 1) {
@@ -58,13 +58,13 @@ export async function findRlds(folder: Folder): Promise<Folder | null> {
   }
   // As tensorflow-datasets does: the newest version.
   const newest = shallowest.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)!;
-  const named = parts(newest)
+  const named = partsOf(newest)
     .filter((part) => !VERSION.test(part))
     .at(-1);
   return { ...subfolder(folder, newest), name: named ?? folder.name };
 }
 
-const parts = (root: string) => root.split('/').slice(0, -1);
+const partsOf = (root: string) => root.split('/').slice(0, -1);
 
 async function isRlds(folder: Folder): Promise<boolean> {
   return (await folder.has(SIGN)) && (await folder.has('dataset_info.json'));

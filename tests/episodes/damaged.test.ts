@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { crc32c, masked } from '../../src/episodes/rlds-tfrecord.ts';
 import { mutated, random } from './mutate.ts';
 import { readEverything } from './read-everything.ts';
-import { storedFiles, STORED } from './stored-fixture.ts';
+import { storedFiles, type STORED } from './stored-fixture.ts';
 
 const RUNS = Number(process.env['RUNS'] ?? 300);
 const SLOWEST_MS = 2000;

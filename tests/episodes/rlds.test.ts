@@ -82,13 +82,13 @@ describe('a LIBERO set of OpenVLA', () => {
   });
 });
 
-describe('a damaged RLDS set', () => {
-  const change = async (file: string, edit: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) => {
-    const files = await storedFiles('rlds');
-    files.set(file, edit(files.get(file)!));
-    return memoryFolder('x', files);
-  };
+const change = async (file: string, edit: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) => {
+  const files = await storedFiles('rlds');
+  files.set(file, edit(files.get(file)!));
+  return memoryFolder('x', files);
+};
 
+describe('a damaged RLDS set', () => {
   it('is refused for one wrong bit of any record', async () => {
     const folder = await change(SHARD, (bytes) => {
       bytes[90_000] = bytes[90_000]! ^ 4;
@@ -136,14 +136,22 @@ function edited(bytes: Uint8Array, from: string, to: string): Uint8Array<ArrayBu
   return new TextEncoder().encode(text.replace(from, to));
 }
 
-/** A pixel of PNG is not decoded in these tests. */
+/** Values by step and place. */
 const rows = (steps: number, size: number, value: (step: number, i: number) => number) =>
   Array.from({ length: steps * size }, (_, k) => value(Math.floor(k / size), k % size));
 
-describe('standardisation by name', () => {
-  const open = async (files: Map<string, Uint8Array<ArrayBuffer>>, options: OpenOptions = {}) =>
-    openDataset(memoryFolder('dropped', files), options);
+const open = async (files: Map<string, Uint8Array<ArrayBuffer>>, options: OpenOptions = {}) =>
+  openDataset(memoryFolder('dropped', files), options);
 
+const vectors = (size: number) =>
+  example({
+    'steps/action': { floats: rows(2, size, (step, i) => step + i) },
+    'steps/observation/state': { floats: rows(2, size, (step, i) => step - i) },
+  });
+
+const actions = (value: number) => example({ 'steps/action': { floats: rows(2, 7, () => value) } });
+
+describe('standardisation by name', () => {
   it('of Bridge leaves the first and last step out, relabels the actions, and binarises the gripper', async () => {
     const gripper = [0, 0.5, 0.99, 0.5, 0.01, 0.4, 1];
     const files = tfdsFiles(
@@ -210,27 +218,25 @@ describe('standardisation by name', () => {
   });
 
   it('of ALOHA changes nothing; a set of that name with other features is left alone', async () => {
-    const record = (size: number) =>
-      example({
-        'steps/action': { floats: rows(2, size, (step, i) => step + i) },
-        'steps/observation/state': { floats: rows(2, size, (step, i) => step - i) },
-      });
     const aloha = await open(
-      tfdsFiles('aloha1_fold', { action: 14, observation: { state: 14 } }, { train: [[record(14)]] }),
+      tfdsFiles('aloha1_fold', { action: 14, observation: { state: 14 } }, { train: [[vectors(14)]] }),
     );
     expect(aloha.reading!.standardisation).toMatchObject({ name: 'aloha', applied: true });
     expect(aloha.fps).toBe(25);
     expect((await aloha.open(0)).actions[13]).toBe(13);
     const other = await open(
-      tfdsFiles('libero_x', { action: 3, observation: { state: 3 } }, { train: [[record(3)]] }),
+      tfdsFiles('libero_x', { action: 3, observation: { state: 3 } }, { train: [[vectors(3)]] }),
     );
     expect(other.reading!.standardisation).toBeNull();
     expect(other.format).toContain('assumed');
   });
 
   it('reads every split, in order', async () => {
-    const record = (value: number) => example({ 'steps/action': { floats: rows(2, 7, () => value) } });
-    const files = tfdsFiles('mine', { action: 7 }, { train: [[record(1)], [record(2)]], val: [[record(3)]] });
+    const files = tfdsFiles(
+      'mine',
+      { action: 7 },
+      { train: [[actions(1)], [actions(2)]], val: [[actions(3)]] },
+    );
     const dataset = await open(files);
     expect(dataset.format).toContain('train 2, val 1');
     const first = await Promise.all([0, 1, 2].map(async (index) => (await dataset.open(index)).actions[0]));

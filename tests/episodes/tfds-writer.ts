@@ -20,13 +20,14 @@ const field = (number: number, body: readonly number[]): number[] => [
   ...body,
 ];
 
+const text = (part: string | Uint8Array) => [
+  ...(typeof part === 'string' ? new TextEncoder().encode(part) : part),
+];
+
 function feature(value: Value): number[] {
   if ('floats' in value)
     return field(2, field(1, [...new Uint8Array(Float32Array.from(value.floats).buffer)]));
   if ('integers' in value) return field(3, field(1, value.integers.flatMap(varint)));
-  const text = (part: string | Uint8Array) => [
-    ...(typeof part === 'string' ? new TextEncoder().encode(part) : part),
-  ];
   return field(
     1,
     value.bytes.flatMap((part) => field(1, text(part))),
@@ -69,13 +70,16 @@ function node(of: Features[string]): object {
   };
 }
 
+const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+const five = (value: number) => String(value).padStart(5, '0');
+
 /** @param splits records of each shard of each split */
 export function tfdsFiles(
   name: string,
   features: Features,
   splits: Readonly<Record<string, readonly (readonly number[])[][]>>,
 ): Map<string, Uint8Array<ArrayBuffer>> {
-  const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
   const files = new Map<string, Uint8Array<ArrayBuffer>>([
     [
       'features.json',
@@ -94,7 +98,6 @@ export function tfdsFiles(
       }),
     ],
   ]);
-  const five = (value: number) => String(value).padStart(5, '0');
   for (const [split, shards] of Object.entries(splits)) {
     for (const [i, records] of shards.entries()) {
       files.set(`${name}-${split}.tfrecord-${five(i)}-of-${five(shards.length)}`, tfRecords(records));
