@@ -225,6 +225,8 @@ class Hdf5Reader {
     }
     const bytes = await files.use(recording.file, (file) => file.read(dataset, step, step + 1));
     if (!(bytes instanceof Uint8Array)) throw wrong(recording.file, `${dataset.path} is not of bytes`);
+    // Encoded ones are taken for ordinary JPEGs, as openpi and lerobot take them. A recorder that handed RGB to OpenCV, which expects BGR,
+    // swapped red and blue, and no file says that it did.
     const image = isEncoded(dataset)
       ? await decodeImage(bytes, `${camera} at step ${step} of episode ${index}`)
       : rgbImage(bytes, known.width, known.height);
