@@ -164,7 +164,7 @@ export class Hdf5File {
         'Copy it into one file with h5repack.',
       );
     }
-    const chunk = about?.chunks?.reduce((product, size) => product * Number(size), about.size) ?? 0;
+    const chunk = about?.chunks?.reduce((product, size) => product * size, about.size) ?? 0;
     if (!(chunk <= MOST_BYTES)) {
       throw this.#unsupported(
         path,

@@ -7,7 +7,7 @@ import type { RecordedDemonstrations } from './contract-practice.ts';
 export type DemonstrationsSource =
   | { kind: 'files'; files: { path: string; file: File }[]; options?: OpenOptions }
   | { kind: 'zip'; file: File; options?: OpenOptions }
-  /** Base URL of a LeRobot dataset, or URL of a zip. */
+  /** Base URL of a dataset, URL of a zip or an HDF5 file, or a Hub repository such as `lerobot/svla_so101_pickplace`. */
   | { kind: 'url'; url: string; options?: OpenOptions }
   /** Recorded in this page. */
   | { kind: 'recorded'; recorded: RecordedDemonstrations };
