@@ -61,14 +61,14 @@ describe('planes of a video', () => {
   });
 });
 
-describe('a turned recording', () => {
-  /** 3 × 2 pixels, numbered by rows. */
-  const image = () => ({
-    width: 3,
-    height: 2,
-    data: new Uint8ClampedArray(Uint32Array.from([1, 2, 3, 4, 5, 6]).buffer),
-  });
+/** 3 × 2 pixels, numbered by rows. */
+const image = () => ({
+  width: 3,
+  height: 2,
+  data: new Uint8ClampedArray(Uint32Array.from([1, 2, 3, 4, 5, 6]).buffer),
+});
 
+describe('a turned recording', () => {
   it.each([
     [0, false, 3, [1, 2, 3, 4, 5, 6]],
     [90, false, 2, [4, 1, 5, 2, 6, 3]],
