@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../src/episodes/dataset.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
+import { turned } from '../../src/episodes/yuv.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { registerDecoders } from '../../tools/node/decoders.ts';
 import { fixtureFiles } from './fixture-source.ts';
-import { caseFiles, openFiles, realFiles, type Files } from './real-sets.ts';
+import { caseFiles, difference, openFiles, realFiles, type Files } from './real-sets.ts';
 
 const FRONT = 'observation.images.front';
 
@@ -149,6 +150,22 @@ describe('a video', () => {
     const episode = await (await openFiles(files)).open(3);
     expect(episode.notes).toEqual([expect.stringContaining('do not follow 10 Hz: step 1 is at 0.050 s')]);
     expect((await episode.frame(FRONT, 3)).data[0]).toEqual(near(76));
+  });
+
+  it('that was recorded with the camera on its side is shown upright', async () => {
+    const files = await realFiles('lerobot-v30-chunks');
+    const path = `videos/${FRONT}/chunk-000/file-000.mp4`;
+    const upright = await (await (await openFiles(files)).open(0)).frame(FRONT, 3);
+    const video = files.get(path)!.slice();
+    const matrix = 44 + Buffer.from(video.buffer).indexOf('tkhd');
+    // 16.16 fixed point: a quarter turn clockwise.
+    for (const [at, value] of [0, 65536, 0, -65536, 0].entries()) {
+      new DataView(video.buffer).setInt32(matrix + 4 * at, value);
+    }
+    files.set(path, video);
+    const shown = await (await (await openFiles(files)).open(0)).frame(FRONT, 3);
+    expect([shown.width, shown.height]).toEqual([96, 128]);
+    expect(difference(shown, turned(upright, 90, false))).toEqual({ worst: 0, mean: 0 });
   });
 
   it('with other episodes after it never shows theirs', async () => {

@@ -123,9 +123,9 @@ describe('training samples of demonstrations', () => {
   });
 
   it('are refused where a value is not a number', async () => {
-    for (const field of ['actions', 'state'] as const) {
+    for (const part of ['actions', 'state'] as const) {
       const episode = episodeOf(chunkSize + 1, 'a');
-      episode[field]![(chunkSize - 1) * (field === 'state' ? 0 : DIM)] = Number.NaN;
+      episode[part]![(chunkSize - 1) * (part === 'state' ? 0 : DIM)] = Number.NaN;
       const error = await sourceOf(datasetOf(episode))
         .sample(0, null)
         .catch((thrown: unknown) => thrown);

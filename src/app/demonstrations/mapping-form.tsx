@@ -1,7 +1,7 @@
 import { useId, useState } from 'react';
 import type { DatasetReading, FeatureMapping } from '../../episodes/dataset.ts';
 import { reopenDemonstrations } from '../finetune/finetune-session.ts';
-import { usePolicyStore } from '../policy/policy-store.ts';
+import { useTraining } from '../policy/policy-store.ts';
 
 type Feature = DatasetReading['features'][number];
 
@@ -51,7 +51,7 @@ function Choices({
 
 /** Which recorded feature is which input of the policy: guessed by name, chosen otherwise here. */
 export function MappingForm({ reading }: { reading: DatasetReading }) {
-  const busy = usePolicyStore(({ lease }) => lease.run !== null);
+  const busy = useTraining();
   const [mapping, setMapping] = useState<FeatureMapping>(reading.mapping);
   const field = useId();
   const vectors = names(reading.features.filter(isVector));

@@ -7,7 +7,8 @@ import type { Place } from './places.ts';
 
 export const EPISODE_INDEX = 'episode_index';
 
-const OPEN_FILES = 16;
+/** Each keeps some megabytes that were read and decoded. */
+const OPEN_FILES = 6;
 /** Most v3 datasets on the Hub have all episodes of a file in one row group: it is decoded once, not for each episode. */
 const KEPT_COLUMN_BYTES = 128 * 2 ** 20;
 
