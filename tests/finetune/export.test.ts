@@ -13,6 +13,7 @@ import { diskFolder } from '../../tools/node/file-access.ts';
 import '../setup/compare.ts';
 import { ADAPTER, memoryFolder, openIn, readTextIn, stateDifference } from './export-cases.ts';
 import { madeStates } from './export-made.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const LM_HEAD = 'base_model.model.language_model.lm_head.';
 
@@ -101,7 +102,7 @@ describe('export and import', () => {
           stateDifference(await importCheckpoint(folder, { config: base.config, shapes }), state),
         ).toBeNull();
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 
@@ -124,7 +125,7 @@ describe('export and import', () => {
         const found = await importCheckpoint(folder, { config: base.config, shapes });
         expect(stateDifference(found, expected)).toBeNull();
       }),
-      { numRuns: 30 },
+      { numRuns: fuzzRuns(30) },
     );
   });
 

@@ -14,8 +14,9 @@ import type { TensorFile } from '../../src/model/weights/tensor-file.ts';
 import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';
 import { concat, pickle } from './make-archive.ts';
 import { smallPackage } from './small-package.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
-const RUNS = 300;
+const RUNS = fuzzRuns(300);
 
 /** `value`, or the ModelError's code; anything else that is thrown fails the property. */
 async function outcome(call: () => unknown): Promise<string> {

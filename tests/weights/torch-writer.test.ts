@@ -21,6 +21,7 @@ import { openFile } from '../../tools/node/file-access.ts';
 import { randomFloats } from '../setup/compare.ts';
 import { archive } from './make-archive.ts';
 import { refusalCode, refusedWith } from './refused.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const size = (shape: readonly number[]) => shape.reduce((product, dim) => product * dim, 1);
 
@@ -67,7 +68,7 @@ describe('torchArchive', () => {
         }
         for (const start of dataStarts(bytes)) expect(start % 64).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 
@@ -174,7 +175,7 @@ describe('safetensorsFile', () => {
         expect([...file.entries.keys()].toSorted()).toEqual([...tensors.keys()].toSorted());
         for (const [name, { data }] of tensors) expect(await file.readFloat32(name)).toEqual(data);
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 
