@@ -106,7 +106,7 @@ test('trials say how often it works, the same each time; the camera view is one 
   expect(once).toHaveLength(20);
   await page.getByLabel('from seed').fill(once[0]!.match(/seed (\d+)/)![1]!);
   await page.getByRole('button', { name: 'Run 20 trials' }).click();
-  await expect(trials).toHaveCount(1, { timeout: 60_000 });
+  await expect.poll(() => trials.count()).toBeLessThan(20);
   await expect.poll(() => trials.count(), { timeout: 60_000 }).toBeGreaterThanOrEqual(6);
   await page.keyboard.press('Escape');
   await expect(doIt(page)).toBeVisible();

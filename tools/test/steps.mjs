@@ -87,7 +87,7 @@ export const FULL = [
   },
   {
     ...parity('long parity', '--full'),
-    why: 'every golden case on webgpu in software with all five training steps, a LLaMA-2-7B layer',
+    why: 'every golden case on webgpu in software, forward and in training, one with all five steps; a LLaMA-2-7B layer',
   },
   {
     name: 'interop',
