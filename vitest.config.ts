@@ -31,7 +31,7 @@ export default defineConfig({
           exclude: [...BROWSER_ONLY, ...FULL_ONLY],
           // Dawn picks its Vulkan driver by an environment variable, which worker threads cannot set.
           pool: 'forks',
-          testTimeout: 30_000,
+          testTimeout: 60_000,
         },
       },
       {
