@@ -107,6 +107,7 @@ async function inBrowser(full: boolean): Promise<void> {
       await run(folder, { backend: 'webgpu', bits: 32 });
     for (const folder of trainings)
       await run(folder, { backend: 'webgpu', bits: 32, train: true, brief: folder !== ONE });
+    await run(trainings[0]!, { backend: 'webgpu', bits: 4, train: true });
     await sevenB();
   } else {
     await ops('wasm');
@@ -115,7 +116,6 @@ async function inBrowser(full: boolean): Promise<void> {
     for (const folder of trainings) await run(folder, { backend: 'wasm', bits: 32, train: true });
     await ops('webgpu');
     for (const folder of [ONE, ...pipelines]) await run(folder, { backend: 'webgpu', bits: 32 });
-    await run(trainings[0]!, { backend: 'webgpu', bits: 4, train: true });
     await run(ONE, { backend: 'webgpu', bits: 32, train: true, brief: true });
   }
   await browser.close();
