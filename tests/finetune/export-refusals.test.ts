@@ -11,6 +11,7 @@ import { collectBytes } from '../../src/model/weights/zip-writer.ts';
 import { openExportCase, stepFive, type CASES } from '../../tools/interop/golden-state.ts';
 import { archive, pickle } from '../weights/make-archive.ts';
 import { ADAPTER, memoryFolder, openIn, stateDifference } from './export-cases.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 /** A checkpoint that can be imported, and a way to try it with changes. */
 async function good(name: (typeof CASES)[number] = 'libero-l1') {
@@ -234,7 +235,7 @@ describe('importCheckpoint refuses', () => {
           outcomes.add(await outcome(() => attempt({ [path]: bytes })));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: fuzzRuns(200) },
     );
     // Else the damages are all of one kind, and the test shows little.
     expect(outcomes.size).toBeGreaterThan(2);

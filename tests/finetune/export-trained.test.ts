@@ -16,7 +16,7 @@ import { openTrainCase } from '../../tools/parity/train-case.ts';
 
 let runtime: Runtime;
 beforeAll(async () => {
-  runtime = await createNodeRuntime();
+  runtime = await createNodeRuntime({ threads: 1 });
 });
 afterAll(async () => {
   await runtime.dispose();

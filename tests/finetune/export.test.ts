@@ -13,6 +13,7 @@ import { diskCheckpoint } from '../../tools/node/disk-folder.ts';
 import '../setup/compare.ts';
 import { ADAPTER, memoryFolder, openIn, openZip, readTextIn, stateDifference } from './export-cases.ts';
 import { madeStates } from './export-made.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const LM_HEAD = 'base_model.model.language_model.lm_head.';
 
@@ -103,7 +104,7 @@ describe('export and import', () => {
           stateDifference(await importCheckpoint(folder, { config: base.config, shapes }), state),
         ).toBeNull();
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 
@@ -126,7 +127,7 @@ describe('export and import', () => {
         const found = await importCheckpoint(folder, { config: base.config, shapes });
         expect(stateDifference(found, expected)).toBeNull();
       }),
-      { numRuns: 30 },
+      { numRuns: fuzzRuns(30) },
     );
   });
 

@@ -7,6 +7,7 @@ import { checkAdapterFile } from '../../src/share/adapter-file.ts';
 import { DAMAGED, F32, fileWith, tensor } from '../weights/damaged-headers.ts';
 import { refusedWith } from '../weights/refused.ts';
 import { sampleAdapter } from './samples.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 /** Checks bytes; says how many of them were read. */
 async function check(bytes: Uint8Array): Promise<number> {
@@ -81,7 +82,7 @@ describe('an adapter file', () => {
       fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 50 }), async (more) => {
         await refusedWith('bad-file', () => check(new Uint8Array([...bytes, ...more])));
       }),
-      { numRuns: 50, seed: 1 },
+      { numRuns: fuzzRuns(50), seed: 1 },
     );
   });
 
@@ -99,7 +100,7 @@ describe('an adapter file', () => {
         const outcome = await check(damaged).catch((error: unknown) => error);
         expect(typeof outcome === 'number' || outcome instanceof ModelError, String(outcome)).toBe(true);
       }),
-      { numRuns: 300, seed: 2 },
+      { numRuns: fuzzRuns(300), seed: 2 },
     );
   });
 });

@@ -5,6 +5,7 @@ import { ModelError } from '../../src/model/errors.ts';
 import { decodeShare, encodeShare, parseShareManifest } from '../../src/share/share-manifest.ts';
 import { refusedWith } from '../weights/refused.ts';
 import { sampleAdapter, sampleManifest } from './samples.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const manifest = sampleManifest(sampleAdapter(1));
 
@@ -103,7 +104,7 @@ describe('a manifest', () => {
         for (const one of [value, { ...manifest, [key || 'x']: value }])
           expect(messageOf(one)).toMatch(/^\P{C}{0,400}$/u);
       }),
-      { numRuns: 300, seed: 1 },
+      { numRuns: fuzzRuns(300), seed: 1 },
     );
   });
 });
@@ -122,7 +123,7 @@ describe('a link', () => {
         const one = { ...manifest, note: note.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e]/gu, '') };
         expect(await decodeShare(await encodeShare(one))).toEqual(one);
       }),
-      { numRuns: 50, seed: 2 },
+      { numRuns: fuzzRuns(50), seed: 2 },
     );
   });
 

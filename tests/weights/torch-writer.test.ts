@@ -22,6 +22,7 @@ import { openDiskFile } from '../../tools/node/disk-folder.ts';
 import { randomFloats } from '../setup/compare.ts';
 import { archive } from './make-archive.ts';
 import { refusalCode, refusedWith } from './refused.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const STORED = { storedOnly: true };
 const open = (blob: Blob) => openZip('made.zip', blobReader(blob, 'made.zip'));
@@ -71,7 +72,7 @@ describe('torchArchive', () => {
         }
         for (const start of dataStarts(bytes)) expect(start % 64).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 
@@ -179,7 +180,7 @@ describe('safetensorsFile', () => {
         expect([...file.entries.keys()].toSorted()).toEqual([...tensors.keys()].toSorted());
         for (const [name, { data }] of tensors) expect(await file.readFloat32(name)).toEqual(data);
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 

@@ -36,8 +36,8 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
       }}
     >
       <p>
-        Drop a dataset here, as a folder, a zip or files: LeRobot (v2.0 to v3.0), HDF5 (LIBERO, robomimic, ACT,
-        ALOHA) or RLDS (TFDS).
+        Drop a dataset here, as a folder, a zip or files: LeRobot (v2.0 to v3.0), HDF5 (LIBERO, robomimic,
+        ACT, ALOHA) or RLDS (TFDS).
       </p>
       <div className="actions">
         <label className="file-button">
