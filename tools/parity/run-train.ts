@@ -114,11 +114,20 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
     }
     if (step === 0) await compareForward(row, stages, golden);
     if (step === 0) await compareGradients(rows, variant, trainables, golden, film);
-    const learningRate = learningRateAt(step, { learningRate: 5e-4, ...scheduleOf(variant) });
+    const learningRate = learningRateAt(step, { learningRate: meta.spec.lr ?? 5e-4, ...scheduleOf(variant) });
     row(`learning rate ${step}`, [learningRate], [lr[step]!], absolute(1e-12));
     await trainables.step({ ...ADAMW, learningRate });
     if (golden.names.some((name) => name.startsWith(`step${step + 1}/`))) {
-      await compareWeights(rows, variant, step + 1, parameters, trainables, golden, film);
+      await compareWeights(
+        rows,
+        variant,
+        step + 1,
+        parameters,
+        trainables,
+        golden,
+        film,
+        meta.spec.lr ?? 5e-4,
+      );
     }
   }
   policy.use(null);
@@ -218,6 +227,7 @@ async function compareWeights(
   trainables: Trainables,
   golden: GoldenTensors,
   film: boolean,
+  learningRate: number,
 ): Promise<void> {
   let outliers = 0;
   let total = 0;
@@ -245,7 +255,10 @@ async function compareWeights(
         }
         if (variant === 'cold' && name.endsWith('.lora_A.weight')) {
           // Cold factors A have a gradient of exactly zero, so only weight decay moves them.
-          const decayed = Array.from(parameters.trained.get(name)!.data, (w) => w * (1 - 5e-4 * 1e-2));
+          const decayed = Array.from(
+            parameters.trained.get(name)!.data,
+            (w) => w * (1 - learningRate * 1e-2),
+          );
           const part = decayed.slice(offset, offset + ours.length);
           rows.push(
             compare(`${variant}/${key} by decay alone`, ours, part, { measure: 'relative', limit: 1e-7 }),

@@ -79,7 +79,10 @@ export class DemonstrationSource implements SampleSource {
         this.#starts.push({ index, first: count });
         count += Math.max(0, length - chunkSize + 1);
       }
-      tokens = Math.max(tokens, layoutSequence(this.#promptIds(instruction), config).inputIds.length);
+      tokens = Math.max(
+        tokens,
+        layoutSequence(this.#promptIds(instruction), config, 'training').inputIds.length,
+      );
     }
     this.count = count;
     this.tokens = tokens;

@@ -52,7 +52,7 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
   const { hidden } = config.network.language;
   const size = samples.length;
   samples.forEach((sample) => checkSample(sample, config));
-  const sequences = samples.map(({ promptIds }) => layoutSequence(promptIds, config));
+  const sequences = samples.map(({ promptIds }) => layoutSequence(promptIds, config, 'training'));
   const longest = Math.max(...sequences.map(({ inputIds }) => inputIds.length));
   const length = Math.max(longest, tokens);
   const film = config.network.vits.some((vit) => vit.film);
@@ -89,7 +89,9 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
     own.push(tensor);
     return tensor;
   };
-  const padded = sequences.some(({ inputIds }) => inputIds.length < length);
+  // On the right of a causal sequence nothing that is read looks at the padding.
+  const bidirectional = config.network.language.attention === 'bidirectional';
+  const padded = bidirectional && sequences.some(({ inputIds }) => inputIds.length < length);
   const state = config.profile.state?.length ?? 0;
   return {
     size,
