@@ -1,12 +1,14 @@
 /** Stages that only some families have, made of what a traced run recorded. */
 import { bridgeRopeTables } from '../../src/model/heads/bridge.ts';
 import { imageTokens } from '../../src/model/network/vision.ts';
+import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import type { Policy } from '../../src/model/policy/policy.ts';
+import { layoutSequence } from '../../src/model/policy/sequence.ts';
 import type { Limit } from './compare.ts';
 import type { GoldenTensors } from './golden.ts';
 import { joined, type Recorder } from './recorder.ts';
-import { EXACT } from './tolerances.ts';
+import { EXACT, limitFor } from './tolerances.ts';
 
 export type Values = Map<string, ArrayLike<number>>;
 
@@ -43,6 +45,7 @@ export async function fillGeneration(
   config: PolicyConfig,
   policy: Policy,
   recorder: Recorder,
+  { promptIds, bits }: { readonly promptIds: readonly number[]; readonly bits: Bits },
 ): Promise<void> {
   const { hidden, layers, kvHeads, heads } = config.network.language;
   const width = (hidden / heads) * kvHeads;
@@ -65,7 +68,7 @@ export async function fillGeneration(
   for (const own of [tensor, logits]) own.dispose();
 
   const ids = Array.from(values.get('predicted_token_ids')!);
-  const prompt = Array.from(values.get('input_ids_with_empty_token')!);
+  const prompt = layoutSequence(promptIds, config).inputIds;
   const bins = config.actionBins - 1;
   const exact: Record<string, readonly number[]> = {
     generated_ids: [...prompt, ...ids],
@@ -73,8 +76,9 @@ export async function fillGeneration(
   };
   for (const [stage, data] of Object.entries(exact)) {
     values.set(stage, data);
-    limits.set(stage, EXACT);
+    limits.set(stage, bits === 32 ? EXACT : limitFor('', bits));
   }
+  if (bits !== 32) return;
   // Midpoints of bins, and nothing else: they are exact, or they are another bin's.
   for (const stage of ['normalized_actions', 'actions']) {
     if (io.has(stage)) limits.set(stage, { measure: 'absolute', limit: 1e-12 });

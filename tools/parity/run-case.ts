@@ -179,7 +179,10 @@ async function fillNetwork(
   values.set('patch_tokens', embeddings.slice(hidden, hidden + io.size('patch_tokens')));
   if (config.head === 'bridge') fillBridge(values, limits, config);
   else if (config.head === 'autoregressive') {
-    await fillGeneration(values, limits, io, config, policy, recorder);
+    await fillGeneration(values, limits, io, config, policy, recorder, {
+      promptIds: inputs.promptIds,
+      bits: options.bits,
+    });
   } else {
     // The golden file keeps the last step's slice under this name, and the first step's under the others.
     values.set(

@@ -12,7 +12,14 @@ import { initialLoraA, resolveLora, withTiedHead, type LoraModule, type LoraOpti
 import { initialModules, moduleShapes } from './modules-init.ts';
 import type { HostTensor, LoraConfig, TrainedState } from './trained.ts';
 
-export const GROUPS = ['lora', 'action_head', 'proprio_projector', 'noisy_action_projector', 'film'] as const;
+export const GROUPS = [
+  'lora',
+  'action_head',
+  'proprio_projector',
+  'noisy_action_projector',
+  'action_queries',
+  'film',
+] as const;
 export type Group = (typeof GROUPS)[number];
 
 export interface Parameters {

@@ -3,13 +3,13 @@
  * model, one layer per block. It computes what upstream's code computes, also where that is not what one would expect.
  */
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { Value } from '../graph/types.ts';
+import type { Shape, Value } from '../graph/types.ts';
 import { decoderNorm, rotaryTables } from '../network/decoder.ts';
 import { keyOf, takeRows, type RowsOf } from '../network/language-segments.ts';
 import type { NetworkConfig } from '../network/config.ts';
 import type { Scope, Tap } from '../network/scope.ts';
 import type { Segment } from '../network/segment.ts';
-import type { BridgeConfig } from '../policy/config.ts';
+import type { BridgeConfig, PolicyConfig } from '../policy/config.ts';
 
 const HEADS = 8;
 /** Epsilon of torch.nn.LayerNorm. */
@@ -43,6 +43,41 @@ export function bridgeSegments(network: NetworkConfig, options: BridgeOptions): 
     ...Array.from({ length: blocks }, (_, i) => blockSegment(i, options.bridge)),
     endSegment(blocks),
   ];
+}
+
+/** Its weights, with the action queries, under upstream's names: the whole head, also Pro's `film_gen`, which nothing calls. */
+export function bridgeShapes(
+  { network, profile }: Pick<PolicyConfig, 'network' | 'profile'>,
+  { pro, queries, blocks }: BridgeConfig,
+): Map<string, Shape> {
+  const { hidden } = network.language;
+  const dim = profile.actions.length;
+  const shapes = new Map<string, Shape>([['action_queries.weight', [queries, hidden]]]);
+  const root = 'action_head.model';
+  const linear = (name: string, outputs: number, inputs: number) => {
+    shapes.set(`${root}.${name}.weight`, [outputs, inputs]);
+    shapes.set(`${root}.${name}.bias`, [outputs]);
+  };
+  const norm = (name: string, width: number) => {
+    shapes.set(`${root}.${name}.weight`, [width]);
+    shapes.set(`${root}.${name}.bias`, [width]);
+  };
+  const projections = pro
+    ? ['q_proj', ...['self', 'adapter', 'task'].flatMap((of) => [`k_${of}`, `v_${of}`]), 'o_proj']
+    : ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
+  norm('layer_norm1', hidden * dim);
+  linear('fc1', hidden, hidden * dim);
+  for (let i = 0; i < blocks; i++) {
+    const block = `mlp_resnet_blocks.${i}`;
+    shapes.set(`${root}.${block}.gating_factor`, [1]);
+    norm(`${block}.ffn.0`, hidden);
+    linear(`${block}.ffn.1`, hidden, hidden);
+    for (const name of projections) linear(`${block}.${name}`, hidden, hidden);
+    if (pro) linear(`${block}.film_gen.0`, 2 * hidden, hidden);
+  }
+  norm('layer_norm2', hidden);
+  linear('fc2', dim, hidden);
+  return shapes;
 }
 
 /** Upstream's hidden_states end in the normed ones; the last layer's own output is not among them. */
