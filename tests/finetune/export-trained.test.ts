@@ -31,8 +31,7 @@ async function fiveSteps(name: string) {
   start.policy.use(trainables);
   for (let step = 0; step < 5; step++) {
     const tape = new Tape({ trains: (key) => trainables.has(key), sink: trainables.accumulate });
-    const diffusion = await start.draws('warm', step);
-    await runPass(start.policy, start.samples, { tape, ...(diffusion.length > 0 ? { diffusion } : {}) });
+    await runPass(start.policy, start.samples, { tape, ...(await start.drawn('warm', step)) });
     await trainables.step(ADAMW);
   }
   const values = new Map<string, HostTensor>(parameters.idle);

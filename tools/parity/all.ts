@@ -9,7 +9,7 @@ import { parseArguments } from '../node/arguments.ts';
 import { worstOf, type Row } from './compare.ts';
 import { folderFiles, runParityIn, serveFolders, type ParityOptions } from './host.ts';
 import { runFolder, type FolderOptions } from './run-folder.ts';
-import { llama2Tokenize } from './tokenize.ts';
+import { tokenizeFor } from './tokenize.ts';
 
 const { values } = parseArguments(
   `usage: node tools/node/run.mjs tools/parity/all.ts [options]
@@ -68,10 +68,9 @@ async function report(folder: string, options: ParityOptions, run: () => Promise
 async function onNode(): Promise<void> {
   // Networks this small are done before a second thread has woken up, and waiting for it burns a core.
   const runtime = await createNodeRuntime({ threads: 1 });
-  const tokenize = await llama2Tokenize();
   const run = (folder: string, options: FolderOptions) =>
     report(folder, { backend: 'node', ...options }, () =>
-      runFolder(folderFiles(folder), runtime, tokenize, options),
+      runFolder(folderFiles(folder), runtime, tokenizeFor, options),
     );
   for (const folder of folders) await run(folder, { bits: 32 });
   for (const folder of networks) {

@@ -11,7 +11,7 @@ import { createDawnRuntime } from '../node/dawn-runtime.ts';
 import type { Row } from './compare.ts';
 import type { CaseFiles } from './golden.ts';
 import { runFolder, type FolderOptions } from './run-folder.ts';
-import { llama2Tokenize } from './tokenize.ts';
+import { tokenizeFor } from './tokenize.ts';
 
 /** `dawn` is WebGPU, too. */
 export type ParityBackend = 'node' | 'dawn' | 'wasm' | 'webgpu';
@@ -38,7 +38,7 @@ export async function runParity(folder: string, options: ParityOptions): Promise
   if (here) {
     const { runtime, release } = await here;
     try {
-      return await runFolder(folderFiles(folder), runtime, await llama2Tokenize(), options);
+      return await runFolder(folderFiles(folder), runtime, tokenizeFor, options);
     } finally {
       await release();
     }

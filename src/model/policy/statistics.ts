@@ -61,11 +61,15 @@ function bounds(field: FieldStatistics, kind: RobotProfile['normalization'], siz
   return { low, high, mask };
 }
 
-/** Normalised actions [chunk][dim] in −1…1 to real units; dimensions with mask false pass unchanged. */
+/**
+ * Normalised actions [chunk][dim] in −1…1 to real units; dimensions with mask false pass unchanged.
+ * @param epsilon added to the range, as OpenVLA-OFT does; the original OpenVLA adds nothing
+ */
 export function unnormalizeActions(
   actions: readonly (readonly number[])[],
   statistics: DatasetStatistics,
   profile: RobotProfile,
+  epsilon = 1e-8,
 ): number[][] {
   const { low, high, mask } = bounds(
     statistics.action,
@@ -74,7 +78,7 @@ export function unnormalizeActions(
     'action',
   );
   return actions.map((row) =>
-    row.map((a, i) => (mask[i] ? 0.5 * (a + 1) * (high[i]! - low[i]! + 1e-8) + low[i]! : a)),
+    row.map((a, i) => (mask[i] ? 0.5 * (a + 1) * (high[i]! - low[i]! + epsilon) + low[i]! : a)),
   );
 }
 
