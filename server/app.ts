@@ -33,8 +33,8 @@ export interface RunningServer {
   sweep(): Promise<void>;
   /** Bytes that wait in this process for clients to take them. */
   bufferedBytes(): number;
-  /** Answers what is under way for as long as it is read, then stops. */
-  close(): Promise<void>;
+  /** Answers what is under way for as long as it is read, then stops. `lingerMs`: see `ConnectionGuard.close`. */
+  close(lingerMs?: number): Promise<void>;
 }
 
 /**
@@ -112,11 +112,11 @@ export async function createServer(
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     sweep,
     bufferedBytes: () => guard.bufferedBytes,
-    close: async () => {
+    close: async (lingerMs) => {
       clearInterval(sweeping);
       clearInterval(looking);
       counted.stop();
-      await guard.close();
+      await guard.close(lingerMs);
       await storage.dispose();
     },
   };

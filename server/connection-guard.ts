@@ -7,6 +7,11 @@ const LOOK_EVERY_MS = 500;
 const CLOSING_LOOK_MS = 50;
 /** How long requests that are still coming in may take once the server closes. An upload goes on elsewhere where it stopped. */
 const RECEIVE_MS = 5_000;
+/**
+ * Behind an answer of more than this a connection stays open for `lingerMs`: the end of it may lie in the buffers of two machines, and clients
+ * that read slowly take a connection that ends as an answer that was cut (undici 6 and 7, `onHttpSocketEnd`; fetch says `terminated`).
+ */
+const SMALL_BYTES = 2 ** 16;
 
 interface Connection {
   readonly address: string;
@@ -15,9 +20,16 @@ interface Connection {
   /** Bytes the client's side has taken, and since when it has taken no more of those that wait. */
   sentBytes: number;
   stalledSince: number;
+  /** When its last answer was handed to the client's machine. */
+  doneAt: number;
+  /** Until when the client may still read that. */
+  lingersUntil: number;
 }
 
-type GuardLimits = Pick<Limits, 'connections' | 'clientConnections' | 'bufferedBytes' | 'writeIdleMs'>;
+type GuardLimits = Pick<
+  Limits,
+  'connections' | 'clientConnections' | 'bufferedBytes' | 'writeIdleMs' | 'lingerMs'
+>;
 
 /**
  * Keeps the connections of a server few enough to serve. A client that takes nothing of its answer is cut after `writeIdleMs`; when more than
@@ -38,13 +50,21 @@ export class ConnectionGuard {
   constructor(server: Server, limits: GuardLimits, proxied: boolean) {
     this.#server = server;
     this.#limits = limits;
-    server.maxConnections = limits.connections;
     server.headersTimeout = 15_000;
+    // The end of an answer may be read long after it was sent.
+    server.keepAliveTimeout = limits.lingerMs;
     server.on('connection', (socket: Socket) => this.#admit(socket, proxied));
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      const { active } = this.#connections.get(request.socket) ?? {};
-      active?.add(request);
-      response.once('close', () => active?.delete(request));
+      const connection = this.#connections.get(request.socket);
+      if (connection === undefined) return;
+      const before = request.socket.bytesWritten;
+      connection.active.add(request);
+      response.once('close', () => {
+        connection.active.delete(request);
+        connection.doneAt = Date.now();
+        if (request.socket.bytesWritten - before > SMALL_BYTES)
+          connection.lingersUntil = Date.now() + limits.lingerMs;
+      });
     });
     this.#looking = this.#lookEvery(LOOK_EVERY_MS);
   }
@@ -72,23 +92,25 @@ export class ConnectionGuard {
       connection.sentBytes = sentBytes;
       bytes += waiting;
       const stalledMs = now - connection.stalledSince;
-      if (stalledMs > this.#limits.writeIdleMs) socket.destroy();
+      if (stalledMs > this.#limits.writeIdleMs) cut(socket);
       else if (stalledMs > 0) stalled.push({ socket, since: connection.stalledSince });
-      if (this.#closingSince !== null) this.#closeWhenDone(socket, connection, now - this.#closingSince);
+      if (this.#closingSince !== null) this.#closeWhenDone(socket, connection, now);
     }
     for (const { socket } of stalled.toSorted((a, b) => a.since - b.since)) {
       if (bytes <= this.#limits.bufferedBytes) break;
       bytes -= socket.writableLength;
-      socket.destroy();
+      cut(socket);
     }
   }
 
   /**
    * Takes no more connections, and resolves when all are done. An answer that is being read is never cut; who reads nothing is,
-   * after `writeIdleMs`.
+   * after `writeIdleMs`. `lingerMs` bounds how long connections are kept whose answers have been sent.
    */
-  async close(): Promise<void> {
+  async close(lingerMs = this.#limits.lingerMs): Promise<void> {
     this.#closingSince = Date.now();
+    for (const connection of this.#connections.values())
+      connection.lingersUntil = Math.min(connection.lingersUntil, this.#closingSince + lingerMs);
     clearInterval(this.#looking);
     this.#looking = this.#lookEvery(CLOSING_LOOK_MS);
     // Node's own counts a connection as idle when its answer is written but not sent, and cuts it (Node 20 to 24).
@@ -99,12 +121,25 @@ export class ConnectionGuard {
 
   #admit(socket: Socket, proxied: boolean): void {
     const address = socket.remoteAddress ?? '';
-    if (!proxied && this.#countOf(address) >= this.#limits.clientConnections) {
+    const full = this.#connections.size >= this.#limits.connections && !this.#closeIdlest();
+    if (full || (!proxied && this.#countOf(address) >= this.#limits.clientConnections)) {
       socket.destroy();
       return;
     }
-    this.#connections.set(socket, { address, active: new Set(), sentBytes: 0, stalledSince: Date.now() });
+    const now = Date.now();
+    const connection = { address, active: new Set<IncomingMessage>(), sentBytes: 0 };
+    this.#connections.set(socket, { ...connection, stalledSince: now, doneAt: now, lingersUntil: 0 });
     socket.once('close', () => this.#connections.delete(socket));
+  }
+
+  /** Makes room by closing the connection on which nothing has been going on for longest; false when all are at work. */
+  #closeIdlest(): boolean {
+    const idle = [...this.#connections].filter(([, { active }]) => active.size === 0);
+    const [idlest] = idle.toSorted(([, a], [, b]) => a.doneAt - b.doneAt);
+    if (idlest === undefined) return false;
+    this.#connections.delete(idlest[0]);
+    idlest[0].destroySoon();
+    return true;
   }
 
   #countOf(address: string): number {
@@ -113,12 +148,18 @@ export class ConnectionGuard {
     return count;
   }
 
-  #closeWhenDone(socket: Socket, { active }: Connection, closingMs: number): void {
-    if (active.size === 0 && socket.writableLength === 0) socket.destroySoon();
-    else if (closingMs > RECEIVE_MS && [...active].some((request) => !request.complete)) socket.destroy();
+  #closeWhenDone(socket: Socket, { active, lingersUntil }: Connection, now: number): void {
+    const receivingMs = now - (this.#closingSince ?? now);
+    if (active.size === 0 && socket.writableLength === 0 && now > lingersUntil) socket.destroySoon();
+    else if (receivingMs > RECEIVE_MS && [...active].some((request) => !request.complete)) socket.destroy();
   }
 
   #lookEvery(ms: number): NodeJS.Timeout {
     return setInterval(() => this.look(), ms).unref();
   }
+}
+
+/** With a reset: what waits in the kernel for a client that does not read would stay there for minutes. */
+function cut(socket: Socket): void {
+  socket.resetAndDestroy();
 }

@@ -31,6 +31,8 @@ export interface Limits {
   readonly bufferedBytes: number;
   /** How long a client may take nothing of an answer before the connection is cut. */
   readonly writeIdleMs: number;
+  /** How long a connection is kept after a large answer was sent, whose end may not be read yet. */
+  readonly lingerMs: number;
   /** Requests to the API per client address and minute. */
   readonly readsPerMinute: number;
   readonly writesPerMinute: number;
@@ -53,6 +55,7 @@ export const DEFAULT_LIMITS: Limits = {
   clientConnections: 256,
   bufferedBytes: 64 * 2 ** 20,
   writeIdleMs: 60_000,
+  lingerMs: 30_000,
   readsPerMinute: 600,
   writesPerMinute: 120,
 };
@@ -111,6 +114,7 @@ const LIMIT_VARIABLES: Record<keyof Limits, { name: string; factor: number }> = 
   clientConnections: { name: 'MAX_CLIENT_CONNECTIONS', factor: 1 },
   bufferedBytes: { name: 'MAX_BUFFERED_MB', factor: MIB },
   writeIdleMs: { name: 'WRITE_IDLE_SECONDS', factor: 1000 },
+  lingerMs: { name: 'LINGER_SECONDS', factor: 1000 },
   readsPerMinute: { name: 'READS_PER_MINUTE', factor: 1 },
   writesPerMinute: { name: 'WRITES_PER_MINUTE', factor: 1 },
 };

@@ -166,23 +166,29 @@ function openDeleted({ folder }: TestServer): string[] {
     .filter((path) => path.startsWith(folder) && path.endsWith('(deleted)'));
 }
 
-describe('an upload that sends its bytes along with its announcement', () => {
-  const send = (server: TestServer, bytes: Uint8Array<ArrayBuffer>, sha256: string, length: number) =>
-    fetch(`${server.url}/api/adapters/uploads`, {
-      method: 'POST',
-      headers: {
-        'Tus-Resumable': '1.0.0',
-        'Upload-Length': String(length),
-        'Upload-Metadata': `sha256 ${btoa(sha256)}`,
-        'Content-Type': 'application/offset+octet-stream',
-      },
-      body: bytes,
-    });
+function sendAlong(
+  server: TestServer,
+  bytes: Uint8Array<ArrayBuffer>,
+  sha256: string,
+  length: number,
+): Promise<Response> {
+  return fetch(`${server.url}/api/adapters/uploads`, {
+    method: 'POST',
+    headers: {
+      'Tus-Resumable': '1.0.0',
+      'Upload-Length': String(length),
+      'Upload-Metadata': `sha256 ${btoa(sha256)}`,
+      'Content-Type': 'application/offset+octet-stream',
+    },
+    body: bytes,
+  });
+}
 
+describe('an upload that sends its bytes along with its announcement', () => {
   it('is an adapter when all came, and says so', async () => {
     const server = await startServer();
     const { bytes, sha256 } = sampleAdapter(1, 4000);
-    const answer = await send(server, bytes, sha256, bytes.length);
+    const answer = await sendAlong(server, bytes, sha256, bytes.length);
     expect(answer.status).toBe(201);
     expect(answer.headers.get('upload-offset')).toBe(String(bytes.length));
     expect((await fetch(`${server.url}/api/adapters/${sha256}`)).status).toBe(200);
@@ -191,7 +197,7 @@ describe('an upload that sends its bytes along with its announcement', () => {
   it('goes on from there when a part came', async () => {
     const server = await startServer();
     const { bytes, sha256 } = sampleAdapter(2, 4000);
-    const answer = await send(server, bytes.slice(0, 1000), sha256, bytes.length);
+    const answer = await sendAlong(server, bytes.slice(0, 1000), sha256, bytes.length);
     expect(answer.status).toBe(201);
     expect(answer.headers.get('upload-offset')).toBe('1000');
     const address = new URL(answer.headers.get('location')!, server.url).href;
@@ -202,7 +208,7 @@ describe('an upload that sends its bytes along with its announcement', () => {
   it('is refused with the reason when it is not an adapter', async () => {
     const server = await startServer();
     const { sha256 } = sampleAdapter(3);
-    const answer = await send(server, new Uint8Array(500), sha256, 500);
+    const answer = await sendAlong(server, new Uint8Array(500), sha256, 500);
     expect(answer.status).toBe(422);
     expect(((await answer.json()) as ApiErrorBody).error.code).toBe('hash-mismatch');
     expect(stagedBytes(server)).toBe(0);

@@ -51,7 +51,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
     port: 0,
   });
   let closed: Promise<void> | null = null;
-  const close = () => (closed ??= server.close());
+  const close = () => (closed ??= server.close(0));
   cleanUps.push(close);
   return { ...server, close, folder };
 }
