@@ -1,7 +1,7 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
-import { openPolicy } from './policy/policy-session.ts';
+import { openNamedPolicy, openPolicy } from './policy/policy-session.ts';
 import { addressedShare, namesPolicy, readUrlState } from './url-state.ts';
 import { wireStores } from './wire-stores.ts';
 import './tokens.css';
@@ -14,7 +14,8 @@ wireStores();
 const share = addressedShare();
 if (share) void import('./share/open-share.ts').then(({ openShare }) => openShare(share));
 // What ships with the page is part of it; any other policy is fetched when the visitor says so.
-else void openPolicy(readUrlState().policyUrl, !namesPolicy());
+else if (namesPolicy()) void openNamedPolicy(readUrlState().policyUrl);
+else void openPolicy(readUrlState().policyUrl, true);
 // A link pasted over this page's own address changes only what is behind the #.
 window.addEventListener('hashchange', () => {
   if (addressedShare()) location.reload();
