@@ -29,7 +29,10 @@ export function temporaryFolder(): string {
 export function fakeDist(folder: string): string {
   const dist = join(folder, 'dist');
   mkdirSync(join(dist, 'assets'), { recursive: true });
-  writeFileSync(join(dist, 'index.html'), '<!doctype html><title>page</title>');
+  writeFileSync(
+    join(dist, 'index.html'),
+    '<!doctype html><title>page</title><script src="./assets/index-abc.js"></script>',
+  );
   writeFileSync(join(dist, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
   writeFileSync(join(dist, 'assets', 'index-abc.js'), 'export {};');
   writeFileSync(join(dist, 'assets', 'practice-worker-abc.js'), 'export {};');

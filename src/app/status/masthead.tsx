@@ -56,7 +56,7 @@ export function Masthead() {
   return (
     <header className="mast">
       <div className="mast-inner">
-        <h1>OpenVLA Web</h1>
+        <h1>{import.meta.env.PAGE_TITLE}</h1>
         <nav className="mast-steps" aria-label="Steps">
           <ol>
             {STEPS.map((step, index) => (
