@@ -3,6 +3,7 @@ import { adapterFile, readAdapterFile } from '../../src/model/finetune/adapter-f
 import { memoryReader } from '../../src/io/byte-reader.ts';
 import { checkAdapterFile } from '../../src/share/adapter-file.ts';
 import { CASES, openExportCase, stepFive } from '../../tools/interop/golden-state.ts';
+import { fileWith } from '../weights/damaged-headers.ts';
 import { refusalCode, refusedWith } from '../weights/refused.ts';
 
 async function bytesOf(state: Parameters<typeof adapterFile>[0]): Promise<Uint8Array<ArrayBuffer>> {
@@ -54,5 +55,37 @@ describe('an adapter as one file', () => {
     expect(await refusedWith('bad-file', () => read(ofNoRank))).toContain('rank');
     const ofOtherRank = await bytesOf({ ...state, lora: { ...state.lora!, r: state.lora!.r + 1 } });
     expect(await refusedWith('bad-shape', () => read(ofOtherRank))).toContain('the policy needs');
+  });
+
+  it('is refused when its description has numbers that are not finite, a key twice, or no end', async () => {
+    const opened = await openExportCase('libero-l1');
+    const state = await stepFive(opened);
+    const bytes = await bytesOf(state);
+    const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength))) as {
+      __metadata__: { about: string };
+    };
+    const read = (change: (about: string) => string) => {
+      const changed = {
+        ...header,
+        __metadata__: { ...header.__metadata__, about: change(header.__metadata__.about) },
+      };
+      const file = new Uint8Array([...fileWith(changed), ...bytes.subarray(8 + headerLength)]);
+      return readAdapterFile(bytesAccess(file), { config: opened.base.config, shapes: opened.shapes });
+    };
+    await expect(read((about) => about)).resolves.toBeDefined();
+    for (const number of ['1e999', '-1e999', 'NaN', 'null']) {
+      const change = (about: string) => about.replace(/"q99":\[[^,\]]*/, `"q99":[${number}`);
+      await refusedWith('bad-file', () => read(change));
+    }
+    await refusedWith('bad-file', () => read((about) => about.replace(/"alpha":[^,]*/, '"alpha":1e999')));
+    expect(await refusedWith('bad-file', () => read((about) => about.replace('{', '{"step":1,')))).toContain(
+      '"step" occurs twice',
+    );
+    expect(
+      await refusedWith('bad-file', () =>
+        read((about) => about.replace('{', `{"more":"${'a'.repeat(2 ** 20)}",`)),
+      ),
+    ).toContain('1048576 is the most');
   });
 });

@@ -37,9 +37,13 @@ describe('an adapter file', () => {
     await expect(check(fileWith(header, dataBytes))).resolves.toBeGreaterThan(0);
   });
 
-  it.each(DAMAGED)('with %s is refused', async (_, bytes, message) => {
-    expect(await refusedWith('bad-file', () => check(bytes))).toContain(message);
-  });
+  // An adapter's header ends long before so many tensors.
+  it.each(DAMAGED.filter(([what]) => what !== 'more tensors than any policy has'))(
+    'with %s is refused',
+    async (_, bytes, message) => {
+      expect(await refusedWith('bad-file', () => check(bytes))).toContain(message);
+    },
+  );
 
   it.each([
     ['integers', { a: tensor('I64', [1], 0, 8) }, 8, 'I64'],
@@ -60,16 +64,16 @@ describe('an adapter file', () => {
   it('with a header larger than an adapter has is refused unread', async () => {
     const large = new Uint8Array(5 * 2 ** 20);
     new DataView(large.buffer).setBigUint64(0, BigInt(large.length - 8), true);
-    expect(await refusedWith('bad-file', () => check(large))).toContain('4194304 is the most');
+    expect(await refusedWith('bad-file', () => check(large))).toContain('524288 is the most');
   });
 
   it('with more tensors than any adapter has is refused', async () => {
-    const tensors = Array.from({ length: 20_001 }, (_, at) => ({
+    const tensors = Array.from({ length: 8001 }, (_, at) => ({
       name: `t${at}`,
       dtype: 'F32' as const,
       shape: [0],
     }));
-    expect(await refusedWith('bad-file', () => check(safetensorsHeader(tensors)))).toContain('20000');
+    expect(await refusedWith('bad-file', () => check(safetensorsHeader(tensors)))).toContain('8000');
     expect(await check(safetensorsHeader(tensors.slice(1)))).toBeGreaterThan(0);
   });
 

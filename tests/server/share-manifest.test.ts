@@ -59,6 +59,11 @@ describe('a manifest', () => {
     ['training.startedFrom', 'a'.repeat(201)],
     ['title', ''],
     ['title', '  '],
+    ['title', '\u200b'],
+    ['title', ' \u2060\ufeff\u00ad\u3164 '],
+    ['title', '\u0301\u180e'],
+    ['title', '\u2800\ufe0f'],
+    ['policy.name', '\u200d\u200c'],
     ['title', 'a'.repeat(121)],
     ['title', 'two\nlines'],
     ['title', 'bell \u0007'],
@@ -148,3 +153,9 @@ describe('a link', () => {
 function base64url(bytes: Buffer): string {
   return bytes.toString('base64url');
 }
+
+it('a link whose JSON names a key twice is refused', async () => {
+  const json = JSON.stringify(manifest).replace('{', '{"title":"Another",');
+  const link = deflateRawSync(json).toString('base64url');
+  expect(await refusedWith('bad-input', () => decodeShare(link))).toContain('"title" occurs twice');
+});
