@@ -71,7 +71,7 @@ describe('an adapter as one file', () => {
         __metadata__: { ...header.__metadata__, about: change(header.__metadata__.about) },
       };
       const file = new Uint8Array([...fileWith(changed), ...bytes.subarray(8 + headerLength)]);
-      return readAdapterFile(bytesAccess(file), { config: opened.base.config, shapes: opened.shapes });
+      return readAdapterFile(memoryReader(file), { config: opened.base.config, shapes: opened.shapes });
     };
     await expect(read((about) => about)).resolves.toBeDefined();
     for (const number of ['1e999', '-1e999', 'NaN', 'null']) {
