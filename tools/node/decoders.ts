@@ -14,7 +14,8 @@ export function registerDecoders(): Promise<void> {
 
 async function register(): Promise<void> {
   const { registerMediabunnyServer } = await import('@mediabunny/server');
-  registerMediabunnyServer();
+  // In software, so that every machine gives the same pixels; looking for hardware also writes to the terminal.
+  registerMediabunnyServer({ hardwareContext: () => null });
   const { default: sharp } = await import('sharp');
   registerImageDecoder(async (bytes) => {
     // Pixels as they were recorded: no colour management.
