@@ -79,18 +79,27 @@ describe('a run', () => {
   test('does not swap the adapter under a prediction that is on its way', async () => {
     const tiny = await ready();
     const { host, info } = tiny;
+    const runtime = tiny.runtime();
     const held = gate();
-    tiny.runtime().gate = held.promise;
-    const predicting = host.predict(observationFor(info));
-    await vi.waitFor(() => expect(tiny.runtime().running).toBe(1));
-    const run = host.training.start(optionsFor({ maxSteps: 1 }), false, nothing);
-    // Time enough to be prepared.
+    let predicting!: ReturnType<typeof host.predict>;
+    const from = runtime.ran.length;
+    // Just before the run lays its parameters over the policy.
+    const run = host.training.start(optionsFor({ maxSteps: 1 }), false, (event) => {
+      if (event.kind !== 'progress' || event.progress.phase !== 'preparing') return;
+      runtime.gate = held.promise;
+      predicting = host.predict(observationFor(info));
+    });
+    await vi.waitFor(() => expect(runtime.running).toBe(1));
+    // Time enough for the rest of the preparation.
     await new Promise((resolve) => setTimeout(resolve, 50));
-    tiny.runtime().gate = null;
+    runtime.gate = null;
     held.open();
-    // The fake runtime refuses a graph whose weights were disposed, and the statistics are those it began with.
     expect((await predicting).unnormKey).toBe(info.defaultUnnormKey);
+    const predicted = runtime.ran.slice(from);
     await run;
+    // Vision and language: both of the policy as it was loaded.
+    expect(predicted.slice(0, 2).map(({ trained }) => trained)).toEqual([false, false]);
+    expect(runtime.ran.some(({ trained }) => trained)).toBe(true);
     expect((await host.predict(observationFor(info))).unnormKey).toBe('made_up');
   });
 
