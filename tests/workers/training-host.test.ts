@@ -1,4 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
+import { createNodeRuntime } from '../../src/model/runtime/node.ts';
+import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { FineTuneEvent, FineTuneProgress } from '../../src/workers/contract-finetune.ts';
 import {
   codeOf,
@@ -237,6 +239,36 @@ describe('a run', () => {
       fingerprint: info.fingerprint,
     });
   });
+});
+
+test('with a real runtime, predictions between steps change nothing of what is learned, to the bit', async () => {
+  const runtimes: Runtime[] = [];
+  const real = async () => {
+    const runtime = await createNodeRuntime({ threads: 1 });
+    runtimes.push(runtime);
+    return runtime;
+  };
+  const ends: { losses: number[]; active: string | null; tensors: number }[] = [];
+  for (const predicts of [false, true]) {
+    const { host, info, ...tiny } = await loadedHost(newDevice(), { real });
+    await openMadeUp({ host, ...tiny }, info);
+    const losses: number[] = [];
+    const predictions: Promise<unknown>[] = [];
+    await host.training.start(optionsFor({ imageAug: true }), false, (event) => {
+      if (event.kind !== 'step') return;
+      losses.push(event.point.loss);
+      if (predicts) predictions.push(host.predict(observationFor(info)));
+    });
+    await Promise.all(predictions);
+    expect(predictions).toHaveLength(predicts ? 3 : 0);
+    const { active } = await host.adapters.list();
+    await host.dispose();
+    ends.push({ losses, active, tensors: runtimes.at(-1)!.live.tensors });
+  }
+  expect(ends[0]!.losses[2]).not.toBe(ends[0]!.losses[0]);
+  // An adapter's id follows from every number it holds.
+  expect(ends[1]).toEqual(ends[0]);
+  expect(ends[0]!.tensors).toBe(0);
 });
 
 describe('two tabs', () => {
