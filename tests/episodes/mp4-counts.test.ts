@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkMp4Counts } from '../../src/episodes/mp4-counts.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
+import { ModelError } from '../../src/model/errors.ts';
 import { fixtureFiles } from './fixture-source.ts';
 
 let video: Uint8Array<ArrayBuffer>;
@@ -42,9 +43,11 @@ describe('the sample tables of an MP4', () => {
 
   it('are looked at wherever a box ends', async () => {
     for (let length = 0; length < video.byteLength; length += 37) {
-      await check(video.slice(0, length)).catch((error: unknown) =>
-        expect(error).toMatchObject({ code: 'bad-file' }),
+      const error = await check(video.slice(0, length)).then(
+        () => null,
+        (thrown: unknown) => thrown,
       );
+      expect(error === null || error instanceof ModelError).toBe(true);
     }
   });
 });
