@@ -13,11 +13,15 @@ import type {
   EpisodeEdits,
   EpisodeTrack,
   Finding,
+  LeRobotForm,
+  WriteTarget,
+  WrittenDataset,
 } from './contract-finetune.ts';
 import { editDemonstrations, openDemonstrations, type OpenedDemonstrations } from './demonstrations.ts';
 import { runGoesOn } from './lease.ts';
 import type { PolicyLease } from './loaded-policy.ts';
 import { predictWith } from './predict.ts';
+import { writeDataset } from './written-dataset.ts';
 
 /**
  * The demonstrations that are open in the worker: read, looked at, edited, checked against the policy. They are measured outside of turns,
@@ -30,6 +34,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
   readonly #edits = new RunQueue();
   readonly #reads = new RunQueue();
   #opened: OpenedDemonstrations | null = null;
+  #writing: AbortController | null = null;
   /** How often something was opened or closed: of two that are being opened the one asked for last counts. */
   #asked = 0;
   /** The episode looked at last: scrubbing asks for it again and again. */
@@ -190,6 +195,28 @@ export class DemonstrationsHost implements DemonstrationsApi {
     });
   }
 
+  async write(
+    to: WriteTarget,
+    form: LeRobotForm,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<WrittenDataset> {
+    const { dataset } = this.#open();
+    if (this.#writing) {
+      throw new ModelError('busy', 'A dataset is being written already.', 'Wait until it is, or stop it.');
+    }
+    const writing = new AbortController();
+    this.#writing = writing;
+    try {
+      return await writeDataset(dataset, to, form, { signal: writing.signal, onProgress });
+    } finally {
+      this.#writing = null;
+    }
+  }
+
+  async stopWriting(): Promise<void> {
+    this.#writing?.abort();
+  }
+
   /** In `#reads`, so that no episode is closed while a frame of it is decoded. */
   async #show(index: number): Promise<Episode> {
     if (this.#shown?.index !== index) {
@@ -208,6 +235,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
   async #replace(opened: OpenedDemonstrations | null): Promise<void> {
     const before = this.#opened;
     this.#opened = opened;
+    this.#writing?.abort();
     await this.#reads.run(async () => this.#leave());
     await before?.original.close();
   }

@@ -124,9 +124,15 @@ const NOTHING_LEFT: FitNote = {
 };
 
 async function folderOf(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<Folder> {
-  if (source.kind === 'files') return blobFolder('The folder', source.files);
+  if (source.kind === 'files') return blobFolder(nameOf(source.files), source.files);
   if (source.kind === 'zip') return zipFolder(source.file.name, blobReader(source.file, source.file.name));
   return openAddress(source.url);
+}
+
+/** The folder that was dropped or chosen, where all files lie in one; the name says how some datasets are to be read. */
+function nameOf(files: readonly { path: string }[]): string {
+  const tops = new Set(files.map(({ path }) => path.replace(/^\//, '').split('/').slice(0, -1)[0] ?? ''));
+  return (tops.size === 1 && [...tops][0]) || 'The folder';
 }
 
 /** Cameras whose first frame this browser cannot decode: better known now than when training reaches it. */

@@ -63,7 +63,8 @@ describe.each(FIXTURES)('LeRobot dataset %s', (name) => {
       for (const [key, values] of Object.entries(expected[field])) {
         const ours = statistics[field][key as 'mean'];
         const worst = Math.max(...values.map((value, i) => Math.abs(value - ours[i]!)));
-        expect(worst, `${field} ${key}`).toBeLessThan(1e-7);
+        // make.py takes them in float64; ours are those of float32 rows, as upstream's (rlds.test.ts compares to the bit).
+        expect(worst, `${field} ${key}`).toBeLessThan(5e-7);
       }
     }
   });

@@ -15,6 +15,7 @@ import { EpisodeList } from './episode-list.tsx';
 import { EpisodeView } from './episode-view.tsx';
 import { Facts, type Fact } from '../controls/facts.tsx';
 import { ExpertPicker } from './expert-picker.tsx';
+import { ExportSection } from './export-section.tsx';
 import { openWithRehearsal } from './expert-session.ts';
 import { BeforeTraining } from './findings.tsx';
 import { MappingForm } from './mapping-form.tsx';
@@ -92,6 +93,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
         <EpisodeView info={info} policy={policy} />
       </div>
       <StatisticsView info={info} />
+      <ExportSection info={info} />
     </section>
   );
 }

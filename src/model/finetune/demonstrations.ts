@@ -160,7 +160,7 @@ export class DemonstrationSource implements SampleSource {
   }
 
   #tokensOf(instruction: string): number {
-    return layoutSequence(this.#promptIds(instruction), this.#options.config).inputIds.length;
+    return layoutSequence(this.#promptIds(instruction), this.#options.config, 'training').inputIds.length;
   }
 
   #promptIds(instruction: string): number[] {
