@@ -19,6 +19,7 @@ import { notFinite } from './not-finite.ts';
 import { rangeFindings, type DimensionRange } from './ranges.ts';
 import { otherRate, otherSpeeds } from './rates.ts';
 import { checkSignal } from './signal.ts';
+import { contradictions } from './contradictions.ts';
 import { offTimestamps } from './timestamps.ts';
 
 export interface ReviewOptions {
@@ -139,7 +140,7 @@ function onceEach(findings: readonly Finding[], episodes: number): Finding[] {
   });
 }
 
-type Read = Motion & Pick<Episode, 'timestamps'>;
+type Read = Motion & Pick<Episode, 'timestamps' | 'notes'>;
 
 function endsOf(length: number): number[] {
   return length > 1 ? [0, length - 1] : length === 1 ? [0] : [];
@@ -159,6 +160,7 @@ function motionFindings(motion: Read, about: Recording, fields: Fields, chunkSiz
   return [
     ...tooShort(motion, chunkSize),
     ...notFinite(motion, about),
+    ...contradictions(motion),
     ...idleStretches(motion, about.fps, fields),
     ...jumps(motion, fields.state),
   ];
