@@ -40,16 +40,19 @@ export class Hdf5File {
   #id = -1n;
   #link: { path: string; unlink: () => void };
 
-  private constructor(library: Hdf5Library, file: ByteReader) {
-    this.name = file.name;
+  private constructor(library: Hdf5Library, file: ByteReader, name: string) {
+    this.name = name;
     this.#library = library;
     this.#blocks = new BlockCache(file);
     this.#link = library.link(this.#blocks);
   }
 
-  /** @throws ModelError `bad-file` for what is not a whole HDF5 file */
-  static async open(file: ByteReader): Promise<Hdf5File> {
-    const opened = new Hdf5File(await Hdf5Library.load(), file);
+  /**
+   * @param name in its folder, which may be shorter than the reader's own
+   * @throws ModelError `bad-file` for what is not a whole HDF5 file
+   */
+  static async open(file: ByteReader, name = file.name): Promise<Hdf5File> {
+    const opened = new Hdf5File(await Hdf5Library.load(), file, name);
     try {
       const { bindings } = opened.#library;
       opened.#id = await opened.#call(() => {
