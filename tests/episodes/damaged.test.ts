@@ -57,3 +57,9 @@ describe('mutated files are read or refused, never more', () => {
     RUNS * 200 + 30_000,
   );
 });
+
+it('a text of no end is refused: HDF5 would look for it for ever', async () => {
+  const files = await storedFiles('hdf5-variants/libero');
+  const [[name, bytes]] = [...files] as [[string, Uint8Array<ArrayBuffer>]];
+  expect(await readEverything(new Map([[name, mutated(bytes, 833)]]))).toBe(-1);
+});
