@@ -26,9 +26,11 @@ beforeAll(async () => {
         ? {}
         : { 'content-range': `bytes ${start}-${start + part.length - 1}/${bytes.length}` }),
     });
-    if (request.method === 'HEAD') return void response.end();
-    sent += part.length;
-    response.end(part);
+    if (request.method === 'HEAD') response.end();
+    else {
+      sent += part.length;
+      response.end(part);
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
