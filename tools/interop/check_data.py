@@ -99,7 +99,7 @@ def check_case(folder):
         else:
             check(mean <= VIDEO_MEAN, f"{camera}: the worst frame differs by {mean:.2f} of 255 in the mean")
     check_tables(root, expected)
-    check_statistics(dataset, expected, frames)
+    check_statistics(dataset, root, expected, frames)
     loss = train(dataset, name, root, fps)
     pictures = "; ".join(
         f"{key.split('.')[-1]} mean ≤ {mean:.2f}, most {most} of 255"
@@ -126,7 +126,7 @@ def check_tables(root, expected):
             check(isinstance(feature, datasets.Image) == is_image, f"{path.name}: {name} is {feature}")
 
 
-def check_statistics(dataset, expected, frames):
+def check_statistics(dataset, root, expected, frames):
     stats = dataset.meta.stats
     for feature, key in (("action", "actions"), ("observation.state", "state")):
         if expected["episodes"][0][key] is None:
