@@ -58,8 +58,8 @@ export function atomicFolder(folder: string): Driver {
     getItem: (key) => orNull(readFile(fileOf(key), 'utf8')),
     getItemRaw: (key, { range }: { range?: Range } = {}) =>
       orNull(range ? readPart(fileOf(key), range) : readFile(fileOf(key))),
-    setItem: (key, value, options) => write(key, value, options as PutOptions),
-    setItemRaw: (key, value: string | Uint8Array, options) => write(key, value, options as PutOptions),
+    setItem: (key, value, options) => write(key, value, options),
+    setItemRaw: (key, value: string | Uint8Array, options) => write(key, value, options),
     removeItem: (key) => rm(fileOf(key), { force: true }),
     getMeta: async (key) => {
       const found = await orNull(stat(fileOf(key)));

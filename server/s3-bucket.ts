@@ -56,8 +56,8 @@ export function s3Bucket(options: S3Options): Driver {
       return bytes && new TextDecoder().decode(bytes);
     },
     getItemRaw: (key, { range }: { range?: Range } = {}) => get(key, range),
-    setItem: (key, value, putOptions) => put(key, value, putOptions as PutOptions),
-    setItemRaw: (key, value: Uint8Array, putOptions) => put(key, value, putOptions as PutOptions),
+    setItem: (key, value, putOptions) => put(key, value, putOptions),
+    setItemRaw: (key, value: Uint8Array, putOptions) => put(key, value, putOptions),
     removeItem: async (key) => {
       await client.send(new DeleteObjectCommand(at(key)));
     },

@@ -84,7 +84,7 @@ describe('an S3 bucket', () => {
       await storage.setItemRaw('some:bytes', new Uint8Array([0, 1, 2, 3, 4]));
       ranges.length = 0;
       expect([...(await readRange(storage, 'some:bytes', { offset: 1, length: 3 }))!]).toEqual([1, 2, 3]);
-      if (driver === 's3') expect(ranges).toEqual(['bytes=1-3']);
+      expect(ranges).toEqual(driver === 's3' ? ['bytes=1-3'] : []);
       expect([...(await readRange(storage, 'some:bytes', { offset: 3, length: 9 }))!]).toEqual([3, 4]);
       expect(await readRange(storage, 'some:none', { offset: 3, length: 9 })).toBe(null);
 
