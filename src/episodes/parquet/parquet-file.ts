@@ -16,7 +16,14 @@ const MOST_FOOTER_BYTES = 64 * 2 ** 20;
 const MOST_ROWS_PER_BYTE = 8;
 const MOST_VALUES_PER_BYTE = 64;
 const SPARE_ROWS = 1024;
-const NUMBERS: ReadonlySet<string> = new Set(['INT32', 'INT64', 'FLOAT', 'DOUBLE', 'BOOLEAN']);
+/** What holds each type without loss; an index of 2^53 rows is out of reach. */
+const NUMBERS: Readonly<Record<string, new (length: number) => Numbers>> = {
+  BOOLEAN: Float32Array,
+  FLOAT: Float32Array,
+  INT32: Float64Array,
+  INT64: Float64Array,
+  DOUBLE: Float64Array,
+};
 /** Decoded pages of images, kept for the next frame. */
 const KEPT_PAGE_BYTES = 16 * 2 ** 20;
 
@@ -39,10 +46,12 @@ interface ChunkPages {
   readonly pages: readonly PagePlace[];
 }
 
+export type Numbers = Float32Array | Float64Array;
+
 /** Cells of a column in a row group. */
 export interface Cells {
-  /** Numbers and booleans as Float64Array, NaN where one is null; anything else as it is, null included. */
-  readonly values: Float64Array | readonly unknown[];
+  /** Numbers and booleans in a typed array, NaN where one is null; anything else as it is, null included. */
+  readonly values: Numbers | readonly unknown[];
   /** Where the items of each row start, and the end of the last; null where every row has one value. */
   readonly starts: Uint32Array | null;
 }
@@ -128,7 +137,7 @@ export class ParquetFile {
           seen += decoded.count;
         }
       }
-      return assembled(pages, leaf, this.groups[group]!.rows, NUMBERS.has(decoder.type));
+      return assembled(pages, leaf, this.groups[group]!.rows, NUMBERS[decoder.type]);
     });
   }
 
@@ -179,7 +188,7 @@ export class ParquetFile {
         ? await this.#dictionary(chunkKey, dictionary, decoder, most)
         : undefined;
     const decoded = decodePage(this.#parts, page, leaf, decoder, words);
-    const cells = decoded ? [...assembled([decoded], leaf, decoded.count, false).values] : [];
+    const cells = decoded ? [...assembled([decoded], leaf, decoded.count).values] : [];
     const bytes = cells.reduce<number>(
       (sum, cell) => sum + (cell instanceof Uint8Array ? cell.byteLength : 16),
       0,
@@ -331,9 +340,14 @@ export class ParquetFile {
 }
 
 /** Levels and values → cells, nulls included. @throws Error where the rows are not as many as they should be */
-function assembled(pages: readonly LeafPage[], leaf: Leaf, rows: number, numbers: boolean): Cells {
+function assembled(
+  pages: readonly LeafPage[],
+  leaf: Leaf,
+  rows: number,
+  numbers?: new (length: number) => Numbers,
+): Cells {
   const most = pages.reduce((sum, { count }) => sum + count, 0);
-  const values: Float64Array | unknown[] = numbers ? new Float64Array(most) : [];
+  const values: Numbers | unknown[] = numbers ? new numbers(most) : [];
   const starts = leaf.maxRepetition > 0 ? new Uint32Array(rows + 1) : null;
   let row = 0;
   let length = 0;
@@ -356,7 +370,7 @@ function assembled(pages: readonly LeafPage[], leaf: Leaf, rows: number, numbers
   const found = starts ? row : length;
   if (found !== rows) throw new Error(`a column has ${found} rows where ${rows} are expected`);
   starts?.fill(length, rows);
-  return { values: numbers ? (values as Float64Array).subarray(0, length) : values, starts };
+  return { values: numbers ? (values as Numbers).subarray(0, length) : values, starts };
 }
 
 async function footerOf(file: ByteReader): Promise<Uint8Array<ArrayBuffer>> {
