@@ -1,7 +1,8 @@
 /** An episode's rows: numbers, times and tasks, in the order of their `frame_index`. */
 import { ModelError } from '../../model/errors.ts';
 import type { FeatureMapping } from '../dataset.ts';
-import type { Numbers, ParquetFile } from '../parquet/parquet-file.ts';
+import type { Numbers } from '../parquet/cells.ts';
+import type { ParquetFile } from '../parquet/parquet-file.ts';
 import type { Info } from './info.ts';
 import type { Place } from './places.ts';
 import { EPISODE_INDEX, type Found, type Tables } from './tables.ts';

@@ -1,7 +1,8 @@
 /** The tables of rows: which rows are an episode's is what their `episode_index` says, not where the description expects them. */
 import type { Folder } from '../../io/folder.ts';
 import { ModelError } from '../../model/errors.ts';
-import { ParquetFile, type Cells } from '../parquet/parquet-file.ts';
+import type { Cells } from '../parquet/cells.ts';
+import { ParquetFile } from '../parquet/parquet-file.ts';
 import type { Info } from './info.ts';
 import type { Place } from './places.ts';
 
