@@ -26,7 +26,8 @@ async function register(): Promise<void> {
     if (!isSaidAlready(error)) throw error;
   });
   const { registerMediabunnyServer } = await import('@mediabunny/server');
-  registerMediabunnyServer();
+  // In software, so that every machine gives the same pixels; looking for hardware also writes to the terminal.
+  registerMediabunnyServer({ hardwareContext: () => null });
   const { default: sharp } = await import('sharp');
   registerImageDecoder(async (bytes) => {
     // Pixels as they were recorded: no colour management.

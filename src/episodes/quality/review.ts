@@ -98,18 +98,45 @@ export async function reviewDataset(dataset: Dataset, options: ReviewOptions): P
     ...otherSpeeds(motions, fields.state, fps),
     ...unreadable,
     ...cutShort(motions, fields.state, options.chunkSize),
+    ...onceEach(
+      motions.flatMap((motion) => offTimestamps(motion, fps)),
+      motions.length,
+    ),
     ...motions.flatMap((motion) => motionFindings(motion, dataset, fields, options.chunkSize)),
-    ...onceEach(ofFrames),
+    ...onceEach(ofFrames, ends.size),
     ...swappedCameras(looks),
   ];
 }
 
+/** Findings that a recorder's or an encoder's setting causes in every episode alike. */
+const ALIKE: readonly Finding['id'][] = ['timestamps', 'unreadable-frames'];
+/** Of fewer episodes each is named. */
+const MANY = 3;
+
 /** What holds for the whole dataset is found in every episode, and said once. */
-function onceEach(findings: readonly Finding[]): Finding[] {
+function onceEach(findings: readonly Finding[], episodes: number): Finding[] {
+  const keyOf = ({ id, camera = '' }: Finding) => `${id} ${camera}`;
+  const found = new Map<string, Set<number | null>>();
+  for (const finding of findings) {
+    const known = found.get(keyOf(finding)) ?? new Set();
+    found.set(keyOf(finding), known.add(finding.episode));
+  }
   const said = new Set<string>();
-  return findings.filter(({ id, episode, camera }) => {
-    const key = `${id} ${camera}`;
-    return episode !== null || (!said.has(key) && said.add(key));
+  return findings.flatMap((finding): Finding[] => {
+    const key = keyOf(finding);
+    const everywhere = ALIKE.includes(finding.id) && episodes >= MANY && found.get(key)!.size >= episodes;
+    if (!everywhere && finding.episode !== null) return [finding];
+    if (said.has(key)) return [];
+    said.add(key);
+    if (finding.episode === null) return [finding];
+    const { from: _, to: __, ...about } = finding;
+    return [
+      {
+        ...about,
+        episode: null,
+        message: `In every episode, such as ${finding.episode}: ${finding.message}`,
+      },
+    ];
   });
 }
 
@@ -134,7 +161,6 @@ function motionFindings(motion: Read, about: Recording, fields: Fields, chunkSiz
     ...tooShort(motion, chunkSize),
     ...notFinite(motion, about),
     ...contradictions(motion),
-    ...offTimestamps(motion, about.fps),
     ...idleStretches(motion, about.fps, fields),
     ...jumps(motion, fields.state),
   ];
