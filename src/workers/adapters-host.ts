@@ -78,13 +78,16 @@ export class AdaptersHost implements AdaptersApi {
   }
 
   /**
-   * In a turn: the run has let go. What was in use before lies over the policy again, or what it trained.
+   * In a turn to let go in: what was in use before lies over the policy again, or what the run trained.
    * @throws ModelError where there is no room for what it trained; what was in use before is in use then
    */
-  takeBack(held: LoadedPolicy, trained: { readonly id: string; readonly state: TrainedState } | null): void {
+  async takeBack(
+    held: LoadedPolicy,
+    trained: { readonly id: string; readonly state: TrainedState } | null,
+  ): Promise<void> {
     this.#training = null;
     held.policy.use(this.#active?.adapter ?? null);
-    if (trained) this.#lay(held, trained);
+    if (trained) await held.attempt(async () => this.#lay(held, trained));
   }
 
   /** What a run trained. @param saved whether its checkpoint can be read again */

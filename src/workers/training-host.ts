@@ -205,17 +205,17 @@ export class TrainingHost implements TrainingApi {
         trained = { id, state };
       }
     } finally {
-      await tenancy.turn(async (held) => {
+      await tenancy.letGo(async (held) => {
         trainer.dispose();
-        adapters.takeBack(held, trained);
+        await adapters.takeBack(held, trained);
       });
     }
   }
 
   async #letGo(tenancy: Tenancy<LoadedPolicy>, trainer: Trainer | null): Promise<void> {
-    await tenancy.turn(async (held) => {
+    await tenancy.letGo(async (held) => {
       trainer?.dispose();
-      this.#parts.adapters.takeBack(held, null);
+      await this.#parts.adapters.takeBack(held, null);
     });
   }
 
