@@ -1,7 +1,7 @@
 /** Where records lie: unstorage over a folder, a bucket, or any other of its drivers. */
 import { builtinDrivers, createStorage, type BuiltinDriverName, type Driver, type Storage } from 'unstorage';
 import { atomicFolder } from './atomic-folder.ts';
-import { s3Bucket, type S3Options } from './s3-bucket.ts';
+import type { S3Options } from './s3-bucket.ts';
 
 /**
  * Opens the storage of that name: `fs` (a folder; options: `base`), `s3` (any S3-compatible bucket), or an unstorage driver by its name
@@ -13,16 +13,73 @@ export async function openStorage(name: string, options: Record<string, unknown>
 
 async function openDriver(name: string, options: Record<string, unknown>): Promise<Driver> {
   if (name === 'fs') return atomicFolder(String(options['base']));
-  if (name === 's3') return s3Bucket(options as unknown as S3Options);
+  if (name === 's3') {
+    // The client of AWS is large; a server over a folder does without it.
+    const { s3Bucket } = await import('./s3-bucket.ts');
+    return s3Bucket(options as unknown as S3Options);
+  }
   if (!Object.hasOwn(builtinDrivers, name)) throw new Error(`There is no storage driver "${name}".`);
   const path = builtinDrivers[name as BuiltinDriverName];
   const module = (await import(path)) as { default: (options: Record<string, unknown>) => Driver };
   return module.default(options);
 }
 
-/** The bytes under a key; null when there are none. Drivers give them as various types. */
-export async function readBytes(storage: Storage, key: string): Promise<Uint8Array<ArrayBuffer> | null> {
-  const value: unknown = await storage.getItemRaw(key);
+/** A part of a value, which our own drivers read without the rest: an option of `getItemRaw`. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** How our own drivers put a value: an option of `setItemRaw`. */
+export interface PutOptions {
+  /** Only where there is nothing under the key. */
+  readonly ifAbsent?: boolean;
+}
+
+/**
+ * Puts a value where there is none, and says whether it did. Of several processes on one bucket or folder one does. Drivers of unstorage, which
+ * know no conditions, overwrite.
+ */
+export async function putIfAbsent(storage: Storage, key: string, value: Uint8Array): Promise<boolean> {
+  try {
+    await storage.setItemRaw(key, value, { ifAbsent: true } satisfies PutOptions);
+    return true;
+  } catch (error) {
+    if (isTaken(error)) return false;
+    throw error;
+  }
+}
+
+/** Whether a put was refused because there is a value already: by a folder, or by a bucket (409: another put of it is under way). */
+function isTaken(error: unknown): boolean {
+  const { code, $metadata } = error as { code?: string; $metadata?: { httpStatusCode?: number } };
+  return code === 'EEXIST' || [409, 412].includes($metadata?.httpStatusCode ?? 0);
+}
+
+/** The bytes under a key; null when there are none. */
+export function readBytes(storage: Storage, key: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  return read(storage, key, {});
+}
+
+/** A part of the bytes under a key, shorter where the value ends; null when there are none. */
+export async function readRange(
+  storage: Storage,
+  key: string,
+  range: Range,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const bytes = await read(storage, key, { range });
+  // A driver that knows no ranges gave everything.
+  if (bytes === null || bytes.length <= range.length) return bytes;
+  return bytes.slice(range.offset, range.offset + range.length);
+}
+
+/** Drivers give bytes as various types. */
+async function read(
+  storage: Storage,
+  key: string,
+  options: { range?: Range },
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const value: unknown = await storage.getItemRaw(key, options);
   if (value === null || value === undefined) return null;
   if (typeof value === 'string') return new TextEncoder().encode(value);
   if (value instanceof ArrayBuffer) return new Uint8Array(value);

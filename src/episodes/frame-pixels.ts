@@ -14,6 +14,6 @@ export function rgbImage(rgb: Uint8Array, width: number, height: number): FrameI
 
 /** Turned by 180°, as `image[::-1, ::-1]` does. */
 export function turnedImage({ width, height, data }: FrameImage): FrameImage {
-  const pixels = new Uint32Array(data.slice().buffer).reverse();
+  const pixels = new Uint32Array(data.slice().buffer).toReversed();
   return { width, height, data: new Uint8ClampedArray(pixels.buffer) };
 }

@@ -43,7 +43,9 @@ export async function openHdf5(folder: Folder, options: OpenOptions = {}): Promi
   try {
     const layouts: Hdf5Layout[] = [];
     for (const name of names.toSorted(byNumber)) layouts.push(await files.use(name, layoutOf));
-    return await datasetOf(folder.name, files, layouts, options);
+    // A file of many episodes is a dataset of its own; one of ACT's is a part of its folder.
+    const own = layouts.length === 1 && layouts[0]!.kind !== 'ACT/ALOHA';
+    return await datasetOf(own ? names[0]!.replace(HDF5_FILE, '') : folder.name, files, layouts, options);
   } catch (error) {
     await files.close();
     throw error;
@@ -223,6 +225,8 @@ class Hdf5Reader {
     }
     const bytes = await files.use(recording.file, (file) => file.read(dataset, step, step + 1));
     if (!(bytes instanceof Uint8Array)) throw wrong(recording.file, `${dataset.path} is not of bytes`);
+    // Encoded ones are taken for ordinary JPEGs, as openpi and lerobot take them. A recorder that handed RGB to OpenCV, which expects BGR,
+    // swapped red and blue, and no file says that it did.
     const image = isEncoded(dataset)
       ? await decodeImage(bytes, `${camera} at step ${step} of episode ${index}`)
       : rgbImage(bytes, known.width, known.height);
@@ -247,7 +251,10 @@ class OpenFiles {
 
   async use<T>(path: string, task: (file: Hdf5File) => Promise<T>): Promise<T> {
     const known = this.#open.get(path);
-    const entry = known ?? { file: this.#folder.open(path).then((file) => Hdf5File.open(file)), users: 0 };
+    const entry = known ?? {
+      file: this.#folder.open(path).then((file) => Hdf5File.open(file, path)),
+      users: 0,
+    };
     this.#open.delete(path);
     this.#open.set(path, entry);
     entry.users += 1;
@@ -270,7 +277,7 @@ class OpenFiles {
   }
 
   async #dropIdle(): Promise<void> {
-    for (const [path, entry] of [...this.#open]) {
+    for (const [path, entry] of this.#open) {
       if (this.#open.size <= this.#most) return;
       if (entry.users > 0) continue;
       this.#open.delete(path);

@@ -32,11 +32,17 @@ export interface RldsReading {
   readonly instruction: string | null;
 }
 
-/** Steps of an episode as stored, by its actions. */
+/** Steps of an episode as stored, by its actions. @throws ModelError `bad-file` */
 export async function stepsOf(example: Example, { mapping }: RldsReading): Promise<number> {
   const { action } = mapping;
   if (action.encoding !== 'none') return example.count(action.key);
-  return (await example.numbers(action.key)).length / widthOf(action);
+  const { length } = await example.numbers(action.key);
+  if (length % widthOf(action) === 0) return length / widthOf(action);
+  throw new ModelError(
+    'bad-file',
+    `${example.name}: an episode has ${length} values of ${action.key}, not a multiple of ${widthOf(action)}.`,
+    'features.json or the record is damaged; copy the dataset again.',
+  );
 }
 
 /** One a step, as stored; empty texts where there are none. */

@@ -59,6 +59,11 @@ export class Example {
     return new Example(record, entries);
   }
 
+  /** For messages: the file's. */
+  get name(): string {
+    return this.#record.name;
+  }
+
   has(key: string): boolean {
     return this.#entries.has(key);
   }
@@ -147,15 +152,15 @@ export class Example {
       // One value, or a list of them.
       const [length, from]: [number, number] =
         tag === 0x08 ? [1, at] : tag === 0x0a ? varint(bytes, at) : [-1, at];
-      const end = from + length;
+      const end = length < 0 ? Infinity : from + length;
       at = from;
-      while (at < end && length >= 0 && end <= bytes.length) {
+      while (at < end && end <= bytes.length) {
         const [value, next] = signedVarint(bytes, at);
         if (next < 0) break;
         values.push(value);
         at = next;
       }
-      if (length < 0 || at < end) throw damaged(this.#record.name, `${key} is not a list of whole numbers`);
+      if (at < end) throw damaged(this.#record.name, `${key} is not a list of whole numbers`);
     }
     return Float32Array.from(values);
   }

@@ -123,7 +123,6 @@ export async function readFeatures(folder: Folder): Promise<RldsFeature[]> {
       'Choose a dataset whose features.json has "steps".',
     );
   }
-  const last = (key: string) => key.slice(key.lastIndexOf('/') + 1);
   return found.map((feature) => {
     const rivals = steps.filter(({ key }) => last(key) === last(feature.key));
     // A name belongs to what is nearest to the observation: `observation/state` before `metadata/state`.
@@ -131,6 +130,8 @@ export async function readFeatures(folder: Folder): Promise<RldsFeature[]> {
     return { ...feature, name: owner === feature ? last(feature.key) : feature.key.replace(/^steps\//, '') };
   });
 }
+
+const last = (key: string) => key.slice(key.lastIndexOf('/') + 1);
 
 function walk(
   value: unknown,

@@ -42,12 +42,11 @@ export async function findRlds(folder: Folder): Promise<Folder | null> {
       : [];
   });
   if (roots.length === 0) return null;
-  const parts = (root: string) => root.split('/').slice(0, -1);
-  const least = Math.min(...roots.map((root) => parts(root).length));
-  const shallowest = roots.filter((root) => parts(root).length === least);
+  const least = Math.min(...roots.map((root) => partsOf(root).length));
+  const shallowest = roots.filter((root) => partsOf(root).length === least);
   const datasets = new Set(
     shallowest.map((root) =>
-      VERSION.test(parts(root).at(-1) ?? '') ? parts(root).slice(0, -1).join('/') : root,
+      VERSION.test(partsOf(root).at(-1) ?? '') ? partsOf(root).slice(0, -1).join('/') : root,
     ),
   );
   if (datasets.size > 1) {
@@ -59,11 +58,13 @@ export async function findRlds(folder: Folder): Promise<Folder | null> {
   }
   // As tensorflow-datasets does: the newest version.
   const newest = shallowest.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)!;
-  const named = parts(newest)
+  const named = partsOf(newest)
     .filter((part) => !VERSION.test(part))
     .at(-1);
   return { ...subfolder(folder, newest), name: named ?? folder.name };
 }
+
+const partsOf = (root: string) => root.split('/').slice(0, -1);
 
 async function isRlds(folder: Folder): Promise<boolean> {
   return (await folder.has(SIGN)) && (await folder.has('dataset_info.json'));
@@ -91,7 +92,7 @@ export async function openRlds(folder: Folder, options: OpenOptions = {}): Promi
   for (const [index, episode] of stored.entries()) episodes.push(await describe(index, episode, reading));
   const fps = standard?.fps ?? USUAL_RATE;
   return {
-    name: folder.name,
+    name: VERSION.test(folder.name) ? info.name : folder.name,
     format: formatOf(info, fps),
     fps,
     actionNames: applied ? [...standard.actionNames] : actionNames(mapping.action, widths(mapping.action)),
@@ -167,6 +168,8 @@ function mappingOf(
   return { action: 'action', state: states.find((names) => names.every(has)) ?? [], cameras };
 }
 
+const isVector = (feature: RldsFeature) => sizeOf(feature) !== null;
+
 /** @throws ModelError `bad-input` where the dataset has not what is wanted */
 function byName(features: readonly RldsFeature[], mapping: FeatureMapping): RldsReading['mapping'] {
   const find = (name: string, fits: (feature: RldsFeature) => boolean, what: string): RldsFeature => {
@@ -178,7 +181,6 @@ function byName(features: readonly RldsFeature[], mapping: FeatureMapping): Rlds
       'Choose another feature.',
     );
   };
-  const isVector = (feature: RldsFeature) => sizeOf(feature) !== null;
   return {
     action: find(mapping.action, isVector, 'a vector of numbers'),
     state: mapping.state.map((name) => find(name, isVector, 'a vector of numbers')),

@@ -1,13 +1,14 @@
 /** What crosses the boundary for fine-tuning: plain data, and the files the user hands over. */
+import type { DatasetReading, OpenOptions } from '../episodes/dataset.ts';
 import type { RawImage, WorkerError } from './contract.ts';
 import type { RecordedDemonstrations } from './contract-practice.ts';
 
 /** Where demonstrations come from. Nothing is copied; files are read by slices. */
 export type DemonstrationsSource =
-  | { kind: 'files'; files: { path: string; file: File }[] }
-  | { kind: 'zip'; file: File }
-  /** Base URL of a LeRobot dataset, or URL of a zip. */
-  | { kind: 'url'; url: string }
+  | { kind: 'files'; files: { path: string; file: File }[]; options?: OpenOptions }
+  | { kind: 'zip'; file: File; options?: OpenOptions }
+  /** Base URL of a dataset, URL of a zip or an HDF5 file, or a Hub repository such as `lerobot/svla_so101_pickplace`. */
+  | { kind: 'url'; url: string; options?: OpenOptions }
   /** Recorded in this page. */
   | { kind: 'recorded'; recorded: RecordedDemonstrations };
 
@@ -33,6 +34,10 @@ export interface EpisodeTrack {
   actions: Float32Array<ArrayBuffer>;
   stateNames: readonly string[] | null;
   state: Float32Array<ArrayBuffer> | null;
+  /** One a step where they differ inside the episode. */
+  instructions: readonly string[] | null;
+  /** What the files contradict each other about, and how the episode was read in spite of it. */
+  notes: readonly string[];
 }
 
 /** Something to know about the demonstrations before training on them. */
@@ -83,6 +88,8 @@ export interface DemonstrationsInfo {
   /** Hz */
   fps: number;
   cameras: { name: string; width: number; height: number }[];
+  /** How the files were read; null for what was recorded here. */
+  reading: DatasetReading | null;
   /** Camera guessed for each image slot of the policy. */
   slots: { label: string; camera: string }[];
   /** What is trained on: as edited. */

@@ -130,7 +130,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
   async episode(index: number): Promise<EpisodeTrack> {
     return this.#reads.run(async () => {
       const { actionNames, stateNames } = this.#open().original;
-      const { length, actions, state } = await this.#show(index);
+      const { length, actions, state, instructions, notes } = await this.#show(index);
       return {
         index,
         length,
@@ -138,6 +138,8 @@ export class DemonstrationsHost implements DemonstrationsApi {
         actions: Float32Array.from(actions),
         stateNames,
         state: state && Float32Array.from(state),
+        instructions,
+        notes: notes ?? [],
       };
     });
   }
@@ -153,7 +155,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
 
   async check(index: number, step: number): Promise<ChunkCheck> {
     return this.#lease.turn('predicting', async (held, signal) => {
-      const { info, dataset } = this.#open();
+      const { info, dataset, edits } = this.#open();
       const { profile, statistics, defaultUnnormKey } = held.config;
       const dim = profile.actions.length;
       const episode = await this.#reads.run(() => this.#show(index));
@@ -171,7 +173,9 @@ export class DemonstrationsHost implements DemonstrationsApi {
       const edited = dataset.episodes.find((one) => one.index === index) ?? episode;
       const observation = {
         images,
-        instruction: edited.instruction,
+        // A new label is given for the whole episode.
+        instruction:
+          (edits[index]?.instruction === undefined && episode.instructions?.[step]) || edited.instruction,
         state: profile.state && [...episode.state!.subarray(step * width, (step + 1) * width)],
         unnormKey: defaultUnnormKey,
       };

@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from '../../src/episodes/dataset.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
+import { contradictions } from '../../src/episodes/quality/contradictions.ts';
+import { turned } from '../../src/episodes/yuv.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { registerDecoders } from '../../tools/node/decoders.ts';
 import { fixtureFiles } from './fixture-source.ts';
-import { caseFiles, openFiles, realFiles, type Files } from './real-sets.ts';
+import { caseFiles, difference, openFiles, realFiles, type Files } from './real-sets.ts';
 
 const FRONT = 'observation.images.front';
 
@@ -92,6 +94,7 @@ describe('tasks', () => {
     expect(none.notes).toEqual([expect.stringContaining('says that it has no task')]);
     expect(other.instruction).toBe('push the red block to the right');
     expect(other.notes).toEqual([expect.stringContaining('open the drawer')]);
+    expect(contradictions(other)).toMatchObject([{ id: 'contradiction', episode: 3, severity: 'warning' }]);
   });
 
   it('are those of the description where there is no table of them', async () => {
@@ -144,11 +147,27 @@ describe('a video', () => {
     expect((await episode.frame('observation.images.wrist', 9)).width).toBe(64);
   });
 
-  it('has a frame for each step where only the clock ran at another rate, and that is said', async () => {
+  it('has a frame for each step where only the clock ran at another rate', async () => {
     const files = await caseFiles('video-one-frame-short', 'v21');
     const episode = await (await openFiles(files)).open(3);
-    expect(episode.notes).toEqual([expect.stringContaining('do not follow 10 Hz: step 1 is at 0.050 s')]);
+    expect(episode.timestamps![3]).toBeCloseTo(0.15, 6);
     expect((await episode.frame(FRONT, 3)).data[0]).toEqual(near(76));
+  });
+
+  it('that was recorded with the camera on its side is shown upright', async () => {
+    const files = await realFiles('lerobot-v30-chunks');
+    const path = `videos/${FRONT}/chunk-000/file-000.mp4`;
+    const upright = await (await (await openFiles(files)).open(0)).frame(FRONT, 3);
+    const video = files.get(path)!.slice();
+    const matrix = 44 + Buffer.from(video.buffer).indexOf('tkhd');
+    // 16.16 fixed point: a quarter turn clockwise.
+    for (const [at, value] of [0, 65536, 0, -65536, 0].entries()) {
+      new DataView(video.buffer).setInt32(matrix + 4 * at, value);
+    }
+    files.set(path, video);
+    const shown = await (await (await openFiles(files)).open(0)).frame(FRONT, 3);
+    expect([shown.width, shown.height]).toEqual([96, 128]);
+    expect(difference(shown, turned(upright, 90, false))).toEqual({ worst: 0, mean: 0 });
   });
 
   it('with other episodes after it never shows theirs', async () => {

@@ -13,7 +13,7 @@ import {
 } from './stored-fixture.ts';
 
 interface Case {
-  readonly name: keyof typeof STORED & string;
+  readonly name: keyof typeof STORED;
   readonly options: OpenOptions;
   readonly format: RegExp;
   readonly fps: number;

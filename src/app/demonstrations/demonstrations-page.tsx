@@ -18,6 +18,7 @@ import { ExpertPicker } from './expert-picker.tsx';
 import { ExportSection } from './export-section.tsx';
 import { openWithRehearsal } from './expert-session.ts';
 import { BeforeTraining } from './findings.tsx';
+import { MappingForm } from './mapping-form.tsx';
 import { countRecorded, openRecorded, openRecordings, purgeRecordings } from './recorded-set.ts';
 import { StatisticsView } from './statistics-view.tsx';
 import { TableRecorder } from './table-recorder.tsx';
@@ -82,6 +83,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           episodes of the scripted expert for those.
         </p>
       )}
+      {info.reading && origin === 'dataset' && <MappingForm key={info.fingerprint} reading={info.reading} />}
       <BeforeTraining info={info} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
       <div className="opened-parts">

@@ -14,13 +14,16 @@ function setStatus(status: PolicyStatus): void {
 }
 
 function reportOf(status: PolicyStatus): CapabilityReport | null {
-  return status.kind === 'inspecting' ? null : status.report;
+  return status.kind === 'inspecting' || status.kind === 'asking' ? null : status.report;
 }
 
 /** The worker; started at first use. */
 export function policyWorker(): PolicyClient {
   if (!client) {
-    client = connectPolicyWorker((error) => failPolicy(toFailure(error)));
+    client = connectPolicyWorker((error) => {
+      usePolicyStore.getState().setLease(NOTHING_LOADED);
+      failPolicy(toFailure(error));
+    });
     const mine = client;
     const onState = (lease: LeaseState): void => {
       if (mine === client) usePolicyStore.getState().setLease(lease);
@@ -63,6 +66,14 @@ export async function openPolicy(url: string, fetchAtOnce = false): Promise<void
   } catch (error) {
     if (mine === generation) failPolicy(toFailure(error));
   }
+}
+
+/** Opens a policy that an address names: one on another host, which a stranger may have put into a link, after a yes. */
+export async function openNamedPolicy(url: string): Promise<void> {
+  const named = URL.parse(url);
+  if (named === null || named.origin === location.origin) return openPolicy(url);
+  usePolicyStore.getState().setUrl(url);
+  setStatus({ kind: 'asking', host: named.host });
 }
 
 /** Downloads what is missing and makes the policy ready. Called again after a failure it resumes. */

@@ -7,7 +7,8 @@ import type { Place } from './places.ts';
 
 export const EPISODE_INDEX = 'episode_index';
 
-const OPEN_FILES = 16;
+/** Each keeps some megabytes that were read and decoded. */
+const OPEN_FILES = 6;
 /** Most v3 datasets on the Hub have all episodes of a file in one row group: it is decoded once, not for each episode. */
 const KEPT_COLUMN_BYTES = 128 * 2 ** 20;
 
@@ -49,7 +50,10 @@ export class Tables {
    */
   async find(place: Place): Promise<Found> {
     const expected = place.data;
-    if (expected !== null && (this.#info.version !== 'v3.0' || (await this.#folder.has(expected)))) {
+    if (
+      expected !== null &&
+      (this.#info.version !== 'v3.0' || this.#tables.has(expected) || (await this.#folder.has(expected)))
+    ) {
       const { file, runs } = await this.#table(expected);
       const here = runs.get(place.index);
       if (here) return { path: expected, file, runs: here };

@@ -18,7 +18,7 @@ const MOST_VALUES_PER_BYTE = 64;
 const SPARE_ROWS = 1024;
 const NUMBERS: ReadonlySet<string> = new Set(['INT32', 'INT64', 'FLOAT', 'DOUBLE', 'BOOLEAN']);
 /** Decoded pages of images, kept for the next frame. */
-const KEPT_PAGE_BYTES = 32 * 2 ** 20;
+const KEPT_PAGE_BYTES = 16 * 2 ** 20;
 
 export interface RowGroupRows {
   /** Its first row, counted over the file. */
@@ -75,7 +75,7 @@ export class ParquetFile {
 
   /** @throws ModelError `bad-file` for what is not Parquet, or claims what it cannot hold */
   static async open(reader: ByteReader): Promise<ParquetFile> {
-    const file = cachedReader(reader, { keptBytes: 16 * 2 ** 20 });
+    const file = cachedReader(reader, { keptBytes: 8 * 2 ** 20 });
     return asFileError(file.name, async () => {
       const parts = await loadHyparquet();
       const metadata = parts.parquetMetadata((await footerOf(file)).buffer, { geoparquet: false });

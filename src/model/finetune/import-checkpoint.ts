@@ -2,17 +2,16 @@
 import { ModelError } from '../errors.ts';
 import type { Shape } from '../graph/types.ts';
 import type { PolicyConfig } from '../policy/config.ts';
+import { findModules, type ModuleFile } from '../weights/checkpoint-modules.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { openTorchArchive } from '../weights/torch-archive.ts';
 import { parseAdapterConfig, type AdapterConfig } from './adapter-config.ts';
 import {
-  findModules,
   labelOf,
   readJson,
   readStatistics,
   withinRoot,
   type ImportFolder,
-  type ModuleFile,
 } from './import-checkpoint-folder.ts';
 import { packageName, packageNameOfVision } from './import-checkpoint-names.ts';
 import { moduleShapes } from './modules-init.ts';
@@ -42,7 +41,7 @@ const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
  */
 export async function importCheckpoint(folder: ImportFolder, base: ImportBase): Promise<TrainedState> {
   const inner = withinRoot(folder);
-  const modulePaths = findModules(inner);
+  const modulePaths = findModules(inner.files);
   const film = base.config.network.vits.some((vit) => vit.film);
   refuseOtherModules(modulePaths, base.config, film);
   const adapter = await readAdapter(inner, base);

@@ -1,7 +1,7 @@
 import type { Adapter } from '../network/adapter.ts';
 import { isBound } from '../network/loaded-weights.ts';
 import { loraNames, type WeightTable } from '../network/scope.ts';
-import type { PolicyConfig } from '../policy/config.ts';
+import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import type { TrainedState } from './trained.ts';
 
@@ -14,7 +14,7 @@ export class LoadedAdapter implements Adapter {
 
   constructor(runtime: Runtime, config: PolicyConfig, state: TrainedState) {
     this.scaling = state.lora ? state.lora.alpha / state.lora.r : 1;
-    const needs = { lmHead: config.head === 'discrete', lastBlock: false };
+    const needs = { lmHead: needsLmHead(config), lastBlock: false };
     for (const [module, { a, b }] of state.adapters) {
       if (!isBound(`${module}.weight`, config.network, needs)) continue;
       const names = loraNames(module);
