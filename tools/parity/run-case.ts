@@ -57,6 +57,8 @@ export async function runCase(
     );
   }
   rows.push(await endToEnd(io, meta, config, source, runtime, tokenize, options));
+  if (config.bridge && files.files.includes(EXTRA))
+    rows.push(...(await withUpstreamsLiteral(files, io, config, source, runtime, options)));
   if (options.bits !== 32)
     rows.push(...(await compareAsFloat32(values, io, config, source, runtime, options)));
   return rows;
@@ -80,6 +82,36 @@ async function compareAsFloat32(
     const loose = config.head === 'diffusion' && /(^|\/)(normalized_)?actions$/.test(stage);
     return compare(`${stage} (as f32)`, packed.get(stage)!, theirs, loose ? TRAJECTORY : float32Limit(stage));
   });
+}
+
+const EXTRA = 'extra_io.safetensors';
+
+/** VLA-Adapter's head as it is when nobody changes num_task_tokens: 512, whatever the images. */
+async function withUpstreamsLiteral(
+  files: CaseFiles,
+  io: GoldenTensors,
+  config: PolicyConfig,
+  source: WeightSource,
+  runtime: Runtime,
+  { bits, partition }: CaseOptions,
+): Promise<Row[]> {
+  const extra = await openTensors(files, EXTRA);
+  const literal = { ...config, bridge: { ...config.bridge!, taskTokens: 512 } };
+  const policy = await Policy.load(literal, source, runtime, partition ? { partition } : {});
+  const inputs = await goldenInputs(io, literal, policy, new Map());
+  const normalized = await policy.predict(inputs);
+  const ours: Record<string, readonly number[]> = {
+    normalized_actions: normalized.flat(),
+    actions: policy.unnormalize(normalized, literal.defaultUnnormKey).flat(),
+  };
+  inputs.pixels.dispose();
+  await policy.dispose();
+  const rows: Row[] = [];
+  for (const [name, values] of Object.entries(ours)) {
+    const stage = `upstream512/${name}`;
+    if (extra.has(stage)) rows.push(compare(stage, values, await extra.numbers(stage), limitFor(name, bits)));
+  }
+  return rows;
 }
 
 const ones = (length: number) => new Float32Array(length).fill(1);

@@ -16,6 +16,7 @@ const MODULE_FILES = [
   'proprio_projector',
   'noisy_action_projector',
   'vision_backbone',
+  'action_queries',
 ] as const;
 export type ModuleFile = (typeof MODULE_FILES)[number];
 
@@ -50,13 +51,15 @@ export function withinRoot(folder: ImportFolder): ImportFolder {
 export function findModules(folder: ImportFolder): Map<ModuleFile, { path: string; step: number | null }> {
   const found = new Map<ModuleFile, { path: string; step: number | null }>();
   for (const path of folder.files) {
-    const [, module, step] = /^(\w+)--(\d+|latest)_checkpoint\.pt$/.exec(path) ?? [];
-    if (!step || !MODULE_FILES.some((known) => known === module)) continue;
+    const [, module, step] = /^(\w+)--(?:(\d+|latest)_)?checkpoint\.pt$/.exec(path) ?? [];
+    if (!MODULE_FILES.some((known) => known === module)) continue;
     const name = module as ModuleFile;
-    const rank = step === 'latest' ? Infinity : Number(step);
+    // VLA-Adapter's published files have no step in their names.
+    const unnumbered = step === undefined || step === 'latest';
+    const rank = unnumbered ? Infinity : Number(step);
     const known = found.get(name);
     if (known && (known.step ?? Infinity) >= rank) continue;
-    found.set(name, { path, step: step === 'latest' ? null : rank });
+    found.set(name, { path, step: unnumbered ? null : rank });
   }
   const steps = new Set([...found.values()].map(({ step }) => step));
   if (steps.size > 1) {
