@@ -20,15 +20,15 @@ const configOf = async (name: string): Promise<PolicyConfig> => {
   return caseConfig(checkpoint, await readJson<GoldenMeta>(files, 'meta.json'), true);
 };
 
-describe('a checkpoint is told from its files', () => {
-  const facts = async (name: string) => {
-    const checkpoint = await openCheckpoint(diskFolder(`tests/golden/${name}`));
-    return {
-      ...checkpoint,
-      shapes: new Map([...checkpoint.tensors.entries].map(([key, { shape }]) => [key, shape])),
-    };
+const facts = async (name: string) => {
+  const checkpoint = await openCheckpoint(diskFolder(`tests/golden/${name}`));
+  return {
+    ...checkpoint,
+    shapes: new Map([...checkpoint.tensors.entries].map(([key, { shape }]) => [key, shape])),
   };
+};
 
+describe('a checkpoint is told from its files', () => {
   it('VLA-Adapter Pro by its head, with upstream’s literal of 512 task tokens', async () => {
     const { head, bridge, tokens, network } = policyConfigFromCheckpoint(await facts('vla-adapter-pro'));
     expect({ head, bridge }).toEqual({
@@ -84,6 +84,8 @@ describe('a checkpoint is told from its files', () => {
   });
 });
 
+const last = ({ inputIds, actions }: ReturnType<typeof layoutSequence>) => inputIds[actions.start - 1];
+
 describe('sequences', () => {
   it('VLA-Adapter: prompt, queries, and the stop token at prediction only', async () => {
     const config = await configOf('vla-adapter-pro');
@@ -104,7 +106,6 @@ describe('sequences', () => {
   it('Mistral’s training texts have another empty token than its prompts', async () => {
     const base = await configOf('discrete');
     const config = { ...base, tokens: { ...base.tokens, emptyInTraining: 28705 } };
-    const last = ({ inputIds, actions }: ReturnType<typeof layoutSequence>) => inputIds[actions.start - 1];
     expect(last(layoutSequence([1, 5], config))).toBe(29871);
     expect(last(layoutSequence([1, 5], config, 'training'))).toBe(28705);
   });
@@ -117,12 +118,12 @@ describe('sequences', () => {
   });
 });
 
-describe('attentionMask', () => {
-  const seen = (mask: Float32Array, columns: number) =>
-    Array.from({ length: mask.length / columns }, (_, row) =>
-      [...mask.subarray(row * columns, (row + 1) * columns)].map((value) => (value === 0 ? 1 : 0)).join(''),
-    );
+const seen = (mask: Float32Array, columns: number) =>
+  Array.from({ length: mask.length / columns }, (_, row) =>
+    [...mask.subarray(row * columns, (row + 1) * columns)].map((value) => (value === 0 ? 1 : 0)).join(''),
+  );
 
+describe('attentionMask', () => {
   it('a causal row sees itself and what is before it, in a window of W the last W + 1', () => {
     const causal = { attention: 'causal', slidingWindow: null } as const;
     expect(seen(attentionMask(causal, 4, 4)!, 4)).toEqual(['1000', '1100', '1110', '1111']);

@@ -36,7 +36,8 @@ Turns an upstream checkpoint folder into a policy package, which the page opens.
   --[no-]center-crop    for policies trained with or without image augmentation (default: with; OpenVLA's own mixture: without)
   --unnorm-key KEY      default statistics (default: the first)
   --decoding HOW        of a checkpoint that predicts action tokens: autoregressive (the original OpenVLA) or parallel (OpenVLA-OFT);
-                        default: told from its files, and printed`;
+                        default: told from its files, and printed
+  --teach HEAD          a base for fine-tuning with a head of OpenVLA-OFT that it has not: l1, diffusion or discrete`;
 
 const args = parseArguments(USAGE, {
   allowPositionals: true,
@@ -50,6 +51,7 @@ const args = parseArguments(USAGE, {
     'center-crop': { type: 'boolean' },
     'unnorm-key': { type: 'string' },
     decoding: { type: 'string' },
+    teach: { type: 'string' },
   },
 });
 const { values } = args;
@@ -57,6 +59,7 @@ const [source, out] = args.exactly('<checkpoint>', '<out>');
 if (values.bits === undefined) throw args.wrong('--bits is missing; expected: 4, 8, 16 or 32.');
 const bits = Number(args.oneOf('bits', ['4', '8', '16', '32'])) as Bits;
 const images = args.wholeNumber('images', 1);
+const teach = args.oneOf('teach', ['l1', 'diffusion', 'discrete']);
 const given = args.oneOf('decoding', ['autoregressive', 'parallel']);
 const FAMILIES: Readonly<Record<PolicyConfig['head'], string>> = {
   l1: 'OpenVLA-OFT with an L1 head',
@@ -129,6 +132,7 @@ function configOf(checkpoint: Checkpoint): PolicyConfig {
     ...(values['center-crop'] === undefined ? {} : { centerCrop: values['center-crop'] }),
     modelingCode: checkpoint.modelingCode,
     decoding: given,
+    teach,
   });
 }
 
@@ -141,7 +145,13 @@ function sayWhatItIs(checkpoint: Checkpoint, config: PolicyConfig): void {
     shapes: shapesOf(checkpoint),
     statistics: config.statistics,
   });
-  const why = needsLmHead(config) ? (given ? ', as --decoding says' : `: ${told.reason}`) : '';
+  const why = teach
+    ? ', to be taught: until then it predicts nothing of use'
+    : needsLmHead(config)
+      ? given
+        ? ', as --decoding says'
+        : `: ${told.reason}`
+      : '';
   const otherwise =
     needsLmHead(config) && !given && !told.certain
       ? ' If it is the original OpenVLA, convert it with --decoding autoregressive.'

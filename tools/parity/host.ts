@@ -73,6 +73,8 @@ export async function runParityIn(browser: Browser, folder: string, options: Par
   return browser.run<Row[]>('parity', { ...options, ...servedArguments(folder) });
 }
 
+const served = (path: string): string => `/golden-case/${encodeURIComponent(path)}/`;
+
 /** What a job in a harness opened with `serveFolders` needs to read a folder. */
 export function servedArguments(folder: string): {
   name: string;
@@ -81,7 +83,6 @@ export function servedArguments(folder: string): {
   qwenJson: string;
 } {
   const { files, name } = folderFiles(folder);
-  const served = (path: string) => `/golden-case/${encodeURIComponent(path)}/`;
   return {
     name,
     files,

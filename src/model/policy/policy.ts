@@ -2,7 +2,7 @@
 import { ModelError } from '../errors.ts';
 import { layered, type Adapter, type WeightStore } from '../network/adapter.ts';
 import { isBound, LoadedWeights, type WeightSource } from '../network/loaded-weights.ts';
-import { bridgeSegments } from '../heads/bridge.ts';
+import { bridgeSegments } from '../network/bridge-head.ts';
 import { Modules } from '../network/modules.ts';
 import { Network, type Partition, type SequenceInputs } from '../network/network.ts';
 import { TokenEmbedding } from '../network/token-embedding.ts';
