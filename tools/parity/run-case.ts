@@ -156,7 +156,10 @@ async function fillInputs(
   const exact: Record<string, ArrayLike<number>> = {
     // Upstream does not extend its mask for the empty token it appends; all of it is ones, so nothing comes of that.
     generate_attention_mask: ones(count - 1),
-    position_ids: Array.from({ length: io.shape('multimodal_embeddings')[1]! + 6 }, (_, i) => i),
+    position_ids: Array.from(
+      { length: io.shape('multimodal_embeddings')[1]! + config.profile.actions.length - 1 },
+      (_, i) => i,
+    ),
     prompt_input_ids: promptIds,
     prompt_attention_mask: ones(promptIds.length),
     input_ids_with_empty_token: sequence.inputIds.slice(0, sequence.actions.start),
