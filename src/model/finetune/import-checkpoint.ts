@@ -14,6 +14,7 @@ import {
   type ImportFolder,
 } from './import-checkpoint-folder.ts';
 import { packageName, packageNameOfVision } from './import-checkpoint-names.ts';
+import { withTiedHead } from './lora.ts';
 import { moduleShapes } from './modules-init.ts';
 import {
   checkShape,
@@ -29,6 +30,8 @@ export type { ImportFolder };
 
 const CONFIG = 'lora_adapter/adapter_config.json';
 const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
+const MODEL = 'model.safetensors';
+const QUERIES = 'action_queries.weight';
 
 /**
  * Reads and checks everything before anything is returned. With FiLM the LoRA of the vision backbone is taken from
@@ -39,7 +42,8 @@ const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
  * @throws ModelError `bad-file` or `bad-pickle` for files that are missing, damaged or of other content, `bad-shape` where they belong to another policy,
  * `unsupported` for an adapter that is not plain LoRA, `missing-statistics`
  */
-export async function importCheckpoint(folder: ImportFolder, base: ImportBase): Promise<TrainedState> {
+export async function importCheckpoint(folder: ImportFolder, on: ImportBase): Promise<TrainedState> {
+  const base = { ...on, shapes: withTiedHead(on.shapes) };
   const inner = withinRoot(folder);
   const modulePaths = findModules(inner.files);
   const film = base.config.network.vits.some((vit) => vit.film);
@@ -57,11 +61,32 @@ export async function importCheckpoint(folder: ImportFolder, base: ImportBase): 
         modules.set(name, tensor);
     }
   }
+  if (base.config.bridge && !modules.has(QUERIES)) modules.set(QUERIES, await queriesOfModel(inner, base));
   for (const [name, shape] of moduleShapes(base.config)) {
     if (!modules.has(name)) throw lacking(name, shape, inner);
   }
   const statistics = await readStatistics(inner, base.config);
   return { ...labelOf(inner, modulePaths), lora: adapter?.lora ?? null, adapters, modules, statistics };
+}
+
+/** Upstream's adapters lack the action queries; the merged model beside them has them. */
+async function queriesOfModel(folder: ImportFolder, base: ImportBase): Promise<HostTensor> {
+  if (!folder.files.includes(MODEL)) {
+    throw new ModelError(
+      'bad-file',
+      `The folder has neither action_queries--N_checkpoint.pt nor ${MODEL}: the trained action queries are missing.`,
+      'VLA-Adapter saves them in its merged model only: choose that folder, or convert it as a policy of its own.',
+    );
+  }
+  const file = { tensors: await openSafetensors(await folder.open(MODEL)), title: MODEL };
+  const names = new Map(file.tensors.entries.has(QUERIES) ? [[QUERIES, QUERIES]] : []);
+  const found = (await readModules(file, names, base)).get(QUERIES);
+  if (found) return found;
+  throw new ModelError(
+    'bad-file',
+    `${MODEL} has no "${QUERIES}".`,
+    'Choose the folder that VLA-Adapter’s finetune.py wrote with use_minivlm=True.',
+  );
 }
 
 function refuseOtherModules(
