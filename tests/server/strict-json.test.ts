@@ -8,6 +8,8 @@ import {
 } from '../../src/model/strict-json.ts';
 
 const LIMITS = { depth: 50, keys: 50 };
+const refused = async (text: string): Promise<unknown> =>
+  parseStrictJsonInTurns(text, { depth: 3, keys: 2 }).catch((error: unknown) => error);
 
 describe('JSON of a stranger', () => {
   it.each([
@@ -44,8 +46,6 @@ describe('JSON of a stranger', () => {
   });
 
   it('is refused beyond its limits, before it is parsed, and where it is not JSON at all', async () => {
-    const refused = async (text: string) =>
-      parseStrictJsonInTurns(text, { depth: 3, keys: 2 }).catch((error: unknown) => error);
     expect(await refused('[[[1]],{"a":1,"b":2}]')).toEqual([[[1]], { a: 1, b: 2 }]);
     expect(await refused('[[[[1]]]]')).toBeInstanceOf(JsonLimitError);
     expect(await refused('[[[[')).toBeInstanceOf(JsonLimitError);
