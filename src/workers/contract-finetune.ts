@@ -43,7 +43,13 @@ export type DemonstrationsSource =
   | { kind: 'files'; files: { path: string; file: File }[]; options?: OpenOptions }
   | { kind: 'zip'; file: File; options?: OpenOptions }
   /** Base URL of a dataset, URL of a zip or an HDF5 file, or a Hub repository such as `lerobot/svla_so101_pickplace`. */
-  | { kind: 'url'; url: string; options?: OpenOptions }
+  | {
+      kind: 'url';
+      url: string;
+      /** Of a private or gated Hub repository: used for reading it, and never stored. */
+      token?: string;
+      options?: OpenOptions;
+    }
   /** Recorded in this page. */
   | { kind: 'recorded'; recorded: RecordedDemonstrations };
 
