@@ -158,6 +158,13 @@ function sayWhatItIs(checkpoint: Checkpoint, config: PolicyConfig): void {
       ? ' If it is the original OpenVLA, convert it with --decoding autoregressive.'
       : '';
   console.log(`This is ${family}${why}.${otherwise} Language model: ${kind}, ${attention}.`);
+  const keys = Object.keys(config.statistics);
+  if (keys.length > 1 && !values['unnorm-key']) {
+    console.log(
+      `It has statistics of ${keys.length} datasets and un-normalises with the first, "${config.defaultUnnormKey}"; ` +
+        `--unnorm-key names another: ${keys.slice(1, 6).join(', ')}${keys.length > 6 ? ' …' : ''}.`,
+    );
+  }
 }
 
 function shapesOf({ tensors }: Checkpoint): Map<string, readonly number[]> {
