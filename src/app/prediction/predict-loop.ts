@@ -91,7 +91,7 @@ function lostSource(): Failure | null {
 
 function end(failure: Failure | null): void {
   useRunStore.getState().setStatus({ kind: 'idle' });
-  // The policy was closed or moved elsewhere meanwhile: that its worker ended is no failure, or told already.
+  // The policy was closed or moved elsewhere meanwhile: that its worker ended is not a failure, or was told already.
   if (!currentPolicy()) return;
   if (failure && needsRestart(failure.code)) failPolicy(failure);
   else useRunStore.getState().setFailure(failure);

@@ -46,7 +46,7 @@ export function adapterFile({ run, step, lora, statistics, adapters, modules }: 
 }
 
 /**
- * @throws ModelError `bad-file` for a file that is no adapter of ours or is damaged, `bad-shape` where it belongs to another policy, `missing-statistics`;
+ * @throws ModelError `bad-file` for a file that is not an adapter of ours or is damaged, `bad-shape` where it belongs to another policy, `missing-statistics`;
  * nothing of it is used then
  */
 export async function readAdapterFile(file: ByteReader, base: ImportBase): Promise<TrainedState> {
