@@ -29,6 +29,8 @@ export interface ActRequest {
   readonly instruction: string;
   readonly state: readonly number[] | null;
   readonly unnormKey: string;
+  /** Of a diffusion head's noise; null where any will do. Upstream has no such field. */
+  readonly seed: number | null;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -58,6 +60,7 @@ export function parseActRequest(body: Uint8Array, form: ActForm): ActRequest {
     instruction,
     state: form.profile.state && stateOf(fields['state'], form.profile.state.length),
     unnormKey: unnormKeyOf(fields['unnorm_key'], form),
+    seed: seedOf(fields['seed']),
   };
 }
 
@@ -204,6 +207,13 @@ function unnormKeyOf(value: unknown, { unnormKeys, unnormKey }: ActForm): string
   }
   if (typeof value === 'string' && unnormKeys.includes(value)) return value;
   throw new ModelError('missing-statistics', `The policy has no statistics ${shown(value)}.`, hint);
+}
+
+function seedOf(value: unknown): number | null {
+  if (value === undefined || value === null) return null;
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32)
+    return value as number;
+  throw bad(`"seed" is ${shown(value)}; a whole number from 0 to 2³² − 1 is expected.`, 'Leave it out.');
 }
 
 function bad(message: string, hint: string): ModelError {

@@ -36,7 +36,13 @@ export function servedPolicy(
     label,
     keys: i === 0 ? ['full_image', 'image'] : [wrists[i - 1]],
   }));
-  const state = profile.state ? ['state'] : [];
+  const others = [
+    ...wrists,
+    ...(profile.state ? ['state'] : []),
+    'instruction',
+    'unnorm_key?',
+    ...(head === 'diffusion' ? ['seed?'] : []),
+  ];
   return {
     form: { profile, unnormKeys, unnormKey: chosen },
     description: {
@@ -46,11 +52,11 @@ export function servedPolicy(
       backend,
       protocols: {
         openvla: {
-          request: ['image', ...wrists, ...state, 'instruction', 'unnorm_key?'],
+          request: ['image', ...others],
           answer: [profile.actions.length],
         },
         'openvla-oft': {
-          request: ['full_image', ...wrists, ...state, 'instruction', 'unnorm_key?'],
+          request: ['full_image', ...others],
           answer: [profile.chunkSize, profile.actions.length],
         },
       },

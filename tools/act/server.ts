@@ -57,7 +57,7 @@ export async function createActServer(policy: ServedPolicy, options: ActServerOp
     );
   const turns = new Turns(options.waiting ?? WAITING);
   let closing = false;
-  let seed = 0;
+  let nextSeed = 0;
 
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.use(async (c, next) => {
@@ -74,7 +74,7 @@ export async function createActServer(policy: ServedPolicy, options: ActServerOp
     const request = parseActRequest(await readBody(incoming, requestBytes), policy.form);
     const actions = await turns.run(async () => {
       if (incoming.socket.destroyed) throw new ModelError('cancelled', 'The client has gone.');
-      return policy.act({ ...request, seed: seed++ });
+      return policy.act({ ...request, seed: request.seed ?? nextSeed++ });
     });
     return c.body(actAnswer(request, actions), 200, { 'Content-Type': 'application/json' });
   });
