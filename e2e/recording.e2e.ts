@@ -136,8 +136,9 @@ test('a demonstration is recorded by dragging the gripper in the picture', async
 test('the speed limit holds for a hand, and a replay stops at Esc', async ({ policyPage, page }) => {
   await openRecorder(policyPage);
   await goTo(page, 'Run');
+  await page.getByText('Advanced', { exact: true }).click();
   await page.getByRole('slider', { name: /^Speed limit/ }).press('Home');
-  await expect(page.getByText('10 % of the largest step')).toBeVisible();
+  await expect(page.getByText('10 % of full speed')).toBeVisible();
   await goTo(page, 'Demonstrations');
   await page.getByLabel('Say what you show').fill('wave at the audience');
   await takeTheGripper(page).click();
@@ -174,6 +175,7 @@ test('the speed limit holds for a hand, and a replay stops at Esc', async ({ pol
 test('the speed limit holds for dragging', async ({ policyPage, page }) => {
   await openRecorder(policyPage);
   await goTo(page, 'Run');
+  await page.getByText('Advanced', { exact: true }).click();
   await page.getByRole('slider', { name: /^Speed limit/ }).press('Home');
   await goTo(page, 'Demonstrations');
   await page.getByLabel('Say what you show').fill('wave at the audience');

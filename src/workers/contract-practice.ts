@@ -28,6 +28,8 @@ export interface TableReport {
   readonly execute: number;
   /** Other instructions that fit. */
   readonly suggestions: readonly string[];
+  /** What lies there, by the names that instructions use. */
+  readonly objects: readonly string[];
 }
 
 /** What the policy gets. */
@@ -121,6 +123,8 @@ export interface PracticeWorker {
   showPath(actions: number[][] | null): Promise<void>;
   /** A pointer in the picture, in pixels of the page: drags an object, or turns the view. */
   pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'>;
+  /** Where in the picture a thing is that can be dragged, and is not what the instruction is about: pixels of the page; null where none shows. */
+  draggable(): Promise<{ readonly x: number; readonly y: number } | null>;
   /** Turns and zooms the view for people; nothing of it reaches the policy. */
   orbit(azimuth: number, elevation: number, zoom: number): Promise<void>;
   /** Knocks one object, at random. */

@@ -115,6 +115,7 @@ export class PracticeHost implements PracticeWorker {
       maxSteps: MAX_STEPS,
       execute: EXECUTED,
       suggestions: fittingInstructions(names),
+      objects: names,
     };
   }
 
@@ -169,6 +170,14 @@ export class PracticeHost implements PracticeWorker {
     const { picture } = this.#opened();
     this.#stepped = false;
     return this.#drag.to(phase, [x, y], { table, picture, hand: this.#hand });
+  }
+
+  async draggable(): Promise<{ x: number; y: number } | null> {
+    const { table, goal } = this.#whole();
+    const { people } = this.#opened().picture;
+    const loose = table.layout.objects.map(({ name }) => name).filter((name) => OBJECTS[name].width !== null);
+    const name = loose.find((other) => other !== goal?.target) ?? loose[0];
+    return name ? people.project(table.position(name)) : null;
   }
 
   async orbit(azimuth: number, elevation: number, zoom: number): Promise<void> {

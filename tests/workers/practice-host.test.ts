@@ -70,6 +70,12 @@ describe('a table', () => {
     const first = await host.reset('lift', 3);
     expect(first).toMatchObject({ task: 'lift', seed: 3 });
     expect(first.suggestions.length).toBeGreaterThan(2);
+    expect(first.objects.some((name) => first.instruction.endsWith(name))).toBe(true);
+    const place = await host.draggable();
+    expect(place!.x).toBeGreaterThan(0.2 * SIZE.width);
+    expect(place!.x).toBeLessThan(0.8 * SIZE.width);
+    expect(place!.y).toBeGreaterThan(0.2 * SIZE.height);
+    expect(place!.y).toBeLessThan(SIZE.height);
     expect(await host.reset('lift', 3)).toEqual(first);
     expect(await host.instruct('sing a song')).toBe(false);
     expect(await host.instruct(first.instruction)).toBe(true);

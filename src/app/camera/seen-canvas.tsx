@@ -16,7 +16,7 @@ export function SeenCanvas({ index, label, size }: Props) {
     const context = canvas.current?.getContext('2d');
     context?.putImageData(new ImageData(image.data, image.width, image.height), 0, 0);
   }, [image]);
-  if (!image) return <div className="view view-empty">Waits for a source</div>;
+  if (!image) return <div className="view view-empty">Waiting for a camera</div>;
   return (
     <div className="view">
       <canvas

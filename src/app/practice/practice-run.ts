@@ -1,4 +1,5 @@
 /** The policy at work on the table: observe, predict, carry out, again. Physics and drawing go on meanwhile in their own worker. */
+import { canonicalInstruction } from '../../practice/tasks.ts';
 import type { Observation, PolicyInfo, Prediction, RawImage } from '../../workers/contract.ts';
 import type { TableObservation } from '../../workers/contract-practice.ts';
 import { setSeen } from '../camera/seen-frames.ts';
@@ -107,7 +108,7 @@ async function runEpisode(by: 'visitor' | 'show'): Promise<Outcome> {
     most: judged ? 2 * (table?.maxSteps ?? LONGEST) : LONGEST,
     realTime: true,
     execute: table?.execute,
-    instruction: () => useInstructionStore.getState().text.trim(),
+    instruction: () => canonicalInstruction(useInstructionStore.getState().text),
     onSteps: (count) => {
       if (runNow().kind === 'running') set({ run: { kind: 'running', by, steps: count } });
     },

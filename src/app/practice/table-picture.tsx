@@ -58,6 +58,7 @@ export function TablePicture() {
       .pointer('down', ...at(event))
       .then((what) => {
         dragging.current = what === 'object';
+        if (what === 'object') usePracticeStore.setState({ dragged: true });
         turning.current = what === 'view' ? start : null;
       })
       .catch(ignore);
