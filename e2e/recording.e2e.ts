@@ -200,7 +200,7 @@ test('the keyboard alone records a demonstration and relabels it', async ({ poli
   await tabTo(page, /^Say what you show$/);
   await page.keyboard.press('ControlOrMeta+A');
   await page.keyboard.type('wave at the audience');
-  await tabTo(page, /^Take the gripper$/);
+  await tabTo(page, /^Start recording$/);
   await page.keyboard.press('Enter');
   await expect(myTurn(page)).toBeVisible(SLOW);
   // The keys are the gripper's now, and nothing lets them do something else.

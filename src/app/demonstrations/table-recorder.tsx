@@ -103,7 +103,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
     <div className="recorder" data-recording={recording}>
       <div className="stage-picture" ref={stage}>
         {tableStatus.kind === 'failed' ? (
-          <FailureNotice failure={tableStatus.failure} title="The practice table is not there" />
+          <FailureNotice failure={tableStatus.failure} title="The practice table could not be opened" />
         ) : (
           <TablePicture />
         )}
@@ -138,7 +138,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           />
         </div>
         {!judged && text.trim() !== '' && (
-          <p className="aside">The table cannot tell when this is done: press “Finish” then.</p>
+          <p className="aside">The table can’t tell when this is finished: press Finish when it is.</p>
         )}
         <div className="actions">
           {status.kind === 'idle' ? (
@@ -149,7 +149,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
               disabled={table === null || !text.trim()}
               onClick={() => void startTableRecording()}
             >
-              Take the gripper
+              Start recording
             </button>
           ) : (
             <>
