@@ -76,6 +76,74 @@ test('“Drag me” is on an object, until one is dragged, and on the first visi
   await expect(hint).toHaveCount(0);
 });
 
+/** What the policy's cameras see, as pixels that can be compared. */
+const seen = (page: Page): Promise<string> =>
+  stage(page)
+    .getByRole('img', { name: /as the model sees it$/ })
+    .evaluateAll((all) => all.map((canvas) => (canvas as HTMLCanvasElement).toDataURL()).join());
+
+/** Waits until the pictures stay as they are. */
+async function settled(page: Page): Promise<string> {
+  await expect(stage(page).getByRole('img', { name: /as the model sees it$/ })).toHaveCount(2);
+  let last = '';
+  await expect(async () => {
+    const before = last;
+    last = await seen(page);
+    expect(last).toBe(before);
+  }).toPass({ intervals: [700] });
+  return last;
+}
+
+test('the policy’s pictures are of the table now: laid, reset, nudged, dragged, and after the camera', async ({
+  policyPage,
+  page,
+}) => {
+  await openQuietly(policyPage);
+  const first = await settled(page);
+  await dragIt(page);
+  await expect.poll(() => seen(page)).not.toBe(first);
+  await settled(page);
+  await page.getByRole('button', { name: 'Reset' }).click();
+  await expect.poll(() => seen(page)).toBe(first);
+  await page.getByRole('button', { name: 'Nudge an object' }).click();
+  await expect.poll(() => seen(page)).not.toBe(first);
+  const nudged = await settled(page);
+
+  await page.getByRole('button', { name: 'Camera', exact: true }).click();
+  // Not the table: nothing is connected.
+  await expect(page.getByText('Waiting for a camera')).toHaveCount(2);
+  await policyPage.useCameras();
+  await expect(page.getByRole('img', { name: /as the model sees it$/ })).toHaveCount(2);
+  await page.getByRole('button', { name: 'Practice table' }).click();
+  expect(await settled(page)).toBe(nudged);
+});
+
+test('how a run ended is about its words, and its prediction about its table', async ({
+  policyPage,
+  page,
+}) => {
+  await openQuietly(policyPage, '?task=reach&seed=7');
+  const chunk = page.getByRole('region', { name: 'Predicted chunk in numbers' });
+  await expect(async () => {
+    await doIt(page).click();
+    await expect(doIt(page)).toBeVisible({ timeout: 60_000 });
+    await expect(outcome(page)).toHaveText(/^(Done in|Failed)/, { timeout: 1000 });
+  }).toPass();
+  await policyPage.instruction.fill('lift');
+  await expect(outcome(page)).toHaveText('Ready.');
+  // It says what it is for, and what it was made from is still there.
+  await expect(chunk).toBeVisible();
+  await page.getByRole('button', { name: 'Camera', exact: true }).click();
+  await expect(page.getByText(/actions will appear here/)).toBeVisible();
+  await page.getByRole('button', { name: 'Practice table' }).click();
+  await doIt(page).click();
+  await expect(chunk).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(doIt(page)).toBeVisible();
+  await page.getByRole('button', { name: 'New layout' }).click();
+  await expect(page.getByText(/actions will appear here/)).toBeVisible();
+});
+
 /** Drags the object that the hint is on. */
 async function dragIt(page: Page): Promise<void> {
   const place = await page.getByText('Drag me', { exact: true }).evaluate((element) => {

@@ -113,6 +113,11 @@ export interface PracticeWorker {
   instruct(instruction: string): Promise<boolean>;
   observe(): Promise<TableObservation>;
   /**
+   * What the policy's cameras see, where anything moved.
+   * @param since `revision` of the last glance @returns null where nothing has moved since
+   */
+  glance(since: number): Promise<{ readonly revision: number; readonly images: RawImage[] } | null>;
+  /**
    * Carries out actions [n][7], in real time or as fast as it goes; ends early when the goal is reached. In real time physics goes on
    * afterwards, else it waits for the next action (or a hand).
    */

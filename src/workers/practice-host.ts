@@ -9,7 +9,7 @@ import { rehearsalFor } from '../practice/rehearsal.ts';
 import type { Mujoco } from '../practice/table.ts';
 import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
-import type { WorkerError } from './contract.ts';
+import type { RawImage, WorkerError } from './contract.ts';
 import type {
   DemonstrationOrder,
   ExecutionReport,
@@ -130,6 +130,13 @@ export class PracticeHost implements PracticeWorker {
     picture.sync(table);
     const state = table.state();
     return { images: await cameras.observe(this.#view), state };
+  }
+
+  async glance(since: number): Promise<{ revision: number; images: RawImage[] } | null> {
+    const { cameras, picture } = this.#opened();
+    picture.sync(this.#whole().table);
+    const { revision } = this.#view;
+    return revision === since ? null : { revision, images: await cameras.observe(this.#view) };
   }
 
   async execute(actions: number[][], realTime: boolean): Promise<ExecutionReport> {

@@ -12,6 +12,7 @@ import { useRecorderStore } from './recorder-store.ts';
 import {
   discardEpisode,
   finishEpisode,
+  recordingKey,
   startTableRecording,
   stopTableRecording,
   tableSteering,
@@ -80,12 +81,8 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
   const setText = useInstructionStore((state) => state.setText);
   useEffect(() => stopTableRecording, []);
   useEffect(() => {
-    const keys = (event: KeyboardEvent): void => {
-      if (useRecorderStore.getState().status.kind !== 'recording') return;
-      if (event.key === 'Escape') stopTableRecording();
-      else if (event.key === 'Backspace' && !(event.target instanceof HTMLInputElement))
-        void discardEpisode();
-    };
+    const keys = ({ key, target }: KeyboardEvent): void =>
+      recordingKey(key, target instanceof HTMLInputElement);
     document.addEventListener('keydown', keys);
     return () => document.removeEventListener('keydown', keys);
   }, []);

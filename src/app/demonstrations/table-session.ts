@@ -97,10 +97,18 @@ function endSteering(): void {
 export function stopTableRecording(): void {
   if (!steering) return;
   endSteering();
+  // What was done is kept; then, with nobody at the gripper, recording has ended.
+  if (useRecorderStore.getState().status.kind === 'saving') return;
   set({ status: { kind: 'idle' } });
   void practiceWorker()
     .handBack(false)
     .catch(() => undefined);
+}
+
+/** @param typing whether the key goes into a text */
+export function recordingKey(key: string, typing: boolean): void {
+  if (key === 'Escape') stopTableRecording();
+  else if (key === 'Backspace' && !typing) void discardEpisode();
 }
 
 /** Carries out an episode's actions on the layout it was recorded on, or on the one that is there. */

@@ -2,7 +2,7 @@
 import { canonicalInstruction } from '../../practice/tasks.ts';
 import type { Observation, PolicyInfo, Prediction, RawImage } from '../../workers/contract.ts';
 import type { TableObservation } from '../../workers/contract-practice.ts';
-import { setSeen } from '../camera/seen-frames.ts';
+import { tableSeen } from '../camera/seen-frames.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy } from '../policy/policy-store.ts';
@@ -45,10 +45,11 @@ async function predict(
   const { unnormKey } = useStateStore.getState();
   const asked: Observation = { images, instruction, state, unnormKey };
   const start = performance.now();
+  const { inputs } = usePredictionStore.getState();
   const prediction = await policyWorker().predict(asked);
   if (marksLeft > 0) performance.measure('prediction', { start });
   const { seen, ...numbers } = prediction;
-  seen.forEach((image, index) => setSeen(index, image));
+  seen.forEach((image, index) => tableSeen.set(index, image));
   keepFrames(kept);
   usePredictionStore.getState().add(
     { ...numbers, instruction, state, unnormKey: prediction.unnormKey, seed: null },
@@ -58,6 +59,7 @@ async function predict(
       finishedAtMs: performance.now(),
       startsRun,
     },
+    inputs,
   );
   return prediction;
 }

@@ -1,5 +1,12 @@
 import { useEffect, useRef, type PointerEvent, type KeyboardEvent, type WheelEvent } from 'react';
-import { openTable, practiceCanvas, practiceWorker, resizeTable, showTable } from './practice-session.ts';
+import {
+  openTable,
+  practiceCanvas,
+  practiceWorker,
+  resizeTable,
+  showTable,
+  tableChanged,
+} from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 /** Radians per pixel dragged, and per key press. */
@@ -58,8 +65,10 @@ export function TablePicture() {
       .pointer('down', ...at(event))
       .then((what) => {
         dragging.current = what === 'object';
-        if (what === 'object') usePracticeStore.setState({ dragged: true });
         turning.current = what === 'view' ? start : null;
+        if (what === 'view') return;
+        usePracticeStore.setState({ dragged: true });
+        tableChanged();
       })
       .catch(ignore);
   };

@@ -19,9 +19,10 @@ test('what an adapter may have learnt is not denied', () => {
   );
 });
 
+const of = (understanding: Parameters<typeof hintFor>[0]['understanding'], judged = false) =>
+  hintFor({ understanding, judged, adapter: null });
+
 test('what is not on the table, and tasks that nobody can judge, are told apart', () => {
-  const of = (understanding: Parameters<typeof hintFor>[0]['understanding'], judged = false) =>
-    hintFor({ understanding, judged, adapter: null });
   expect(of({ kind: 'not-there', objects: ['mug'], nearest }).said).toBe('There is no mug on the table.');
   expect(of({ kind: 'unknown-instruction', nearest }).said).toMatch(/^I know these words, but not this task/);
   // Another policy's vocabulary is not known here.
