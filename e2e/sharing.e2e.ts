@@ -24,7 +24,7 @@ test('an upload that breaks off goes on by itself where it stopped', async ({
 
   line.breakNextUpload();
   await shareButton(policyPage).click();
-  await expect(page.getByText('The connection broke; trying again…')).toBeVisible(SLOW);
+  await expect(page.getByText('Connection lost; trying again…')).toBeVisible(SLOW);
   expect(line.broken()).toBe(true);
   const before = line.parts.length;
   line.mend();
@@ -50,7 +50,7 @@ test('a link of a static host carries everything but the adapter, which is fetch
   await goTo(page, 'Run');
   await page.getByLabel('Task', { exact: true }).selectOption('can');
   await goTo(page, 'Share');
-  await expect(page.getByText('This page has no share server')).toBeVisible();
+  await expect(page.getByText('This site has no share server')).toBeVisible();
   await page.getByLabel('Title').fill('From a static host');
   const saving = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Download the adapter file' }).click();
@@ -107,7 +107,7 @@ test('a link that was cut off is opened once it is put right in the address', as
   const { hash } = new URL(await link(policyPage).inputValue());
 
   await page.goto(`${site.url}/${hash.slice(0, -9)}`);
-  await expect(banner(policyPage)).toContainText('This share could not be opened');
+  await expect(banner(policyPage)).toContainText('This shared link could not be opened');
   await expect(page.getByRole('button', { name: 'Do it' })).toBeEnabled(SLOW);
   // The rest of the address stays as it is now: on its own the browser would not load the page again.
   await expect(page).toHaveURL(/instruction=/);

@@ -91,7 +91,7 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
   await page.getByRole('button', { name: 'Delete from the server' }).click();
   await expect(page.getByText('Shared from this browser')).toHaveCount(0);
   const late = await openFresh(browser, url);
-  await expect(late.page.getByText('This share could not be opened')).toBeVisible();
+  await expect(late.page.getByText('This shared link could not be opened')).toBeVisible();
   await late.page.context().close();
 });
 
@@ -126,7 +126,7 @@ test('demonstrations from a webcam with sliders are kept, seen, trained on and s
 test('what is no share is told, and the page works without', async ({ policyPage, page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.goto('./#share=AAAA');
-  await expect(page.getByText('This share could not be opened')).toBeVisible();
+  await expect(page.getByText('This shared link could not be opened')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Do it' })).toBeEnabled({ timeout: 60_000 });
   expect(await policyPage.overflow()).toBe(0);
 });

@@ -29,7 +29,7 @@ function looking(): boolean {
 }
 
 /** One look. @param shown of the table that is shown now @returns that of the table that is shown then */
-export async function lookOnce(shown: number): Promise<number> {
+async function lookOnce(shown: number): Promise<number> {
   const found = await practiceWorker().glance(shown);
   if (!found) return shown;
   const images = await policyWorker().preview(found.images);
