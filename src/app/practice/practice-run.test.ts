@@ -1,8 +1,11 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
-import { runTrials } from './practice-run.ts';
-import { openTable } from './practice-session.ts';
+import { runTrials, startPractice } from './practice-run.ts';
+import { usePredictionStore } from '../prediction/prediction-store.ts';
+import { useViewStore } from '../view-store.ts';
+import { chooseAgain, disturbTable, openTable } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 const { worker, predict, failPolicy } = vi.hoisted(() => ({
@@ -15,9 +18,10 @@ const { worker, predict, failPolicy } = vi.hoisted(() => ({
     showPath: async () => undefined,
     execute: vi.fn<() => Promise<{ achieved: boolean; steps: number }>>(),
     halt: async () => undefined,
+    disturb: async () => undefined,
     terminate: () => undefined,
   },
-  predict: vi.fn<() => Promise<object>>(),
+  predict: vi.fn<(asked: object) => Promise<object>>(),
   failPolicy: vi.fn<() => void>(),
 }));
 vi.mock('../../workers/client.ts', () => ({ connectPracticeWorker: () => worker }));
@@ -77,4 +81,29 @@ test('a prediction that gives way to another policy is not a failure', async () 
   predict.mockRejectedValue({ code: 'cancelled', message: 'The prediction was cancelled.', hint: '' });
   expect(await runTrials('plate', 10, { episodes: 1 })).toBe(false);
   expect(usePracticeStore.getState().failure).toBeNull();
+});
+
+test('a prediction of the table before goes with it, and so does one of things that were moved', async () => {
+  useViewStore.setState({ view: 'table' });
+  const latest = () => usePredictionStore.getState().latest;
+  for (const change of [() => chooseAgain('same'), () => chooseAgain('new'), disturbTable]) {
+    await runTrials('plate', 10, { episodes: 1 });
+    expect(latest()).not.toBeNull();
+    await change();
+    expect(latest()).toBeNull();
+  }
+  // Under the cameras it is theirs, and the table has nothing to do with it.
+  await runTrials('plate', 10, { episodes: 1 });
+  useViewStore.setState({ view: 'camera' });
+  await chooseAgain('same');
+  expect(latest()).not.toBeNull();
+});
+
+test('case and punctuation of a trained instruction do not reach the policy', async () => {
+  useInstructionStore.getState().setText(' LIFT the red block! ');
+  await startPractice();
+  expect(predict.mock.lastCall).toMatchObject([{ instruction: 'lift the red block' }]);
+  useInstructionStore.getState().setText(' Wave to me. ');
+  await startPractice();
+  expect(predict.mock.lastCall).toMatchObject([{ instruction: 'Wave to me.' }]);
 });
