@@ -5,7 +5,7 @@ import { fieldsOf } from '../../src/episodes/quality/columns.ts';
 import { fieldStatistics } from '../../src/episodes/statistics.ts';
 import { guessProfile, suggestedChunk, suggestedHz } from '../../src/robot/guess-profile.ts';
 import { guessUnit } from '../../src/robot/guess-unit.ts';
-import { asPython, upstreamConstants } from '../../src/robot/upstream-constants.ts';
+import { asPython, upstreamConstants } from '../../src/model/policy/upstream-constants.ts';
 
 const SO101 = ['shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper'].map(
   (name) => `${name}.pos`,

@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
+import { adaptedConfig, ownConfigSchema } from '../policy/own-config.ts';
 import { datasetStatisticsSchema } from '../policy/statistics.ts';
 import type { RandomAccess } from '../weights/random-access.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
@@ -29,16 +30,26 @@ const aboutSchema = v.object({
     }),
   ),
   statistics: v.record(v.string(), datasetStatisticsSchema),
+  /** Files from before adapters had a robot of their own lack it. */
+  own: v.optional(v.nullable(ownConfigSchema), null),
 });
 
 /** float32, so that the predictions of both ends are the same to the bit. */
-export function adapterFile({ run, step, lora, statistics, adapters, modules }: TrainedState): ByteSource {
+export function adapterFile({
+  run,
+  step,
+  own,
+  lora,
+  statistics,
+  adapters,
+  modules,
+}: TrainedState): ByteSource {
   const tensors: [string, HostTensor][] = [...modules];
   for (const [module, { a, b }] of adapters)
     tensors.push([`${module}.lora_A.weight`, a], [`${module}.lora_B.weight`, b]);
   return safetensorsFile(tensors, 'float32', {
     format: FORMAT,
-    about: JSON.stringify({ run, step, lora, statistics }),
+    about: JSON.stringify({ run, step, lora, statistics, ...(own ? { own } : {}) }),
   });
 }
 
@@ -46,9 +57,10 @@ export function adapterFile({ run, step, lora, statistics, adapters, modules }: 
  * @throws ModelError `bad-file` for a file that is no adapter of ours or is damaged, `bad-shape` where it belongs to another policy, `missing-statistics`;
  * nothing of it is used then
  */
-export async function readAdapterFile(file: RandomAccess, base: ImportBase): Promise<TrainedState> {
+export async function readAdapterFile(file: RandomAccess, on: ImportBase): Promise<TrainedState> {
   const tensors = await openSafetensors(file);
   const about = aboutOf(tensors.metadata);
+  const base = { ...on, config: adaptedConfig(on.config, about) };
   checkStatistics(about.statistics, base);
   const factors = new Map<string, string>();
   const names = new Map<string, string>();

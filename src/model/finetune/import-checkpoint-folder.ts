@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
-import { datasetStatisticsSchema } from '../policy/statistics.ts';
+import { datasetStatisticsSchema, type DatasetStatistics } from '../policy/statistics.ts';
 import type { CheckpointFolder } from '../weights/checkpoint.ts';
 import { checkActions } from './read-trained.ts';
 
@@ -69,11 +69,8 @@ export function findModules(folder: ImportFolder): Map<ModuleFile, { path: strin
   return found;
 }
 
-/** @throws ModelError where there are none, or they are of another action */
-export async function readStatistics(
-  folder: ImportFolder,
-  config: PolicyConfig,
-): Promise<Readonly<Record<string, unknown>>> {
+/** @throws ModelError where there are none */
+export async function readStatistics(folder: ImportFolder): Promise<Readonly<Record<string, unknown>>> {
   const json = await readJson(folder, STATISTICS);
   if (!json || Object.keys(json).length === 0) {
     throw new ModelError(
@@ -91,9 +88,14 @@ export async function readStatistics(
         `${STATISTICS}: ${key}.${v.getDotPath(issue) ?? ''}: ${issue.message}.`,
       );
     }
-    checkActions(STATISTICS, key, parsed.output, config);
   }
   return json;
+}
+
+/** @throws ModelError `bad-shape` for statistics of another action */
+export function checkStatistics(statistics: Readonly<Record<string, unknown>>, config: PolicyConfig): void {
+  for (const [key, value] of Object.entries(statistics))
+    checkActions(STATISTICS, key, value as DatasetStatistics, config);
 }
 
 /** Null where the folder has no such file. */

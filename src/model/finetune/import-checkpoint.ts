@@ -2,12 +2,14 @@
 import { ModelError } from '../errors.ts';
 import type { Shape } from '../graph/types.ts';
 import type { PolicyConfig } from '../policy/config.ts';
+import { adaptedConfig } from '../policy/own-config.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { openTorchArchive } from '../weights/torch-archive.ts';
 import { parseAdapterConfig, type AdapterConfig } from './adapter-config.ts';
 import {
   findModules,
   labelOf,
+  checkStatistics,
   readJson,
   readStatistics,
   withinRoot,
@@ -15,6 +17,7 @@ import {
   type ModuleFile,
 } from './import-checkpoint-folder.ts';
 import { packageName, packageNameOfVision } from './import-checkpoint-names.ts';
+import { ownConfigOf } from './import-own-config.ts';
 import { moduleShapes } from './modules-init.ts';
 import {
   checkShape,
@@ -40,9 +43,12 @@ const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
  * @throws ModelError `bad-file` or `bad-pickle` for files that are missing, damaged or of other content, `bad-shape` where they belong to another policy,
  * `unsupported` for an adapter that is not plain LoRA, `missing-statistics`
  */
-export async function importCheckpoint(folder: ImportFolder, base: ImportBase): Promise<TrainedState> {
+export async function importCheckpoint(folder: ImportFolder, on: ImportBase): Promise<TrainedState> {
   const inner = withinRoot(folder);
   const modulePaths = findModules(inner);
+  const statistics = await readStatistics(inner);
+  const own = await ownConfigOf(inner, modulePaths, statistics, on.config);
+  const base: ImportBase = { ...on, config: adaptedConfig(on.config, { own, statistics }) };
   const film = base.config.network.vits.some((vit) => vit.film);
   refuseOtherModules(modulePaths, base.config, film);
   const adapter = await readAdapter(inner, base);
@@ -61,8 +67,8 @@ export async function importCheckpoint(folder: ImportFolder, base: ImportBase): 
   for (const [name, shape] of moduleShapes(base.config)) {
     if (!modules.has(name)) throw lacking(name, shape, inner);
   }
-  const statistics = await readStatistics(inner, base.config);
-  return { ...labelOf(inner, modulePaths), lora: adapter?.lora ?? null, adapters, modules, statistics };
+  checkStatistics(statistics, base.config);
+  return { ...labelOf(inner, modulePaths), own, lora: adapter?.lora ?? null, adapters, modules, statistics };
 }
 
 function refuseOtherModules(
