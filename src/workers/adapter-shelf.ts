@@ -55,7 +55,7 @@ export class AdapterShelf {
   ): Promise<AdapterInfo> {
     const id = await adapterId(state, label);
     const { trainable, byteLength } = sizeOfAdapter(state);
-    const info = { id, label, step: state.step, trainable, origin };
+    const info = { id, label, step: state.step, trainable, origin, robot: robotOf(state) };
     const own = state.statistics as Record<string, DatasetStatistics>;
     const statistics = Object.keys(own).length > 0 ? own : null;
     this.#known.set(id, { info, byteLength, statistics, read: read ?? this.#known.get(id)?.read ?? null });
@@ -129,4 +129,10 @@ export class AdapterShelf {
       'Choose another one, or open it again.',
     );
   }
+}
+
+function robotOf({ own }: TrainedState): AdapterInfo['robot'] {
+  if (!own) return null;
+  const { name, actions, images } = own.profile;
+  return { name, actions: actions.length, images: images.length, head: own.head };
 }

@@ -2,9 +2,11 @@ import { ModelError } from '../model/errors.ts';
 import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts';
 import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../model/finetune/import-checkpoint.ts';
-import { LoadedAdapter } from '../model/finetune/loaded-adapter.ts';
+import type { LoadedAdapter } from '../model/finetune/loaded-adapter.ts';
 import { shapesOf, trainedFromCheckpoint } from '../model/finetune/parameters.ts';
 import type { TrainedState } from '../model/finetune/trained.ts';
+import { adaptedConfig } from '../model/policy/own-config.ts';
+import type { PolicyConfig } from '../model/policy/config.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
 import { blobAccess } from '../model/weights/random-access.ts';
@@ -14,6 +16,7 @@ import type { AdapterInfo, AdapterOrigin, AdaptersApi } from './contract-finetun
 import { cancelled } from './lease.ts';
 import type { LoadedPolicy, PolicyFacts, PolicyLease } from './loaded-policy.ts';
 import type { StoredRuns } from './stored-runs.ts';
+import type { InUse } from './variants.ts';
 
 type Statistics = Readonly<Record<string, DatasetStatistics>>;
 
@@ -22,9 +25,7 @@ export class AdaptersHost implements AdaptersApi {
   readonly #lease: PolicyLease;
   readonly #runs: StoredRuns;
   readonly #shelf = new AdapterShelf();
-  #active: { readonly id: string; readonly adapter: LoadedAdapter } | null = null;
-  /** Of the run that has the policy. */
-  #training: Statistics | null = null;
+  #active: { readonly id: string; readonly adapter: LoadedAdapter; readonly inUse: InUse } | null = null;
 
   constructor(lease: PolicyLease, runs: StoredRuns) {
     this.#lease = lease;
@@ -40,9 +41,15 @@ export class AdaptersHost implements AdaptersApi {
     return { adapters: this.#shelf.list(), active: this.#active?.id ?? null };
   }
 
-  /** Statistics of what lies over the policy, which replace its own: a run's, or the adapter's. Null where nothing does, or it brought none. */
-  get statistics(): Statistics | null {
-    return this.#training ?? (this.#active && this.statisticsOf(this.#active.id));
+  /** The adapter in use, where it is of another robot or head than the policy. */
+  get other(): { readonly id: string; readonly config: PolicyConfig } | null {
+    const active = this.#active;
+    return active?.inUse.own ? { id: active.id, config: active.inUse.config } : null;
+  }
+
+  /** What policy and adapter are together. @throws ModelError as `state` */
+  async configOf(id: string): Promise<PolicyConfig> {
+    return adaptedConfig(this.#lease.facts.config, await this.state(id));
   }
 
   /** What an adapter was trained with; null where it brought none. */
@@ -65,23 +72,21 @@ export class AdaptersHost implements AdaptersApi {
     const state = id === null ? null : await this.state(id);
     await this.#lease.turn('switching', async (held, signal) => {
       if (signal.aborted) throw cancelled('switching');
-      this.#lay(held, state && { id: id!, state });
+      await this.#lay(held, state && { id: id!, state });
     });
-  }
-
-  /** In a turn: a run's parameters lie over the policy from here on. */
-  lend(statistics: Statistics): void {
-    this.#training = statistics;
   }
 
   /**
    * In a turn: the run has let go. What was in use before lies over the policy again, or what it trained.
    * @throws ModelError where there is no room for what it trained; what was in use before is in use then
    */
-  takeBack(held: LoadedPolicy, trained: { readonly id: string; readonly state: TrainedState } | null): void {
-    this.#training = null;
-    held.policy.use(this.#active?.adapter ?? null);
-    if (trained) this.#lay(held, trained);
+  async takeBack(
+    held: LoadedPolicy,
+    trained: { readonly id: string; readonly state: TrainedState } | null,
+  ): Promise<void> {
+    const { variants } = held;
+    variants.use(this.#active?.inUse ?? variants.base, this.#active?.adapter ?? null);
+    if (trained) await this.#lay(held, trained);
   }
 
   /** @param read where it can be read again; null where nowhere */
@@ -176,11 +181,12 @@ export class AdaptersHost implements AdaptersApi {
     if (this.#lease.facts !== facts) throw cancelled('switching');
   }
 
-  #lay({ policy, runtime, config }: LoadedPolicy, what: { id: string; state: TrainedState } | null): void {
-    const adapter = what && new LoadedAdapter(runtime, config, what.state);
-    policy.use(adapter);
+  async #lay({ variants }: LoadedPolicy, what: { id: string; state: TrainedState } | null): Promise<void> {
+    const inUse = what ? await variants.get(what.state) : variants.base;
+    const adapter = what && variants.load(what.state);
+    variants.use(inUse, adapter);
     this.#active?.adapter.dispose();
-    this.#active = adapter && { id: what.id, adapter };
+    this.#active = adapter && { id: what.id, adapter, inUse };
   }
 }
 

@@ -27,6 +27,9 @@ afterAll(async () => {
   await runtime.dispose();
 });
 
+const joints = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ name: `joint ${i}`, unit: 'deg' }));
+
 /** A robot of `actions` joints, `state` state values and `images` cameras. */
 function robot(
   actions: number,
@@ -34,8 +37,6 @@ function robot(
   images: number,
   chunkSize: number,
 ): OwnConfig['profile'] {
-  const joints = (count: number) =>
-    Array.from({ length: count }, (_, i) => ({ name: `joint ${i}`, unit: 'deg' }));
   return {
     name: 'mine',
     chunkSize,
@@ -148,6 +149,9 @@ async function trained(base: Awaited<ReturnType<typeof openCase>>, policy: Polic
   return { trainer, variant, config };
 }
 
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
 const difference = (a: readonly (readonly number[])[], b: readonly (readonly number[])[]): number =>
   Math.max(...a.flat().map((value, i) => Math.abs(value - b.flat()[i]!)));
 
@@ -180,7 +184,6 @@ describe.each([
       const { trainer, variant } = await trained(base, policy, own);
       const losses: number[] = [];
       for (let step = 0; step < 12; step++) losses.push((await trainer.trainStep()).loss);
-      const mean = (of_: readonly number[]) => of_.reduce((sum, value) => sum + value, 0) / of_.length;
       expect(mean(losses.slice(-3))).toBeLessThan(0.9 * mean(losses.slice(0, 2)));
 
       const inTraining = await predict(variant);
