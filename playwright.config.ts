@@ -23,12 +23,17 @@ const executablePath = await findChromium();
 export default defineConfig({
   testDir: 'e2e',
   // Not *.spec.ts: Vitest would take those for its own.
-  testMatch: '*.e2e.ts',
+  projects: [
+    { name: 'journeys', testMatch: '*.e2e.ts', testIgnore: '*.full.e2e.ts' },
+    // What `npm run test:full` adds: what takes minutes, and what a shorter journey shows as well.
+    { name: 'full', testMatch: '*.full.e2e.ts' },
+  ],
   globalSetup: './e2e/global-setup.ts',
-  workers: 1,
-  // On a crowded machine some journey in a hundred meets a minute in which nothing gets a turn. A second attempt tells that from a
-  // fault, and the report calls it flaky; what fails twice fails.
-  retries: 1,
+  workers: 2,
+  // Journeys of one file share nothing but words: workers take them as they become free.
+  fullyParallel: true,
+  // A journey that fails now and then has a fault, or the page has.
+  retries: 0,
   // A prediction on two shared cores with software graphics takes seconds.
   timeout: 120_000,
   expect: { timeout: 30_000 },
@@ -38,7 +43,9 @@ export default defineConfig({
     baseURL,
     viewport: { width: 1280, height: 900 },
     actionTimeout: 60_000,
-    trace: 'retain-on-failure',
+    // Pictures and DOM of each step would cost a seventh of the processor time; the last picture tells most.
+    trace: { mode: 'retain-on-failure', screenshots: false, snapshots: false },
+    screenshot: 'only-on-failure',
     launchOptions: {
       ...(executablePath ? { executablePath } : {}),
       args: [

@@ -1,10 +1,13 @@
 import react from '@vitejs/plugin-react';
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { constants } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
 import { compression, defineAlgorithm } from 'vite-plugin-compression2';
-import { CONTENT_SECURITY_POLICY_META } from './src/share/content-security-policy.ts';
+import { PAGE_HEADERS } from './server/page-headers.ts';
+import {
+  CONTENT_SECURITY_POLICY_META,
+  PRACTICE_WORKER_SECURITY_POLICY,
+} from './src/share/content-security-policy.ts';
+import { defaultPolicy, packagedPolicy } from './tools/build/default-policy.ts';
 
 // WASM threads need the page to be cross-origin isolated.
 const isolation = {
@@ -12,9 +15,10 @@ const isolation = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
-/** Part of the shipped policy's address, so that what a visitor has stored gives way to a newer one. */
-const manifest = readFileSync(new URL('public/models/default/manifest.json', import.meta.url));
-const policyVersion = createHash('sha256').update(manifest).digest('hex').slice(0, 8);
+// Set by tools/build/main.ts.
+const { POLICY_PACKAGE, PAGE_TITLE } = process.env;
+const policy = defaultPolicy(POLICY_PACKAGE);
+const title = PAGE_TITLE ?? (POLICY_PACKAGE === undefined ? 'OpenVLA Web' : policy.name);
 
 /** For hosts that send no headers of their own; `server/` sends more. Not while developing: Vite's client is inline. */
 const securityPolicy: Plugin = {
@@ -29,13 +33,42 @@ const securityPolicy: Plugin = {
   ],
 };
 
+/** For Cloudflare Pages and Netlify, which send the headers that this file names. */
+const headersFile: Plugin = {
+  name: 'headers-file',
+  apply: 'build',
+  generateBundle() {
+    const lines = Object.entries(PAGE_HEADERS).map(([name, value]) => `  ${name}: ${value}\n`);
+    const practice = `/assets/practice-worker-*\n  ! Content-Security-Policy\n  Content-Security-Policy: ${PRACTICE_WORKER_SECURITY_POLICY}\n`;
+    const assets = '/assets/*\n  Cache-Control: public, max-age=31536000, immutable\n';
+    this.emitFile({
+      type: 'asset',
+      fileName: '_headers',
+      source: `/*\n${lines.join('')}${assets}${practice}`,
+    });
+  },
+};
+
+const pageTitle: Plugin = {
+  name: 'page-title',
+  transformIndexHtml: (html) =>
+    html.replace(/<title>[^<]*/, () => `<title>${title.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}`),
+};
+
 export default defineConfig({
-  define: { 'import.meta.env.POLICY_VERSION': JSON.stringify(policyVersion) },
+  // Relative: one build works at the root of a host and in any folder of it.
+  base: './',
+  define: {
+    'import.meta.env.POLICY_VERSION': JSON.stringify(policy.version),
+    'import.meta.env.PAGE_TITLE': JSON.stringify(title),
+  },
   // One page, no client-side routes: what is not there is a 404, not the page again.
   appType: 'mpa',
   plugins: [
     react(),
     securityPolicy,
+    pageTitle,
+    headersFile,
     // The best quality would take minutes over onnxruntime's files, for a fifth fewer bytes.
     compression({
       algorithms: [
@@ -44,6 +77,7 @@ export default defineConfig({
       ],
       include: /\.(js|css|html|wasm|mjs|json|svg)$/,
     }),
+    packagedPolicy(policy),
   ],
   server: { headers: isolation },
   worker: { format: 'es' },

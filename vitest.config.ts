@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { CHROMIUM_FLAGS, findChromium } from './tools/node/find-chromium.ts';
@@ -13,23 +14,54 @@ if (chromium === null) {
 const ON_BOTH_HOSTS = ['src/model/kernels/**/*.test.ts', 'src/model/policy/image-processor*.test.ts'];
 // What only a browser has: WebCodecs, canvases.
 const BROWSER_ONLY = ['tests/**/*.browser.test.ts'];
+// What takes minutes: `npm run test:full`.
+const FULL_ONLY = ['tests/**/*.full.test.ts'];
+/** Tests that `npm run test:full` runs once more, for longer. */
+const LONGER = ['tests/**/*.property.test.ts', 'tests/server/{killed,share-manifest,adapter-file}.test.ts'];
 
 export default defineConfig({
   test: {
+    // `npm run coverage:workers`: races live there.
+    coverage: {
+      include: ['src/workers/**/*.ts'],
+      reporter: ['text'],
+      thresholds: { lines: 85 },
+    },
+    // By default one core is left to Vitest itself, of two that is half.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         test: {
           name: 'node',
           include: ['{src,tests,tools,server}/**/*.test.ts'],
-          exclude: BROWSER_ONLY,
+          exclude: [...BROWSER_ONLY, ...FULL_ONLY],
           // Dawn picks its Vulkan driver by an environment variable, which worker threads cannot set.
           pool: 'forks',
-          testTimeout: 30_000,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'full',
+          include: [...FULL_ONLY, ...LONGER],
+          pool: 'forks',
+          env: { KILLS: '20', FUZZ_TIMES: '20' },
+          testTimeout: 300_000,
         },
       },
       {
         // Named beforehand: a dependency that Vite discovers while tests run reloads the page under them.
-        optimizeDeps: { include: ['valibot', 'hyparquet', 'hyparquet-compressors', 'mediabunny'] },
+        optimizeDeps: {
+          include: [
+            'valibot',
+            'h5wasm',
+            'hyparquet',
+            ...['column', 'convert', 'datapage', 'plain', 'schema'].map((name) => `hyparquet/src/${name}.js`),
+            'hyparquet-compressors',
+            'hyparquet-writer',
+            'mediabunny',
+          ],
+        },
         test: {
           name: 'chromium',
           include: [...ON_BOTH_HOSTS, ...BROWSER_ONLY],

@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures.ts';
+import { expectTheSameInNode } from './node-prediction.ts';
 
 /** A browser without WebGPU: the worker's script starts with its absence. */
 async function withoutWebGpu(page: Page): Promise<void> {
@@ -20,8 +21,24 @@ async function choose(page: Page, name: RegExp): Promise<void> {
   await expect(choice(page, name)).toBeChecked();
 }
 
-test('the backend can be chosen, is used, and stays in the address', async ({ policyPage, page }) => {
-  test.slow(); // WebGPU in software.
+test('asking for WebGPU where there is none is told, and the CPU serves instead', async ({
+  policyPage,
+  page,
+}) => {
+  await withoutWebGpu(page);
+  await policyPage.open('?backend=webgpu');
+  await expect(policyPage.failure('no-webgpu')).toContainText('This browser has no WebGPU');
+  await page.getByRole('button', { name: 'Run on the CPU' }).click();
+  await expect(policyPage.loadButton).toBeEnabled();
+  await expect(page).toHaveURL(/backend=wasm/);
+});
+
+test('the backend can be chosen, is used, stays in the address, and a GPU that is lost in a run can be restarted', async ({
+  policyPage,
+  page,
+  browser,
+}, info) => {
+  test.slow(); // WebGPU in software, loaded twice.
   await policyPage.open();
   await expect(choice(page, /Automatic/)).toBeChecked();
   await choose(page, /CPU/);
@@ -38,33 +55,11 @@ test('the backend can be chosen, is used, and stays in the address', async ({ po
   await expect(policyPage.usedBackend).toHaveText('WebGPU', { timeout: 120_000 });
   await expect(page).toHaveURL(/backend=webgpu/);
   await policyPage.predictOnce();
-  const onGpu = await policyPage.shownChunk();
-  expect(onGpu.length).toBeGreaterThan(0);
+  const onGpu = await expectTheSameInNode(policyPage, info, 'open the drawer');
+  expect(onGpu.backend.backend).toBe('webgpu');
 
-  await choose(page, /Automatic/);
-  await policyPage.ready();
-  await expect(page).not.toHaveURL(/backend=/);
-});
-
-test('asking for WebGPU where there is none is told, and the CPU serves instead', async ({
-  policyPage,
-  page,
-}) => {
-  await withoutWebGpu(page);
-  await policyPage.open('?backend=webgpu');
-  await expect(policyPage.failure('no-webgpu')).toContainText('This browser has no WebGPU');
-  await page.getByRole('button', { name: 'Run on the CPU' }).click();
-  await expect(policyPage.loadButton).toBeEnabled();
-  await expect(page).toHaveURL(/backend=wasm/);
-});
-
-test('a GPU that is lost in a run is told, and a restart goes on', async ({ policyPage, page, browser }) => {
-  test.slow(); // WebGPU in software, loaded twice.
-  await policyPage.openAndLoad('?backend=webgpu&instruction=open+the+drawer');
-  await policyPage.useCameras();
   await policyPage.startButton.click();
-  await expect(policyPage.table).toBeVisible({ timeout: 60_000 });
-
+  await expect.poll(() => policyPage.shownChunk(), { timeout: 60_000 }).not.toEqual(onGpu.actions);
   const session = await browser.newBrowserCDPSession();
   await session.send('Browser.crashGpuProcess');
   await expect(policyPage.failure('device-lost')).toBeVisible();
@@ -72,4 +67,8 @@ test('a GPU that is lost in a run is told, and a restart goes on', async ({ poli
   await policyPage.ready();
   await expect(policyPage.usedBackend).toHaveText('WebGPU');
   await expect(policyPage.instruction).toHaveValue('open the drawer');
+
+  await choose(page, /Automatic/);
+  await policyPage.ready();
+  await expect(page).not.toHaveURL(/backend=/);
 });

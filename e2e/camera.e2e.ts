@@ -5,7 +5,7 @@ import { gradientImage } from './test-media.ts';
 
 /** Makes `getUserMedia` answer as a browser does in situations that a fake camera cannot be brought into. */
 async function rejectCamera(page: Page, name: string): Promise<void> {
-  await page.addInitScript((errorName) => {
+  await page.evaluate((errorName) => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', errorName));
   }, name);
 }
@@ -29,20 +29,20 @@ test('a refused camera is told, and a file serves instead', async ({ baseURL, la
   }
 });
 
-for (const [name, code] of [
-  ['NotFoundError', 'camera-missing'],
-  ['NotReadableError', 'camera-busy'],
-] as const) {
-  test(`${name} is told as ${code}`, async ({ policyPage, page }) => {
+test('a camera that is missing or busy is told', async ({ policyPage, page }) => {
+  await policyPage.openAndLoad();
+  for (const [name, code] of [
+    ['NotFoundError', 'camera-missing'],
+    ['NotReadableError', 'camera-busy'],
+  ] as const) {
     await rejectCamera(page, name);
-    await policyPage.openAndLoad();
     await policyPage.slots
       .first()
       .getByRole('button', { name: /^Use camera/ })
       .click();
     await expect(policyPage.failure(code)).toBeVisible();
-  });
-}
+  }
+});
 
 test('a camera that is unplugged ends the run and is told', async ({ policyPage, page }) => {
   await policyPage.openAndLoad('?instruction=open+the+drawer');

@@ -1,44 +1,15 @@
 import type { Page } from '@playwright/test';
 import { datasetFolder, serveDataset } from './demo-dataset.ts';
+import { chooseSmallRun, main, setNumber, shownLoss, teach } from './finetune-page.ts';
 import { expect, test } from './fixtures.ts';
 import type { PolicyPage } from './policy-page.ts';
-import { expectSharedTheSame, furthest, goTo, openDataset } from './studio.ts';
+import { furthest, goTo, openDataset } from './studio.ts';
 import { gradientImage } from './test-media.ts';
-
-const teach = (page: Page) => page.getByRole('region', { name: 'Fine-tune' });
-const main = (page: Page) => page.getByRole('main');
-
-async function setNumber(page: Page, label: RegExp, value: string): Promise<void> {
-  await teach(page).getByRole('spinbutton', { name: label }).fill(value);
-}
 
 async function chooseFolder(page: Page): Promise<void> {
   await goTo(page, 'Demonstrations');
   await page.getByRole('tab', { name: 'Open a dataset' }).click();
   await main(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('v30'));
-}
-
-/** A run small enough for two shared cores. */
-async function chooseSmallRun(page: Page, name: string, steps: number): Promise<void> {
-  await goTo(page, 'Fine-tune');
-  await page.getByLabel('Name of the run').fill(name);
-  await setNumber(page, /^Steps max_steps/, String(steps));
-  await setNumber(page, /^Samples per step/, '2');
-  await page.getByText('More settings').click();
-  await setNumber(page, /^LoRA rank/, '4');
-  await setNumber(page, /^Save every/, '2');
-  await setNumber(page, /^Validate every/, '10');
-}
-
-/** First and last loss that the plot tells a screen reader of, and how many there are. */
-async function shownLoss(page: Page): Promise<{ first: number; last: number; points: number }> {
-  const label = await teach(page)
-    .getByRole('img', { name: /^Loss\. training/ })
-    .getAttribute('aria-label');
-  const [, first, last, points] = /training: from ([\d.]+) to ([\d.]+) over (\d+)/
-    .exec(label ?? '')!
-    .map(Number);
-  return { first: first!, last: last!, points: points! };
 }
 
 /** Leads to the step of running and back to that of training. */
@@ -116,41 +87,6 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   await page.getByRole('button', { name: 'Start training' }).click();
   await expect(page.getByRole('radio', { name: /^further/ })).toBeChecked();
   expect(furthest(await predictStill(policyPage), trained)).toBeLessThanOrEqual(1e-5);
-});
-
-for (const [version, rate] of [
-  ['v21', 'LeRobot v2.1, 20 Hz'],
-  ['v30', 'LeRobot v3.0, 20 Hz'],
-] as const) {
-  test(`what is taught on a dataset of ${version} is shared`, async ({ policyPage, page, browser }) => {
-    test.slow();
-    await serveDataset(page, version);
-    await policyPage.openAndLoad();
-    await openDataset(page, version);
-    await expect(main(page).getByText(rate)).toBeVisible();
-    await chooseSmallRun(page, `on ${version}`, 3);
-    await page.getByRole('button', { name: 'Start training' }).click();
-    await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 120_000 });
-    await expectSharedTheSame(policyPage, browser, `Taught on ${version}`);
-  });
-}
-
-test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page }) => {
-  test.slow(); // In software it is slow.
-  await serveDataset(page, 'v21');
-  const losses: number[] = [];
-  for (const backend of ['webgpu', 'wasm']) {
-    await policyPage.open(`?backend=${backend}`);
-    if (backend === 'webgpu') await policyPage.loadButton.click();
-    await policyPage.ready();
-    await openDataset(page, 'v21');
-    await chooseSmallRun(page, `on ${backend}`, 3);
-    await page.getByRole('button', { name: 'Start training' }).click();
-    await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 180_000 });
-    losses.push((await shownLoss(page)).last);
-  }
-  // Two AdamW steps apart; the plot's text has four digits.
-  expect(Math.abs(losses[0]! - losses[1]!)).toBeLessThanOrEqual(2e-4);
 });
 
 test('a run can be stopped and used; deleting it asks first', async ({ policyPage, page }) => {

@@ -1,6 +1,7 @@
 import type { Page, Request } from '@playwright/test';
 import { alterManifest, damageShards, flipByte } from './damaged-network.ts';
 import { expect, test } from './fixtures.ts';
+import { faults } from './violations.ts';
 
 /** Requests for shards: everything of the package that is not JSON. */
 function shardRequests(requests: readonly Request[]): Request[] {
@@ -150,6 +151,7 @@ test('a missing statistics key is told', async ({ policyPage, page }) => {
 test('a package that is not there is told, and the default can be opened', async ({ policyPage, page }) => {
   await policyPage.open('?policy=models/nowhere/manifest.json');
   await expect(page.getByRole('alert')).toContainText('models/nowhere/manifest.json');
+  expect(await faults(page)).toEqual([]);
   // The field for another address is open already.
   await page.getByRole('button', { name: 'Back to the default policy' }).click();
   await expect(policyPage.loadButton).toBeVisible();

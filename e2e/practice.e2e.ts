@@ -61,8 +61,10 @@ test('an instruction nobody can judge runs until it is stopped, and Esc stops', 
   await expect(outcome(page)).toContainText('Working');
   await page.keyboard.press('Escape');
   await expect(outcome(page)).toHaveText('Stopped.');
-  const still = await changed(page, () => page.waitForTimeout(1000));
-  expect(still).toBeLessThan(0.01);
+  // What was in flight lands, and the picture sharpens once nothing moves; then nothing changes any more.
+  await expect(async () => {
+    expect(await changed(page, () => page.waitForTimeout(500))).toBeLessThan(0.001);
+  }).toPass();
 });
 
 test('objects can be dragged, the view turned, the table reset', async ({ policyPage, page }) => {
@@ -104,9 +106,12 @@ test('trials say how often it works, the same each time; the camera view is one 
   expect(once).toHaveLength(20);
   await page.getByLabel('from seed').fill(once[0]!.match(/seed (\d+)/)![1]!);
   await page.getByRole('button', { name: 'Run 20 trials' }).click();
-  await expect(trials).toHaveCount(1, { timeout: 60_000 });
-  await expect(trials).toHaveCount(20, { timeout: 180_000 });
-  expect(await trials.allTextContents()).toEqual(once);
+  await expect.poll(() => trials.count()).toBeLessThan(20);
+  await expect.poll(() => trials.count(), { timeout: 60_000 }).toBeGreaterThanOrEqual(6);
+  await page.keyboard.press('Escape');
+  await expect(doIt(page)).toBeVisible();
+  const again = await trials.allTextContents();
+  expect(again.slice(0, 6)).toEqual(once.slice(0, 6));
 
   await page.getByRole('button', { name: 'Camera' }).click();
   await expect(page).toHaveURL(/view=camera/);
@@ -115,7 +120,10 @@ test('trials say how often it works, the same each time; the camera view is one 
   await expect(doIt(page)).toBeEnabled();
 });
 
-test('the expert demonstrates a task and the policy is taught it', async ({ policyPage, page }) => {
+test('the expert demonstrates a task, the policy is taught it, and the demonstration is replayed on its own layout', async ({
+  policyPage,
+  page,
+}) => {
   test.slow();
   await policyPage.openTable();
   await quiet(page);
@@ -127,13 +135,11 @@ test('the expert demonstrates a task and the policy is taught it', async ({ poli
   await doIt(page).click();
   await expect(outcome(page)).toContainText('Working');
   await page.keyboard.press('Escape');
-});
+  await page.getByLabel('Task', { exact: true }).selectOption('reach');
 
-for (const width of [1440, 390]) {
-  test(`nothing of the table is cut off at ${width} px`, async ({ policyPage, page }) => {
-    await page.setViewportSize({ width, height: 900 });
-    await policyPage.openTable();
-    await expect(outcome(page)).toContainText(/Working|Done/, { timeout: 60_000 });
-    expect(await policyPage.overflow()).toBe(0);
-  });
-}
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('button', { name: 'Replay on the table' }).click();
+  // The table is laid as it was for the expert.
+  await expect(page.getByLabel('Task', { exact: true })).toHaveValue('can', { timeout: 60_000 });
+  await expect(page.getByText(/^(Replayed|The goal was reached again)\.$/)).toBeVisible({ timeout: 60_000 });
+});

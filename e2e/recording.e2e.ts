@@ -3,58 +3,23 @@ import { PeopleCamera } from '../src/practice/people-view.ts';
 import { assignmentFor, taskNamed } from '../src/practice/tasks.ts';
 import { expect, test } from './fixtures.ts';
 import { expectFocus, tabTo } from './keyboard.ts';
-import type { PolicyPage } from './policy-page.ts';
+import {
+  enough,
+  finish,
+  listed,
+  myTurn,
+  openRecorder,
+  plotted,
+  SLOW,
+  takeTheGripper,
+} from './recorder-page.ts';
 import { episodes, goTo } from './studio.ts';
 import { violationsInBothSchemes } from './violations.ts';
 
 // Physics, drawing and encoding share two cores with software graphics.
 test.slow();
-const SLOW = { timeout: 120_000 };
-
-const takeTheGripper = (page: Page) => page.getByRole('button', { name: 'Take the gripper' });
 const pad = (page: Page) => page.getByRole('group', { name: 'Steer the gripper' });
 const picture = (page: Page) => page.getByRole('application', { name: /^Practice table/ });
-const listed = (page: Page) => episodes(page).getByRole('listitem');
-const myTurn = (page: Page) => page.getByText('Your turn: recording starts when you move');
-/** A chunk of 8 and more is recorded, however long that takes. */
-const enough = (page: Page) => page.getByText(/^Recording, (0\.[89]|[1-9])/);
-
-/** Opens the recorder on a layout, with an instruction that only its maker can judge. */
-async function openRecorder(policyPage: PolicyPage, table = '&task=reach&seed=7'): Promise<void> {
-  const { page } = policyPage;
-  await page.emulateMedia({ reducedMotion: 'reduce' });
-  await policyPage.openTable(`?step=demonstrations${table}`);
-  await expect(page.getByLabel('Task', { exact: true })).toBeEnabled(SLOW);
-  await page.getByLabel('Say what you show').fill('wave at the audience');
-}
-
-/** Keeps what was recorded, as the episode of this number; it is then on show. */
-async function finish(page: Page, number: number): Promise<void> {
-  await page.getByRole('button', { name: 'Finish' }).click();
-  await expect(listed(page)).toHaveCount(number, SLOW);
-  await expect(
-    episodes(page)
-      .getByRole('button')
-      .nth(number - 1),
-  ).toHaveAttribute('aria-current', 'true');
-}
-
-interface Plotted {
-  readonly steps: number;
-  readonly lowest: number;
-  readonly highest: number;
-}
-
-/** What the plot of one dimension of the shown episode tells a screen reader; actions come before the state. */
-async function plotted(page: Page, name: string, plots: Locator = page.locator('main')): Promise<Plotted> {
-  const plot = plots.getByRole('img', { name: new RegExp(`^${name} over \\d+ steps`) }).first();
-  await expect(plot).toBeVisible(SLOW);
-  const label = (await plot.getAttribute('aria-label')) ?? '';
-  const [, steps, lowest, highest] = /over (\d+) steps, lowest (-?[\d.]+), highest (-?[\d.]+)/
-    .exec(label)!
-    .map(Number);
-  return { steps: steps!, lowest: lowest!, highest: highest! };
-}
 
 /** Holds a finger on a button while `meanwhile` lasts. */
 async function touch(page: Page, button: Locator, meanwhile: () => Promise<void>): Promise<void> {
@@ -258,49 +223,4 @@ test('the keyboard alone records a demonstration and relabels it', async ({ poli
   await page.keyboard.press('Enter');
   await expect(episodes(page).getByRole('button').first()).toContainText('greet everybody');
   await expectFocus(page, /^Instruction of this episode$/);
-});
-
-test('what the expert showed is replayed on its own layout', async ({ policyPage, page }) => {
-  await openRecorder(policyPage);
-  await page.getByRole('tab', { name: 'Let the expert show it' }).click();
-  await page.getByLabel('Task to show').selectOption('can');
-  await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill('1');
-  await page.getByLabel(/^Rehearse/).uncheck();
-  await page.getByRole('button', { name: 'Record demonstrations' }).click();
-  await expect(listed(page)).toHaveCount(1, SLOW);
-  await page.getByRole('button', { name: 'Replay on the table' }).click();
-  // The table is on show again, as it was laid for the expert.
-  await expect(page.getByLabel('Task', { exact: true })).toHaveValue('can', SLOW);
-  await expect(page.getByText(/^(Replayed|The goal was reached again)\.$/)).toBeVisible(SLOW);
-});
-
-test('what it knows is mixed in with what was recorded', async ({ policyPage, page }) => {
-  test.setTimeout(900_000);
-  await openRecorder(policyPage);
-  await takeTheGripper(page).click();
-  await expect(myTurn(page)).toBeVisible(SLOW);
-  await page.keyboard.down('KeyA');
-  await expect(enough(page)).toBeVisible(SLOW);
-  await page.keyboard.up('KeyA');
-  await finish(page, 1);
-  await page.keyboard.press('Escape');
-  await page.getByRole('button', { name: 'Mix in tasks it knows' }).click();
-  await expect(page.getByText(/^Reading actions and states, episode [1-9]/)).toBeVisible(SLOW);
-  const showAll = page.getByRole('button', { name: /^Show all \d+ episodes$/ });
-  await expect(showAll).toBeVisible({ timeout: 600_000 });
-  // What was recorded last stays on show.
-  await expect(listed(page).first().getByRole('button')).toHaveAttribute('aria-current', 'true');
-  const all = Number(/\d+/.exec((await showAll.textContent())!)![0]);
-  await showAll.click();
-  await expect(listed(page)).toHaveCount(all);
-  await expect(episodes(page).getByRole('button', { name: /wave at the audience/ })).toHaveCount(1);
-  // Own ones first; the others have the words of their tasks.
-  await expect(listed(page).first()).toContainText('wave at the audience');
-  await expect(listed(page).last()).toContainText(/block|can|bowl|plate/);
-  await expect(episodes(page).getByText('rehearsal', { exact: true })).toHaveCount(all - 1);
-  await listed(page).last().getByRole('button').click();
-  await expect(listed(page).last().getByRole('button')).toHaveAttribute('aria-current', 'true');
-  expect((await plotted(page, 'x')).steps).toBeGreaterThan(8);
-  await listed(page).first().getByRole('button').click();
-  await expect.poll(async () => (await plotted(page, 'y')).lowest).toBe(-1);
 });

@@ -1,22 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from './fixtures.ts';
 import { breakableLine, hostFile, hostFolder } from './hosts.ts';
-import type { PolicyPage } from './policy-page.ts';
+import { banner, link, ready, shareButton, SLOW } from './share-page.ts';
 import { BUILT_PAGE } from './site.ts';
 import { goTo, openFresh, teachLittle } from './studio.ts';
 import { violationsInBothSchemes } from './violations.ts';
 
 // A policy is taught, and loaded again by whoever opens the link.
 test.slow();
-const SLOW = { timeout: 120_000 };
 
-const shareButton = (policyPage: PolicyPage) =>
-  policyPage.page.getByRole('button', { name: 'Share', exact: true });
-const link = (policyPage: PolicyPage) => policyPage.page.getByLabel(/^Link to/);
-const banner = (policyPage: PolicyPage) => policyPage.page.getByRole('region', { name: 'Shared with you' });
-const ready = (policyPage: PolicyPage) => banner(policyPage).getByText('Ready: press “Do it”.');
-
-test('an upload that breaks off goes on where it stopped', async ({ policyPage, page, browser, baseURL }) => {
+test('an upload that breaks off goes on by itself where it stopped', async ({
+  policyPage,
+  page,
+  baseURL,
+}) => {
   const line = await breakableLine(baseURL!);
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.goto(line.url);
@@ -27,31 +24,16 @@ test('an upload that breaks off goes on where it stopped', async ({ policyPage, 
 
   line.breakNextUpload();
   await shareButton(policyPage).click();
-  // The page tries for half a minute, then gives up.
   await expect(page.getByText('The connection broke; trying again…')).toBeVisible(SLOW);
-  await expect(policyPage.failure('download-failed')).toBeVisible(SLOW);
   expect(line.broken()).toBe(true);
-  await expect(policyPage.failure('download-failed')).toContainText('Sharing did not work');
-  await expect(policyPage.failure('download-failed')).toContainText('cannot be reached');
-  await expect(policyPage.failure('download-failed')).toContainText('goes on where it stopped');
-  await expect(page.getByLabel('Title')).toHaveValue('Over a bad line');
-
   const before = line.parts.length;
   line.mend();
-  await shareButton(policyPage).click();
   await expect(link(policyPage)).toBeVisible(SLOW);
-  await expect(policyPage.failure('download-failed')).toHaveCount(0);
+  // What the server had written by then is not sent again; the last of what got through it may have lost.
   const [first, ...later] = [line.parts[0]!, ...line.parts.slice(before)];
   expect(first.offset).toBe(0);
-  // What the server had written by then is not sent again; the last of what got through it may have lost.
   expect(later[0]!.offset).toBeGreaterThan(0);
   expect(later[0]!.offset).toBeLessThanOrEqual(first.bytes);
-  for (const { offset } of later) expect(offset).toBeGreaterThanOrEqual(later[0]!.offset);
-
-  const visitor = await openFresh(browser, await link(policyPage).inputValue());
-  await expect(ready(visitor)).toBeVisible(SLOW);
-  expect(visitor.pageErrors).toEqual([]);
-  await visitor.page.context().close();
   line.close();
 });
 

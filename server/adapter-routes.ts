@@ -1,5 +1,5 @@
 import { Hono, type Context } from 'hono';
-import { PART_BYTES, type AdapterStore, type Seal } from './adapter-store.ts';
+import { type AdapterStore, type Seal } from './adapter-store.ts';
 import { HttpError } from './http-error.ts';
 import { UPLOAD_ID, type Uploads } from './uploads.ts';
 
@@ -18,11 +18,11 @@ export function adapterRoutes(
     return uploads.head(c.req.raw, uploadId(c));
   });
   app.patch('/uploads/:id', (c) => {
-    uploadId(c);
-    return uploads.handle(c.req.raw);
+    const id = uploadId(c);
+    return uploads.patch(c.req.raw, id);
   });
   app.delete('/uploads/:id', async (c) => {
-    await uploads.remove(uploadId(c));
+    await uploads.cancel(uploadId(c));
     return new Response(null, { status: 204, headers: { 'Tus-Resumable': '1.0.0' } });
   });
 
@@ -64,13 +64,13 @@ async function sendAdapter(
   const status = range ? 206 : 200;
   if (c.req.method === 'HEAD') return new Response(null, { status, headers });
   const chunks = readChunks(adapters, sha256, seal, start, end);
-  // The first part is read before anything is said, so that a damaged adapter is a plain 404.
+  // The first block is read before anything is said, so that a damaged adapter is a plain 404.
   const first = await chunks.next();
   if (first.done) throw notFound('adapter');
   return new Response(byteStream(first.value, chunks), { status, headers });
 }
 
-/** Bytes `start` … `end` part by part; ends at once when the first part is damaged, throws at later ones. */
+/** Bytes `start` … `end` block by block; ends at once when the first one is damaged, throws at later ones. */
 async function* readChunks(
   adapters: AdapterStore,
   sha256: string,
@@ -78,33 +78,35 @@ async function* readChunks(
   start: number,
   end: number,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  const firstIndex = Math.floor(start / PART_BYTES);
-  for (let index = firstIndex; index * PART_BYTES < end; index++) {
-    const part = await adapters.readPart(sha256, seal, index);
-    if (part === null && index === firstIndex) return;
-    if (part === null) throw new Error(`Part ${index} of the adapter ${sha256} is damaged.`);
-    yield part.subarray(Math.max(0, start - index * PART_BYTES), end - index * PART_BYTES);
+  const { blockBytes } = seal;
+  const firstIndex = Math.floor(start / blockBytes);
+  for (let index = firstIndex; index * blockBytes < end; index++) {
+    const block = await adapters.readBlock(sha256, seal, index);
+    if (block === null && index === firstIndex) return;
+    if (block === null) throw new Error(`Block ${index} of the adapter ${sha256} is damaged.`);
+    yield block.subarray(Math.max(0, start - index * blockBytes), end - index * blockBytes);
   }
 }
 
-/** One part in memory at a time, read when the client has taken the one before it. */
+/** One block in memory at a time, read when the client has taken the one before it. */
 function byteStream(
   first: Uint8Array<ArrayBuffer>,
   rest: AsyncGenerator<Uint8Array<ArrayBuffer>, void>,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let ready: Uint8Array<ArrayBuffer> | null = first;
   return new ReadableStream(
     {
-      start: (controller) => controller.enqueue(first),
       pull: async (controller) => {
-        const next = await rest.next();
-        if (next.done) controller.close();
-        else controller.enqueue(next.value);
+        const next = ready ? { done: false, value: ready } : await rest.next();
+        ready = null;
+        if (next.value) controller.enqueue(next.value);
+        else controller.close();
       },
       cancel: async () => {
         await rest.return();
       },
     },
-    { highWaterMark: 1 },
+    { highWaterMark: 0 },
   );
 }
 

@@ -9,7 +9,9 @@ import { SHARE_FORMAT_VERSION } from '../src/share/share-manifest.ts';
 import { adapterRoutes } from './adapter-routes.ts';
 import { AdapterStore } from './adapter-store.ts';
 import { removeUnfinished } from './atomic-folder.ts';
-import { clientAddress, clientLimits, sameOriginWrites } from './client-limits.ts';
+import { answersUnderWay, clientAddress, clientLimits, sameOriginWrites } from './client-limits.ts';
+import { ClientTags } from './client-tags.ts';
+import { ConnectionGuard } from './connection-guard.ts';
 import { readableAnywhere, securityHeaders } from './headers.ts';
 import { HttpError } from './http-error.ts';
 import { KeyedLock } from './keyed-lock.ts';
@@ -18,19 +20,21 @@ import { page } from './page.ts';
 import { shareRoutes } from './share-routes.ts';
 import { ShareStore } from './share-store.ts';
 import { openStorage } from './storage.ts';
+import { diskFull } from './upload-folder.ts';
 import { Uploads } from './uploads.ts';
 
 const SWEEP_EVERY_MS = 3_600_000;
-/** How long answers under way may take once the server is told to stop. */
-const DRAIN_MS = 5_000;
+const LOOK_AT_UPLOADS_EVERY_MS = 30_000;
 
 export interface RunningServer {
   /** Such as `http://127.0.0.1:5173`. */
   readonly url: string;
   /** Removes what has expired; runs by itself every hour. */
   sweep(): Promise<void>;
-  /** Answers what is under way, then stops. */
-  close(): Promise<void>;
+  /** Bytes that wait in this process for clients to take them. */
+  bufferedBytes(): number;
+  /** Answers what is under way for as long as it is read, then stops. `lingerMs`: see `ConnectionGuard.close`. */
+  close(lingerMs?: number): Promise<void>;
 }
 
 /**
@@ -46,11 +50,13 @@ export async function createServer(
   const storage = await openStorage(driver, driverOptions);
   const locks = new KeyedLock();
   const adapters = await AdapterStore.open(storage);
-  const shares = new ShareStore(storage, adapters, locks);
+  const tags = await ClientTags.open(storage);
+  const shares = await ShareStore.open(storage, adapters, locks, limits);
   const uploads = await Uploads.open(join(resolve(options.dataFolder), 'uploads'), {
     adapters,
     locks,
     limits,
+    tags,
   });
   const clientOf = (c: Context) => clientAddress(c, options.trustedProxies ?? 0);
   const counted = clientLimits(limits, clientOf);
@@ -61,13 +67,19 @@ export async function createServer(
   api.use('/adapters/*', readableAnywhere);
   api.use('/shares/*', readableAnywhere);
   api.route('/adapters', adapterRoutes(adapters, uploads, clientOf));
-  api.route('/shares', shareRoutes(shares));
+  api.route(
+    '/shares',
+    shareRoutes(shares, (c) => tags.tagOf(clientOf(c))),
+  );
   api.all('*', () => {
     throw new HttpError(404, 'not-found', 'The API has no such address.');
   });
 
   const app = new Hono();
-  app.use(securityHeaders);
+  app.use(securityHeaders, answersUnderWay(limits.clientConnections, clientOf), async (c, next) => {
+    await next();
+    if (guard.closing) c.res.headers.set('Connection', 'close');
+  });
   app.route('/api', api);
   app.route('/', page(resolve(options.dist)));
   app.notFound((c) => c.text('There is no such page.', 404));
@@ -84,7 +96,13 @@ export async function createServer(
   };
 
   const host = options.host ?? '127.0.0.1';
-  const server = await listen(app, options.port, host);
+  const server = createHttpServer();
+  const guard = new ConnectionGuard(server, limits, (options.trustedProxies ?? 0) > 0);
+  await listen(server, app, options.port, host);
+  const looking = setInterval(() => {
+    uploads.removeEmpty().catch((error: unknown) => console.error('uploads:', error));
+  }, LOOK_AT_UPLOADS_EVERY_MS);
+  looking.unref();
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => console.error('sweep:', error));
   }, SWEEP_EVERY_MS);
@@ -93,10 +111,12 @@ export async function createServer(
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     sweep,
-    close: async () => {
+    bufferedBytes: () => guard.bufferedBytes,
+    close: async (lingerMs) => {
       clearInterval(sweeping);
+      clearInterval(looking);
       counted.stop();
-      await stop(server);
+      await guard.close(lingerMs);
       await storage.dispose();
     },
   };
@@ -105,14 +125,16 @@ export async function createServer(
 function asHttpError(error: Error): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof ModelError) return new HttpError(400, error.code, error.message, error.hint);
+  const full = diskFull(error);
+  if (full) return full;
   console.error(error);
   return new HttpError(500, 'internal', 'The server failed at this.', 'Try again later.');
 }
 
 /** @throws ModelError `bad-input` where it cannot listen there, as when the port is taken */
-async function listen(app: Hono, port: number, host: string): Promise<Server> {
+async function listen(server: Server, app: Hono, port: number, host: string): Promise<void> {
   const answer = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-  const server = createHttpServer((request, response) => void answer(request, response));
+  server.on('request', (request, response) => void answer(request, response));
   try {
     await new Promise<void>((done, failed) => {
       server.once('error', failed);
@@ -129,18 +151,4 @@ async function listen(app: Hono, port: number, host: string): Promise<Server> {
       { cause: error },
     );
   }
-  return server;
-}
-
-function stop(server: Server): Promise<void> {
-  return new Promise((done) => {
-    // An answer that ends just now leaves a connection that is idle a moment later.
-    const closing = setInterval(() => server.closeIdleConnections(), 50);
-    const draining = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-    server.close(() => {
-      clearInterval(closing);
-      clearTimeout(draining);
-      done();
-    });
-  });
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import type { Driver } from 'unstorage';
+import type { Range } from './storage.ts';
 
 /** Unfinished writes; not part of what is stored. */
 const UNFINISHED = '.unfinished';
@@ -12,12 +13,20 @@ const UNFINISHED = '.unfinished';
  * the old value, or none, or the new one, never a part; after `setItem` the value is there, through a power failure too.
  */
 export function atomicFolder(folder: string): Driver {
+  const reported = new Set<string>();
   const fileOf = (key: string): string => {
     const parts = key.split(':');
-    if (parts.some((part) => !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(part))) {
-      throw new Error(`"${key}" is no key of this store.`);
-    }
+    if (!isKey(parts)) throw new Error(`"${key}" is not a key of this store.`);
     return join(folder, ...parts);
+  };
+  const isOurs = (parts: readonly string[]): boolean => {
+    if (parts[0] === UNFINISHED) return false;
+    if (isKey(parts)) return true;
+    const path = parts.join('/');
+    if (!reported.has(path))
+      console.warn(`The data folder holds ${JSON.stringify(path)}, which is left alone.`);
+    reported.add(path);
+    return false;
   };
 
   const write = async (key: string, value: string | Uint8Array): Promise<void> => {
@@ -39,7 +48,8 @@ export function atomicFolder(folder: string): Driver {
     name: 'atomic-folder',
     hasItem: async (key) => (await orNull(stat(fileOf(key)))) !== null,
     getItem: (key) => orNull(readFile(fileOf(key), 'utf8')),
-    getItemRaw: (key) => orNull(readFile(fileOf(key))),
+    getItemRaw: (key, { range }: { range?: Range } = {}) =>
+      orNull(range ? readPart(fileOf(key), range) : readFile(fileOf(key))),
     setItem: write,
     setItemRaw: write,
     removeItem: (key) => rm(fileOf(key), { force: true }),
@@ -53,10 +63,25 @@ export function atomicFolder(folder: string): Driver {
       return entries
         .filter((entry) => entry.isFile())
         .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep))
-        .filter(([first]) => first !== UNFINISHED)
+        .filter(isOurs)
         .map((parts) => parts.join(':'));
     },
   };
+}
+
+/** Files that others put there, such as `.DS_Store`, have other names. */
+function isKey(parts: readonly string[]): boolean {
+  return parts.every((part) => /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(part));
+}
+
+async function readPart(file: string, { offset, length }: Range): Promise<Uint8Array<ArrayBuffer>> {
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(new Uint8Array(length), 0, length, offset);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function writeFlushed(file: string, value: string | Uint8Array): Promise<void> {

@@ -1,3 +1,4 @@
+import type { HttpBindings } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context, MiddlewareHandler } from 'hono';
 import { MemoryStore, rateLimiter } from 'hono-rate-limiter';
@@ -34,6 +35,31 @@ export function clientLimits(
       limiter(stores[1]!, limits.writesPerMinute, (method) => !READS.includes(method)),
     ],
     stop: () => stores.forEach((store) => store.shutdown()),
+  };
+}
+
+/** Refuses a client's requests while so many answers to it are under way, which a proxy does not count by client. */
+export function answersUnderWay(limit: number, clientOf: (c: Context) => string): MiddlewareHandler {
+  const counts = new Map<string, number>();
+  return async (c, next) => {
+    const client = clientOf(c);
+    const count = counts.get(client) ?? 0;
+    if (count >= limit) {
+      c.header('Retry-After', '5');
+      throw new HttpError(
+        429,
+        'too-many-requests',
+        `${limit} answers to this address are under way.`,
+        'Wait until some of them have arrived.',
+      );
+    }
+    counts.set(client, count + 1);
+    (c.env as HttpBindings).outgoing.once('close', () => {
+      const left = counts.get(client)! - 1;
+      if (left > 0) counts.set(client, left);
+      else counts.delete(client);
+    });
+    await next();
   };
 }
 

@@ -1,50 +1,13 @@
 import type { MiddlewareHandler } from 'hono';
-import {
-  CONTENT_SECURITY_POLICY,
-  PRACTICE_WORKER_SECURITY_POLICY,
-} from '../src/share/content-security-policy.ts';
-
-const OFF = [
-  'accelerometer',
-  'browsing-topics',
-  'display-capture',
-  'encrypted-media',
-  'geolocation',
-  'gyroscope',
-  'hid',
-  'identity-credentials-get',
-  'idle-detection',
-  'local-fonts',
-  'magnetometer',
-  'microphone',
-  'midi',
-  'payment',
-  'publickey-credentials-get',
-  'screen-wake-lock',
-  'serial',
-  'storage-access',
-  'usb',
-  'xr-spatial-tracking',
-];
-
-/** On every answer. Isolation (COOP and COEP) is what gives the page WASM threads. */
-const HEADERS: Readonly<Record<string, string>> = {
-  'Content-Security-Policy': CONTENT_SECURITY_POLICY,
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
-  'Permissions-Policy': ['camera=(self)', 'gamepad=(self)', ...OFF.map((feature) => `${feature}=()`)].join(
-    ', ',
-  ),
-};
+import { PRACTICE_WORKER_SECURITY_POLICY } from '../src/share/content-security-policy.ts';
+import { PAGE_HEADERS } from './page-headers.ts';
 
 /** As Vite names it after `src/workers/practice-worker.ts`. */
 const PRACTICE_WORKER = /^\/assets\/practice-worker-[\w-]+\.js$/;
 
 export const securityHeaders: MiddlewareHandler = async (c, next) => {
   await next();
-  for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
+  for (const [name, value] of Object.entries(PAGE_HEADERS)) c.res.headers.set(name, value);
   if (PRACTICE_WORKER.test(c.req.path))
     c.res.headers.set('Content-Security-Policy', PRACTICE_WORKER_SECURITY_POLICY);
   // What pages on other hosts may fetch says so itself.

@@ -13,8 +13,12 @@ const server = await createServer(optionsFromEnvironment(process.env));
 process.stdout.write(`OpenVLA Web is at ${server.url}\n`);
 server.sweep().catch((error: unknown) => console.error('sweep:', error));
 
+let closing = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => {
+  process.on(signal, () => {
+    // Who asks twice does not want to wait for readers.
+    if (closing) process.exit(1);
+    closing = true;
     void server.close().then(() => process.exit(0));
   });
 }

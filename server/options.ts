@@ -6,11 +6,33 @@ export interface Limits {
   readonly adapterBytes: number;
   /** All adapters together, finished or not. */
   readonly storedBytes: number;
-  /** Announced bytes of all unfinished uploads together. */
+  /** Bytes that have come of all unfinished uploads together. */
   readonly unfinishedBytes: number;
   readonly unfinishedUploads: number;
+  /** Unfinished uploads of one client. */
+  readonly clientUploads: number;
   /** How long an unfinished upload can be resumed, and how long an adapter without a share is kept. */
   readonly uploadExpiryMs: number;
+  /** How long an upload is kept of which no byte has come. */
+  readonly emptyUploadExpiryMs: number;
+  /** Shares in all, and of one client. */
+  readonly shares: number;
+  readonly clientShares: number;
+  /** Bytes of all manifests together. */
+  readonly sharesBytes: number;
+  /** Bytes of the adapters and manifests that one client brought. */
+  readonly clientBytes: number;
+  /** How long a share is kept. */
+  readonly shareAgeMs: number;
+  /** Connections in all, and of one client; answers under way to one client behind a proxy. */
+  readonly connections: number;
+  readonly clientConnections: number;
+  /** Bytes that wait in this process for clients to take them. */
+  readonly bufferedBytes: number;
+  /** How long a client may take nothing of an answer before the connection is cut. */
+  readonly writeIdleMs: number;
+  /** How long a connection is kept after a large answer was sent, whose end may not be read yet. */
+  readonly lingerMs: number;
   /** Requests to the API per client address and minute. */
   readonly readsPerMinute: number;
   readonly writesPerMinute: number;
@@ -21,7 +43,19 @@ export const DEFAULT_LIMITS: Limits = {
   storedBytes: 50 * 2 ** 30,
   unfinishedBytes: 4 * 2 ** 30,
   unfinishedUploads: 1000,
+  clientUploads: 16,
   uploadExpiryMs: 24 * 3_600_000,
+  emptyUploadExpiryMs: 5 * 60_000,
+  shares: 100_000,
+  clientShares: 500,
+  sharesBytes: 2 ** 30,
+  clientBytes: 5 * 2 ** 30,
+  shareAgeMs: 365 * 86_400_000,
+  connections: 2000,
+  clientConnections: 256,
+  bufferedBytes: 64 * 2 ** 20,
+  writeIdleMs: 60_000,
+  lingerMs: 30_000,
   readsPerMinute: 600,
   writesPerMinute: 120,
 };
@@ -68,7 +102,19 @@ const LIMIT_VARIABLES: Record<keyof Limits, { name: string; factor: number }> = 
   storedBytes: { name: 'MAX_STORED_MB', factor: MIB },
   unfinishedBytes: { name: 'MAX_UNFINISHED_MB', factor: MIB },
   unfinishedUploads: { name: 'MAX_UNFINISHED_UPLOADS', factor: 1 },
+  clientUploads: { name: 'MAX_CLIENT_UPLOADS', factor: 1 },
   uploadExpiryMs: { name: 'UPLOAD_EXPIRY_HOURS', factor: 3_600_000 },
+  emptyUploadExpiryMs: { name: 'EMPTY_UPLOAD_EXPIRY_MINUTES', factor: 60_000 },
+  shares: { name: 'MAX_SHARES', factor: 1 },
+  clientShares: { name: 'MAX_CLIENT_SHARES', factor: 1 },
+  sharesBytes: { name: 'MAX_SHARES_MB', factor: MIB },
+  clientBytes: { name: 'MAX_CLIENT_MB', factor: MIB },
+  shareAgeMs: { name: 'SHARE_AGE_DAYS', factor: 86_400_000 },
+  connections: { name: 'MAX_CONNECTIONS', factor: 1 },
+  clientConnections: { name: 'MAX_CLIENT_CONNECTIONS', factor: 1 },
+  bufferedBytes: { name: 'MAX_BUFFERED_MB', factor: MIB },
+  writeIdleMs: { name: 'WRITE_IDLE_SECONDS', factor: 1000 },
+  lingerMs: { name: 'LINGER_SECONDS', factor: 1000 },
   readsPerMinute: { name: 'READS_PER_MINUTE', factor: 1 },
   writesPerMinute: { name: 'WRITES_PER_MINUTE', factor: 1 },
 };

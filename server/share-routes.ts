@@ -1,11 +1,12 @@
-import { Hono } from 'hono';
+import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { DuplicateKeyError, parseStrictJson } from '../src/model/strict-json.ts';
 import { MAX_MANIFEST_BYTES, parseShareManifest } from '../src/share/share-manifest.ts';
 import { HttpError } from './http-error.ts';
 import { shareNotFound, type ShareStore } from './share-store.ts';
 
 /** `/api/shares`: create, read and delete. */
-export function shareRoutes(shares: ShareStore): Hono {
+export function shareRoutes(shares: ShareStore, tagOf: (c: Context) => string): Hono {
   const app = new Hono();
 
   const limit = bodyLimit({
@@ -22,7 +23,8 @@ export function shareRoutes(shares: ShareStore): Hono {
   app.post('/', limit, async (c) => {
     if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? ''))
       throw new HttpError(415, 'bad-input', 'A share is sent as application/json.');
-    const { id, token } = await shares.create(parseShareManifest(await readBody(c.req.raw)));
+    const manifest = parseShareManifest(await readBody(c.req.raw));
+    const { id, token } = await shares.create(manifest, tagOf(c));
     return c.json({ id, token, url: `/s/${id}` }, 201);
   });
 
@@ -51,9 +53,11 @@ export function shareRoutes(shares: ShareStore): Hono {
 
 async function readBody(request: Request): Promise<unknown> {
   try {
-    return await request.json();
+    return parseStrictJson(await request.text());
   } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpError(400, 'bad-input', 'The body is no JSON.');
+    if (error instanceof DuplicateKeyError)
+      throw new HttpError(400, 'bad-input', `The body is refused: ${error.message}.`);
+    if (error instanceof SyntaxError) throw new HttpError(400, 'bad-input', 'The body is not JSON.');
     throw error;
   }
 }

@@ -5,6 +5,8 @@ import { parseShareManifest, type ShareManifest } from '../src/share/share-manif
 import type { AdapterStore } from './adapter-store.ts';
 import { HttpError } from './http-error.ts';
 import type { KeyedLock } from './keyed-lock.ts';
+import { DEFAULT_LIMITS, type Limits } from './options.ts';
+import { ShareLedger } from './share-ledger.ts';
 import { lastPart, readJson, writeJson } from './storage.ts';
 
 /** 96 random bits in base64url. */
@@ -18,42 +20,88 @@ const recordSchema = v.strictObject({
 });
 type ShareRecord = v.InferOutput<typeof recordSchema>;
 
+/** The client of shares that were made before clients were counted. */
+const EARLIER = 'earlier';
+
+type ShareLimits = Pick<Limits, 'shares' | 'clientShares' | 'sharesBytes' | 'shareAgeMs'>;
+
 /**
- * Shares, `shares/<id>.json`, and which adapter on this server each of them needs, `references/<sha256>/<id>`.
+ * Shares, `shares/<id>.json`, which adapter on this server each of them needs, `references/<sha256>/<id>`, and who made it (`ShareLedger`).
  *
- * A reference is written before its share and removed after it, so a process killed in between leaves a reference too many, never one
- * too few: no adapter goes while a share needs it. Each record is one atomic put. Everything about one adapter is done under the lock of its hash.
+ * A reference and a ledger entry are written before their share and removed after it, so a process killed in between leaves one too many,
+ * never one too few: no adapter goes while a share needs it. Each record is one atomic put. Everything about one adapter is done
+ * under the lock of its hash.
  */
 export class ShareStore {
   readonly #storage: Storage;
   readonly #adapters: AdapterStore;
   readonly #locks: KeyedLock;
+  readonly #limits: ShareLimits;
+  readonly #ledger: ShareLedger;
 
-  constructor(storage: Storage, adapters: AdapterStore, locks: KeyedLock) {
+  private constructor(storage: Storage, adapters: AdapterStore, locks: KeyedLock, limits: ShareLimits) {
     this.#storage = storage;
     this.#adapters = adapters;
     this.#locks = locks;
+    this.#limits = limits;
+    this.#ledger = new ShareLedger(storage);
+  }
+
+  /** Opens what is there, and counts it. */
+  static async open(
+    storage: Storage,
+    adapters: AdapterStore,
+    locks: KeyedLock,
+    limits: ShareLimits = DEFAULT_LIMITS,
+  ): Promise<ShareStore> {
+    const shares = new ShareStore(storage, adapters, locks, limits);
+    await shares.#ledger.load();
+    return shares;
   }
 
   /**
-   * Stores a share; when this returns, it lasts. `token` allows to delete it and is not kept here.
-   * @throws HttpError 409 when the adapter is to lie here and does not
+   * Stores a share; when this returns, it lasts. `token` allows to delete it and is not kept here. `client` is who makes it, by its tag.
+   * @throws HttpError 409 when the adapter is to lie here and does not; 507 when there are as many as the server or one client may have
    */
-  async create(manifest: ShareManifest): Promise<{ id: string; token: string }> {
+  async create(manifest: ShareManifest, client = EARLIER): Promise<{ id: string; token: string }> {
     const id = randomBytes(12).toString('base64url');
     const token = randomBytes(32).toString('base64url');
     const record: ShareRecord = { id, tokenSha256: sha256(token).toString('hex'), manifest };
+    const bytes = Buffer.byteLength(JSON.stringify(record));
+    this.#checkRoom(bytes, client);
     const needed = storedAdapter(manifest);
-    if (needed === null) await writeJson(this.#storage, shareKey(id), record);
+    const write = async () => {
+      await this.#ledger.add({ id, client, createdAt: Date.now(), bytes });
+      try {
+        await writeJson(this.#storage, shareKey(id), record);
+      } catch (error) {
+        // What was not stored does not count; the sweep takes what cannot be taken back here.
+        await this.#ledger.remove(id).catch(() => {});
+        throw error;
+      }
+    };
+    if (needed === null) await write();
     else {
       await this.#locks.run(needed.sha256, async () => {
         const seal = await this.#adapters.find(needed.sha256);
         if (seal?.bytes !== needed.bytes) throw adapterMissing(needed, seal?.bytes ?? null);
         await writeJson(this.#storage, referenceKey(needed.sha256, id), {});
-        await writeJson(this.#storage, shareKey(id), record);
+        await write();
       });
     }
     return { id, token };
+  }
+
+  #checkRoom(bytes: number, client: string): void {
+    const { shares, clientShares, sharesBytes } = this.#limits;
+    const all = this.#ledger.total();
+    if (all.count >= shares || all.bytes + bytes > sharesBytes)
+      throw noRoom('This server has no room for another share.', 'Try again later, or share as a link.');
+    if (this.#ledger.total(client).count < clientShares) return;
+    throw noRoom(
+      `${clientShares} shares were made from this address, and more are not kept.`,
+      'Delete one of them first, or share as a link.',
+    );
   }
 
   /** The manifest of a share; null when there is none. */
@@ -76,19 +124,31 @@ export class ShareStore {
         'Use the link you got when you shared.',
       );
     }
-    const needed = storedAdapter(record.manifest);
-    if (needed === null) return this.#storage.removeItem(shareKey(id));
-    await this.#locks.run(needed.sha256, async () => {
-      await this.#storage.removeItem(shareKey(id));
-      await this.#storage.removeItem(referenceKey(needed.sha256, id));
-      if (!(await this.#isNeeded(needed.sha256))) await this.#adapters.remove(needed.sha256);
-    });
+    await this.#removeRecord(id, storedAdapter(record.manifest)?.sha256 ?? null);
   }
 
-  /** Removes what crashes and abandoned uploads leave: references without a share, adapters no share has needed for `graceMs`. */
+  async #removeRecord(id: string, hash: string | null): Promise<void> {
+    if (hash === null) await this.#storage.removeItem(shareKey(id));
+    else {
+      await this.#locks.run(hash, async () => {
+        await this.#storage.removeItem(shareKey(id));
+        await this.#storage.removeItem(referenceKey(hash, id));
+        if (!(await this.#isNeeded(hash))) await this.#adapters.remove(hash);
+      });
+    }
+    await this.#ledger.remove(id);
+  }
+
+  /**
+   * Removes what is too old, and what crashes and abandoned uploads leave: ledger entries and references without a share, adapters no
+   * share has needed for `graceMs`.
+   */
   async sweep(graceMs: number): Promise<void> {
+    await this.#adapters.count();
+    await this.#sweepShares(graceMs);
     for (const key of await this.#storage.getKeys('references')) {
       const hash = key.split(':')[1]!;
+      if (!SHARE_ID.test(lastPart(key))) continue;
       await this.#locks.run(hash, async () => {
         if ((await this.#read(lastPart(key))) === null) await this.#storage.removeItem(key);
       });
@@ -99,6 +159,25 @@ export class ShareStore {
         if (Date.now() - createdAt > graceMs && !(await this.#isNeeded(hash)))
           await this.#adapters.remove(hash);
       });
+    }
+  }
+
+  async #sweepShares(graceMs: number): Promise<void> {
+    await this.#ledger.load();
+    for (const { id, createdAt } of this.#ledger.entries()) {
+      const ageMs = Date.now() - createdAt;
+      // One that is being made has its entry before its record.
+      if (ageMs <= Math.min(graceMs, this.#limits.shareAgeMs)) continue;
+      const record = await this.#read(id);
+      if (record === null) await this.#ledger.remove(id);
+      else if (ageMs > this.#limits.shareAgeMs)
+        await this.#removeRecord(id, storedAdapter(record.manifest)?.sha256 ?? null);
+    }
+    for (const key of await this.#storage.getKeys('shares')) {
+      const id = lastPart(key).replace(/\.json$/, '');
+      if (this.#ledger.has(id) || !SHARE_ID.test(id)) continue;
+      const bytes = (await this.#storage.getMeta(key, { nativeOnly: true })).size;
+      await this.#ledger.add({ id, client: EARLIER, createdAt: Date.now(), bytes: Number(bytes ?? 0) });
     }
   }
 
@@ -116,6 +195,10 @@ export class ShareStore {
       return null;
     }
   }
+}
+
+function noRoom(message: string, hint: string): HttpError {
+  return new HttpError(507, 'storage-full', message, hint);
 }
 
 export function shareNotFound(): HttpError {

@@ -20,9 +20,36 @@ async function openDriver(name: string, options: Record<string, unknown>): Promi
   return module.default(options);
 }
 
-/** The bytes under a key; null when there are none. Drivers give them as various types. */
-export async function readBytes(storage: Storage, key: string): Promise<Uint8Array<ArrayBuffer> | null> {
-  const value: unknown = await storage.getItemRaw(key);
+/** A part of a value, which our own drivers read without the rest: an option of `getItemRaw`. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The bytes under a key; null when there are none. */
+export function readBytes(storage: Storage, key: string): Promise<Uint8Array<ArrayBuffer> | null> {
+  return read(storage, key, {});
+}
+
+/** A part of the bytes under a key, shorter where the value ends; null when there are none. */
+export async function readRange(
+  storage: Storage,
+  key: string,
+  range: Range,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const bytes = await read(storage, key, { range });
+  // A driver that knows no ranges gave everything.
+  if (bytes === null || bytes.length <= range.length) return bytes;
+  return bytes.slice(range.offset, range.offset + range.length);
+}
+
+/** Drivers give bytes as various types. */
+async function read(
+  storage: Storage,
+  key: string,
+  options: { range?: Range },
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  const value: unknown = await storage.getItemRaw(key, options);
   if (value === null || value === undefined) return null;
   if (typeof value === 'string') return new TextEncoder().encode(value);
   if (value instanceof ArrayBuffer) return new Uint8Array(value);

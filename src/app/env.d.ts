@@ -1,4 +1,5 @@
 interface ImportMetaEnv {
-  /** Of the policy in public/models/default; see vite.config.ts. */
+  /** Of the policy that the page opens with; see vite.config.ts. */
   readonly POLICY_VERSION: string;
+  readonly PAGE_TITLE: string;
 }

@@ -1,7 +1,8 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
-import { openPolicy } from './policy/policy-session.ts';
+import { isolatePage } from './isolation.ts';
+import { openNamedPolicy, openPolicy } from './policy/policy-session.ts';
 import { addressedShare, namesPolicy, readUrlState } from './url-state.ts';
 import { wireStores } from './wire-stores.ts';
 import './tokens.css';
@@ -10,18 +11,24 @@ import './base.css';
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no element with id "root".');
 
-wireStores();
-const share = addressedShare();
-if (share) void import('./share/open-share.ts').then(({ openShare }) => openShare(share));
-// What ships with the page is part of it; any other policy is fetched when the visitor says so.
-else void openPolicy(readUrlState().policyUrl, !namesPolicy());
-// A link pasted over this page's own address changes only what is behind the #.
-window.addEventListener('hashchange', () => {
-  if (addressedShare()) location.reload();
-});
+async function start(container: HTMLElement): Promise<void> {
+  if (await isolatePage()) return;
+  wireStores();
+  const share = addressedShare();
+  if (share) void import('./share/open-share.ts').then(({ openShare }) => openShare(share));
+  // What ships with the page is part of it; any other policy is fetched when the visitor says so.
+  else if (namesPolicy()) void openNamedPolicy(readUrlState().policyUrl);
+  else void openPolicy(readUrlState().policyUrl, true);
+  // A link pasted over this page's own address changes only what is behind the #.
+  window.addEventListener('hashchange', () => {
+    if (addressedShare()) location.reload();
+  });
 
-createRoot(root).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
-);
+  createRoot(container).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  );
+}
+
+void start(root);

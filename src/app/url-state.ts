@@ -1,4 +1,5 @@
 import type { BackendPreference } from '../workers/contract.ts';
+import { pageRoot } from './page-root.ts';
 
 /** What is worth sharing lives in the address: which policy, which instruction, and where it is to run. */
 export interface UrlState {
@@ -22,8 +23,7 @@ export type Step = (typeof STEPS)[number];
 
 /** The package that comes with the page. */
 export function defaultPolicyUrl(): string {
-  const path = `${import.meta.env.BASE_URL}models/default/manifest.json?v=${import.meta.env.POLICY_VERSION}`;
-  return new URL(path, document.baseURI).href;
+  return new URL(`models/default/manifest.json?v=${import.meta.env.POLICY_VERSION}`, pageRoot()).href;
 }
 
 /** Whether the address asks for a policy of its own: that one is not fetched before the visitor agrees. */

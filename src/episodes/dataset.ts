@@ -32,6 +32,8 @@ export interface Episode extends EpisodeInfo {
   readonly instructions: readonly string[] | null;
   /** [length], seconds, as recorded; null where the format has none. */
   readonly timestamps: Float64Array | null;
+  /** What the files contradict each other about, and how the episode was read in spite of it: one sentence each. */
+  readonly notes?: readonly string[];
   /** One frame of one camera. Decodes only what is needed. @throws ModelError `bad-file`, `unsupported` or `bad-input` */
   frame(camera: string, step: number): Promise<FrameImage>;
   close(): void;

@@ -112,6 +112,7 @@ function trimmed(original: Episode, info: EpisodeInfo, from: number, relabelled:
     // A new label is given for the whole episode.
     instructions: relabelled ? null : (original.instructions?.slice(from, from + info.length) ?? null),
     timestamps: original.timestamps?.subarray(from, from + info.length) ?? null,
+    ...(original.notes ? { notes: original.notes } : {}),
     frame: async (camera, at) => {
       if (!(Number.isInteger(at) && at >= 0 && at < info.length)) {
         throw new ModelError(

@@ -3,6 +3,7 @@ import type { Folder } from '../io/folder.ts';
 import { rootWith } from '../io/paths.ts';
 import { ModelError } from '../model/errors.ts';
 import type { Dataset, OpenOptions } from './dataset.ts';
+import { foreignFormat } from './foreign-formats.ts';
 import { openLeRobot } from './lerobot.ts';
 
 /** A format: how a folder of it is known, and its reader. Readers are loaded when they are needed. */
@@ -15,6 +16,16 @@ interface Format {
 
 const FORMATS: readonly Format[] = [
   { name: 'LeRobot', find: (folder) => rootWith(folder, 'meta/info.json'), open: openLeRobot },
+  {
+    name: 'RLDS',
+    find: async (folder) => (await import('./rlds.ts')).findRlds(folder),
+    open: async (folder, options) => (await import('./rlds.ts')).openRlds(folder, options),
+  },
+  {
+    name: 'HDF5',
+    find: async (folder) => (await import('./hdf5.ts')).findHdf5(folder),
+    open: async (folder, options) => (await import('./hdf5.ts')).openHdf5(folder, options),
+  },
 ];
 
 /**
@@ -27,9 +38,21 @@ export async function openDataset(folder: Folder, options: OpenOptions = {}): Pr
     const root = await format.find(safe);
     if (root) return format.open(root, options);
   }
+  const paths = await safe.list();
+  const foreign = paths && foreignFormat(paths);
+  if (foreign) {
+    throw new ModelError(
+      'unsupported',
+      `${folder.name} holds ${foreign.name} (${foreign.file}); LeRobot, RLDS (TFDS) and HDF5 are read.`,
+      foreign.hint,
+    );
+  }
   throw new ModelError(
     'bad-file',
-    `${folder.name} is not a dataset of a known format: it has no meta/info.json (LeRobot).`,
-    'Choose the folder that holds meta, data and videos.',
+    `${folder.name} is not a dataset of a known format: it has no meta/info.json (LeRobot), no features.json and ` +
+      `dataset_info.json (RLDS)${paths ? ' and no .hdf5 file' : ''}.`,
+    paths
+      ? 'Choose the folder that holds meta, data and videos, the version of a TFDS dataset, or HDF5 files.'
+      : 'A server that cannot list its files needs the address of that folder itself, or of an .hdf5 file.',
   );
 }

@@ -1,12 +1,16 @@
-import { ModelError } from '../model/errors.ts';
+/** Rows of small Parquet tables, such as lists of episodes and tasks. */
 import type { Folder } from '../io/folder.ts';
+import { ModelError } from '../model/errors.ts';
+import { ParquetFile } from './parquet/parquet-file.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
 /**
- * Rows of a Parquet file; only the row groups and columns asked for are read.
+ * Rows of a Parquet file; only the row groups and columns asked for are read. Lists come as arrays, nulls as null, numbers as number
+ * (NaN for null), texts as bytes (`toText`), structs as objects.
+ * @param columns default all
  * @param range of rows; default all
- * @throws ModelError `bad-file` for what is no Parquet, or lacks a column
+ * @throws ModelError `bad-file` for what is not Parquet, or lacks a column
  */
 export async function readParquet(
   folder: Folder,
@@ -14,51 +18,56 @@ export async function readParquet(
   columns: readonly string[] | null,
   range: { start: number; end: number } | null = null,
 ): Promise<Row[]> {
-  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet');
-  const { compressors } = await import('hyparquet-compressors');
-  const file = await folder.open(path);
-  const buffer = {
-    byteLength: file.byteLength,
-    slice: async (start: number, end = file.byteLength) => (await file.slice(start, end)).buffer,
-  };
-  try {
-    const metadata = await parquetMetadataAsync(buffer);
-    const known = parquetSchema(metadata).children.map(({ element }) => element.name);
-    const lacking = columns?.filter((column) => !known.includes(column)) ?? [];
-    if (lacking.length > 0) {
-      throw new ModelError(
-        'bad-file',
-        `${path} has no column ${lacking.map((name) => `"${name}"`).join(', ')}; it has ${known.join(', ')}.`,
-        'Is it a LeRobot dataset of another version?',
-      );
-    }
-    const rows: Row[] = await parquetReadObjects({
-      file: buffer,
-      metadata,
-      compressors,
-      // Embedded images are bytes, not text.
-      utf8: false,
-      ...(columns ? { columns: [...columns] } : {}),
-      ...(range ? { rowStart: range.start, rowEnd: range.end } : {}),
-    });
-    return rows;
-  } catch (error) {
-    if (error instanceof ModelError) throw error;
+  const file = await ParquetFile.open(await folder.open(path));
+  return rowsOf(file, path, columns, range);
+}
+
+/** @see readParquet */
+export async function rowsOf(
+  file: ParquetFile,
+  path: string,
+  columns: readonly string[] | null,
+  range: { start: number; end: number } | null = null,
+): Promise<Row[]> {
+  const lacking = columns?.filter((column) => !file.columns.includes(column)) ?? [];
+  if (lacking.length > 0) {
     throw new ModelError(
       'bad-file',
-      `${path} cannot be read as Parquet: ${error instanceof Error ? error.message : String(error)}`,
-      'The file is damaged or truncated; copy it again.',
-      { cause: error },
+      `${path} has no column ${lacking.map((name) => `"${name}"`).join(', ')}; it has ${file.columns.join(', ')}.`,
+      'Is it a LeRobot dataset of another version?',
     );
   }
+  const { start, end } = range ?? { start: 0, end: file.rows };
+  const out: Record<string, unknown>[] = [];
+  for (const [group, { start: first, rows }] of file.groups.entries()) {
+    const from = Math.max(start - first, 0);
+    const to = Math.min(end - first, rows);
+    if (from >= to) continue;
+    const base = out.length;
+    for (let row = from; row < to; row++) out.push({});
+    for (const column of columns ?? file.columns) {
+      const fields = file.fields(column);
+      for (const field of fields.length > 0 ? fields : [null]) {
+        const { values, starts } = await file.cells(column, group, field);
+        for (let row = from; row < to; row++) {
+          const value = starts ? Array.from(values.slice(starts[row], starts[row + 1])) : values[row];
+          const into = out[base + row - from]!;
+          if (field === null) into[column] = value;
+          else into[column] = { ...(into[column] as object | undefined), [field]: value };
+        }
+      }
+    }
+  }
+  return out;
 }
 
-/** Integers come as bigint. */
+/** Numbers as they come from JSON and Parquet; NaN for what is not a number. */
 export function toNumber(value: unknown): number {
-  return typeof value === 'bigint' ? Number(value) : (value as number);
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
 }
 
-/** A text column; without UTF-8 decoding it comes as bytes. */
-export function toText(value: unknown): string {
-  return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value);
+/** A text, decoded where it comes as bytes; null for what is not a text. */
+export function toText(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  return value instanceof Uint8Array ? new TextDecoder().decode(value) : null;
 }

@@ -85,12 +85,17 @@ export function fieldStatistics(parts: readonly Float32Array[], size: number): F
   };
 }
 
+/** Sums are rounded to float32 at every step, as NumPy rounds those of `rows.mean(0)` and `rows.std(0)`: equal to upstream's to the bit. */
 function summary(values: Float32Array) {
+  const { fround } = Math;
   let sum = 0;
-  for (const x of values) sum += x;
-  const mean = sum / values.length;
+  for (const x of values) sum = fround(sum + x);
+  const mean = fround(sum / values.length);
   let squares = 0;
-  for (const x of values) squares += (x - mean) ** 2;
+  for (const x of values) {
+    const distance = fround(x - mean);
+    squares = fround(squares + fround(distance * distance));
+  }
   const sorted = values.toSorted();
   const quantile = (q: number) => {
     const at = q * (sorted.length - 1);
@@ -99,7 +104,7 @@ function summary(values: Float32Array) {
   };
   return {
     mean,
-    std: Math.sqrt(squares / values.length),
+    std: fround(Math.sqrt(fround(squares / values.length))),
     max: sorted.at(-1)!,
     min: sorted[0]!,
     q01: quantile(0.01),

@@ -39,7 +39,7 @@ export function byteReader(
   };
 }
 
-export function blobReader(blob: Blob, name: string): ByteReader {
+export function blobReader(blob: Blob, name = 'The file'): ByteReader {
   return byteReader(
     name,
     blob.size,
@@ -60,7 +60,7 @@ export function blobReader(blob: Blob, name: string): ByteReader {
   );
 }
 
-export function memoryReader(bytes: Uint8Array<ArrayBuffer>, name: string): ByteReader {
+export function memoryReader(bytes: Uint8Array<ArrayBuffer>, name = 'The file'): ByteReader {
   return byteReader(name, bytes.byteLength, async (start, end) => bytes.slice(start, end));
 }
 

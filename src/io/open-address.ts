@@ -1,4 +1,5 @@
 import { ModelError } from '../model/errors.ts';
+import { fileFolder } from './file-folder.ts';
 import type { Folder } from './folder.ts';
 import type { HttpOptions } from './http.ts';
 import { httpFolder, parseAddress } from './http-folder.ts';
@@ -16,16 +17,18 @@ export interface AddressOptions extends HttpOptions {
 }
 
 /**
- * What a person may type: a Hub repository (`owner/name`, or its page's address), a zip's address, or that of a folder on a web server.
+ * What a person may type: a Hub repository (`owner/name`, or its page's address), the address of a zip or an HDF5 file, or that of a folder on
+ * a web server.
  * @throws ModelError `bad-input` for anything else, `download-failed`, `bad-file`
  */
 export async function openAddress(address: string, options: AddressOptions = {}): Promise<Folder> {
   const hub = hubAddress(address, options.hubType ?? 'dataset', options.hubUrl);
   if (hub) return hubFolder(hub, options);
   const url = parseAddress(address);
-  if (!/\.zip$/i.test(url.pathname)) return httpFolder(url.href, options);
+  const kind = /\.(zip|hdf5|h5)$/i.exec(url.pathname)?.[1]?.toLowerCase();
+  if (kind === undefined) return httpFolder(url.href, options);
   const name = decodeURIComponent(url.pathname.split('/').at(-1)!);
-  const zip = await httpReader(url.href, name, options);
-  if (zip) return zipFolder(name, zip);
+  const file = await httpReader(url.href, name, options);
+  if (file) return kind === 'zip' ? zipFolder(name, file) : fileFolder(file);
   throw new ModelError('download-failed', `${address} has no file there.`, 'Check the address.');
 }

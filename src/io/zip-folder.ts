@@ -15,13 +15,19 @@ const MOST_INFLATED = 2 * 2 ** 30;
 const KEPT_BYTES = 256 * 2 ** 20;
 /** Length of a local file header before its two variable parts (APPNOTE.TXT 4.3.7). */
 const LOCAL_HEADER_BYTES = 30;
+const LOCAL_HEADER = 0x04034b50;
+
+export interface ZipOptions {
+  /** Refuses compressed entries: every range of every entry is then read directly. */
+  readonly storedOnly?: boolean;
+}
 
 /**
  * @param zip a local file, or one on a server: its directory and entries are read by ranges
  * @throws ModelError `bad-file` for a damaged or hostile zip, `unsupported` for an encrypted one
  */
-export async function zipFolder(name: string, zip: ByteReader): Promise<Folder> {
-  const files = await entriesOf(name, zip);
+export async function zipFolder(name: string, zip: ByteReader, options: ZipOptions = {}): Promise<Folder> {
+  const files = await entriesOf(name, zip, options);
   const inflated = new InflatedEntries();
   return {
     name: name.replace(/\.zip$/i, ''),
@@ -52,7 +58,11 @@ class ByteReaderSource extends Reader<ByteReader> {
   }
 }
 
-async function entriesOf(name: string, zip: ByteReader): Promise<Map<string, FileEntry>> {
+async function entriesOf(
+  name: string,
+  zip: ByteReader,
+  { storedOnly = false }: ZipOptions,
+): Promise<Map<string, FileEntry>> {
   const files = new Map<string, FileEntry>();
   try {
     const reader = new ZipReader(new ByteReaderSource(zip), { useWebWorkers: false });
@@ -63,6 +73,9 @@ async function entriesOf(name: string, zip: ByteReader): Promise<Map<string, Fil
       const path = cleanPath(entry.filename, name);
       if (path === null) continue;
       checkEntry(name, path, entry);
+      if (storedOnly && entry.compressionMethod !== 0) {
+        throw new ModelError('unsupported', `${name}: its record "${path}" is compressed.`, AGAIN);
+      }
       if (files.has(path)) throw hostile(name, `holds ${path} twice`);
       files.set(path, entry);
     }
@@ -82,18 +95,39 @@ function checkEntry(name: string, path: string, entry: FileEntry): void {
   }
 }
 
+/** The local header is read before the entry's first bytes only: an archive on a server may have a thousand entries far apart. */
 async function storedReader(zip: ByteReader, entry: FileEntry, path: string): Promise<ByteReader> {
-  const { offset, uncompressedSize } = entry;
-  const header = new DataView((await zip.slice(offset, offset + LOCAL_HEADER_BYTES)).buffer);
-  const start = offset + LOCAL_HEADER_BYTES + header.getUint16(26, true) + header.getUint16(28, true);
-  if (header.getUint32(0, true) !== 0x04034b50 || start + uncompressedSize > zip.byteLength) {
-    throw new ModelError('bad-file', `The zip is damaged at ${path}.`, AGAIN);
-  }
+  const { uncompressedSize: size } = entry;
+  let start: Promise<number> | null = null;
+  const dataStart = () => {
+    start ??= startOf(zip, entry, path);
+    start.catch(() => (start = null));
+    return start;
+  };
+  const local = zip.blob && (await dataStart());
   return byteReader(
     path,
-    uncompressedSize,
-    (from, to) => zip.slice(start + from, start + to),
-    zip.blob?.slice(start, start + uncompressedSize),
+    size,
+    async (from, to) => {
+      const at = await dataStart();
+      return zip.slice(at + from, at + to);
+    },
+    local === undefined ? undefined : zip.blob?.slice(local, local + size),
+  );
+}
+
+async function startOf(
+  zip: ByteReader,
+  { offset, uncompressedSize }: FileEntry,
+  path: string,
+): Promise<number> {
+  const header = new DataView((await zip.slice(offset, offset + LOCAL_HEADER_BYTES)).buffer);
+  const start = offset + LOCAL_HEADER_BYTES + header.getUint16(26, true) + header.getUint16(28, true);
+  if (header.getUint32(0, true) === LOCAL_HEADER && start + uncompressedSize <= zip.byteLength) return start;
+  throw new ModelError(
+    'bad-file',
+    `The zip is damaged at ${path}: it is not where its directory says.`,
+    AGAIN,
   );
 }
 

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'missing-statistics'
   | 'unsupported'
   | 'download-failed'
+  | 'upload-failed'
   | 'hash-mismatch'
   | 'storage-full'
   | 'no-webgpu'

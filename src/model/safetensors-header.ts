@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import type { ModelError } from './errors.ts';
+import { DuplicateKeyError, parseStrictJsonInTurns, pause, STRETCH_MS } from './strict-json.ts';
 
 /** A file that is read by parts; offsets and lengths in bytes. `read` gives exactly `length` bytes. */
 export interface HeaderSource {
@@ -16,6 +17,8 @@ export interface HeaderRules<Dtype extends string> {
   /** Bytes per element of each type that may occur. */
   readonly dtypes: Readonly<Record<Dtype, number>>;
   readonly maxHeaderBytes: number;
+  /** 20,000 when left out. */
+  readonly maxTensors?: number;
   /** @param what is wrong with the file, as a clause: `its header is no JSON` */
   readonly refused: (what: string, cause?: unknown) => ModelError;
 }
@@ -51,7 +54,7 @@ export async function readSafetensorsHeader<Dtype extends string>(
   file: HeaderSource,
   rules: HeaderRules<Dtype>,
 ): Promise<SafetensorsHeader<Dtype>> {
-  const { maxHeaderBytes, refused } = rules;
+  const { maxHeaderBytes, maxTensors = MAX_TENSORS, refused } = rules;
   if (file.byteLength < 10) throw refused(`it has ${file.byteLength} bytes, a header alone has more`);
   const start = await file.read(0, 8);
   const headerLength = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
@@ -61,15 +64,21 @@ export async function readSafetensorsHeader<Dtype extends string>(
         `its header claims ${headerLength} bytes; the file has ${file.byteLength}, and ${maxHeaderBytes} is the most`,
     );
   }
-  const header = parseJson(await file.read(8, headerLength), rules);
+  const header = await parseJson(await file.read(8, headerLength), rules);
   const names = Object.keys(header).filter((name) => name !== METADATA);
-  if (names.length > MAX_TENSORS)
-    throw refused(`it has ${names.length} tensors, and ${MAX_TENSORS} is the most`);
+  if (names.length > maxTensors)
+    throw refused(`it has ${names.length} tensors, and ${maxTensors} is the most`);
   const dataStart = 8 + headerLength;
   const entry = entrySchema(rules.dtypes);
-  const tensors = new Map(
-    names.map((name) => [name, tensorOf(name, v.safeParse(entry, header[name]), dataStart, rules)]),
-  );
+  const tensors = new Map<string, HeaderTensor<Dtype>>();
+  let started = performance.now();
+  for (const name of names) {
+    tensors.set(name, tensorOf(name, v.safeParse(entry, header[name]), dataStart, rules));
+    // A server reads headers between the requests of others.
+    if (performance.now() - started < STRETCH_MS) continue;
+    await pause();
+    started = performance.now();
+  }
   refuseGapsAndOverlaps(tensors, dataStart, file.byteLength, rules);
   return {
     tensors,
@@ -79,12 +88,17 @@ export async function readSafetensorsHeader<Dtype extends string>(
 
 type Refusing = Pick<HeaderRules<string>, 'refused'>;
 
-function parseJson(bytes: Uint8Array, { refused }: Refusing): Record<string, unknown> {
+async function parseJson(bytes: Uint8Array, { refused }: Refusing): Promise<Record<string, unknown>> {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    header = await parseStrictJsonInTurns(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
+    );
   } catch (cause) {
-    throw refused('its header is no JSON', cause);
+    throw refused(
+      cause instanceof DuplicateKeyError ? `in its header ${cause.message}` : 'its header is no JSON',
+      cause,
+    );
   }
   if (typeof header === 'object' && header !== null && !Array.isArray(header))
     return header as Record<string, unknown>;

@@ -49,7 +49,7 @@ export interface Shown {
 export interface DemonstrationRequest {
   readonly mujoco: Mujoco;
   readonly view: TableView;
-  readonly cameras: TableCameras;
+  readonly cameras: Pick<TableCameras, 'observe'>;
   readonly task: Task;
   readonly episodes: number;
   readonly seed: number;

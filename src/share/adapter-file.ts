@@ -12,7 +12,13 @@ export interface ReadableFile {
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
-const RULES = { dtypes: { F32: 4, F16: 2, BF16: 2 }, maxHeaderBytes: 4 * 2 ** 20, refused };
+/** LoRA on all linear layers of a 7B policy has some 1,300 tensors and a header of 200 kB. */
+const RULES = {
+  dtypes: { F32: 4, F16: 2, BF16: 2 },
+  maxHeaderBytes: 2 ** 19,
+  maxTensors: 8000,
+  refused,
+};
 const NAME = /^[A-Za-z0-9_.-]{1,256}$/;
 const RESERVED = ['__proto__', 'constructor'];
 

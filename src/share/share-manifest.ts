@@ -1,6 +1,7 @@
 /** What a share is: who taught what, on which policy, with what result. The page and the server check the same form. */
 import * as v from 'valibot';
 import { ModelError } from '../model/errors.ts';
+import { DuplicateKeyError, parseStrictJson } from '../model/strict-json.ts';
 
 export const SHARE_FORMAT_VERSION = 1;
 /** Longest manifest the server takes, in bytes of JSON. */
@@ -18,7 +19,9 @@ const PLAIN_LINES = /^(?:[^\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2
 
 const text = (max: number) =>
   v.pipe(v.string(), v.maxLength(max), v.regex(PLAIN, 'no control characters, please'));
-const name = (max: number) => v.pipe(text(max), v.regex(/\S/, 'empty'));
+// Something to see: white space, marks on nothing and characters of no width do not make a name.
+const VISIBLE = /[^\s\p{M}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]/u;
+const name = (max: number) => v.pipe(text(max), v.regex(VISIBLE, 'empty'));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'no SHA-256 in hex'));
@@ -139,9 +142,9 @@ export async function decodeShare(link: string): Promise<ShareManifest> {
   const json = await inflate(Uint8Array.from(binary, (character) => character.charCodeAt(0)));
   let value: unknown;
   try {
-    value = JSON.parse(json);
+    value = parseStrictJson(json);
   } catch (cause) {
-    throw damagedLink('there is no JSON in it', cause);
+    throw damagedLink(cause instanceof DuplicateKeyError ? cause.message : 'there is no JSON in it', cause);
   }
   return parseShareManifest(value);
 }

@@ -45,20 +45,23 @@ export class AdapterShelf {
     return [...this.#states.keys()].reduce((sum, id) => sum + this.#known.get(id)!.byteLength, 0);
   }
 
-  /** @param inUse id of the adapter that may not go off the list */
-  async add(
+  /**
+   * @param id `adapterId` of state and label
+   * @param inUse id of the adapter that may not go off the list
+   */
+  put(
+    id: string,
     state: TrainedState,
-    label: string,
-    origin: AdapterOrigin,
-    read: ReadAgain | null,
+    from: { readonly label: string; readonly origin: AdapterOrigin; readonly read: ReadAgain | null },
     inUse: string | null,
-  ): Promise<AdapterInfo> {
-    const id = await adapterId(state, label);
+  ): AdapterInfo {
     const { trainable, byteLength } = sizeOfAdapter(state);
-    const info = { id, label, step: state.step, trainable, origin, robot: robotOf(state) };
+    const robot = robotOf(state);
+    const info = { id, label: from.label, step: state.step, trainable, origin: from.origin, robot };
     const own = state.statistics as Record<string, DatasetStatistics>;
     const statistics = Object.keys(own).length > 0 ? own : null;
-    this.#known.set(id, { info, byteLength, statistics, read: read ?? this.#known.get(id)?.read ?? null });
+    const read = from.read ?? this.#known.get(id)?.read ?? null;
+    this.#known.set(id, { info, byteLength, statistics, read });
     this.#keep(id, state, inUse);
     return info;
   }

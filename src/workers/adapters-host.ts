@@ -1,4 +1,6 @@
-import { ModelError } from '../model/errors.ts';
+import { blobFolder } from '../io/blob-folder.ts';
+import { blobReader } from '../io/byte-reader.ts';
+import { zipFolder } from '../io/zip-folder.ts';
 import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts';
 import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../model/finetune/import-checkpoint.ts';
@@ -9,9 +11,10 @@ import { adaptedConfig } from '../model/policy/own-config.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
-import { blobAccess } from '../model/weights/random-access.ts';
-import { openZipFolder, zipBlob, type NamedFolder } from '../model/weights/zip-folder.ts';
-import { AdapterShelf, type ReadAgain } from './adapter-shelf.ts';
+import { checkpointFolder } from '../model/weights/checkpoint.ts';
+import { zipBlob } from '../model/weights/zip-folder.ts';
+import { adapterId } from './adapter-id.ts';
+import { AdapterShelf } from './adapter-shelf.ts';
 import type { AdapterInfo, AdapterOrigin, AdaptersApi } from './contract-finetune.ts';
 import { cancelled } from './lease.ts';
 import type { LoadedPolicy, PolicyFacts, PolicyLease } from './loaded-policy.ts';
@@ -89,14 +92,12 @@ export class AdaptersHost implements AdaptersApi {
     if (trained) await this.#lay(held, trained);
   }
 
-  /** @param read where it can be read again; null where nowhere */
-  async remember(
-    state: TrainedState,
-    label: string,
-    origin: AdapterOrigin,
-    read: ReadAgain | null,
-  ): Promise<AdapterInfo> {
-    return this.#shelf.add(state, label, origin, read, this.#active?.id ?? null);
+  /** What a run trained. @param saved whether its checkpoint can be read again */
+  remember(state: TrainedState, saved: boolean): Promise<AdapterInfo> {
+    const facts = this.#lease.facts;
+    const { run, step } = state;
+    const read = saved ? () => this.#runState(facts, run, step) : null;
+    return this.#add(facts, state, { label: run, origin: { kind: 'run', run }, read });
   }
 
   /** Its checkpoints are not there any more. */
@@ -107,14 +108,8 @@ export class AdaptersHost implements AdaptersApi {
   async openRun(run: string, step: number | null): Promise<AdapterInfo> {
     const facts = this.#lease.facts;
     const state = await this.#runState(facts, run, step);
-    this.#same(facts);
-    return this.remember(state, run, { kind: 'run', run }, () => this.#runState(facts, run, state.step));
-  }
-
-  /** A checkpoint of a stored run, to be read again when it is needed. */
-  readRun(run: string, step: number): ReadAgain {
-    const facts = this.#lease.facts;
-    return () => this.#runState(facts, run, step);
+    const read = () => this.#runState(facts, run, state.step);
+    return this.#add(facts, state, { label: run, origin: { kind: 'run', run }, read });
   }
 
   /** Upstream's checkpoint folder, or the whole merged model, as a zip. */
@@ -139,9 +134,14 @@ export class AdaptersHost implements AdaptersApi {
     from: { kind: 'zip'; file: File } | { kind: 'files'; files: { path: string; file: File }[] },
   ): Promise<AdapterInfo> {
     return this.#open({ kind: 'imported' }, async ({ config, source }) => {
-      const folder =
-        from.kind === 'zip' ? await openZipFolder(from.file, from.file.name) : handedFolder(from.files);
-      const state = await importCheckpoint(folder, { config, shapes: shapesOf(source) });
+      const handed =
+        from.kind === 'zip'
+          ? await zipFolder(from.file.name, blobReader(from.file, from.file.name))
+          : blobFolder(from.files[0]?.path.split('/')[0] ?? 'checkpoint', from.files);
+      const state = await importCheckpoint(await checkpointFolder(handed), {
+        config,
+        shapes: shapesOf(source),
+      });
       return { state, label: `${state.run} (imported)` };
     });
   }
@@ -156,7 +156,7 @@ export class AdaptersHost implements AdaptersApi {
 
   async openFile(file: Blob, label: string): Promise<AdapterInfo> {
     return this.#open({ kind: 'shared' }, async ({ config, source }) => ({
-      state: await readAdapterFile(blobAccess(file), { config, shapes: shapesOf(source) }),
+      state: await readAdapterFile(blobReader(file), { config, shapes: shapesOf(source) }),
       label,
     }));
   }
@@ -168,17 +168,22 @@ export class AdaptersHost implements AdaptersApi {
   ): Promise<AdapterInfo> {
     const facts = this.#lease.facts;
     const { state, label } = await read(facts);
-    this.#same(facts);
-    return this.remember(state, label, origin, async () => (await read(facts)).state);
+    return this.#add(facts, state, { label, origin, read: async () => (await read(facts)).state });
+  }
+
+  /** @throws ModelError `cancelled` where another policy was loaded meanwhile: what was read belongs to the one before */
+  async #add(
+    facts: PolicyFacts,
+    state: TrainedState,
+    from: Parameters<AdapterShelf['put']>[2],
+  ): Promise<AdapterInfo> {
+    const id = await adapterId(state, from.label);
+    if (this.#lease.facts !== facts) throw cancelled('switching');
+    return this.#shelf.put(id, state, from, this.#active?.id ?? null);
   }
 
   async #runState({ config, source }: PolicyFacts, run: string, step: number | null): Promise<TrainedState> {
     return trainedFromCheckpoint(config, shapesOf(source), await this.#runs.checkpoint(run, step));
-  }
-
-  /** @throws ModelError `cancelled` where another policy was loaded meanwhile: what was read belongs to the one before */
-  #same(facts: PolicyFacts): void {
-    if (this.#lease.facts !== facts) throw cancelled('switching');
   }
 
   async #lay({ variants }: LoadedPolicy, what: { id: string; state: TrainedState } | null): Promise<void> {
@@ -188,22 +193,4 @@ export class AdaptersHost implements AdaptersApi {
     this.#active?.adapter.dispose();
     this.#active = adapter && { id: what.id, adapter, inUse };
   }
-}
-
-/** A folder as the page hands it over. */
-function handedFolder(files: readonly { path: string; file: File }[]): NamedFolder {
-  const byPath = new Map(files.map(({ path, file }) => [path, file]));
-  return {
-    name: files[0]?.path.split('/')[0] ?? 'checkpoint',
-    files: [...byPath.keys()],
-    open: async (path) => {
-      const file = byPath.get(path);
-      if (file) return blobAccess(file);
-      throw new ModelError(
-        'bad-file',
-        `The folder has no file ${path}.`,
-        'Choose the whole checkpoint folder.',
-      );
-    },
-  };
 }

@@ -1,13 +1,14 @@
 /** What crosses the boundary for fine-tuning: plain data, and the files the user hands over. */
+import type { DatasetReading, OpenOptions } from '../episodes/dataset.ts';
 import type { RawImage, WorkerError } from './contract.ts';
 import type { RecordedDemonstrations } from './contract-practice.ts';
 
 /** Where demonstrations come from. Nothing is copied; files are read by slices. */
 export type DemonstrationsSource =
-  | { kind: 'files'; files: { path: string; file: File }[] }
-  | { kind: 'zip'; file: File }
-  /** Base URL of a LeRobot dataset, or URL of a zip. */
-  | { kind: 'url'; url: string }
+  | { kind: 'files'; files: { path: string; file: File }[]; options?: OpenOptions }
+  | { kind: 'zip'; file: File; options?: OpenOptions }
+  /** Base URL of a dataset, URL of a zip or an HDF5 file, or a Hub repository such as `lerobot/svla_so101_pickplace`. */
+  | { kind: 'url'; url: string; options?: OpenOptions }
   /** Recorded in this page. */
   | { kind: 'recorded'; recorded: RecordedDemonstrations };
 
@@ -33,6 +34,10 @@ export interface EpisodeTrack {
   actions: Float32Array<ArrayBuffer>;
   stateNames: readonly string[] | null;
   state: Float32Array<ArrayBuffer> | null;
+  /** One a step where they differ inside the episode. */
+  instructions: readonly string[] | null;
+  /** What the files contradict each other about, and how the episode was read in spite of it. */
+  notes: readonly string[];
 }
 
 /** Something to know about the demonstrations before training on them. */
@@ -141,6 +146,8 @@ export interface DemonstrationsInfo {
   /** Hz */
   fps: number;
   cameras: { name: string; width: number; height: number }[];
+  /** How the files were read; null for what was recorded here. */
+  reading: DatasetReading | null;
   /** Camera guessed for each image slot of the policy. */
   slots: { label: string; camera: string }[];
   /** What is trained on: as edited. */
@@ -307,6 +314,31 @@ export interface AdapterInfo {
 }
 
 /** Demonstrations of the loaded policy. While a run reads them, opening, closing and editing reject with `busy`. */
+/** How demonstrations are written as a LeRobot dataset. */
+export interface LeRobotForm {
+  /** `v3.0`: lerobot 0.4 and later; `v2.1`: up to lerobot 0.3.3. */
+  version: 'v3.0' | 'v2.1';
+  /** PNGs in the table, exact; or video, far smaller and lossy. */
+  frames: 'images' | 'video';
+}
+
+/** Where a written dataset goes. */
+export type WriteTarget =
+  | { kind: 'zip' }
+  /** An empty folder that the user chose. */
+  | { kind: 'folder'; folder: FileSystemDirectoryHandle }
+  /** A new repository on the Hub. The token is not kept. */
+  | { kind: 'hub'; repo: string; visibility: 'public' | 'private'; token: string };
+
+export interface WrittenDataset {
+  /** For `zip`. */
+  zip: Blob | null;
+  /** For `hub`: the repository's page. */
+  url: string | null;
+  /** What LeRobot's form cannot say or was left out, one sentence each. */
+  notes: string[];
+}
+
 export interface DemonstrationsApi {
   /** Reads what they are, checks that they fit and computes their statistics; replaces those opened before. Of two calls the later one counts. */
   open(
@@ -331,6 +363,16 @@ export interface DemonstrationsApi {
   frames(index: number, camera: string, steps: number[]): Promise<RawImage[]>;
   /** The policy on a recorded step, with the adapter in use or what a run has learned so far. The step has a whole chunk ahead. */
   check(index: number, step: number): Promise<ChunkCheck>;
+  /**
+   * Writes them as edited. One at a time; rejects with `busy` meanwhile, and with `cancelled` after `stopWriting` or when others are opened.
+   * @param onProgress in steps
+   */
+  write(
+    to: WriteTarget,
+    form: LeRobotForm,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<WrittenDataset>;
+  stopWriting(): Promise<void>;
 }
 
 export interface TrainingApi {

@@ -1,5 +1,5 @@
 /** What crosses the boundary between the page and the practice worker, which owns the table's physics and its drawing. */
-import type { RawImage } from './contract.ts';
+import type { RawImage, WorkerError } from './contract.ts';
 
 export interface PracticeTask {
   readonly name: string;
@@ -89,16 +89,21 @@ export interface HandReport {
 export type PointerPhase = 'down' | 'move' | 'up';
 
 export interface PracticeWorker {
-  /** Loads physics and renderer and starts drawing. Rejects with `unsupported` where neither WebGPU nor WebGL draws. */
+  /**
+   * Loads physics and renderer and starts drawing. Rejects with `unsupported` where neither WebGPU nor WebGL draws.
+   * @param onTrouble called when the table fails while nobody waits for it, as with `diverged` physics: until it is laid anew it then stands
+   *   still, and every call about it rejects with the same
+   */
   open(
     canvas: OffscreenCanvas,
     size: { width: number; height: number; ratio: number },
+    onTrouble: (error: WorkerError) => void,
   ): Promise<PracticeTask[]>;
   resize(size: { width: number; height: number; ratio: number }): Promise<void>;
   /** A hidden table neither moves nor draws. */
   setVisible(visible: boolean): Promise<void>;
   /**
-   * Lays the table anew. The same task and seed give the same layout.
+   * Lays the table anew. The same task and seed give the same layout. Where that fails, the table before stays as it is.
    * @param realTime whether time goes by on it before the next action (default true)
    */
   reset(task: string, seed: number, realTime?: boolean): Promise<TableReport>;

@@ -17,6 +17,9 @@ import type {
   EpisodeTrack,
   Finding,
   RobotChoice,
+  LeRobotForm,
+  WriteTarget,
+  WrittenDataset,
 } from './contract-finetune.ts';
 import {
   changeDemonstrations,
@@ -28,6 +31,7 @@ import { runGoesOn } from './lease.ts';
 import type { PolicyLease } from './loaded-policy.ts';
 import { predictWith } from './predict.ts';
 import { targetFor, type Target } from './robot-choice.ts';
+import { writeDataset } from './written-dataset.ts';
 
 /**
  * The demonstrations that are open in the worker: read, looked at, edited, checked against the policy. They are measured outside of turns,
@@ -40,6 +44,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
   readonly #edits = new RunQueue();
   readonly #reads = new RunQueue();
   #opened: OpenedDemonstrations | null = null;
+  #writing: AbortController | null = null;
   /** How often something was opened or closed: of two that are being opened the one asked for last counts. */
   #asked = 0;
   /** The episode looked at last: scrubbing asks for it again and again. */
@@ -178,7 +183,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
   async episode(index: number): Promise<EpisodeTrack> {
     return this.#reads.run(async () => {
       const { actionNames, stateNames } = this.#open().original;
-      const { length, actions, state } = await this.#show(index);
+      const { length, actions, state, instructions, notes } = await this.#show(index);
       return {
         index,
         length,
@@ -186,6 +191,8 @@ export class DemonstrationsHost implements DemonstrationsApi {
         actions: Float32Array.from(actions),
         stateNames,
         state: state && Float32Array.from(state),
+        instructions,
+        notes: notes ?? [],
       };
     });
   }
@@ -201,7 +208,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
 
   async check(index: number, step: number): Promise<ChunkCheck> {
     return this.#lease.turn('predicting', async (held, signal) => {
-      const { info, dataset, target } = this.#open();
+      const { info, dataset, target, edits } = this.#open();
       const { config } = held.variants.inUse;
       const { profile, defaultUnnormKey } = config;
       if (!sameShape(config, target.config)) throw otherRobot(config, target.config);
@@ -225,7 +232,9 @@ export class DemonstrationsHost implements DemonstrationsApi {
       const edited = dataset.episodes.find((one) => one.index === index) ?? shown;
       const observation = {
         images,
-        instruction: edited.instruction,
+        // A new label is given for the whole episode.
+        instruction:
+          (edits[index]?.instruction === undefined && shown.instructions?.[step]) || edited.instruction,
         state: profile.state && [...shown.state!.subarray(step * width, (step + 1) * width)],
         unnormKey: defaultUnnormKey,
       };
@@ -262,6 +271,28 @@ export class DemonstrationsHost implements DemonstrationsApi {
     return { actions, ahead: actions.length / dim, length, ratio };
   }
 
+  async write(
+    to: WriteTarget,
+    form: LeRobotForm,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<WrittenDataset> {
+    const { dataset } = this.#open();
+    if (this.#writing) {
+      throw new ModelError('busy', 'A dataset is being written already.', 'Wait until it is, or stop it.');
+    }
+    const writing = new AbortController();
+    this.#writing = writing;
+    try {
+      return await writeDataset(dataset, to, form, { signal: writing.signal, onProgress });
+    } finally {
+      this.#writing = null;
+    }
+  }
+
+  async stopWriting(): Promise<void> {
+    this.#writing?.abort();
+  }
+
   /** In `#reads`, so that no episode is closed while a frame of it is decoded. */
   async #show(index: number): Promise<Episode> {
     if (this.#shown?.index !== index) {
@@ -280,6 +311,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
   async #replace(opened: OpenedDemonstrations | null): Promise<void> {
     const before = this.#opened;
     this.#opened = opened;
+    this.#writing?.abort();
     await this.#reads.run(async () => this.#leave());
     await before?.original.close();
   }

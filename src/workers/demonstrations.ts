@@ -65,7 +65,9 @@ export async function openDemonstrations(
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
   const original =
-    source.kind === 'recorded' ? memoryDataset(source.recorded) : await openDataset(await folderOf(source));
+    source.kind === 'recorded'
+      ? memoryDataset(source.recorded)
+      : await openDataset(await folderOf(source), source.options);
   try {
     const url = source.kind === 'url' ? source.url : null;
     const read = { original, url, rehearsal: rehearsalOf(source), edits: {} };
@@ -132,6 +134,7 @@ async function measured(
     format: edited.format,
     fps: edited.fps,
     cameras: [...edited.cameras],
+    reading: edited.reading,
     slots: profile.images.map(({ label }, i) => ({ label, camera: cameras[i] ?? '' })),
     episodes: [...trained.episodes],
     recorded: original.episodes.map((episode) => ({ ...episode, rehearsal: rehearsal.has(episode.index) })),
@@ -165,9 +168,15 @@ const NOTHING_LEFT: FitNote = {
 };
 
 async function folderOf(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<Folder> {
-  if (source.kind === 'files') return blobFolder('The folder', source.files);
+  if (source.kind === 'files') return blobFolder(nameOf(source.files), source.files);
   if (source.kind === 'zip') return zipFolder(source.file.name, blobReader(source.file, source.file.name));
   return openAddress(source.url);
+}
+
+/** The folder that was dropped or chosen, where all files lie in one; the name says how some datasets are to be read. */
+function nameOf(files: readonly { path: string }[]): string {
+  const tops = new Set(files.map(({ path }) => path.replace(/^\//, '').split('/').slice(0, -1)[0] ?? ''));
+  return (tops.size === 1 && [...tops][0]) || 'The folder';
 }
 
 /** Cameras whose first frame this browser cannot decode: better known now than when training reaches it. */

@@ -2,14 +2,14 @@ import { ModelError } from '../model/errors.ts';
 import { RunQueue } from '../model/runtime/run-queue.ts';
 import type { Cancellable, LeaseKind, LeaseState } from './contract-lease.ts';
 
-/** What each state may be followed by. */
+/** What each state may be followed by. A run may be let in during a turn of somebody else: `training` then follows that turn. */
 const NEXT: Readonly<Record<LeaseKind, readonly LeaseKind[]>> = {
   idle: ['loading', 'disposing'],
   loading: ['ready', 'idle'],
   ready: ['predicting', 'training', 'switching', 'loading', 'disposing'],
   predicting: ['ready', 'training'],
   training: ['ready', 'predicting'],
-  switching: ['ready'],
+  switching: ['ready', 'training'],
   disposing: ['idle'],
 };
 

@@ -1,20 +1,15 @@
-import * as THREE from 'three/webgpu';
 import { ModelError } from '../model/errors.ts';
 import { Random } from '../model/random.ts';
 import { guardAction } from '../practice/action-guard.ts';
 import { EXECUTED, MAX_STEPS } from '../practice/evaluate.ts';
 import { recordDemonstrations } from '../practice/demonstrations.ts';
-import type { Goal } from '../practice/goal.ts';
-import { loadMujoco } from '../practice/mujoco.ts';
-import { SUBSTEPS, TIMESTEP } from '../practice/mjcf.ts';
-import { OBJECTS, type ObjectName, type Vector } from '../practice/objects.ts';
-import { TableCameras } from '../practice/observe.ts';
-import { PathLine, PeopleCamera } from '../practice/people-view.ts';
-import { SuccessJudge } from '../practice/rollout.ts';
-import { PracticeTable, type Mujoco } from '../practice/table.ts';
+import { TIMESTEP } from '../practice/mjcf.ts';
+import { OBJECTS, type Vector } from '../practice/objects.ts';
 import { rehearsalFor } from '../practice/rehearsal.ts';
+import type { Mujoco } from '../practice/table.ts';
 import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
+import type { WorkerError } from './contract.ts';
 import type {
   DemonstrationOrder,
   ExecutionReport,
@@ -27,116 +22,91 @@ import type {
   TableObservation,
   TableReport,
 } from './contract-practice.ts';
+import { Execution } from './execution.ts';
 import { Hand } from './hand.ts';
-
-type Size = Parameters<PracticeWorker['resize']>[0];
+import { LaidTable } from './laid-table.ts';
+import { PointerDrag } from './pointer-drag.ts';
+import type { Cameras, PracticeSurroundings } from './practice-surroundings.ts';
+import { TablePicture, type PictureSize } from './table-picture.ts';
+import { toWorkerError } from './transfer.ts';
 
 /** More than this is not made up for after a pause (a hidden tab, say), seconds. */
 const LONGEST_LAG = 0.1;
-/** How hard `disturb` knocks, metres. */
+/** How hard `disturb` knocks, metres, and for how long, milliseconds. */
 const KNOCK = 0.05;
+const KNOCK_MS = 400;
 
-const FIRST_FRAME_MS = 16;
-/** Slower than this the processor draws, as it seems: pictures then leave it time to predict in. */
-const LABOURED_FRAME_MS = 22;
-const PACE_MS = 48;
-const SLOW_FRAME_MS = 45;
-const COARSEST = 0.35;
-/** After this long without movement the picture is drawn once with all its pixels. */
-const REST_MS = 250;
-
-interface Execution {
-  readonly actions: readonly (readonly number[])[];
-  readonly finish: (report: ExecutionReport) => void;
-  next: number;
-  /** Physics steps left of the current action. */
-  left: number;
+/** What there is once the table is open. */
+interface Stage {
+  readonly mujoco: Mujoco;
+  readonly picture: TablePicture;
+  readonly cameras: Cameras;
 }
 
-/** What the practice worker does, apart from its messages. */
+/** What the practice worker does, apart from its messages: one table, moved by actions, by a hand or by the expert. */
 export class PracticeHost implements PracticeWorker {
-  #mujoco: Mujoco | null = null;
-  #renderer: THREE.WebGPURenderer | null = null;
-  #cameras: TableCameras | null = null;
+  readonly #around: PracticeSurroundings;
   readonly #view = new TableView();
-  readonly #people = new PeopleCamera();
-  readonly #path = new PathLine();
-  #table: PracticeTable | null = null;
-  #scene: { readonly task: string; readonly seed: number } | null = null;
-  #instruction = '';
-  /** What the instruction asks for; null where nothing can judge it. */
-  #goal: Goal | null = null;
-  #judge: SuccessJudge | null = null;
+  readonly #random = new Random(Date.now());
+  #stage: Stage | null = null;
+  #laid: LaidTable | null = null;
+  #onTrouble: (error: WorkerError) => void = () => undefined;
   #execution: Execution | null = null;
   #hand: Hand | null = null;
+  readonly #drag = new PointerDrag();
   #speedLimit = 1;
   readonly #guard = (action: readonly number[]): number[] => guardAction(action, this.#speedLimit);
-  #drag: { readonly name: ObjectName | 'gripper'; readonly height: number } | null = null;
   #visible = true;
   /** Physics moves with the actions alone: trials come out the same however long a prediction takes. */
   #stepped = false;
-  /** Something other than the table changed since the last picture. */
-  #stale = true;
+  /** Of the last frame, milliseconds. */
   #time = 0;
+  /** Physics behind the clock, seconds. */
   #lag = 0;
-  #size: Size | null = null;
-  /** Share of the pixels per side that is drawn while something moves. */
-  #movingDetail = 1;
-  /** Likewise, of the last picture. */
-  #detail = 1;
-  #movedAt = 0;
-  /** Running mean. */
-  #frameMs = FIRST_FRAME_MS;
-  /** Least time between two pictures. */
-  #paceMs = 0;
-  #drawnAt = 0;
-  readonly #random = new Random(Date.now());
 
-  async open(canvas: OffscreenCanvas, size: Size): Promise<PracticeTask[]> {
-    const [mujoco, { renderer, software }] = await Promise.all([loadMujoco(), openRenderer(canvas)]);
-    this.#mujoco = mujoco;
-    this.#renderer = renderer;
-    if (software) this.#drawLess();
-    this.#cameras = new TableCameras(renderer);
+  constructor(around: PracticeSurroundings) {
+    this.#around = around;
+  }
+
+  async open(
+    canvas: OffscreenCanvas,
+    size: PictureSize,
+    onTrouble: (error: WorkerError) => void,
+  ): Promise<PracticeTask[]> {
+    const [mujoco, { screen, cameras, software }] = await Promise.all([
+      this.#around.loadMujoco(),
+      this.#around.openScreen(canvas),
+    ]);
     this.#view.setAppearance(PLAIN);
-    this.#view.scene.add(this.#path.object);
+    this.#onTrouble = onTrouble;
+    this.#stage = { mujoco, cameras, picture: new TablePicture(screen, this.#view, software) };
     await this.resize(size);
     await this.reset(TASKS[0]!.name, 0);
-    const draw = (now: number): void => {
-      this.#tick(now);
-      requestAnimationFrame(draw);
-    };
-    requestAnimationFrame(draw);
+    this.#around.everyFrame((now) => this.#tick(now));
     return TASKS.map(({ name, about, heldOut }) => ({ name, about, heldOut }));
   }
 
-  async resize({ width, height, ratio }: Size): Promise<void> {
-    const renderer = this.#drawn();
-    this.#size = { width, height, ratio };
-    renderer.setPixelRatio(ratio * this.#detail);
-    renderer.setSize(width, height, false);
-    this.#people.resize(width, height);
-    this.#stale = true;
+  async resize(size: PictureSize): Promise<void> {
+    this.#opened().picture.resize(size);
   }
 
   async setVisible(visible: boolean): Promise<void> {
     this.#visible = visible;
-    this.#stale = true;
+    this.#stage?.picture.touch();
   }
 
   async reset(task: string, seed: number, realTime = true): Promise<TableReport> {
+    const { mujoco, picture } = this.#opened();
     const assignment = assignmentFor(taskNamed(task), seed);
-    await this.halt();
-    const table = new PracticeTable(this.#physics(), assignment.layout);
-    this.#table?.dispose();
-    this.#table = table;
-    this.#drag = null;
+    const laid = new LaidTable(mujoco, { task, seed }, assignment);
+    this.#halt();
+    this.#laid?.dispose();
+    this.#laid = laid;
+    this.#drag.drop();
     this.#hand = null;
-    this.#scene = { task, seed };
     this.#stepped = !realTime;
-    this.#path.show(null);
-    this.#stale = true;
-    await this.instruct(assignment.instruction);
+    picture.path.show(null);
+    picture.touch();
     const names = assignment.layout.objects.map(({ name }) => name);
     return {
       task,
@@ -149,41 +119,35 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async instruct(instruction: string): Promise<boolean> {
-    const found = goalOf(instruction);
-    const table = this.#laid();
-    const possible =
-      found !== null &&
-      table.has(found.goal.target) &&
-      (!('destination' in found.goal) || table.has(found.goal.destination));
-    this.#instruction = instruction;
-    this.#goal = possible ? found.goal : null;
-    this.#judge = this.#goal && new SuccessJudge(this.#goal);
-    return possible;
+    return this.#whole().instruct(instruction);
   }
 
   async observe(): Promise<TableObservation> {
-    const table = this.#laid();
+    const { table } = this.#whole();
+    const { cameras, picture } = this.#opened();
     // What moved until now has been taken in, not shown.
-    this.#stale = this.#view.sync(table) || this.#stale;
+    picture.sync(table);
     const state = table.state();
-    return { images: await this.#cameras!.observe(this.#view), state };
+    return { images: await cameras.observe(this.#view), state };
   }
 
   async execute(actions: number[][], realTime: boolean): Promise<ExecutionReport> {
-    await this.halt();
-    if (actions.length === 0) return { achieved: this.#judge ? false : null, steps: 0 };
+    this.#halt();
+    const laid = this.#whole();
+    const { judge } = laid;
+    if (actions.length === 0) return { achieved: judge ? false : null, steps: 0 };
     this.#stepped = !realTime;
     if (realTime) {
-      return new Promise((finish) => {
-        this.#execution = { actions, finish, next: 0, left: 0 };
-      });
+      this.#execution = new Execution(actions, judge);
+      return this.#execution.ended;
     }
-    const table = this.#laid();
-    for (const [i, action] of actions.entries()) {
-      table.step(this.#guard(action));
-      if (this.#judge?.after(table)) return { achieved: true, steps: i + 1 };
-    }
-    return { achieved: this.#judge ? false : null, steps: actions.length };
+    return laid.move((table) => {
+      for (const [i, action] of actions.entries()) {
+        table.step(this.#guard(action));
+        if (judge?.after(table)) return { achieved: true, steps: i + 1 };
+      }
+      return { achieved: judge ? false : null, steps: actions.length };
+    });
   }
 
   async limitSpeed(share: number): Promise<void> {
@@ -191,47 +155,30 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async halt(): Promise<void> {
-    this.#end(false);
+    this.#halt();
   }
 
   async showPath(actions: number[][] | null): Promise<void> {
-    this.#stale = true;
-    this.#path.show(actions && { from: this.#laid().position('gripper'), actions });
+    const { picture } = this.#opened();
+    picture.touch();
+    picture.path.show(actions && { from: this.#whole().table.position('gripper'), actions });
   }
 
   async pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'> {
-    const table = this.#laid();
-    const hand = this.#hand;
+    const { table } = this.#whole();
+    const { picture } = this.#opened();
     this.#stepped = false;
-    if (phase === 'up') {
-      if (this.#drag) table.hold(this.#drag.name, null);
-      hand?.drag(null);
-      this.#drag = null;
-      return 'view';
-    }
-    if (phase === 'down') {
-      const name = this.#people.pick(
-        this.#view,
-        [...table.layout.objects.map((object) => object.name), 'gripper'],
-        x,
-        y,
-      );
-      this.#drag = name && { name, height: table.position(name)[2] + (name === 'gripper' ? 0 : 0.03) };
-    }
-    if (!this.#drag) return 'view';
-    const point = this.#people.onPlane(x, y, this.#drag.height);
-    if (point && hand && this.#drag.name === 'gripper') hand.drag(point);
-    else if (point) table.hold(this.#drag.name, point);
-    return 'object';
+    return this.#drag.to(phase, [x, y], { table, picture, hand: this.#hand });
   }
 
   async orbit(azimuth: number, elevation: number, zoom: number): Promise<void> {
-    this.#people.orbit(azimuth, elevation, zoom);
-    this.#stale = true;
+    const { picture } = this.#opened();
+    picture.people.orbit(azimuth, elevation, zoom);
+    picture.touch();
   }
 
   async disturb(): Promise<void> {
-    const table = this.#laid();
+    const { table } = this.#whole();
     this.#stepped = false;
     const loose = table.layout.objects.map(({ name }) => name).filter((name) => OBJECTS[name].width !== null);
     const name = loose[this.#random.integer(loose.length)]!;
@@ -240,20 +187,21 @@ export class PracticeHost implements PracticeWorker {
     const to: Vector = [x + KNOCK * Math.cos(angle), y + KNOCK * Math.sin(angle), z + 0.02];
     table.hold(name, to);
     setTimeout(() => {
-      if (this.#table === table && !this.#drag) table.hold(name, null);
-    }, 400);
+      if (this.#laid?.remains === table && !this.#drag.holds) table.hold(name, null);
+    }, KNOCK_MS);
   }
 
   async demonstrate(
     { task, ...order }: DemonstrationOrder,
     onProgress: (done: number) => void,
   ): Promise<RecordedDemonstrations> {
-    this.#stale = true;
+    const { mujoco, cameras, picture } = this.#opened();
+    picture.touch();
     return recordDemonstrations({
       ...order,
-      mujoco: this.#physics(),
+      mujoco,
       view: this.#view,
-      cameras: this.#cameras!,
+      cameras,
       task: taskNamed(task),
       onProgress,
     });
@@ -268,14 +216,15 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async takeOver(onStep: (report: HandReport) => void): Promise<void> {
-    await this.halt();
+    this.#halt();
     this.#stepped = false;
-    const table = this.#laid();
+    const { table, goal } = this.#whole();
+    const { cameras, picture } = this.#opened();
     const observe = async () => {
-      this.#stale = this.#view.sync(table) || this.#stale;
-      return this.#cameras!.observe(this.#view);
+      picture.sync(table);
+      return cameras.observe(this.#view);
     };
-    this.#hand = new Hand(table, { goal: this.#goal, guard: this.#guard, observe, onStep });
+    this.#hand = new Hand(table, { goal, guard: this.#guard, observe, onStep });
   }
 
   async steer(action: number[]): Promise<void> {
@@ -285,112 +234,57 @@ export class PracticeHost implements PracticeWorker {
   async handBack(keep: boolean): Promise<RecordedDemonstrations | null> {
     const hand = this.#hand;
     this.#hand = null;
-    return keep && hand ? hand.recorded(this.#instruction, this.#scene) : null;
+    const laid = this.#laid;
+    return keep && hand && laid ? hand.recorded(laid.instruction, laid.scene) : null;
+  }
+
+  /** At once: of two chunks that come together, the first is ended before the second begins. */
+  #halt(): void {
+    this.#execution?.end(false);
+    this.#execution = null;
   }
 
   #tick(now: number): void {
-    const table = this.#table;
-    const renderer = this.#renderer;
-    if (!table || !renderer || !this.#visible) return;
-    this.#adapt(now - this.#time);
-    this.#lag = Math.min(LONGEST_LAG, this.#lag + (now - this.#time) / 1000);
+    const elapsedMs = now - this.#time;
+    const { picture } = this.#opened();
+    const laid = this.#laid;
+    if (!laid || !this.#visible) return;
     this.#time = now;
-    if (this.#stepped) this.#lag = 0;
-    for (; this.#lag >= TIMESTEP; this.#lag -= TIMESTEP) this.#advance(table);
-    // A table at rest costs nothing: what is on the screen stays there.
-    this.#stale = this.#view.sync(table) || this.#stale;
-    if (this.#stale) this.#movedAt = now;
-    const detail = now - this.#movedAt < REST_MS ? this.#movingDetail : 1;
-    if (!this.#stale && detail <= this.#detail) return;
-    if (now - this.#drawnAt < this.#paceMs) return;
-    if (detail !== this.#detail) this.#draws(detail);
-    this.#stale = false;
-    this.#drawnAt = now;
-    renderer.render(this.#view.scene, this.#people.camera);
+    this.#lag = Math.min(LONGEST_LAG, this.#lag + elapsedMs / 1000);
+    if (this.#stepped || laid.broken) this.#lag = 0;
+    for (; this.#lag >= TIMESTEP && !laid.broken; this.#lag -= TIMESTEP) this.#advance(laid);
+    picture.draw(now, elapsedMs, laid.remains);
   }
 
-  #draws(detail: number): void {
-    this.#detail = detail;
-    this.#drawn().setPixelRatio(this.#size!.ratio * detail);
-  }
-
-  /** Draws less often and fewer pixels where frames take long: a smooth coarse picture serves better than a fine one that stutters. */
-  #adapt(elapsedMs: number): void {
-    if (elapsedMs > 1000) return;
-    this.#frameMs += 0.05 * (elapsedMs - this.#frameMs);
-    if (this.#frameMs > (this.#paceMs === 0 ? LABOURED_FRAME_MS : SLOW_FRAME_MS)) this.#drawLess();
-  }
-
-  #drawLess(): void {
-    this.#paceMs = PACE_MS;
-    this.#movingDetail = Math.max(COARSEST, this.#movingDetail * 0.7);
-    this.#frameMs = FIRST_FRAME_MS;
-  }
-
-  #advance(table: PracticeTable): void {
-    const execution = this.#execution;
-    if (execution && execution.left === 0) {
-      if (execution.next > 0 && this.#judge?.after(table)) {
-        this.#end(true);
-      } else if (execution.next === execution.actions.length) {
-        this.#end(false);
-      } else {
-        table.begin(this.#guard(execution.actions[execution.next]!));
-        execution.next++;
-        execution.left = SUBSTEPS;
-      }
+  /** One physics step of whatever moves the gripper. Here nobody waits for an error: it would end the worker. */
+  #advance(laid: LaidTable): void {
+    try {
+      laid.move((table) => {
+        this.#execution?.tick(table, this.#guard);
+        if (this.#execution?.over) this.#execution = null;
+        this.#hand?.tick();
+        table.advance();
+      });
+    } catch (error) {
+      this.#execution?.fail(error);
+      this.#execution = null;
+      this.#drag.drop();
+      // What was recorded until the table broke can still be handed back.
+      if (!laid.broken) this.#hand = null;
+      this.#onTrouble(toWorkerError(error));
     }
-    this.#hand?.tick();
-    table.advance();
-    if (this.#execution) this.#execution.left--;
   }
 
-  #end(achieved: boolean): void {
-    const execution = this.#execution;
-    this.#execution = null;
-    execution?.finish({ achieved: this.#judge ? achieved : null, steps: execution.next });
+  #opened(): Stage {
+    if (!this.#stage) throw new ModelError('bad-input', 'The practice table is not open.', 'Open it first.');
+    return this.#stage;
   }
 
-  #physics(): Mujoco {
-    if (!this.#mujoco) throw new ModelError('bad-input', 'The practice table is not open.', 'Open it first.');
-    return this.#mujoco;
-  }
-
-  #drawn(): THREE.WebGPURenderer {
-    if (!this.#renderer)
-      throw new ModelError('bad-input', 'The practice table is not open.', 'Open it first.');
-    return this.#renderer;
-  }
-
-  #laid(): PracticeTable {
-    if (!this.#table) throw new ModelError('bad-input', 'The practice table is not open.', 'Open it first.');
-    return this.#table;
-  }
-}
-
-/** WebGPU, or WebGL 2 where there is none. `software`: the processor draws. */
-async function openRenderer(
-  canvas: OffscreenCanvas,
-): Promise<{ renderer: THREE.WebGPURenderer; software: boolean }> {
-  try {
-    // three.js asks the canvas for what only one in a document has.
-    const element = Object.assign(canvas, { style: {} }) as unknown as HTMLCanvasElement;
-    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-    // Chromium's software WebGPU cannot show a canvas; its software WebGL can.
-    const software = adapter?.info.isFallbackAdapter ?? false;
-    const renderer = new THREE.WebGPURenderer({
-      canvas: element,
-      antialias: true,
-      forceWebGL: !adapter || software,
-    });
-    await renderer.init();
-    return { renderer, software };
-  } catch (error) {
-    throw new ModelError(
-      'unsupported',
-      `The practice table cannot be drawn here: ${error instanceof Error ? error.message : String(error)}`,
-      'Allow hardware acceleration or WebGL in the browser’s settings, or use the camera view.',
-      { cause: error },
-    );
+  /** What lies there. @throws ModelError `bad-input` before the table is open, `diverged` until it is laid anew */
+  #whole(): LaidTable {
+    this.#opened();
+    const laid = this.#laid!;
+    laid.check();
+    return laid;
   }
 }

@@ -34,6 +34,7 @@ const GROUP_LABELS: Record<Group, string> = {
   action_head: 'Action head',
   proprio_projector: 'Proprio projector',
   noisy_action_projector: 'Noisy-action projector',
+  action_queries: 'Action queries',
   film: 'FiLM',
 };
 

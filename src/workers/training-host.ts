@@ -216,14 +216,12 @@ export class TrainingHost implements TrainingApi {
   /** What was trained becomes an adapter, and is in use; the run lets go of the policy. */
   async #finish(tenancy: Tenancy<LoadedPolicy>, trainer: Trainer, progress: ProgressReport): Promise<void> {
     const { adapters } = this.#parts;
-    const { run, step } = trainer;
+    const { step } = trainer;
     let trained: { id: string; state: TrainedState } | null = null;
     try {
       if (step > 0) {
         const state = await tenancy.turn(() => trainer.trained());
-        const saved = progress.current.savedStep === step;
-        const read = saved ? adapters.readRun(run, step) : null;
-        const { id } = await adapters.remember(state, run, { kind: 'run', run }, read);
+        const { id } = await adapters.remember(state, progress.current.savedStep === step);
         trained = { id, state };
       }
     } finally {

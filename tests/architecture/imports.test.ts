@@ -12,10 +12,11 @@ const ARROWS: Record<string, readonly string[]> = {
   'src/workers': ['src/workers/boundary', 'src/io', 'src/model', 'src/episodes', 'src/practice', 'src/robot'],
   'src/model/errors': [],
   'src/model/random': [],
-  'src/model/safetensors-header': ['src/model/errors'],
+  'src/model/strict-json': [],
+  'src/model/safetensors-header': ['src/model/errors', 'src/model/strict-json'],
   'src/model/graph': ['src/model/errors'],
   'src/model/kernels': ['src/model/errors'],
-  'src/model/weights': ['src/model/errors', 'src/model/safetensors-header'],
+  'src/model/weights': ['src/io', 'src/model/errors', 'src/model/safetensors-header'],
   'src/model/runtime': ['src/model/errors', 'src/model/graph', 'src/model/kernels', 'src/model/weights'],
   'src/model/network': [
     'src/model/errors',
@@ -33,7 +34,9 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/network',
   ],
   'src/model/finetune': [
+    'src/io',
     'src/model/errors',
+    'src/model/strict-json',
     'src/model/graph',
     'src/model/kernels',
     'src/model/runtime',
@@ -46,7 +49,7 @@ const ARROWS: Record<string, readonly string[]> = {
   'src/io': ['src/model/errors'],
   'src/episodes': ['src/io', 'src/model/errors'],
   'src/robot': ['src/episodes', 'src/model/errors', 'src/model/policy'],
-  'src/share': ['src/model/errors', 'src/model/safetensors-header'],
+  'src/share': ['src/model/errors', 'src/model/safetensors-header', 'src/model/strict-json'],
   'src/practice/success-rate': [],
   'src/practice': ['src/practice/success-rate', 'src/model/errors', 'src/model/random', 'src/episodes'],
 };

@@ -4,6 +4,7 @@ import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
 import { editedDataset, toEdits, type EpisodeEdit } from '../../src/episodes/edited-dataset.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
 import { ModelError } from '../../src/model/errors.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const ACTIONS = ['x', 'y', 'gripper'];
 const STATE = ['x', 'y'];
@@ -133,7 +134,7 @@ describe('an edited dataset', () => {
             expect(await episode.frame('front', step)).toBe(await whole.frame('front', from + step));
         }
       }),
-      { numRuns: 50 },
+      { numRuns: fuzzRuns(50) },
     );
   });
 });

@@ -1,40 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { openLeRobot } from '../../src/episodes/lerobot.ts';
 import { loadFixture } from '../setup/fixture.ts';
 import { fixtureFiles, fixtureSource, FIXTURES } from './fixture-source.ts';
-
-const CAMERAS = ['observation.images.front', 'observation.images.wrist'];
-
-/**
- * What make.py painted: red grows by 12 a step, green by 30 an episode, blue is 150 or 80 by camera. A video's colours come back
- * a few levels off (limited range, BT.709 against sRGB), so half of those distances is what tells frames apart; PNG is exact.
- */
-function expectColour(image: FrameImage, camera: number, episode: number, step: number, exact = false): void {
-  const middle = 4 * (32 * image.width + 32);
-  const wanted = [40 + 12 * step, 30 * episode + 40, camera === 0 ? 150 : 80];
-  const apart = exact ? [0, 0, 0] : [6, 15, 35];
-  const wrong = wanted.filter((value, i) => Math.abs(value - image.data[middle + i]!) > apart[i]!);
-  expect(wrong, `camera ${camera}, episode ${episode}, step ${step}`).toEqual([]);
-}
-
-/** Checks the frames of both cameras; returns how many. */
-async function framesSeen(dataset: Dataset, steps: [number, number][], exact: boolean): Promise<number> {
-  let seen = 0;
-  for (const [episodeIndex, step] of steps) {
-    const episode = await dataset.open(episodeIndex);
-    for (const [camera, name] of CAMERAS.entries()) {
-      const image = await episode.frame(name, step);
-      expect([image.width, image.height]).toEqual([64, 64]);
-      expectColour(image, camera, episodeIndex, step, exact);
-      seen += 1;
-    }
-    episode.close();
-  }
-  await dataset.close();
-  return seen;
-}
+import { CAMERAS, expectColour, framesSeen } from './painted-frames.ts';
+import { FRAME_LIMITS, frameDifferences, REAL_SETS } from './real-sets.ts';
 
 describe.each(FIXTURES)('frames of %s', (name) => {
   const exact = name === 'images';
@@ -103,5 +73,14 @@ describe('a damaged video', () => {
     files.set(path, files.get(path.replace('000000', '000001'))!);
     const episode = await (await openLeRobot(memoryFolder('x', files))).open(0);
     await expect(episode.frame(CAMERAS[0]!, 13)).rejects.toMatchObject({ code: 'bad-file' });
+  });
+});
+
+describe.each(REAL_SETS)('frames of %s, as lerobot wrote it', (set) => {
+  it('are those that lerobot reads, as in Node', async () => {
+    for (const { worst, mean } of await frameDifferences(set)) {
+      expect(worst).toBeLessThanOrEqual(FRAME_LIMITS[set].worst);
+      expect(mean).toBeLessThanOrEqual(FRAME_LIMITS[set].mean);
+    }
   });
 });

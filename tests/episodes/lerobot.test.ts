@@ -63,7 +63,8 @@ describe.each(FIXTURES)('LeRobot dataset %s', (name) => {
       for (const [key, values] of Object.entries(expected[field])) {
         const ours = statistics[field][key as 'mean'];
         const worst = Math.max(...values.map((value, i) => Math.abs(value - ours[i]!)));
-        expect(worst, `${field} ${key}`).toBeLessThan(1e-7);
+        // make.py takes them in float64; ours are those of float32 rows, as upstream's (rlds.test.ts compares to the bit).
+        expect(worst, `${field} ${key}`).toBeLessThan(5e-7);
       }
     }
   });
@@ -78,7 +79,7 @@ describe.each(FIXTURES)('LeRobot dataset %s', (name) => {
     });
   });
 
-  it('says in Node that frames need a browser', async () => {
+  it('says in Node that frames need decoders', async () => {
     const episode = await (await openLeRobot(await fixtureSource(name))).open(0);
     await expect(episode.frame('observation.images.front', 0)).rejects.toMatchObject({ code: 'unsupported' });
     await expect(episode.frame('observation.images.front', 14)).rejects.toMatchObject({ code: 'bad-input' });
@@ -151,7 +152,7 @@ async function change(path: string, edit: (text: string) => string) {
 
 describe('a damaged or foreign dataset', () => {
   it.each([
-    ['another version', 'meta/info.json', (t: string) => t.replace('v2.1', 'v2.0'), 'unsupported', 'v2.0'],
+    ['another version', 'meta/info.json', (t: string) => t.replace('v2.1', 'v1.6'), 'unsupported', 'v1.6'],
     ['no JSON', 'meta/info.json', (t: string) => t.slice(0, 40), 'bad-file', 'info.json'],
     ['no action', 'meta/info.json', (t: string) => t.replace('"action"', '"motion"'), 'bad-file', 'motion'],
     [

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { adapterFile, readAdapterFile } from '../../src/model/finetune/adapter-file.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { checkAdapterFile } from '../../src/share/adapter-file.ts';
 import { CASES, openExportCase, stepFive } from '../../tools/interop/golden-state.ts';
+import { fileWith } from '../weights/damaged-headers.ts';
 import { refusalCode, refusedWith } from '../weights/refused.ts';
 
 async function bytesOf(state: Parameters<typeof adapterFile>[0]): Promise<Uint8Array<ArrayBuffer>> {
@@ -20,7 +21,7 @@ describe('an adapter as one file', () => {
       size: bytes.byteLength,
       read: async (offset, length) => bytes.subarray(offset, offset + length),
     });
-    const read = await readAdapterFile(bytesAccess(bytes), {
+    const read = await readAdapterFile(memoryReader(bytes), {
       config: opened.base.config,
       shapes: opened.shapes,
     });
@@ -35,7 +36,7 @@ describe('an adapter as one file', () => {
     const state = await stepFive(opened);
     const bytes = await bytesOf(state);
     const read = (file: Uint8Array<ArrayBuffer>, policy = opened) =>
-      readAdapterFile(bytesAccess(file), { config: policy.base.config, shapes: policy.shapes });
+      readAdapterFile(memoryReader(file), { config: policy.base.config, shapes: policy.shapes });
     expect(await refusalCode(() => read(bytes, other))).toBe('bad-shape');
     expect(await refusalCode(() => read(bytes.slice(0, bytes.length - 4)))).toBe('bad-file');
     expect(await refusalCode(() => read(new Uint8Array(100).fill(0x80)))).toBe('bad-file');
@@ -54,5 +55,37 @@ describe('an adapter as one file', () => {
     expect(await refusedWith('bad-file', () => read(ofNoRank))).toContain('rank');
     const ofOtherRank = await bytesOf({ ...state, lora: { ...state.lora!, r: state.lora!.r + 1 } });
     expect(await refusedWith('bad-shape', () => read(ofOtherRank))).toContain('the policy needs');
+  });
+
+  it('is refused when its description has numbers that are not finite, a key twice, or no end', async () => {
+    const opened = await openExportCase('libero-l1');
+    const state = await stepFive(opened);
+    const bytes = await bytesOf(state);
+    const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength))) as {
+      __metadata__: { about: string };
+    };
+    const read = (change: (about: string) => string) => {
+      const changed = {
+        ...header,
+        __metadata__: { ...header.__metadata__, about: change(header.__metadata__.about) },
+      };
+      const file = new Uint8Array([...fileWith(changed), ...bytes.subarray(8 + headerLength)]);
+      return readAdapterFile(memoryReader(file), { config: opened.base.config, shapes: opened.shapes });
+    };
+    await expect(read((about) => about)).resolves.toBeDefined();
+    for (const number of ['1e999', '-1e999', 'NaN', 'null']) {
+      const change = (about: string) => about.replace(/"q99":\[[^,\]]*/, `"q99":[${number}`);
+      await refusedWith('bad-file', () => read(change));
+    }
+    await refusedWith('bad-file', () => read((about) => about.replace(/"alpha":[^,]*/, '"alpha":1e999')));
+    expect(await refusedWith('bad-file', () => read((about) => about.replace('{', '{"step":1,')))).toContain(
+      '"step" occurs twice',
+    );
+    expect(
+      await refusedWith('bad-file', () =>
+        read((about) => about.replace('{', `{"more":"${'a'.repeat(2 ** 20)}",`)),
+      ),
+    ).toContain('1048576 is the most');
   });
 });

@@ -103,6 +103,36 @@ describe('training samples of demonstrations', () => {
     expect(last.promptIds).not.toEqual(first.promptIds);
   });
 
+  it('have the task of their step, and room for the longest one', async () => {
+    const dataset = datasetOf(episodeOf(chunkSize + 1, 'aa'));
+    const tasks = ['aa', 'bbb ccc dddd'];
+    const several = (listed: readonly string[]) => ({
+      ...dataset,
+      episodes: dataset.episodes.map((info) => ({ ...info, tasks: listed })),
+      open: async (index: number) => ({
+        ...(await dataset.open(index)),
+        instructions: Array.from({ length: chunkSize + 1 }, (_, step) => tasks[step === 0 ? 0 : 1]!),
+      }),
+    });
+    const source = sourceOf(several(tasks));
+    const [first, second] = [await source.sample(0, null), await source.sample(1, null)];
+    expect(second.promptIds).toHaveLength(first.promptIds.length + 2);
+    expect(source.tokens).toBe(sourceOf(dataset).tokens + 2);
+    // A list that is older than the rows.
+    await expect(sourceOf(several(['aa'])).sample(1, null)).rejects.toMatchObject({ code: 'bad-input' });
+  });
+
+  it('are refused where a value is not a number', async () => {
+    for (const part of ['actions', 'state'] as const) {
+      const episode = episodeOf(chunkSize + 1, 'a');
+      episode[part]![(chunkSize - 1) * (part === 'state' ? 0 : DIM)] = Number.NaN;
+      const error = await sourceOf(datasetOf(episode))
+        .sample(0, null)
+        .catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'bad-input', message: expect.stringContaining('not a number') });
+    }
+  });
+
   it('have actions and state normalised as upstream does it', async () => {
     const { actions: chunk, proprio } = await sourceOf(datasetOf(episodeOf(chunkSize + 8, 'a'))).sample(
       6,

@@ -1,7 +1,9 @@
 /** Exported folders in memory. */
 import type { ImportFolder } from '../../src/model/finetune/import-checkpoint.ts';
 import type { HostTensor, TrainedState } from '../../src/model/finetune/trained.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { blobReader, memoryReader } from '../../src/io/byte-reader.ts';
+import { zipFolder } from '../../src/io/zip-folder.ts';
+import { checkpointFolder } from '../../src/model/weights/checkpoint.ts';
 import { openSafetensors } from '../../src/model/weights/safetensors.ts';
 import type { TensorFile } from '../../src/model/weights/tensor-file.ts';
 import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';
@@ -18,7 +20,12 @@ export async function memoryFolder(files: readonly FolderFile[]): Promise<Memory
   const name = files[0]!.path.split('/')[0]!;
   const bytes = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const file of files) bytes.set(file.path.slice(name.length + 1), await collectBytes(file));
-  return { name, bytes, files: [...bytes.keys()], open: async (path) => bytesAccess(bytes.get(path)!) };
+  return { name, bytes, files: [...bytes.keys()], open: async (path) => memoryReader(bytes.get(path)!) };
+}
+
+/** An export that was packed. */
+export async function openZip(zip: Blob): Promise<ImportFolder> {
+  return checkpointFolder(await zipFolder('packed.zip', blobReader(zip, 'packed.zip')));
 }
 
 export const ADAPTER = 'lora_adapter/adapter_model.safetensors';

@@ -13,6 +13,12 @@ export interface Made {
   readonly state: TrainedState;
 }
 
+/** The same numbers for every statistic of `size` dimensions. */
+function field(size: number): Record<string, number[]> {
+  const numbers = randomFloats(size, 3);
+  return Object.fromEntries(['mean', 'std', 'min', 'max', 'q01', 'q99'].map((key) => [key, [...numbers]]));
+}
+
 const dims = fc.integer({ min: 1, max: 7 });
 /** Any shapes, head, FiLM and targets. */
 export const madeStates: fc.Arbitrary<Made> = fc
@@ -88,10 +94,7 @@ export const madeStates: fc.Arbitrary<Made> = fc
         { a: random([r, ...inner]), b: random([out, r, ...inner.slice(1).map(() => 1)]) },
       ]),
     );
-    const numbers = randomFloats(given.actions, 3);
-    const field = Object.fromEntries(
-      ['mean', 'std', 'min', 'max', 'q01', 'q99'].map((key) => [key, [...numbers]]),
-    );
+    const proprio = config.profile.state ? { proprio: field(config.profile.state.length) } : {};
     const state: TrainedState = {
       run: given.run,
       step: given.step,
@@ -110,7 +113,7 @@ export const madeStates: fc.Arbitrary<Made> = fc
             },
       adapters,
       modules: new Map([...moduleShapes(config)].map(([key, shape]) => [key, random(shape)])),
-      statistics: { any_dataset: { action: field, num_trajectories: 3 } },
+      statistics: { any_dataset: { action: field(given.actions), ...proprio, num_trajectories: 3 } },
     };
     const names = [...shapes.keys()];
     const source = {

@@ -16,7 +16,7 @@ import { memoryFolder } from './export-cases.ts';
 
 let runtime: Runtime;
 beforeAll(async () => {
-  runtime = await createNodeRuntime();
+  runtime = await createNodeRuntime({ threads: 1 });
 });
 afterAll(async () => {
   await runtime.dispose();

@@ -5,12 +5,13 @@ import { adapterConfigJson } from '../../src/model/finetune/adapter-config.ts';
 import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { safetensorsFile } from '../../src/model/weights/safetensors-writer.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
 import { openExportCase, stepFive, type CASES } from '../../tools/interop/golden-state.ts';
 import { archive, pickle } from '../weights/make-archive.ts';
 import { ADAPTER, memoryFolder, openIn, stateDifference } from './export-cases.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 /** A checkpoint that can be imported, and a way to try it with changes. */
 async function good(name: (typeof CASES)[number] = 'libero-l1') {
@@ -29,7 +30,7 @@ async function good(name: (typeof CASES)[number] = 'libero-l1') {
     const changed = {
       ...folder,
       files: [...bytes.keys()],
-      open: async (p: string) => bytesAccess(bytes.get(p)!),
+      open: async (p: string) => memoryReader(bytes.get(p)!),
     };
     return importCheckpoint(changed, base);
   };
@@ -234,7 +235,7 @@ describe('importCheckpoint refuses', () => {
           outcomes.add(await outcome(() => attempt({ [path]: bytes })));
         },
       ),
-      { numRuns: 200 },
+      { numRuns: fuzzRuns(200) },
     );
     // Else the damages are all of one kind, and the test shows little.
     expect(outcomes.size).toBeGreaterThan(2);

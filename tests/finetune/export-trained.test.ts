@@ -8,7 +8,7 @@ import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import { Tape } from '../../src/model/network/tape.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { openSafetensors } from '../../src/model/weights/safetensors.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
 import { folderFiles } from '../../tools/parity/host.ts';
@@ -16,7 +16,7 @@ import { openTrainCase } from '../../tools/parity/train-case.ts';
 
 let runtime: Runtime;
 beforeAll(async () => {
-  runtime = await createNodeRuntime();
+  runtime = await createNodeRuntime({ threads: 1 });
 });
 afterAll(async () => {
   await runtime.dispose();
@@ -31,8 +31,7 @@ async function fiveSteps(name: string) {
   start.policy.use(trainables);
   for (let step = 0; step < 5; step++) {
     const tape = new Tape({ trains: (key) => trainables.has(key), sink: trainables.accumulate });
-    const diffusion = await start.draws('warm', step);
-    await runPass(start.policy, start.samples, { tape, ...(diffusion.length > 0 ? { diffusion } : {}) });
+    await runPass(start.policy, start.samples, { tape, ...(await start.drawn('warm', step)) });
     await trainables.step(ADAMW);
   }
   const values = new Map<string, HostTensor>(parameters.idle);
@@ -51,7 +50,7 @@ describe('what five steps of ours export', () => {
       const { state, start, trained } = await fiveSteps(name);
       const files = exportCheckpoint(state, { config: start.config, source: start.source, name });
       const file = files.find(({ path }) => path.endsWith('lora_adapter/adapter_model.safetensors'))!;
-      const ours = await openSafetensors(bytesAccess(await collectBytes(file)));
+      const ours = await openSafetensors(memoryReader(await collectBytes(file)));
       const golden = await folderFiles(`tests/golden/${name}/lora_adapter`).open('adapter_model.safetensors');
       const theirs = await openSafetensors(golden);
       // The fixtures with Llama's whole vocabulary leave out what of lm_head is large (tests/golden: meta.json).

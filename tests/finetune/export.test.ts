@@ -6,13 +6,14 @@ import { initialParameters, trainedState } from '../../src/model/finetune/parame
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import { fromBfloat16, toBfloat16 } from '../../src/model/weights/half.ts';
 import type { TensorFile } from '../../src/model/weights/tensor-file.ts';
-import { openZipFolder, zipBlob } from '../../src/model/weights/zip-folder.ts';
+import { zipBlob } from '../../src/model/weights/zip-folder.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
 import { CASES, importCase, openExportCase, stepFive } from '../../tools/interop/golden-state.ts';
-import { diskFolder } from '../../tools/node/file-access.ts';
+import { diskCheckpoint } from '../../tools/node/disk-folder.ts';
 import '../setup/compare.ts';
-import { ADAPTER, memoryFolder, openIn, readTextIn, stateDifference } from './export-cases.ts';
+import { ADAPTER, memoryFolder, openIn, openZip, readTextIn, stateDifference } from './export-cases.ts';
 import { madeStates } from './export-made.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const LM_HEAD = 'base_model.model.language_model.lm_head.';
 
@@ -31,7 +32,7 @@ describe.each(CASES)('the golden checkpoint %s', (name) => {
     const state = await importCase(opened);
     expect(state.step).toBe(name === 'discrete' ? 0 : 50_000);
     const folder = await memoryFolder(exportCheckpoint({ ...state, step: 50_000 }, opened.base));
-    const golden = diskFolder(`tests/golden/${name}`);
+    const golden = diskCheckpoint(`tests/golden/${name}`);
     const modules = golden.files.filter((path) => /^\w+--50000_checkpoint\.pt$/.test(path));
     expect(folder.files.filter((path) => path.endsWith('.pt')).toSorted()).toEqual(modules.toSorted());
     for (const path of modules)
@@ -55,7 +56,9 @@ describe.each(CASES)('the golden checkpoint %s', (name) => {
       'preprocessor_config.json',
     ]) {
       const access = await golden.open(path);
-      const expected: unknown = JSON.parse(new TextDecoder().decode(await access.read(0, access.byteLength)));
+      const expected: unknown = JSON.parse(
+        new TextDecoder().decode(await access.slice(0, access.byteLength)),
+      );
       expect(JSON.parse(readTextIn(folder, path)) as unknown).toEqual(expected);
     }
   });
@@ -80,7 +83,7 @@ describe.each(CASES)('the golden checkpoint %s', (name) => {
     const base = { config: opened.base.config, shapes: opened.shapes };
     expect(stateDifference(await importCheckpoint(await memoryFolder(files), base), state)).toBeNull();
     expect(
-      stateDifference(await importCheckpoint(await openZipFolder(await zipBlob(files), ''), base), state),
+      stateDifference(await importCheckpoint(await openZip(await zipBlob(files)), base), state),
     ).toBeNull();
     for (const file of files) expect((await collectBytes(file)).byteLength).toBe(file.byteLength);
   });
@@ -96,12 +99,12 @@ describe('export and import', () => {
     await fc.assert(
       fc.asyncProperty(madeStates, fc.boolean(), async ({ base, shapes, state }, zipped) => {
         const files = exportCheckpoint(state, base);
-        const folder = zipped ? await openZipFolder(await zipBlob(files), '') : await memoryFolder(files);
+        const folder = zipped ? await openZip(await zipBlob(files)) : await memoryFolder(files);
         expect(
           stateDifference(await importCheckpoint(folder, { config: base.config, shapes }), state),
         ).toBeNull();
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 
@@ -124,7 +127,7 @@ describe('export and import', () => {
         const found = await importCheckpoint(folder, { config: base.config, shapes });
         expect(stateDifference(found, expected)).toBeNull();
       }),
-      { numRuns: 30 },
+      { numRuns: fuzzRuns(30) },
     );
   });
 

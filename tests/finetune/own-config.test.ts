@@ -14,7 +14,7 @@ import { Policy } from '../../src/model/policy/policy.ts';
 import { Random } from '../../src/model/random.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { memoryShardStore } from '../../src/model/weights/shard-store.ts';
 import { memoryFolder } from '../../tests/finetune/export-cases.ts';
 import { openCase } from '../setup/golden-policy.ts';
@@ -209,7 +209,7 @@ describe.each([
       for (const read of [
         state,
         kept,
-        await readAdapterFile(bytesAccess(file), on),
+        await readAdapterFile(memoryReader(file), on),
         await importCheckpoint(await memoryFolder(exported), on),
       ]) {
         expect(read.own).toEqual(own);

@@ -26,7 +26,7 @@ import { openCase } from '../setup/golden-policy.ts';
 
 let runtime: Runtime;
 beforeAll(async () => {
-  runtime = await createNodeRuntime();
+  runtime = await createNodeRuntime({ threads: 1 });
 });
 afterAll(async () => {
   await runtime.dispose();

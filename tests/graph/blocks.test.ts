@@ -86,7 +86,7 @@ describe('packed weights forward and backward on onnxruntime, over the same byte
   ])('%s', async (_, encoding, graph, wrt) => {
     const backward = vjp(graph, { wrt, keep: ['y'] });
     const feeds = randomFeeds(backward, [-1, 1]);
-    const runtime = await createNodeRuntime();
+    const runtime = await createNodeRuntime({ threads: 1 });
     const bound: Tensors = {};
     const exact: Record<string, ArrayLike<number>> = {};
     for (const { name, value } of backward.inputs) {

@@ -5,6 +5,7 @@ import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { toOnnx } from '../../src/model/graph/onnx.ts';
 import { ops, type OpName } from '../../src/model/graph/ops/index.ts';
 import type { Value } from '../../src/model/graph/types.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const dim = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.constantFrom(0, -1, 1.5, NaN, 2 ** 31, Infinity));
 const shape = fc.array(dim, { maxLength: 5 });
@@ -51,7 +52,7 @@ describe('shape inference', () => {
           }
         },
       ),
-      { numRuns: 5000, seed: 11 },
+      { numRuns: fuzzRuns(5000), seed: 11 },
     );
     expect(accepted).toBeGreaterThan(20);
     expect(largest).toBeLessThan(100_000);

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { augment } from '../../src/model/policy/augment.ts';
 import { opaquePixels } from '../../src/model/policy/image-processor.ts';
 import { openSafetensors } from '../../src/model/weights/safetensors.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { loadFixture } from '../setup/fixture.ts';
 
 describe('image augmentation', () => {
   it.each([0, 1, 2, 3])('gives TensorFlow’s bytes, seed %i', async (seed) => {
     const golden = await openSafetensors(
-      bytesAccess(new Uint8Array(await loadFixture('tests/policy/fixtures/augment.safetensors'))),
+      memoryReader(new Uint8Array(await loadFixture('tests/policy/fixtures/augment.safetensors'))),
     );
     const [height, width] = golden.entries.get(`${seed}/image`)!.shape as [number, number, number];
     const data = Uint8Array.from(await golden.readNumbers(`${seed}/image`));

@@ -6,10 +6,10 @@ import { createObserver } from '../../src/model/policy/observe.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
-import { diskFolder } from '../../tools/node/file-access.ts';
+import { diskCheckpoint } from '../../tools/node/disk-folder.ts';
 
 async function open(name: string) {
-  const checkpoint = await openCheckpoint(diskFolder(`tests/golden/${name}`));
+  const checkpoint = await openCheckpoint(diskCheckpoint(`tests/golden/${name}`));
   const shapes = new Map([...checkpoint.tensors.entries].map(([tensor, { shape }]) => [tensor, shape]));
   const facts = { ...checkpoint, shapes };
   return { facts, source: checkpointSource(checkpoint.tensors, 32) };
@@ -28,7 +28,7 @@ describe('Policy', () => {
   it('frees every tensor it made', async () => {
     const { facts, source } = await open('libero-l1');
     const config = policyConfigFromCheckpoint(facts);
-    const runtime = await createNodeRuntime();
+    const runtime = await createNodeRuntime({ threads: 1 });
     const policy = await Policy.load(config, source, runtime);
     const { pixels } = await createObserver(config, runtime, noFrames).observe([grey(56), grey(70)]);
     const proprio = config.profile.state!.map(() => 0);
@@ -46,7 +46,7 @@ describe('Policy', () => {
   it('frees what was uploaded when loading is cancelled or fails', async () => {
     const { facts, source } = await open('libero-l1');
     const config = policyConfigFromCheckpoint(facts);
-    const runtime = await createNodeRuntime();
+    const runtime = await createNodeRuntime({ threads: 1 });
     const aborted = AbortSignal.abort();
     await expect(Policy.load(config, source, runtime, { signal: aborted })).rejects.toMatchObject({
       code: 'cancelled',
@@ -66,7 +66,7 @@ describe('Policy', () => {
   it('refuses the wrong number of images and a state it does not take', async () => {
     const { facts, source } = await open('libero-l1');
     const config = policyConfigFromCheckpoint(facts);
-    const runtime = await createNodeRuntime();
+    const runtime = await createNodeRuntime({ threads: 1 });
     const policy = await Policy.load(config, source, runtime);
     await expect(createObserver(config, runtime, noFrames).observe([grey(56)])).rejects.toThrow(
       /wants 2 images .* it got 1/,

@@ -1,7 +1,9 @@
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../src/model/errors.ts';
 import { ROBOT_PROFILES, type RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import {
+  datasetStatisticsSchema,
   normalizeProprio,
   unnormalizeActions,
   type DatasetStatistics,
@@ -10,8 +12,8 @@ import {
 const field = (low: number[], high: number[], mask?: boolean[]) => ({
   mean: low,
   std: low,
-  min: low.map((v) => v - 1),
-  max: high.map((v) => v + 1),
+  min: low.map((value) => value - 1),
+  max: high.map((value) => value + 1),
   q01: low,
   q99: high,
   ...(mask ? { mask } : {}),
@@ -32,7 +34,28 @@ const statistics: DatasetStatistics = {
   proprio: field([0, -1], [4, 1]),
 };
 
+const parsed = (low: string) =>
+  v.safeParse(
+    datasetStatisticsSchema,
+    JSON.parse(JSON.stringify(statistics).replace('"q01":[0', `"q01":[${low}`)),
+  );
+
 describe('statistics', () => {
+  it.each([
+    ['NaN that a network gave', [Number.NaN, 0], statistics],
+    ['an infinite gripper', [0, Number.POSITIVE_INFINITY], statistics],
+    ['bounds whose difference overflows', [1, 0], { ...statistics, action: field([-1e308, 0], [1e308, 2]) }],
+  ])('stop a run that ends in %s', (_, action, of) => {
+    const stopped = () => unnormalizeActions([[0, 0], action], of, profile);
+    expect(stopped).toThrow(ModelError);
+    expect(stopped).toThrow(/not a number: (NaN|Infinity) in dimension [01] of step [01]/);
+  });
+
+  it('with 1e999 are refused', () => {
+    expect(parsed('0').success).toBe(true);
+    for (const low of ['1e999', '-1e999']) expect(parsed(low).success).toBe(false);
+  });
+
   it('un-normalises masked dimensions only, with upstream’s epsilon', () => {
     const [row] = unnormalizeActions([[0.5, 0.25]], statistics, profile);
     expect(row![0]).toBeCloseTo(0.5 * 1.5 * (2 + 1e-8), 12);

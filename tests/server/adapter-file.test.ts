@@ -1,12 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../src/model/errors.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import { checkAdapterFile } from '../../src/share/adapter-file.ts';
 import { DAMAGED, F32, fileWith, tensor } from '../weights/damaged-headers.ts';
 import { refusedWith } from '../weights/refused.ts';
 import { sampleAdapter } from './samples.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 /** Checks bytes; says how many of them were read. */
 async function check(bytes: Uint8Array): Promise<number> {
@@ -36,9 +37,13 @@ describe('an adapter file', () => {
     await expect(check(fileWith(header, dataBytes))).resolves.toBeGreaterThan(0);
   });
 
-  it.each(DAMAGED)('with %s is refused', async (_, bytes, message) => {
-    expect(await refusedWith('bad-file', () => check(bytes))).toContain(message);
-  });
+  // An adapter's header ends long before so many tensors.
+  it.each(DAMAGED.filter(([what]) => what !== 'more tensors than any policy has'))(
+    'with %s is refused',
+    async (_, bytes, message) => {
+      expect(await refusedWith('bad-file', () => check(bytes))).toContain(message);
+    },
+  );
 
   it.each([
     ['integers', { a: tensor('I64', [1], 0, 8) }, 8, 'I64'],
@@ -53,22 +58,22 @@ describe('an adapter file', () => {
   ])('with %s is refused, though a policy may have it', async (_, header, dataBytes, message) => {
     const bytes = fileWith(header, dataBytes);
     expect(await refusedWith('bad-file', () => check(bytes))).toContain(message);
-    await expect(openSafetensors(bytesAccess(bytes))).resolves.toBeDefined();
+    await expect(openSafetensors(memoryReader(bytes))).resolves.toBeDefined();
   });
 
   it('with a header larger than an adapter has is refused unread', async () => {
     const large = new Uint8Array(5 * 2 ** 20);
     new DataView(large.buffer).setBigUint64(0, BigInt(large.length - 8), true);
-    expect(await refusedWith('bad-file', () => check(large))).toContain('4194304 is the most');
+    expect(await refusedWith('bad-file', () => check(large))).toContain('524288 is the most');
   });
 
   it('with more tensors than any adapter has is refused', async () => {
-    const tensors = Array.from({ length: 20_001 }, (_, at) => ({
+    const tensors = Array.from({ length: 8001 }, (_, at) => ({
       name: `t${at}`,
       dtype: 'F32' as const,
       shape: [0],
     }));
-    expect(await refusedWith('bad-file', () => check(safetensorsHeader(tensors)))).toContain('20000');
+    expect(await refusedWith('bad-file', () => check(safetensorsHeader(tensors)))).toContain('8000');
     expect(await check(safetensorsHeader(tensors.slice(1)))).toBeGreaterThan(0);
   });
 
@@ -81,7 +86,7 @@ describe('an adapter file', () => {
       fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 50 }), async (more) => {
         await refusedWith('bad-file', () => check(new Uint8Array([...bytes, ...more])));
       }),
-      { numRuns: 50, seed: 1 },
+      { numRuns: fuzzRuns(50), seed: 1 },
     );
   });
 
@@ -99,7 +104,7 @@ describe('an adapter file', () => {
         const outcome = await check(damaged).catch((error: unknown) => error);
         expect(typeof outcome === 'number' || outcome instanceof ModelError, String(outcome)).toBe(true);
       }),
-      { numRuns: 300, seed: 2 },
+      { numRuns: fuzzRuns(300), seed: 2 },
     );
   });
 });

@@ -43,7 +43,7 @@ interface Stores {
 async function open(driver: Driver): Promise<Stores> {
   const storage = createStorage({ driver });
   const adapters = await AdapterStore.open(storage);
-  return { adapters, shares: new ShareStore(storage, adapters, new KeyedLock()) };
+  return { adapters, shares: await ShareStore.open(storage, adapters, new KeyedLock()) };
 }
 
 function fileOf({ bytes }: SampleAdapter): ReadableFile {
@@ -89,7 +89,7 @@ async function expectWhole(
     const seal = await adapters.find(sha256);
     if (seal === null) continue;
     const hash = createHash('sha256');
-    for (const index of seal.parts.keys()) hash.update((await adapters.readPart(sha256, seal, index))!);
+    for (const index of seal.parts.keys()) hash.update((await adapters.readBlock(sha256, seal, index))!);
     intact.add(hash.digest('hex'));
     // Found, so whole.
     expect(intact).toContain(sha256);
@@ -107,7 +107,8 @@ async function unneeded({ shares }: Stores, storage: Storage): Promise<string[]>
   for (const key of keys.filter((one) => one.startsWith('shares:'))) {
     const id = key.slice('shares:'.length, -'.json'.length);
     const adapter = (await shares.find(id))?.adapter;
-    if (adapter) needed.add(adapter.sha256).add(id);
+    needed.add(id);
+    if (adapter) needed.add(adapter.sha256);
   }
   return keys.filter((key) => !key.startsWith('shares:') && !key.split(/[:.]/).every(belongs(needed)));
 }

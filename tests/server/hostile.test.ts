@@ -105,25 +105,6 @@ describe('an upload', () => {
   });
 });
 
-it('uploads that would fill the disk are refused, and expire', async () => {
-  const limits = { unfinishedBytes: 1000, unfinishedUploads: 8, storedBytes: 950, uploadExpiryMs: 0 };
-  const small = await startServer({ limits, trustedProxies: 1 });
-  const begin = async (bytes: number, client: string) =>
-    (await beginUpload(small.url, 'a'.repeat(64), bytes, { 'X-Forwarded-For': client })).answer;
-  expect((await begin(960, '1.1.1.1')).status).toBe(507);
-  // One client gets one upload of any size, or a quarter of the room.
-  expect((await begin(600, '1.1.1.1')).status).toBe(201);
-  expect((await begin(10, '1.1.1.1')).status).toBe(507);
-  for (const bytes of [200, 50]) expect((await begin(bytes, '2.2.2.2')).status).toBe(201);
-  expect((await begin(1, '2.2.2.2')).status).toBe(507);
-  const full = await begin(101, '3.3.3.3');
-  expect(full.status).toBe(507);
-  expect((await errorOf(full)).code).toBe('storage-full');
-  await new Promise((done) => setTimeout(done, 5));
-  await small.sweep();
-  expect((await begin(600, '3.3.3.3')).status).toBe(201);
-});
-
 it('an adapter that no share came to need is removed after a while', async () => {
   const small = await startServer();
   const [kept, abandoned] = [sampleAdapter(6), sampleAdapter(7)];

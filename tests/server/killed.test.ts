@@ -12,7 +12,8 @@ import { sampleAdapter } from './samples.ts';
 import { fakeDist, sha256Of, temporaryFolder } from './start-server.ts';
 import { beginUpload, offsetOf, sendBytes } from './tus.ts';
 
-const KILLS = 20;
+/** More of them: `npm run test:full`. */
+const KILLS = Number(process.env['KILLS'] ?? 4);
 const CLIENTS = 3;
 
 const folder = temporaryFolder();

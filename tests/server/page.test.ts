@@ -42,6 +42,16 @@ describe('the page', () => {
     },
   );
 
+  it('finds its files from the address of a share, which is one folder deeper', async () => {
+    const html = await (await at('/s/AAAABBBBCCCCDDDD')).text();
+    const script = /src="([^"]+)"/.exec(html)![1]!;
+    const { pathname } = new URL(script, `${server.url}/s/AAAABBBBCCCCDDDD`);
+    const found = await at(pathname, { 'Accept-Encoding': 'identity' });
+    expect(await found.text()).toBe('export {};');
+    const modified = (await at('/s/AAAABBBBCCCCDDDD')).headers.get('last-modified')!;
+    expect((await at('/s/AAAABBBBCCCCDDDD', { 'If-Modified-Since': modified })).status).toBe(304);
+  });
+
   it('allows no code but its own', () => {
     expect(CONTENT_SECURITY_POLICY).toContain("default-src 'none'");
     expect(CONTENT_SECURITY_POLICY).toContain("script-src 'self' 'wasm-unsafe-eval';");

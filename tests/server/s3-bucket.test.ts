@@ -102,7 +102,7 @@ describe('an S3 bucket', () => {
         method: 'DELETE',
         headers: { Authorization: `Bearer ${token}` },
       });
-    expect([...objects.keys()]).toEqual([]);
+    expect([...objects.keys()]).toEqual(['server/client-key']);
   });
 
   it('is asked for what it needs, and an unknown driver is refused', async () => {

@@ -5,6 +5,7 @@ import { ModelError } from '../../src/model/errors.ts';
 import { decodeShare, encodeShare, parseShareManifest } from '../../src/share/share-manifest.ts';
 import { refusedWith } from '../weights/refused.ts';
 import { sampleAdapter, sampleManifest } from './samples.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
 
 const manifest = sampleManifest(sampleAdapter(1));
 
@@ -58,6 +59,11 @@ describe('a manifest', () => {
     ['training.startedFrom', 'a'.repeat(201)],
     ['title', ''],
     ['title', '  '],
+    ['title', '\u200b'],
+    ['title', ' \u2060\ufeff\u00ad\u3164 '],
+    ['title', '\u0301\u180e'],
+    ['title', '\u2800\ufe0f'],
+    ['policy.name', '\u200d\u200c'],
     ['title', 'a'.repeat(121)],
     ['title', 'two\nlines'],
     ['title', 'bell \u0007'],
@@ -103,7 +109,7 @@ describe('a manifest', () => {
         for (const one of [value, { ...manifest, [key || 'x']: value }])
           expect(messageOf(one)).toMatch(/^\P{C}{0,400}$/u);
       }),
-      { numRuns: 300, seed: 1 },
+      { numRuns: fuzzRuns(300), seed: 1 },
     );
   });
 });
@@ -122,7 +128,7 @@ describe('a link', () => {
         const one = { ...manifest, note: note.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e]/gu, '') };
         expect(await decodeShare(await encodeShare(one))).toEqual(one);
       }),
-      { numRuns: 50, seed: 2 },
+      { numRuns: fuzzRuns(50), seed: 2 },
     );
   });
 
@@ -147,3 +153,9 @@ describe('a link', () => {
 function base64url(bytes: Buffer): string {
   return bytes.toString('base64url');
 }
+
+it('a link whose JSON names a key twice is refused', async () => {
+  const json = JSON.stringify(manifest).replace('{', '{"title":"Another",');
+  const link = deflateRawSync(json).toString('base64url');
+  expect(await refusedWith('bad-input', () => decodeShare(link))).toContain('"title" occurs twice');
+});

@@ -122,6 +122,10 @@ describe('what is no share', () => {
     expect(await refusal(await publish({ ...manifest, extra: 1 }), 400)).toMatchObject({ code: 'bad-input' });
     expect((await refusal(await publish({ ...manifest, title: '' }), 400)).message).toContain('title');
     await refusal(await publish('{'), 400);
+    const twice = JSON.stringify(manifest).replace('{', '{"title":"Another",');
+    expect((await refusal(await publish(twice), 400)).message).toContain('"title" occurs twice');
+    await refusal(await publish(JSON.stringify(manifest).replace('0.0005', '1e999')), 400);
+    await refusal(await publish({ ...manifest, title: '\u200b' }), 400);
     await refusal(await publish(manifest, server.url, { 'Content-Type': 'text/plain' }), 415);
   });
 

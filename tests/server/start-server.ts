@@ -29,7 +29,10 @@ export function temporaryFolder(): string {
 export function fakeDist(folder: string): string {
   const dist = join(folder, 'dist');
   mkdirSync(join(dist, 'assets'), { recursive: true });
-  writeFileSync(join(dist, 'index.html'), '<!doctype html><title>page</title>');
+  writeFileSync(
+    join(dist, 'index.html'),
+    '<!doctype html><title>page</title><script src="./assets/index-abc.js"></script>',
+  );
   writeFileSync(join(dist, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
   writeFileSync(join(dist, 'assets', 'index-abc.js'), 'export {};');
   writeFileSync(join(dist, 'assets', 'practice-worker-abc.js'), 'export {};');
@@ -51,7 +54,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
     port: 0,
   });
   let closed: Promise<void> | null = null;
-  const close = () => (closed ??= server.close());
+  const close = () => (closed ??= server.close(0));
   cleanUps.push(close);
   return { ...server, close, folder };
 }

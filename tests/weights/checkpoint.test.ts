@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { openCheckpoint, type CheckpointFolder } from '../../src/model/weights/checkpoint.ts';
 import { mergeLora, peftPairs, unmergeLora } from '../../src/model/weights/lora-merge.ts';
 import { prismaticToHf } from '../../src/model/weights/prismatic-keys.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import type { TensorFile } from '../../src/model/weights/tensor-file.ts';
-import { diskFolder, openFile } from '../../tools/node/file-access.ts';
+import { diskCheckpoint, openDiskFile } from '../../tools/node/disk-folder.ts';
 import '../setup/compare.ts';
 import { loadJson } from '../setup/fixture.ts';
 import { loadModule } from '../setup/safetensors.ts';
@@ -24,7 +24,7 @@ describe.each(['fused', 'siglip'])('Prismatic checkpoint: %s', (name) => {
 
   it('has upstream’s names and bytes', async () => {
     const { output } = await loadJson<Expected>(`${folder}/expected.json`);
-    const { tensors } = await openCheckpoint(diskFolder(folder));
+    const { tensors } = await openCheckpoint(diskCheckpoint(folder));
     expect([...tensors.entries.keys()].toSorted()).toEqual(Object.keys(output).toSorted());
     for (const [key, { shape, source, sha256 }] of Object.entries(output)) {
       expect(prismaticToHf(source)).toBe(key);
@@ -36,7 +36,7 @@ describe.each(['fused', 'siglip'])('Prismatic checkpoint: %s', (name) => {
   });
 
   it('gets the fields of a Hugging Face config, also from the base VLM alone', async () => {
-    const disk = diskFolder(folder);
+    const disk = diskCheckpoint(folder);
     const { config } = await openCheckpoint(disk);
     const { vla } = await loadJson<{ vla: object }>(`${folder}/config.json`);
     const baseOnly = await openCheckpoint(withFile(disk, 'config.json', JSON.stringify({ vla })));
@@ -67,7 +67,7 @@ describe('FiLM backbone of aloha-film-l1', () => {
   const folder = `${GOLDEN}/aloha-film-l1`;
 
   it('is W + B·A under the names of the unwrapped backbone', async () => {
-    const { tensors } = await openCheckpoint(diskFolder(folder));
+    const { tensors } = await openCheckpoint(diskCheckpoint(folder));
     const stored = await loadModule(`${folder}/vision_backbone.safetensors`);
     // r = lora_alpha = 4, so that upstream's scaling is 1.
     const plain = Object.keys(stored).filter((key) => !key.includes('.lora_'));
@@ -98,8 +98,8 @@ describe('FiLM backbone of aloha-film-l1', () => {
   });
 
   it('equals its safetensors twin tensor by tensor', async () => {
-    const disk = diskFolder(folder);
-    const twin = await openFile(`${folder}/vision_backbone.safetensors`);
+    const disk = diskCheckpoint(folder);
+    const twin = await openDiskFile(`${folder}/vision_backbone.safetensors`);
     const files = disk.files.filter((path) => !path.startsWith('vision_backbone--'));
     const fromPt = await openCheckpoint(disk);
     const fromTwin = await openCheckpoint({
@@ -115,7 +115,7 @@ describe('FiLM backbone of aloha-film-l1', () => {
   });
 
   it('takes the scaling from the adapter’s config, and min(r, 16) / r without one', async () => {
-    const disk = diskFolder(folder);
+    const disk = diskCheckpoint(folder);
     const name = 'vision_backbone.featurizer.blocks.0.attn.qkv.weight';
     const change = async (config: object | null) => {
       const path = 'lora_adapter/adapter_config.json';
@@ -146,8 +146,8 @@ describe('mergeLora', () => {
       `${folder}/lora_adapter/adapter_config.json`,
     );
     return {
-      base: await openSafetensors(await openFile(`${folder}/model.safetensors`)),
-      adapter: await openSafetensors(await openFile(`${folder}/lora_adapter/adapter_model.safetensors`)),
+      base: await openSafetensors(await openDiskFile(`${folder}/model.safetensors`)),
+      adapter: await openSafetensors(await openDiskFile(`${folder}/lora_adapter/adapter_model.safetensors`)),
       scaling: alpha / r,
     };
   };
@@ -223,7 +223,7 @@ describe('mergeLora', () => {
 describe('checkpoint folders', () => {
   it('prefix the modules beside the model, without DDP’s module.', async () => {
     const { tensors, statistics, preprocessor } = await openCheckpoint(
-      diskFolder(`${GOLDEN}/libero-diffusion`),
+      diskCheckpoint(`${GOLDEN}/libero-diffusion`),
     );
     for (const module of ['action_head', 'proprio_projector', 'noisy_action_projector']) {
       const expected = await loadModule(`${GOLDEN}/libero-diffusion/${module}.safetensors`);
@@ -235,11 +235,13 @@ describe('checkpoint folders', () => {
   });
 
   it('take the module of the highest step', async () => {
-    const disk = diskFolder(`${GOLDEN}/libero-l1`);
+    const disk = diskCheckpoint(`${GOLDEN}/libero-l1`);
     const opened: string[] = [];
-    const names = ['9000', '50000', '100000'].map((step) => `action_head--${step}_checkpoint.pt`);
+    const names = ['9000', '50000', '100000'].flatMap((step) =>
+      ['action_head', 'proprio_projector'].map((module) => `${module}--${step}_checkpoint.pt`),
+    );
     await openCheckpoint({
-      files: [...disk.files.filter((path) => !path.startsWith('action_head--')), ...names],
+      files: [...disk.files.filter((path) => !path.endsWith('_checkpoint.pt')), ...names],
       open: (path) => {
         opened.push(path);
         return disk.open(path.replace(/--\d+_/, '--50000_'));
@@ -251,7 +253,7 @@ describe('checkpoint folders', () => {
   });
 
   it('say what is missing or damaged', async () => {
-    const disk = diskFolder(`${GOLDEN}/libero-l1`);
+    const disk = diskCheckpoint(`${GOLDEN}/libero-l1`);
     const without = (path: string): CheckpointFolder => ({
       ...disk,
       files: disk.files.filter((file) => file !== path),
@@ -281,7 +283,7 @@ describe('checkpoint folders', () => {
     };
     const { tensors } = await openCheckpoint({
       files: Object.keys(files),
-      open: async (path) => bytesAccess(files[path]!),
+      open: async (path) => memoryReader(files[path]!),
     });
     expect([...tensors.entries.keys()]).toEqual(['vision_backbone.featurizer.blocks.0.new']);
   });
@@ -297,7 +299,7 @@ describe('checkpoint folders', () => {
     };
     const { tensors } = await openCheckpoint({
       files: Object.keys(files),
-      open: async (path) => bytesAccess(files[path]!),
+      open: async (path) => memoryReader(files[path]!),
     });
     expect([...(await tensors.readNumbers('a')), ...(await tensors.readNumbers('bb'))]).toEqual([1, 2]);
   });
@@ -309,6 +311,6 @@ function withFile(folder: CheckpointFolder, path: string, text: string): Checkpo
   return {
     files: [...new Set([...folder.files, path])],
     open: (asked) =>
-      asked === path ? Promise.resolve(bytesAccess(new TextEncoder().encode(text))) : folder.open(asked),
+      asked === path ? Promise.resolve(memoryReader(new TextEncoder().encode(text))) : folder.open(asked),
   };
 }

@@ -18,7 +18,7 @@ import {
 import { llama2TokenizerJson } from '../../tools/convert/llama2-tokenizer.ts';
 import { makeCheckpoint } from '../../tools/make-checkpoint.ts';
 import { jsonFiles } from '../../tools/make-checkpoint/json-files.ts';
-import { diskFolder } from '../../tools/node/file-access.ts';
+import { diskCheckpoint } from '../../tools/node/disk-folder.ts';
 import { openPackageFolder } from '../../tools/node/package-folder.ts';
 import '../setup/compare.ts';
 import { loadJson } from '../setup/fixture.ts';
@@ -59,7 +59,7 @@ describe('npm run convert', () => {
     expect({ code, output }).toMatchObject({ code: 0 });
     expect(output).toMatch(/MB\/s, peak memory/);
     const reader = await openPackageFolder(out);
-    const { tensors } = await openCheckpoint(diskFolder(GOLDEN));
+    const { tensors } = await openCheckpoint(diskCheckpoint(GOLDEN));
     expect(reader.names.toSorted()).toEqual([...tensors.entries.keys()].toSorted());
     expect(reader.manifest.name).toBe('A name');
     parsePolicyConfig(reader.manifest.config);
@@ -103,7 +103,7 @@ describe('npm run convert', () => {
     await writeFile(join(broken, 'action_head--50000_checkpoint.pt'), head.subarray(0, 5000));
     const { code, output } = await convert(broken, join(scratch, 'failed'), '--bits', '8');
     expect(code).toBe(1);
-    expect(output).toContain('torch archive');
+    expect(output).toContain('action_head--50000_checkpoint.pt is not a zip, or a damaged one');
     expect((await readdir(scratch)).filter((name) => name.startsWith('failed'))).toEqual([]);
   });
 
@@ -133,8 +133,8 @@ describe('make-checkpoint', () => {
   it('writes what upstream names and shapes so, sharded, and convert reads it', async () => {
     const folder = join(scratch, 'made');
     await makeCheckpoint(folder, CHECKPOINT_SHAPES.tiny, { maxShardBytes: 500_000 });
-    const made = await openCheckpoint(diskFolder(folder));
-    const golden = await openCheckpoint(diskFolder(GOLDEN));
+    const made = await openCheckpoint(diskCheckpoint(folder));
+    const golden = await openCheckpoint(diskCheckpoint(GOLDEN));
     const shapes = (tensors: typeof made.tensors) =>
       Object.fromEntries([...tensors.entries].map(([name, { shape }]) => [name, shape]));
     expect(shapes(made.tensors)).toEqual(shapes(golden.tensors));

@@ -41,7 +41,7 @@ export const DAMAGED: readonly [what: string, bytes: Uint8Array<ArrayBuffer>, me
   [
     'one name twice',
     fileWith(`{"a":${JSON.stringify(F32)},"a":${JSON.stringify(tensor('F32', [2], 8, 16))}}`, 16),
-    'starts at byte 8',
+    '"a" occurs twice',
   ],
   ['bytes behind the last tensor', fileWith({ a: F32 }, 9), 'take 8 bytes, there are 9'],
   ['bytes missing', fileWith({ a: F32 }, 7), 'take 8 bytes, there are 7'],

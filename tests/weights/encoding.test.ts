@@ -81,7 +81,7 @@ describe.each(QUANTISED)('$encoding', ({ encoding, bits, half }) => {
     const x = randomFloats(batch * columns, 3);
     const g = new GraphBuilder('matmul');
     g.output('y', g.linear(g.input('x', [batch, columns]), g.input('w', [rows, columns], encoding)));
-    const runtime = await createNodeRuntime();
+    const runtime = await createNodeRuntime({ threads: 1 });
     const program = await runtime.compile(g.build());
     const { y } = await program.run({
       x: runtime.upload(x, [batch, columns]),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { mergeLora, peftPairs } from '../../src/model/weights/lora-merge.ts';
 import { openSafetensors } from '../../src/model/weights/safetensors.ts';
-import { diskFolder, openFile } from '../../tools/node/file-access.ts';
+import { diskCheckpoint, openDiskFile } from '../../tools/node/disk-folder.ts';
 import '../setup/compare.ts';
 import { loadJson } from '../setup/fixture.ts';
 import { loadSafetensors } from '../setup/safetensors.ts';
@@ -25,7 +25,7 @@ describe.each(Object.entries(MODULES))('%s', (name, modules) => {
   const folder = `tests/golden/${name}`;
 
   it('opens, with the model’s own bytes and its modules under their names', async () => {
-    const { tensors, config, statistics } = await openCheckpoint(diskFolder(folder));
+    const { tensors, config, statistics } = await openCheckpoint(diskCheckpoint(folder));
     const parts = new Set([...tensors.entries.keys()].map((key) => key.split('.')[0]));
     expect(parts).toEqual(new Set([...modules, 'language_model', 'projector', 'vision_backbone']));
     expect(config['model_type']).toBe('openvla');
@@ -40,8 +40,10 @@ describe.each(Object.entries(MODULES))('%s', (name, modules) => {
 
   it('has an adapter for the weights that upstream’s merge changed, and no other', async () => {
     const { merged } = await loadJson<{ merged: { changed_keys: string[] } }>(`${folder}/meta.json`);
-    const base = await openSafetensors(await openFile(`${folder}/model.safetensors`));
-    const adapter = await openSafetensors(await openFile(`${folder}/lora_adapter/adapter_model.safetensors`));
+    const base = await openSafetensors(await openDiskFile(`${folder}/model.safetensors`));
+    const adapter = await openSafetensors(
+      await openDiskFile(`${folder}/lora_adapter/adapter_model.safetensors`),
+    );
     const pairs = peftPairs(adapter);
     expect(merged.changed_keys.length).toBeGreaterThan(20);
     const adapted = [...pairs.keys()].filter((key) => !key.startsWith(FILM));

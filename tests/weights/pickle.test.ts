@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { unpickle } from '../../src/model/weights/pickle.ts';
 import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';
 import { archive, concat, pickle, tensor, type Picklable } from './make-archive.ts';
@@ -117,7 +117,7 @@ describe('unpickle', () => {
 });
 
 const open = async (program: Uint8Array<ArrayBuffer>) =>
-  openTorchArchive(bytesAccess(await archive({ 'data.pkl': program })));
+  openTorchArchive(memoryReader(await archive({ 'data.pkl': program })));
 
 /** Dict number i + 1, which holds the one before under ten names. */
 const level = (i: number) =>
@@ -161,7 +161,7 @@ describe('hostile archives', () => {
       { dict: short },
     );
     const bytes = await archive({ 'data.pkl': pickle(nested), 'data/0': new Uint8Array(1) });
-    expect(await refusedWith('bad-pickle', () => openTorchArchive(bytesAccess(bytes)))).toContain('names');
+    expect(await refusedWith('bad-pickle', () => openTorchArchive(memoryReader(bytes)))).toContain('names');
   });
 
   it('takes no other object for a tensor', async () => {

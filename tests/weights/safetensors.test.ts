@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { toBfloat16 } from '../../src/model/weights/half.ts';
-import { blobAccess, bytesAccess } from '../../src/model/weights/random-access.ts';
+import { blobReader, memoryReader } from '../../src/io/byte-reader.ts';
 import {
   openSafetensors,
   openShardedSafetensors,
   safetensorsHeader,
 } from '../../src/model/weights/safetensors.ts';
 import { overlay, renamed } from '../../src/model/weights/tensor-file.ts';
-import { openFile } from '../../tools/node/file-access.ts';
+import { openDiskFile } from '../../tools/node/disk-folder.ts';
 import '../setup/compare.ts';
 import { loadSafetensors } from '../setup/safetensors.ts';
 import { DAMAGED, F32, fileWith } from './damaged-headers.ts';
@@ -17,7 +17,7 @@ import { refusalCode, refusedWith } from './refused.ts';
 describe('openSafetensors', () => {
   it('reads every tensor of a golden file, whole and by rows', async () => {
     const path = 'tests/golden/libero-l1/model.safetensors';
-    const file = await openSafetensors(await openFile(path));
+    const file = await openSafetensors(await openDiskFile(path));
     const golden = await loadSafetensors(path);
     expect(file.entries.size).toBeGreaterThan(100);
     for (const [name, { shape }] of file.entries) {
@@ -48,7 +48,7 @@ describe('openSafetensors', () => {
       safetensorsHeader(tensors),
       ...tensors.map(({ data }) => new Uint8Array(data.buffer)),
     );
-    for (const access of [bytesAccess(bytes), blobAccess(new Blob([bytes]))]) {
+    for (const access of [memoryReader(bytes), blobReader(new Blob([bytes]))]) {
       const file = await openSafetensors(access);
       expect([...(await file.readFloat32('f32'))]).toEqual([1.5, -2]);
       expect([...(await file.readFloat32('bf16', 1, 2))]).toEqual([2, 3]);
@@ -67,19 +67,19 @@ describe('openSafetensors', () => {
   });
 
   it.each(DAMAGED)('refuses %s', async (_, bytes, message) => {
-    expect(await refusedWith('bad-file', () => openSafetensors(bytesAccess(bytes)))).toContain(message);
+    expect(await refusedWith('bad-file', () => openSafetensors(memoryReader(bytes)))).toContain(message);
   });
 
   it('gives the metadata, and tensors of any name', async () => {
     const header = `{"__metadata__":{"format":"pt"},"__proto__":${JSON.stringify(F32)}}`;
-    const file = await openSafetensors(bytesAccess(fileWith(header, 8)));
+    const file = await openSafetensors(memoryReader(fileWith(header, 8)));
     expect([...file.metadata]).toEqual([['format', 'pt']]);
     expect([...file.entries.keys()]).toEqual(['__proto__']);
   });
 });
 
 const shard = (name: string, value: number) =>
-  bytesAccess(
+  memoryReader(
     concat(
       safetensorsHeader([{ name, dtype: 'F32', shape: [1] }]),
       new Uint8Array(Float32Array.of(value).buffer),
@@ -104,12 +104,12 @@ describe('openShardedSafetensors', () => {
   it('takes from a shard only what the index places there', async () => {
     const index = { weight_map: { a: 'one.safetensors', b: 'two.safetensors' } };
     const file = await openShardedSafetensors(index, async (path) =>
-      bytesAccess(concat(...twoTensors(path === 'one.safetensors' ? 1 : 2))),
+      memoryReader(concat(...twoTensors(path === 'one.safetensors' ? 1 : 2))),
     );
     expect([...file.entries.keys()].toSorted()).toEqual(['a', 'b']);
     expect([...(await file.readRaw('a')), ...(await file.readRaw('b'))]).toEqual([1, 2]);
     const one = await openShardedSafetensors({ weight_map: { a: 'one.safetensors' } }, async () =>
-      bytesAccess(concat(...twoTensors(3))),
+      memoryReader(concat(...twoTensors(3))),
     );
     expect([...one.entries.keys()]).toEqual(['a']);
   });
@@ -126,10 +126,10 @@ describe('openShardedSafetensors', () => {
 
 it('overlay hides earlier tensors, renamed drops and refuses clashes', async () => {
   const one = await openSafetensors(
-    bytesAccess(concat(safetensorsHeader([{ name: 'a', dtype: 'U8', shape: [1] }]), [1])),
+    memoryReader(concat(safetensorsHeader([{ name: 'a', dtype: 'U8', shape: [1] }]), [1])),
   );
   const two = await openSafetensors(
-    bytesAccess(
+    memoryReader(
       concat(
         safetensorsHeader([
           { name: 'a', dtype: 'U8', shape: [1] },

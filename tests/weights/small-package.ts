@@ -4,7 +4,7 @@ import { toBfloat16 } from '../../src/model/weights/half.ts';
 import type { Fetch } from '../../src/model/weights/download.ts';
 import type { Manifest } from '../../src/model/weights/manifest.ts';
 import { writePackage, type PackageSink } from '../../src/model/weights/package-writer.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import type { TensorFile } from '../../src/model/weights/tensor-file.ts';
 import { randomFloats } from '../setup/compare.ts';
@@ -52,7 +52,7 @@ export async function smallTensors(): Promise<TensorFile> {
         ).buffer,
       ),
   );
-  return openSafetensors(bytesAccess(concat(safetensorsHeader(tensors), ...data)));
+  return openSafetensors(memoryReader(concat(safetensorsHeader(tensors), ...data)));
 }
 
 export async function smallPackage(

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { fromBfloat16, toBfloat16 } from '../../src/model/weights/half.ts';
 import { unpickle } from '../../src/model/weights/pickle.ts';
 import { pickleStateDict } from '../../src/model/weights/pickle-writer.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { blobReader, memoryReader } from '../../src/io/byte-reader.ts';
+import { readAll } from '../../src/io/folder.ts';
+import { zipFolder as openZip } from '../../src/io/zip-folder.ts';
 import { openSafetensors, openShardedSafetensors } from '../../src/model/weights/safetensors.ts';
 import {
   fromFile,
@@ -12,15 +14,18 @@ import {
   shardedSafetensors,
   type WritableTensor,
 } from '../../src/model/weights/safetensors-writer.ts';
-import { openStoredZip } from '../../src/model/weights/stored-zip.ts';
 import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';
 import { torchArchive } from '../../src/model/weights/torch-writer.ts';
-import { openZipFolder, zipBlob, zipFolder } from '../../src/model/weights/zip-folder.ts';
+import { zipBlob, zipFolder } from '../../src/model/weights/zip-folder.ts';
 import { bytesSource, collectBytes, storedZip, type ByteSource } from '../../src/model/weights/zip-writer.ts';
-import { openFile } from '../../tools/node/file-access.ts';
+import { openDiskFile } from '../../tools/node/disk-folder.ts';
 import { randomFloats } from '../setup/compare.ts';
 import { archive } from './make-archive.ts';
 import { refusalCode, refusedWith } from './refused.ts';
+import { fuzzRuns } from '../setup/fuzz.ts';
+
+const STORED = { storedOnly: true };
+const open = (blob: Blob) => openZip('made.zip', blobReader(blob, 'made.zip'));
 
 const size = (shape: readonly number[]) => shape.reduce((product, dim) => product * dim, 1);
 
@@ -55,7 +60,7 @@ describe('torchArchive', () => {
       fc.asyncProperty(stateDicts, fc.constantFrom('float32', 'bfloat16'), async (tensors, dtype) => {
         const source = torchArchive(tensors, { name: 'head--5_checkpoint', dtype });
         const bytes = await collectBytes(source);
-        const file = await openTorchArchive(bytesAccess(bytes));
+        const file = await openTorchArchive(memoryReader(bytes));
         expect([...file.entries.keys()]).toEqual([...tensors.keys()]);
         for (const [name, { shape, data }] of tensors) {
           expect(file.entries.get(name)).toMatchObject({
@@ -67,26 +72,27 @@ describe('torchArchive', () => {
         }
         for (const start of dataStarts(bytes)) expect(start % 64).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 
   it('has the records of torch, and the pickle torch writes up to its module versions', async () => {
     const path = 'tests/golden/libero-l1/proprio_projector--50000_checkpoint.pt';
-    const golden = await openTorchArchive(await openFile(path));
+    const golden = await openTorchArchive(await openDiskFile(path));
     const tensors = new Map(
       [...golden.entries.keys()].map((name) => [name, fromFile(golden, name)] as const),
     );
     const root = 'proprio_projector--50000_checkpoint';
     const bytes = await collectBytes(torchArchive(tensors, { name: root }));
-    const ours = await openStoredZip(bytesAccess(bytes));
-    const theirs = await openStoredZip(await openFile(path));
-    expect(ours.names.filter((name) => !name.endsWith('byteorder'))).toEqual(theirs.names);
-    for (const name of theirs.names.filter((each) => !each.endsWith('data.pkl'))) {
-      expect(await ours.read(name)).toEqual(await theirs.read(name));
+    const ours = await openZip('ours', memoryReader(bytes), STORED);
+    const theirs = await openZip('theirs', await openDiskFile(path), STORED);
+    const names = (await theirs.list())!;
+    expect((await ours.list())!.filter((name) => !name.endsWith('byteorder'))).toEqual(names);
+    for (const name of names.filter((each) => !each.endsWith('data.pkl'))) {
+      expect(await readAll(ours, name)).toEqual(await readAll(theirs, name));
     }
-    expect(unpickle(await ours.read(`${root}/data.pkl`))).toEqual(
-      unpickle(await theirs.read(`${root}/data.pkl`)),
+    expect(unpickle(await readAll(ours, `${root}/data.pkl`))).toEqual(
+      unpickle(await readAll(theirs, `${root}/data.pkl`)),
     );
   });
 
@@ -130,8 +136,8 @@ describe('storedZip', () => {
     const source = storedZip(entries);
     const bytes = await collectBytes(source);
     expect(bytes.byteLength).toBe(source.byteLength);
-    const zip = await openStoredZip(bytesAccess(bytes));
-    expect(zip.names).toEqual(entries.map(({ name }) => name));
+    const zip = await openZip('made', memoryReader(bytes), STORED);
+    expect(await zip.list()).toEqual(entries.map(({ name }) => name).toSorted());
     const view = new DataView(bytes.buffer);
     for (const [i, start] of dataStarts(bytes).entries()) {
       const data = await collectBytes(entries[i]!);
@@ -146,9 +152,9 @@ describe('storedZip', () => {
     const far = storedZip(entries, { zip64From: 100 });
     const bytes = await collectBytes(far);
     expect(bytes.byteLength).toBe(far.byteLength);
-    const zip = await openStoredZip(bytesAccess(bytes));
+    const zip = await openZip('made', memoryReader(bytes), STORED);
     for (const entry of entries)
-      expect(same(await zip.read(entry.name), await collectBytes(entry))).toBe(true);
+      expect(same(await readAll(zip, entry.name), await collectBytes(entry))).toBe(true);
   });
 
   it('refuses an entry that is too large before it reads anything', async () => {
@@ -170,11 +176,11 @@ describe('safetensorsFile', () => {
           }),
         );
         fc.pre(!given.has('__metadata__'));
-        const file = await openSafetensors(bytesAccess(await collectBytes(safetensorsFile(given))));
+        const file = await openSafetensors(memoryReader(await collectBytes(safetensorsFile(given))));
         expect([...file.entries.keys()].toSorted()).toEqual([...tensors.keys()].toSorted());
         for (const [name, { data }] of tensors) expect(await file.readFloat32(name)).toEqual(data);
       }),
-      { numRuns: 60 },
+      { numRuns: fuzzRuns(60) },
     );
   });
 
@@ -187,7 +193,7 @@ describe('safetensorsFile', () => {
     };
     for (const given of [tensor, { shape, data }]) {
       const source = safetensorsFile([['w', given]], 'bfloat16');
-      const file = await openSafetensors(bytesAccess(await collectBytes(source)));
+      const file = await openSafetensors(memoryReader(await collectBytes(source)));
       expect(await file.readFloat32('w')).toBeNear(fromBfloat16(toBfloat16(data)), 0);
     }
   });
@@ -205,7 +211,7 @@ describe('safetensorsFile', () => {
     ]);
     const index: unknown = JSON.parse(new TextDecoder().decode(bytes.get('model.safetensors.index.json')));
     expect(index).toMatchObject({ metadata: { total_size: 7 * 200 } });
-    const file = await openShardedSafetensors(index, async (path) => bytesAccess(bytes.get(path)!));
+    const file = await openShardedSafetensors(index, async (path) => memoryReader(bytes.get(path)!));
     for (const [name, { data }] of tensors) expect(await file.readFloat32(name)).toEqual(data);
     expect(shardedSafetensors(tensors).map(({ path }) => path)).toEqual(['model.safetensors']);
   });
@@ -223,47 +229,41 @@ describe('zipFolder', () => {
     const progress: number[] = [];
     const blob = await zipBlob(files, (done, total) => progress.push(done / total));
     expect(progress.at(-1)).toBe(1);
-    const folder = await openZipFolder(blob, 'other');
-    expect(folder.name).toBe('run--5_chkpt');
-    expect(folder.files).toEqual(['a.bin', 'lora_adapter/b.json', 'empty']);
-    for (const [i, path] of folder.files.entries()) {
-      const access = await folder.open(path);
-      expect(same(await access.read(0, access.byteLength), await collectBytes(files[i]!))).toBe(true);
+    const folder = await open(blob);
+    expect(await folder.list()).toEqual(files.map(({ path }) => path).toSorted());
+    for (const file of files) {
+      expect(same(await readAll(folder, file.path), await collectBytes(file))).toBe(true);
     }
-    const access = await folder.open('a.bin');
-    expect(await access.read(400, 12)).toEqual((await collectBytes(files[0]!)).slice(400, 412));
-    expect(await refusalCode(() => access.read(access.byteLength - 1, 2))).toBe('bad-file');
+    const first = await folder.open(files[0]!.path);
+    expect(await first.slice(400, 412)).toEqual((await collectBytes(files[0]!)).slice(400, 412));
+    expect(await refusalCode(() => first.slice(first.byteLength - 1, first.byteLength + 1))).toBe('bad-file');
     expect(await refusalCode(() => folder.open('nothing'))).toBe('bad-file');
   });
 
   it('holds a .pt that is read inside the zip', async () => {
     const pt = torchArchive([['w', { shape: [3], data: Float32Array.of(1, 2, 3) }]]);
-    const folder = await openZipFolder(await zipBlob([{ path: 'x/w.pt', ...pt }]), '');
-    const file = await openTorchArchive(await folder.open('w.pt'));
+    const folder = await open(await zipBlob([{ path: 'x/w.pt', ...pt }]));
+    const file = await openTorchArchive(await folder.open('x/w.pt'));
     expect([...(await file.readFloat32('w'))]).toEqual([1, 2, 3]);
   });
 
   it('reads compressed zips of other programs, without a folder around the files', async () => {
     const bytes = await archive({ one: new Uint8Array(5000), two: Uint8Array.of(1, 2) }, { level: 9 });
     expect(bytes.byteLength).toBeLessThan(1000);
-    const folder = await openZipFolder(new Blob([bytes]), 'dropped');
-    expect(folder.name).toBe('archive');
-    const access = await folder.open('one');
-    expect(await access.read(0, 5000)).toEqual(new Uint8Array(5000));
-    const flat = await openZipFolder(await zipBlob([{ ...files[1]!, path: 'flat' }]), 'dropped');
-    expect([flat.name, flat.files]).toEqual(['dropped', ['flat']]);
+    const folder = await open(new Blob([bytes]));
+    expect(await readAll(folder, 'archive/one')).toEqual(new Uint8Array(5000));
   });
 
   it('refuses what is no zip, and damage inside a compressed entry', async () => {
-    expect(await refusalCode(() => openZipFolder(new Blob(['no zip at all']), ''))).toBe('bad-file');
+    expect(await refusalCode(() => open(new Blob(['no zip at all'])))).toBe('bad-file');
     const bytes = await archive(
       { one: new Uint8Array(randomFloats(500, 3).map(Math.round).buffer) },
       { level: 9 },
     );
     const name = Buffer.from(bytes).indexOf('archive/one');
     bytes[name + 40]! ^= 0xff;
-    const folder = await openZipFolder(new Blob([bytes]), '');
-    expect(await refusalCode(() => folder.open('one'))).toBe('bad-file');
+    const folder = await open(new Blob([bytes]));
+    expect(await refusalCode(() => folder.open('archive/one'))).toBe('bad-file');
   });
 
   it('fails with the error of a file that cannot be read, and can be cancelled', async () => {

@@ -150,6 +150,21 @@ test('an adapter cannot be changed under a run that began while the change waite
   await run;
 });
 
+test('a run that is let in during a turn of somebody else begins after it', async () => {
+  const { lease, kinds, load } = made();
+  await load('a');
+  const held = gate();
+  const switching = lease.turn('switching', () => held.promise);
+  await settle();
+  const run = lease.train('run', ({ turn }) => turn(async () => 'trained'));
+  await settle();
+  expect(lease.state).toEqual({ kind: 'switching', run: 'run' });
+  held.open();
+  await switching;
+  expect(await run).toBe('trained');
+  expect(kinds.slice(-4)).toEqual(['ready', 'switching', 'training', 'ready']);
+});
+
 test('a load that fails before it frees keeps what was there; after that nothing is left', async () => {
   const { lease, load } = made();
   await load('a');

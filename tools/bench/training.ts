@@ -20,18 +20,18 @@ export async function benchTraining(
   options: { bits: 32 | 8 | 4; steps: number },
 ): Promise<TrainingBench> {
   const start = await openTrainCase(files, runtime, options);
-  const { policy, samples, config } = start;
+  const { policy, samples } = start;
   const { trained, lora } = await start.parameters('cold');
   const trainables = new Trainables(runtime, trained, lora!.alpha / lora!.r);
   policy.use(trainables);
   const losses: number[] = [];
   const stepMs: number[] = [];
   // Noise and timesteps are those of the case's five steps, over and over.
-  const diffusion = config.head === 'diffusion' ? await start.draws('cold', 0) : null;
+  const drawn = await start.drawn('cold', 0);
   for (let step = 0; step < options.steps; step++) {
     const startMs = performance.now();
     const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
-    const { loss } = await runPass(policy, samples, { tape, ...(diffusion ? { diffusion } : {}) });
+    const { loss } = await runPass(policy, samples, { tape, ...drawn });
     await trainables.step(ADAMW);
     if (step > 0) stepMs.push(performance.now() - startMs);
     losses.push(loss);

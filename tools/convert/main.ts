@@ -15,7 +15,8 @@ import { openCheckpoint, type Checkpoint } from '../../src/model/weights/checkpo
 import { shardBytes } from '../../src/model/weights/manifest.ts';
 import { writePackage } from '../../src/model/weights/package-writer.ts';
 import { parseArguments } from '../node/arguments.ts';
-import { diskFolder, diskSink } from '../node/file-access.ts';
+import { diskCheckpoint } from '../node/disk-folder.ts';
+import { diskSink } from '../node/file-access.ts';
 import { llama2TokenizerJson } from './llama2-tokenizer.ts';
 
 const USAGE = `usage: npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [options]
@@ -58,7 +59,7 @@ async function convert(from: string, target: string): Promise<void> {
   if (!existsSync(from)) throw new ModelError('bad-input', `There is no folder ${from}.`);
   await refuseForeignFolder(target);
   const start = performance.now();
-  const folder = diskFolder(from);
+  const folder = diskCheckpoint(from);
   const checkpoint = await openCheckpoint(folder);
   const config = configOf(checkpoint);
   const tokenizer = await tokenizerOf(checkpoint, config, folder);
@@ -118,11 +119,11 @@ function configOf(checkpoint: Checkpoint): PolicyConfig {
 async function tokenizerOf(
   checkpoint: Checkpoint,
   config: PolicyConfig,
-  folder: ReturnType<typeof diskFolder>,
+  folder: ReturnType<typeof diskCheckpoint>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (checkpoint.tokenizer) {
     const file = await folder.open(checkpoint.tokenizer);
-    return file.read(0, file.byteLength);
+    return file.slice(0, file.byteLength);
   }
   if (config.network.language.vocabulary < 32000) {
     throw new ModelError(

@@ -1,16 +1,16 @@
 /** A policy package in Node, ready to be asked. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { ModelError } from '../../src/model/errors.ts';
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import { shapesOf } from '../../src/model/finetune/parameters.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
-import { openZipFolder } from '../../src/model/weights/zip-folder.ts';
+import { checkpointFolder } from '../../src/model/weights/checkpoint.ts';
 import { parsePolicyConfig } from '../../src/model/policy/config.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { createTokenizer, type Tokenize } from '../../src/model/policy/tokenizer.ts';
+import { openPlace } from '../node/disk-folder.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Predict } from '../../src/practice/evaluate.ts';
 import { openPackageFolder } from '../node/package-folder.ts';
@@ -39,9 +39,8 @@ export async function openNodePolicy(
   const tokenizer = await reader.tokenizer();
   const tokenize = await createTokenizer(tokenizer);
   if (options.adapter) {
-    const zip = new Blob([new Uint8Array(await readFile(options.adapter))]);
     const base = { config, shapes: shapesOf(reader) };
-    const state = await importCheckpoint(await openZipFolder(zip, options.adapter), base);
+    const state = await importCheckpoint(await checkpointFolder(await openPlace(options.adapter)), base);
     policy.use(new LoadedAdapter(runtime, config, state));
   }
   const observer = createObserver(config, runtime, () => {

@@ -1,10 +1,10 @@
 import { ModelError } from '../../src/model/errors.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import type { Row } from '../parity/compare.ts';
 import type { CaseFiles } from '../parity/golden.ts';
 import { runFolder, type FolderOptions } from '../parity/run-folder.ts';
-import { llama2Tokenize } from '../parity/tokenize.ts';
+import { tokenizeFor } from '../parity/tokenize.ts';
 import type { JobArguments } from './page.ts';
 
 /** A golden folder served by `serveFolders` (tools/parity/host.ts). */
@@ -16,11 +16,11 @@ export function servedFolder(args: JobArguments): CaseFiles {
     open: async (path) => {
       const response = await fetch(base + path);
       if (!response.ok) throw new ModelError('bad-file', `${path} could not be read: ${response.status}.`);
-      return bytesAccess(new Uint8Array(await response.arrayBuffer()));
+      return memoryReader(new Uint8Array(await response.arrayBuffer()));
     },
   };
 }
 
 export async function runParityJob(runtime: Runtime, args: JobArguments): Promise<Row[]> {
-  return runFolder(servedFolder(args), runtime, await llama2Tokenize(), args as JobArguments & FolderOptions);
+  return runFolder(servedFolder(args), runtime, tokenizeFor, args as JobArguments & FolderOptions);
 }

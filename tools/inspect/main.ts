@@ -7,6 +7,7 @@ import { inspectDataset, type Inspection } from '../../src/episodes/inspect.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { ModelError } from '../../src/model/errors.ts';
 import { parseArguments } from '../node/arguments.ts';
+import { registerDecoders } from '../node/decoders.ts';
 import { openPlace } from '../node/disk-folder.ts';
 import { asText } from './report.ts';
 
@@ -35,6 +36,7 @@ const steps = wholeNumbers('steps', args.values.steps);
 const only = args.values.episodes === undefined ? null : wholeNumbers('episodes', args.values.episodes);
 const chunkSize = args.wholeNumber('chunk', 1);
 
+await registerDecoders();
 const token = process.env['HF_TOKEN'];
 const folder = await openPlace(place, token ? { hubToken: token } : {});
 const dataset = await openDataset(folder, { standardise: false });

@@ -5,7 +5,7 @@ import { checkpointFolderName } from '../../src/model/finetune/export-checkpoint
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import type { HostTensor, TrainedState } from '../../src/model/finetune/trained.ts';
 import { fromBfloat16, toBfloat16 } from '../../src/model/weights/half.ts';
-import { diskFolder } from '../node/file-access.ts';
+import { diskCheckpoint } from '../node/disk-folder.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Of normalised actions: rounding of float32 in another order. */
@@ -53,7 +53,7 @@ function sameState(found: TrainedState, wanted: TrainedState): boolean {
 /** The other direction: what PEFT and torch saved of the same model is the state that was exported. */
 export async function importFromPython({ folder, opened, state }: Prepared): Promise<Check[]> {
   const path = join(folder, 'python', checkpointFolderName(state));
-  const disk = { ...diskFolder(path), name: checkpointFolderName(state) };
+  const disk = { ...diskCheckpoint(path), name: checkpointFolderName(state) };
   const base = { config: opened.base.config, shapes: opened.shapes };
   const head = 'action_head--5_checkpoint.pt';
   const half = { ...disk, open: (file: string) => disk.open(file === head ? 'bf16.pt' : file) };

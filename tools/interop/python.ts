@@ -16,8 +16,41 @@ export function findPython(): Python {
   return version === '0.11.1' ? { path } : { missing: `peft is ${version}; upstream uses 0.11.1` };
 }
 
+/** Versions of lerobot that read a version of the format, and the variable that names a Python with one. */
+const LEROBOT = {
+  'v2.1': { variable: 'INTEROP_LEROBOT_V21', fits: /^0\.(2|3)\./, wanted: '0.3.3' },
+  'v3.0': { variable: 'INTEROP_LEROBOT_V30', fits: /^0\.([4-9]|\d\d)\./, wanted: '0.4.4 or later' },
+} as const;
+
+/** A Python with the lerobot that reads this version of its format. */
+export function findLeRobot(
+  version: keyof typeof LEROBOT,
+): { readonly path: string; readonly lerobot: string } | { readonly missing: string } {
+  const { variable, fits, wanted } = LEROBOT[version];
+  const path = process.env[variable];
+  if (!path) return { missing: `${variable} names no Python with lerobot ${wanted}` };
+  const code =
+    'import torch, lerobot.datasets; from importlib.metadata import version; print(version("lerobot"))';
+  const { error, status, stdout, stderr } = spawnSync(path, ['-c', code], { encoding: 'utf8' });
+  if (error) return { missing: `${path} cannot be started (${error.message})` };
+  if (status !== 0) return { missing: stderr.trim().split('\n').at(-1) ?? `${path} ended with ${status}` };
+  const lerobot = stdout.trim();
+  return fits.test(lerobot) ? { path, lerobot } : { missing: `lerobot is ${lerobot}; ${wanted} is needed` };
+}
+
 /** @throws Error with what Python wrote, when it fails */
-export function runPython({ path }: { readonly path: string }, script: string, ...args: string[]): string {
+export function runPython(python: { readonly path: string }, script: string, ...args: string[]): string {
+  const { output, failed } = tryPython(python, script, ...args);
+  if (failed) throw new Error(output);
+  return output;
+}
+
+/** What a script printed, and what it wrote to the error stream where it failed. */
+export function tryPython(
+  { path }: { readonly path: string },
+  script: string,
+  ...args: string[]
+): { readonly output: string; readonly failed: boolean } {
   const result = spawnSync(path, [script, ...args], {
     encoding: 'utf8',
     // Nothing is looked for on the network: everything is in the folder.
@@ -25,6 +58,9 @@ export function runPython({ path }: { readonly path: string }, script: string, .
     maxBuffer: 2 ** 26,
   });
   if (result.error) throw result.error;
-  if (result.status !== 0) throw new Error(`${script} ended with ${result.status}:\n${result.stderr}`);
-  return result.stdout.trim();
+  const failed = result.status !== 0;
+  const output = failed
+    ? `${result.stdout}\n${script} ended with ${result.status}:\n${result.stderr}`
+    : result.stdout;
+  return { output: output.trimEnd(), failed };
 }

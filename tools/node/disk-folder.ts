@@ -7,6 +7,7 @@ import { openAddress, type AddressOptions } from '../../src/io/open-address.ts';
 import { cleanPath } from '../../src/io/paths.ts';
 import { zipFolder } from '../../src/io/zip-folder.ts';
 import { ModelError } from '../../src/model/errors.ts';
+import type { CheckpointFolder } from '../../src/model/weights/checkpoint.ts';
 
 /** A directory on disk. Links are followed: the Hugging Face cache is made of them. */
 export function diskFolder(root: string): Folder {
@@ -21,18 +22,27 @@ export function diskFolder(root: string): Folder {
       if (!isFile(path)) throw missingFile(name, path);
       return openDiskFile(onDisk(path), path);
     },
-    list: async () => {
-      listed ??= readdirSync(root, { recursive: true, withFileTypes: true })
-        .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
-        .filter((path) => isFile(path) && cleanPath(path, name) !== null)
-        .toSorted();
-      return listed;
-    },
+    list: async () => (listed ??= filesBelow(root)),
   };
 }
 
+function filesBelow(root: string): string[] {
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
+    .map((path) => relative(root, path).split(sep).join('/'))
+    .filter((path) => cleanPath(path, root) !== null)
+    .toSorted();
+}
+
+/** A checkpoint's directory on disk. */
+export function diskCheckpoint(root: string): CheckpointFolder {
+  const folder = diskFolder(root);
+  return { name: folder.name, files: filesBelow(root), open: (path) => folder.open(path) };
+}
+
 /** A file on disk, read by ranges. */
-export async function openDiskFile(path: string, name: string): Promise<ByteReader> {
+export async function openDiskFile(path: string, name = path): Promise<ByteReader> {
   return blobReader(await openAsBlob(path), name);
 }
 

@@ -16,27 +16,33 @@ export function caseConfig(checkpoint: Checkpoint, meta: GoldenMeta, hasProprio:
     images: meta.spec.n_img,
     centerCrop: meta.center_crop,
     unnormKey: meta.unnorm_key,
+    decoding: meta.spec.mode === 'ar' ? 'autoregressive' : 'parallel',
   });
+  const { bridge } = base;
   return {
     ...base,
+    bridge: bridge && { ...bridge, taskTokens: constants.num_task_tokens ?? bridge.taskTokens },
     profile: {
       ...base.profile,
       chunkSize: constants.NUM_ACTIONS_CHUNK,
       actions: fitDimensions(base.profile.actions, constants.ACTION_DIM, 'action'),
-      state: hasProprio ? fitDimensions(base.profile.state, constants.PROPRIO_DIM, 'state') : null,
+      state: hasProprio ? fitDimensions(base.profile.state, constants.PROPRIO_DIM!, 'state') : null,
       normalization: constants.NORMALIZATION,
     },
     tokens: {
       ...base.tokens,
-      empty: constants.EMPTY_TOKEN_ID,
-      placeholder: constants.PLACEHOLDER_TOKEN_ID,
+      empty: base.tokens.empty === null ? null : constants.EMPTY_TOKEN_ID,
+      ...(base.tokens.emptyInTraining === undefined
+        ? {}
+        : { emptyInTraining: foldTokens([base.tokens.emptyInTraining], meta)[0]! }),
+      placeholder: constants.PLACEHOLDER_TOKEN_ID ?? base.tokens.placeholder,
       stop: constants.STOP_INDEX,
       vocabulary: constants.BASE_VOCAB,
     },
   };
 }
 
-/** Cases with a small vocabulary fold Llama-2's ids into it (meta.json: deviations). */
+/** Cases with a small vocabulary fold the tokenizer's ids into it (meta.json: deviations). */
 export function foldTokens(ids: readonly number[], { constants }: GoldenMeta): number[] {
   if (!constants.small_vocab_patched) return [...ids];
   const empty = constants.EMPTY_TOKEN_ID;

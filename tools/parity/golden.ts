@@ -13,23 +13,26 @@ export interface GoldenMeta {
   unnorm_key: string;
   center_crop: boolean;
   platform: string;
-  spec: { n_img: number; prompt: string };
+  spec: { n_img: number; prompt: string; mode?: string; lr?: number };
   constants: {
     NUM_ACTIONS_CHUNK: number;
     ACTION_DIM: number;
-    PROPRIO_DIM: number;
+    PROPRIO_DIM: number | null;
     NORMALIZATION: 'bounds' | 'bounds_q99';
+    /** Also given where the policy appends none. */
     EMPTY_TOKEN_ID: number;
     STOP_INDEX: number;
-    PLACEHOLDER_TOKEN_ID: number;
+    PLACEHOLDER_TOKEN_ID: number | null;
     BASE_VOCAB: number;
     small_vocab_patched: boolean;
+    /** VLA-Adapter's head. */
+    num_task_tokens?: number;
   };
 }
 
 async function readFile(files: CaseFiles, name: string): Promise<Uint8Array> {
   const file = await files.open(name);
-  return file.read(0, file.byteLength);
+  return file.slice(0, file.byteLength);
 }
 
 export async function readJson<T>(files: CaseFiles, name: string): Promise<T> {

@@ -5,13 +5,13 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import type { Plugin } from 'vite';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { bytesAccess } from '../../src/model/weights/random-access.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
 import type { Browser } from '../harness/browser.ts';
 import { createDawnRuntime } from '../node/dawn-runtime.ts';
 import type { Row } from './compare.ts';
 import type { CaseFiles } from './golden.ts';
 import { runFolder, type FolderOptions } from './run-folder.ts';
-import { llama2Tokenize } from './tokenize.ts';
+import { tokenizeFor } from './tokenize.ts';
 
 /** `dawn` is WebGPU, too. */
 export type ParityBackend = 'node' | 'dawn' | 'wasm' | 'webgpu';
@@ -29,7 +29,7 @@ export function folderFiles(folder: string): CaseFiles {
   return {
     name: basename(resolve(folder)),
     files,
-    open: async (name) => bytesAccess(new Uint8Array(await readFile(join(folder, name)))),
+    open: async (name) => memoryReader(new Uint8Array(await readFile(join(folder, name)))),
   };
 }
 
@@ -38,7 +38,7 @@ export async function runParity(folder: string, options: ParityOptions): Promise
   if (here) {
     const { runtime, release } = await here;
     try {
-      return await runFolder(folderFiles(folder), runtime, await llama2Tokenize(), options);
+      return await runFolder(folderFiles(folder), runtime, tokenizeFor, options);
     } finally {
       await release();
     }

@@ -15,8 +15,10 @@ import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { caseConfig, foldTokens } from './case-config.ts';
 import { compare, type Limit, type Row } from './compare.ts';
+import { fillBridge, fillGeneration, type Values } from './family-stages.ts';
 import { openTensors, readJson, type CaseFiles, type GoldenMeta, type GoldenTensors } from './golden.ts';
 import { joined, Recorder } from './recorder.ts';
+import type { TokenizeFor } from './tokenize.ts';
 import { EXACT, float32Limit, limitFor, TRAJECTORY } from './tolerances.ts';
 
 export interface CaseOptions {
@@ -27,12 +29,10 @@ export interface CaseOptions {
 /** Stored for reference or fed to the run: nothing of ours to compare. */
 const GIVEN = /^(images\/\d+|proprio_raw|labels|noisy_actions_flat_in|ddim\d*\/(noise|sample_in))$/;
 
-type Values = Map<string, ArrayLike<number>>;
-
 export async function runCase(
   files: CaseFiles,
   runtime: Runtime,
-  tokenize: Tokenize,
+  tokenizeFor: TokenizeFor,
   options: CaseOptions,
 ): Promise<Row[]> {
   const meta = await readJson<GoldenMeta>(files, 'meta.json');
@@ -40,6 +40,7 @@ export async function runCase(
   const checkpoint = await openCheckpoint(files);
   const config = caseConfig(checkpoint, meta, io.has('proprio_token'));
   const source = checkpointSource(checkpoint.tensors, options.bits);
+  const tokenize = await tokenizeFor(config.network.language.kind);
 
   const values: Values = new Map();
   const limits = new Map<string, Limit>();
@@ -119,13 +120,19 @@ async function fillInputs(
 
   const promptIds = foldTokens(tokenize(promptFor(meta.spec.prompt, config.network.language.kind)), meta);
   const sequence = layoutSequence(promptIds, config);
+  const count = sequence.inputIds.length;
   const exact: Record<string, ArrayLike<number>> = {
+    // Upstream does not extend its mask for the empty token it appends; all of it is ones, so nothing comes of that.
+    generate_attention_mask: ones(count - 1),
+    position_ids: Array.from({ length: io.shape('multimodal_embeddings')[1]! + 6 }, (_, i) => i),
     prompt_input_ids: promptIds,
     prompt_attention_mask: ones(promptIds.length),
     input_ids_with_empty_token: sequence.inputIds.slice(0, sequence.actions.start),
     input_ids: sequence.inputIds,
     attention_mask: ones(sequence.inputIds.length),
-    multimodal_attention_mask: ones(io.shape('multimodal_embeddings')[1]!),
+    multimodal_attention_mask: ones(
+      io.shape('multimodal_embeddings')[1]! - (config.head === 'autoregressive' ? 1 : 0),
+    ),
     all_actions_mask: sequence.inputIds.map((_, i) =>
       i >= sequence.actions.start && i < sequence.actions.end ? 1 : 0,
     ),
@@ -170,12 +177,20 @@ async function fillNetwork(
   for (const stage of recorder.stages) if (!values.has(stage)) values.set(stage, recorder.first(stage)!);
   const embeddings = recorder.first('multimodal_embeddings')!;
   values.set('patch_tokens', embeddings.slice(hidden, hidden + io.size('patch_tokens')));
-  // The golden file keeps the last step's slice under this name, and the first step's under the others.
-  values.set(
-    'actions_hidden_states',
-    recorder.all('actions_hidden_states').at(isDiffusion ? io.size('ddim/timesteps') - 1 : 0)!,
-  );
-  values.set('action_head/in', recorder.first('actions_hidden_states')!);
+  if (config.head === 'bridge') fillBridge(values, limits, config);
+  else if (config.head === 'autoregressive') {
+    await fillGeneration(values, limits, io, config, policy, recorder, {
+      promptIds: inputs.promptIds,
+      bits: options.bits,
+    });
+  } else {
+    // The golden file keeps the last step's slice under this name, and the first step's under the others.
+    values.set(
+      'actions_hidden_states',
+      recorder.all('actions_hidden_states').at(isDiffusion ? io.size('ddim/timesteps') - 1 : 0)!,
+    );
+    values.set('action_head/in', recorder.first('actions_hidden_states')!);
+  }
   const { cos, sin } = ropeTables(config.network.language, io.shape('multimodal_embeddings')[1]!);
   const half = headDimOf(config.network.language) / 2;
   values.set('llm/rope_cos', twice(cos, half));

@@ -1,4 +1,3 @@
-import type { Tokenize } from '../../src/model/policy/tokenizer.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { Row } from './compare.ts';
 import { runConvert } from './run-convert.ts';
@@ -6,6 +5,7 @@ import { runCase, type CaseOptions } from './run-case.ts';
 import { runPreprocess } from './run-preprocess.ts';
 import { runTrain } from './run-train.ts';
 import { runTokenizer } from './run-tokenizer.ts';
+import type { TokenizeFor } from './tokenize.ts';
 import type { CaseFiles } from './golden.ts';
 
 export interface FolderOptions extends CaseOptions {
@@ -19,7 +19,7 @@ export interface FolderOptions extends CaseOptions {
 export async function runFolder(
   files: CaseFiles,
   runtime: Runtime,
-  tokenize: Tokenize,
+  tokenizeFor: TokenizeFor,
   options: FolderOptions,
 ): Promise<Row[]> {
   const has = (name: string) => files.files.includes(name);
@@ -27,9 +27,9 @@ export async function runFolder(
     if (has('train.safetensors')) return runTrain(files, runtime, options);
     throw new Error(`${files.name} has no train.safetensors: there is no training to compare with.`);
   }
-  if (has('io.safetensors')) return runCase(files, runtime, tokenize, options);
+  if (has('io.safetensors')) return runCase(files, runtime, tokenizeFor, options);
   if (has('preprocess.safetensors')) return runPreprocess(files, runtime);
-  if (has('cases.json')) return runTokenizer(files, tokenize);
+  if (has('cases.json')) return runTokenizer(files, tokenizeFor);
   if (has('expected.json')) return runConvert(files);
   throw new Error(
     `${files.name} is no golden case: it has none of io.safetensors, preprocess.safetensors, cases.json, expected.json.`,

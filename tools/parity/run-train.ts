@@ -12,6 +12,7 @@ import type { Partition } from '../../src/model/network/network.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { Tape } from '../../src/model/network/tape.ts';
 import { encodeActionTokens } from '../../src/model/policy/action-tokenizer.ts';
+import { needsLmHead } from '../../src/model/policy/config.ts';
 import type { Runtime, Tensor } from '../../src/model/runtime/runtime.ts';
 import { compare, type Limit, type Row } from './compare.ts';
 import type { CaseFiles, GoldenTensors } from './golden.ts';
@@ -51,10 +52,9 @@ async function comparePacked(
     const trainables = new Trainables(runtime, trained, lora!.alpha / lora!.r);
     start.policy.use(trainables);
     const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
-    const diffusion = await start.draws('warm', 0);
     const { loss } = await runPass(start.policy, start.samples, {
       tape,
-      ...(diffusion.length > 0 ? { diffusion } : {}),
+      ...(await start.drawn('warm', 0)),
     });
     const gradients = new Map<string, Float32Array>();
     for (const name of trainables.names) gradients.set(name, await trainables.gradient(name));
@@ -94,12 +94,13 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
     ];
     if (differing.length > 0) throw new Error(`${variant}: gradients differ in ${differing.join(', ')}`);
   }
-  if (config.head === 'discrete') await compareLabels(row, start);
+  const tokens = needsLmHead(config);
+  if (tokens) await compareLabels(row, start);
 
   for (let step = 0; step < Math.min(steps, losses.length); step++) {
     const stages = new Map<string, Float32Array>();
     const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
-    const drawn = config.head === 'diffusion' ? { diffusion: await start.draws(variant, step) } : {};
+    const drawn = await start.drawn(variant, step);
     if (step === 0) {
       // Apart from the pass that is held against the gradients: that one may be a single graph without stages.
       const trace = async (stage: string, tensor: Tensor) =>
@@ -107,18 +108,27 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
       await runPass(policy, samples, { ...drawn, trace });
     }
     const result = await runPass(policy, samples, { ...drawn, tape });
-    row(`loss ${step}`, [result.loss], [losses[step]!], absolute(config.head === 'discrete' ? 5e-5 : 1e-5));
+    row(`loss ${step}`, [result.loss], [losses[step]!], absolute(tokens ? 5e-5 : 1e-5));
     for (const [name, ours] of metricsOf(result)) {
       const theirs = metrics?.[step]?.[name];
       if (theirs !== undefined) row(`${name} ${step}`, [ours], [theirs], absolute(5e-5));
     }
     if (step === 0) await compareForward(row, stages, golden);
     if (step === 0) await compareGradients(rows, variant, trainables, golden, film);
-    const learningRate = learningRateAt(step, { learningRate: 5e-4, ...scheduleOf(variant) });
+    const learningRate = learningRateAt(step, { learningRate: meta.spec.lr ?? 5e-4, ...scheduleOf(variant) });
     row(`learning rate ${step}`, [learningRate], [lr[step]!], absolute(1e-12));
     await trainables.step({ ...ADAMW, learningRate });
     if (golden.names.some((name) => name.startsWith(`step${step + 1}/`))) {
-      await compareWeights(rows, variant, step + 1, parameters, trainables, golden, film);
+      await compareWeights(
+        rows,
+        variant,
+        step + 1,
+        parameters,
+        trainables,
+        golden,
+        film,
+        meta.spec.lr ?? 5e-4,
+      );
     }
   }
   policy.use(null);
@@ -139,6 +149,9 @@ function metricsOf(metrics: Metrics): [string, number][] {
     ['next_actions_l1_loss', metrics.nextL1],
     ['curr_action_accuracy', metrics.currentAccuracy],
     ['next_actions_accuracy', metrics.nextAccuracy],
+    // The original OpenVLA's, of its one action.
+    ['action_accuracy', metrics.currentAccuracy],
+    ['l1_loss', metrics.currentL1],
   ];
   return named.filter((entry): entry is [string, number] => entry[1] !== null);
 }
@@ -176,7 +189,8 @@ async function compareForward(
     if (stage && golden.has(theirs)) row(theirs, stage, await golden.numbers(theirs), limit);
   }
   const head = 'fwd/action_head/in';
-  if (golden.has(head)) row(head, stages.get('actions_hidden_states')!, await golden.numbers(head), late);
+  const given = stages.get('action_head/in') ?? stages.get('actions_hidden_states');
+  if (given && golden.has(head)) row(head, given, await golden.numbers(head), late);
 }
 
 async function compareGradients(
@@ -218,6 +232,7 @@ async function compareWeights(
   trainables: Trainables,
   golden: GoldenTensors,
   film: boolean,
+  learningRate: number,
 ): Promise<void> {
   let outliers = 0;
   let total = 0;
@@ -245,7 +260,10 @@ async function compareWeights(
         }
         if (variant === 'cold' && name.endsWith('.lora_A.weight')) {
           // Cold factors A have a gradient of exactly zero, so only weight decay moves them.
-          const decayed = Array.from(parameters.trained.get(name)!.data, (w) => w * (1 - 5e-4 * 1e-2));
+          const decayed = Array.from(
+            parameters.trained.get(name)!.data,
+            (w) => w * (1 - learningRate * 1e-2),
+          );
           const part = decayed.slice(offset, offset + ours.length);
           rows.push(
             compare(`${variant}/${key} by decay alone`, ours, part, { measure: 'relative', limit: 1e-7 }),

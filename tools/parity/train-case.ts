@@ -1,7 +1,7 @@
 /** A golden case of fine-tuning (train*.safetensors), with PyTorch's batch, initial values and draws. */
 import type { Sample } from '../../src/model/finetune/micro-batch.ts';
 import { initialParameters, type Parameters } from '../../src/model/finetune/parameters.ts';
-import type { DiffusionDraw } from '../../src/model/finetune/pass.ts';
+import type { PassOptions } from '../../src/model/finetune/pass.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import { upstreamName } from '../../src/model/finetune/upstream-names.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
@@ -41,7 +41,8 @@ export interface TrainCase {
   readonly source: WeightSource;
   readonly samples: readonly Sample[];
   parameters(variant: string): Promise<Parameters>;
-  draws(variant: string, step: number): Promise<DiffusionDraw[]>;
+  /** What PyTorch drew for a step, as options of the pass. */
+  drawn(variant: string, step: number): Promise<Pick<PassOptions, 'diffusion' | 'perturbation'>>;
   golden(variant: string): Promise<GoldenTensors>;
 }
 
@@ -97,13 +98,21 @@ export async function openTrainCase(
       for (const [name, tensor] of initial.trained) trained.set(name, await given(name, tensor));
       return { ...initial, trained };
     },
-    draws: async (variant, step) => {
-      if (config.head !== 'diffusion') return [];
+    drawn: async (variant, step) => {
       const own = await golden(variant);
+      if (config.head === 'bridge') {
+        return { perturbation: Float32Array.from(await own.numbers(`perturbation/step${step}`)) };
+      }
+      if (config.head !== 'diffusion') return {};
       const noise = Float32Array.from(await own.numbers(`diffusion/step${step}/noise`));
       const timesteps = [...(await own.numbers(`diffusion/step${step}/timesteps`))];
       const size = noise.length / timesteps.length;
-      return timesteps.map((timestep, i) => ({ timestep, noise: noise.slice(i * size, (i + 1) * size) }));
+      return {
+        diffusion: timesteps.map((timestep, i) => ({
+          timestep,
+          noise: noise.slice(i * size, (i + 1) * size),
+        })),
+      };
     },
   };
 }
@@ -119,14 +128,15 @@ async function goldenSamples(train: GoldenTensors, config: PolicyConfig): Promis
   for (let i = 0; i < count; i++) {
     const ids = [...(await train.numbers(`batch/sample${i}/input_ids`))];
     const labels = [...(await train.numbers(`batch/sample${i}/labels`))];
+    // VLA-Adapter's labels begin within the prompt; behind it are the action queries alone.
+    const first = config.bridge
+      ? ids.length - config.bridge.queries
+      : labels.findIndex((label) => label >= 0);
     samples.push({
       pixels: part(pixels, i),
       actions: part(actions, i),
       proprio: config.profile.state && proprio ? part(proprio, i) : null,
-      promptIds: ids.slice(
-        0,
-        labels.findIndex((label) => label >= 0),
-      ),
+      promptIds: ids.slice(0, first),
     });
   }
   return samples;

@@ -9,7 +9,13 @@ function openFiles(files: readonly HandedFile[]): void {
   void openDemonstrations(zip ? { kind: 'zip', file: first.file } : { kind: 'files', files: [...files] });
 }
 
-/** A LeRobot dataset: dropped, chosen, or by its address. */
+/** A path of this site becomes an address; what `owner/name` or anything else means, the worker knows. */
+function asTyped(text: string): string {
+  const typed = text.trim();
+  return /^\.{0,2}\//.test(typed) ? new URL(typed, location.href).href : typed;
+}
+
+/** A dataset of LeRobot, HDF5 or RLDS: dropped, chosen, or by its address. */
 export function DatasetPicker({ disabled }: { disabled: boolean }) {
   const [over, setOver] = useState(false);
   const [url, setUrl] = useState('');
@@ -29,7 +35,10 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
         if (!disabled) void droppedFiles(event.dataTransfer).then(openFiles);
       }}
     >
-      <p>Drop a LeRobot dataset (v2.1 or v3.0) here: its folder, or a zip of it.</p>
+      <p>
+        Drop a dataset here, as a folder, a zip or files: LeRobot (v2.0 to v3.0), HDF5 (LIBERO, robomimic,
+        ACT, ALOHA) or RLDS (TFDS).
+      </p>
       <div className="actions">
         <label className="file-button">
           Choose a folder
@@ -42,10 +51,11 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
           />
         </label>
         <label className="file-button">
-          Choose a zip
+          Choose a zip or HDF5 files
           <input
             type="file"
-            accept=".zip"
+            accept=".zip,.hdf5,.h5"
+            multiple
             disabled={disabled}
             onChange={(event) => openFiles(chosenFiles(event.target.files))}
           />
@@ -55,17 +65,16 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
         className="url-row"
         onSubmit={(event) => {
           event.preventDefault();
-          if (url.trim())
-            void openDemonstrations({ kind: 'url', url: new URL(url.trim(), location.href).href });
+          if (url.trim()) void openDemonstrations({ kind: 'url', url: asTyped(url) });
         }}
       >
-        <label htmlFor={urlField}>or the address of one</label>
+        <label htmlFor={urlField}>or an address, or a Hub repository</label>
         <input
           id={urlField}
           type="text"
           inputMode="url"
           value={url}
-          placeholder="https://…/my-dataset/"
+          placeholder="lerobot/svla_so101_pickplace"
           disabled={disabled}
           onChange={(event) => setUrl(event.target.value)}
         />

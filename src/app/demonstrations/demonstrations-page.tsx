@@ -15,8 +15,10 @@ import { EpisodeList } from './episode-list.tsx';
 import { EpisodeView } from './episode-view.tsx';
 import { Facts, type Fact } from '../controls/facts.tsx';
 import { ExpertPicker } from './expert-picker.tsx';
+import { ExportSection } from './export-section.tsx';
 import { openWithRehearsal } from './expert-session.ts';
 import { BeforeTraining } from './findings.tsx';
+import { MappingForm } from './mapping-form.tsx';
 import { countRecorded, openRecorded, openRecordings, purgeRecordings } from './recorded-set.ts';
 import { StatisticsView } from './statistics-view.tsx';
 import { TableRecorder } from './table-recorder.tsx';
@@ -81,6 +83,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           episodes of the scripted expert for those.
         </p>
       )}
+      {info.reading && origin === 'dataset' && <MappingForm key={info.fingerprint} reading={info.reading} />}
       <BeforeTraining info={info} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
       <div className="opened-parts">
@@ -90,6 +93,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
         <EpisodeView info={info} policy={policy} />
       </div>
       <StatisticsView info={info} />
+      <ExportSection info={info} />
     </section>
   );
 }

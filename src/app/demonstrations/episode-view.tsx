@@ -202,6 +202,26 @@ function Check() {
   );
 }
 
+/** What the step is about, where the task changes inside the episode; what the files contradict each other about. */
+function StepTask({ track, step, relabelled }: { track: EpisodeTrack; step: number; relabelled: boolean }) {
+  return (
+    <>
+      {track.instructions && !relabelled && (
+        <p className="step-task">
+          Task of this step: <q>{track.instructions[step] || 'none'}</q>
+        </p>
+      )}
+      {track.notes.length > 0 && (
+        <ul className="fit-notes" aria-label="How the episode was read">
+          {track.notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
 /** Everything of one episode: film, plots, edits, and the policy's own opinion. */
 export function EpisodeView({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo }) {
   const { track, step, check, failure } = useEpisodeStore();
@@ -234,6 +254,7 @@ export function EpisodeView({ info, policy }: { info: DemonstrationsInfo; policy
   return (
     <div className="episode-view">
       <Film info={info} track={track} />
+      <StepTask track={track} step={step} relabelled={edit?.instruction !== undefined} />
       <Edits key={track.index} info={info} track={track} policy={policy} />
       <Check />
       <h4>Actions</h4>

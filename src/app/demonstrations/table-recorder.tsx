@@ -1,7 +1,7 @@
 import { useEffect, useRef, type PointerEvent } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
-import { layTable, randomSeed } from '../practice/practice-session.ts';
+import { chooseTable, randomSeed } from '../practice/practice-session.ts';
 import { useFocusKept } from '../controls/use-focus-kept.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
@@ -124,7 +124,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           value={table?.task ?? ''}
           disabled={status.kind !== 'idle' || table === null}
           mark="trained already"
-          onChoose={(task) => void layTable(task, randomSeed())}
+          onChoose={(task) => void chooseTable(task, randomSeed())}
         />
         <div className="option">
           <label htmlFor="record-instruction">Say what you show</label>

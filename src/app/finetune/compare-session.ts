@@ -31,15 +31,22 @@ export async function compare(tasks: readonly string[], adapter: string, episode
       };
       const others = useCompareStore.getState().comparisons;
       for (const side of ['before', 'after'] as const) {
-        await chooseAdapter(comparison[side].adapter);
-        await runTrials(task, FIRST_SEED, {
+        const wanted = comparison[side].adapter;
+        await chooseAdapter(wanted);
+        const now = useFineTuneStore.getState();
+        // Trials with another adapter would be shown as this one's.
+        if (now.active !== wanted) {
+          set({ failure: now.failure });
+          return;
+        }
+        const complete = await runTrials(task, FIRST_SEED, {
           episodes,
           onTrial: (trials: readonly TrialResult[]) => {
             comparison = { ...comparison, [side]: { ...comparison[side], trials } };
             set({ comparisons: [...others, comparison] });
           },
         });
-        if (stopped) return;
+        if (stopped || !complete) return;
       }
     }
   } catch (error) {

@@ -1,4 +1,5 @@
 /** What the page asks of the worker about fine-tuning, and what it makes of the answers. */
+import type { OpenOptions } from '../../episodes/dataset.ts';
 import type {
   AdapterInfo,
   DemonstrationsInfo,
@@ -42,12 +43,24 @@ export async function refreshRuns(): Promise<void> {
 
 let opening = 0;
 
+/** Where the demonstrations that are open came from: to read the same files in another way. */
+let lastSource: DemonstrationsSource | null = null;
+
+/** Reads the demonstrations that are open anew, with other features or another standardisation. */
+export async function reopenDemonstrations(options: OpenOptions): Promise<void> {
+  const source = lastSource;
+  if (source && source.kind !== 'recorded') {
+    await openDemonstrations({ ...source, options: { ...source.options, ...options } });
+  }
+}
+
 /** Opens demonstrations in place of those that were open. @param as where they came from, and what is changed of them already */
 export async function openDemonstrations(
   source: DemonstrationsSource,
   as: { readonly origin: Origin; readonly edits: EpisodeEdits } = { origin: 'dataset', edits: {} },
 ): Promise<void> {
   const mine = ++opening;
+  lastSource = source;
   set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
   try {
     const { demonstrations } = policyWorker();

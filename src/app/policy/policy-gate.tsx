@@ -8,6 +8,7 @@ import { cancelLoad, loadPolicy, openPolicy, restartWorker, runOn } from './poli
 import { RunOnChoice } from './run-on-choice.tsx';
 import { usePolicyStore, type PolicyStatus } from './policy-store.ts';
 import { formatBytes } from '../format.ts';
+import { defaultPolicyUrl } from '../url-state.ts';
 import './policy.css';
 
 /** What the button after a failure does, by what failed. */
@@ -56,8 +57,31 @@ function FailedLoad({ status }: { status: Extract<PolicyStatus, { kind: 'failed'
   );
 }
 
+/** Asks before anything is fetched from a host that a link names. */
+function AskFirst({ host }: { host: string }) {
+  const url = usePolicyStore((state) => state.url);
+  return (
+    <>
+      <p>
+        This link asks for a policy on <strong>{host}</strong>. Nothing has been fetched from there yet; that
+        host will see your address when you go on.
+      </p>
+      <div className="actions">
+        <button type="button" className="button-primary" onClick={() => void openPolicy(url)}>
+          Look at it
+        </button>
+        <button type="button" onClick={() => void openPolicy(defaultPolicyUrl(), true)}>
+          Use the policy of this page
+        </button>
+      </div>
+    </>
+  );
+}
+
 function LoadStep({ status }: { status: PolicyStatus }) {
   switch (status.kind) {
+    case 'asking':
+      return <AskFirst host={status.host} />;
     case 'inspecting':
       return (
         <p className="waiting" aria-busy="true">
@@ -112,7 +136,7 @@ function Outlook() {
 /** Everything before a policy is ready: what it is, whether this machine can run it, and loading it. */
 export function PolicyGate() {
   const status = usePolicyStore((state) => state.status);
-  const report = status.kind === 'inspecting' ? null : status.report;
+  const report = status.kind === 'inspecting' || status.kind === 'asking' ? null : status.report;
   // Then another address is what helps, not another backend.
   const unreadable = status.kind === 'failed' && !report && needsAnotherPolicy(status.failure);
   return (

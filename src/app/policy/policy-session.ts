@@ -14,7 +14,7 @@ function setStatus(status: PolicyStatus): void {
 }
 
 function reportOf(status: PolicyStatus): CapabilityReport | null {
-  return status.kind === 'inspecting' ? null : status.report;
+  return status.kind === 'inspecting' || status.kind === 'asking' ? null : status.report;
 }
 
 /** The worker; started at first use. */
@@ -63,6 +63,14 @@ export async function openPolicy(url: string, fetchAtOnce = false): Promise<void
   } catch (error) {
     if (mine === generation) failPolicy(toFailure(error));
   }
+}
+
+/** Opens a policy that an address names: one on another host, which a stranger may have put into a link, after a yes. */
+export async function openNamedPolicy(url: string): Promise<void> {
+  const named = URL.parse(url);
+  if (named === null || named.origin === location.origin) return openPolicy(url);
+  usePolicyStore.getState().setUrl(url);
+  setStatus({ kind: 'asking', host: named.host });
 }
 
 /** Downloads what is missing and makes the policy ready. Called again after a failure it resumes. */

@@ -11,6 +11,8 @@ import type { Failure } from '../status/failure.ts';
 export const NOTHING_LOADED: LeaseState = { kind: 'idle', run: null };
 
 export type PolicyStatus =
+  /** The address names a policy on another host, of which nothing is fetched before a yes. */
+  | { kind: 'asking'; host: string }
   | { kind: 'inspecting' }
   | { kind: 'inspected'; report: CapabilityReport }
   | { kind: 'loading'; report: CapabilityReport; progress: LoadProgress | null; cancelling: boolean }

@@ -9,7 +9,7 @@ import { usePolicyInfo, usePolicyStore } from '../policy/policy-store.ts';
 import { PredictionPanel } from '../prediction/prediction-panel.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { PolicyEyes } from './policy-eyes.tsx';
-import { layTable, randomSeed, relayTable, disturbTable, limitSpeed } from './practice-session.ts';
+import { chooseAgain, chooseTable, disturbTable, limitSpeed, randomSeed } from './practice-session.ts';
 import {
   doInstruction,
   runTrials,
@@ -82,7 +82,7 @@ function Stage({ info }: { info: PolicyInfo | null }) {
             disabled={busy}
             onChange={(event) => {
               stopPractice();
-              void layTable(event.target.value, randomSeed());
+              void chooseTable(event.target.value, randomSeed());
             }}
           >
             {tasks.map(({ name, heldOut }) => (
@@ -93,10 +93,10 @@ function Stage({ info }: { info: PolicyInfo | null }) {
             ))}
           </select>
         </div>
-        <button type="button" disabled={busy} onClick={() => void relayTable('same')}>
+        <button type="button" disabled={busy} onClick={() => void chooseAgain('same')}>
           Reset
         </button>
-        <button type="button" disabled={busy} onClick={() => void relayTable('new')}>
+        <button type="button" disabled={busy} onClick={() => void chooseAgain('new')}>
           New layout
         </button>
         <button type="button" disabled={busy} onClick={() => void disturbTable()}>

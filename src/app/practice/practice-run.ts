@@ -201,34 +201,39 @@ export async function replay(
   }
 }
 
-/** Episodes of one task on new layouts, as fast as the machine allows. Seeds count up from `seed`. */
+/**
+ * Episodes of one task on new layouts, as fast as the machine allows. Seeds count up from `seed`.
+ * @returns whether all of them were run
+ */
 export async function runTrials(
   task: string,
   seed: number,
   options: { episodes?: number; onTrial?: (trials: readonly TrialResult[]) => void } = {},
-): Promise<void> {
+): Promise<boolean> {
   const { episodes = TRIALS, onTrial = (trials) => set({ trials }) } = options;
-  if (!currentPolicy() || runNow().kind !== 'idle') return;
+  if (!currentPolicy() || runNow().kind !== 'idle') return false;
   const results: TrialResult[] = [];
   set({ failure: null, outcome: { kind: 'none' } });
   onTrial(results);
   try {
     for (let i = 0; i < episodes; i++) {
       set({ run: { kind: 'trials', done: i, total: episodes } });
-      await layTable(task, seed + i, false);
-      const { table } = usePracticeStore.getState();
+      // What was laid, and nothing else: where it cannot be laid there is no trial.
+      const table = await layTable(task, seed + i, false);
       const { achieved, steps } = await episode({
-        most: table!.maxSteps,
+        most: table.maxSteps,
         realTime: false,
-        execute: table!.execute,
-        instruction: () => table!.instruction,
+        execute: table.execute,
+        instruction: () => table.instruction,
       });
       if (runNow().kind !== 'trials') break;
       results.push({ task, seed: seed + i, success: achieved, steps });
       onTrial([...results]);
     }
+    return results.length === episodes;
   } catch (error) {
     endWith(error);
+    return false;
   } finally {
     set({ run: { kind: 'idle' } });
   }

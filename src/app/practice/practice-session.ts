@@ -3,6 +3,7 @@ import { connectPracticeWorker, type PracticeClient } from '../../workers/client
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
+import type { TableReport } from '../../workers/contract-practice.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 let client: PracticeClient | null = null;
@@ -45,7 +46,9 @@ export async function openTable(size: ViewSize): Promise<void> {
   client = mine;
   set({ status: { kind: 'opening' }, failure: null });
   try {
-    const tasks = await mine.open(practiceCanvas().transferControlToOffscreen(), scaled(size));
+    const tasks = await mine.open(practiceCanvas().transferControlToOffscreen(), scaled(size), (error) =>
+      set({ failure: toFailure(error) }),
+    );
     await mine.limitSpeed(usePracticeStore.getState().speedLimit);
     set({ status: { kind: 'open', tasks } });
     performance.mark('table-open');
@@ -74,19 +77,36 @@ export function showTable(visible: boolean): void {
 /**
  * Lays the table for a task; the instruction becomes one that fits.
  * @param realTime whether time goes by on it before the next action
+ * @returns what lies there now
+ * @throws what the worker rejects with; the table before is still there then, and is not what was asked for
  */
-export async function layTable(task: string, seed: number, realTime = true): Promise<void> {
+export async function layTable(task: string, seed: number, realTime = true): Promise<TableReport> {
+  const table = await practiceWorker().reset(task, seed, realTime);
+  set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
+  useInstructionStore.getState().setText(table.instruction);
+  writeUrlState({ table: task === firstTask && seed === firstSeed ? null : { task, seed } });
+  return table;
+}
+
+/** Lays the table as a button does it: a failure is shown. */
+export async function chooseTable(task: string, seed: number): Promise<void> {
   try {
-    const table = await practiceWorker().reset(task, seed, realTime);
-    set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
-    useInstructionStore.getState().setText(table.instruction);
-    writeUrlState({ table: task === firstTask && seed === firstSeed ? null : { task, seed } });
+    await layTable(task, seed);
   } catch (error) {
     set({ failure: toFailure(error) });
   }
 }
 
-/** The same layout again, or another one for the same task. */
+/** The same layout again, or another one for the same task, as a button does it. */
+export async function chooseAgain(change: 'same' | 'new'): Promise<void> {
+  try {
+    await relayTable(change);
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}
+
+/** The same layout again, or another one for the same task. @throws as `layTable` */
 export async function relayTable(change: 'same' | 'new'): Promise<void> {
   const { table } = usePracticeStore.getState();
   if (!table) return;

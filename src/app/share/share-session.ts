@@ -2,6 +2,7 @@
 import { createShare, deleteShare, serverAvailable, uploadAdapter } from '../../share/share-client.ts';
 import { encodeShare, type ShareManifest } from '../../share/share-manifest.ts';
 import { useCompareStore } from '../finetune/compare-store.ts';
+import { pageRoot } from '../page-root.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { policyWorker } from '../policy/policy-session.ts';
@@ -147,7 +148,7 @@ export async function shareAsLink(text: ShareText, adapterUrl: string | null): P
       const { file, sha256 } = await policyWorker().adapters.file(active);
       adapter = { sha256, bytes: file.size, url: adapterUrl };
     }
-    const page = new URL(import.meta.env.BASE_URL, location.href);
+    const page = pageRoot();
     page.hash = `share=${await encodeShare(manifestOf(text, adapter))}`;
     const share: OwnShare = {
       title: text.title,

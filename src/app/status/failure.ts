@@ -28,6 +28,7 @@ const titles: Record<FailureCode, string> = {
   'missing-statistics': 'Statistics key missing',
   unsupported: 'This policy needs something the page cannot do',
   'download-failed': 'Download broken off',
+  'upload-failed': 'Upload broken off',
   'hash-mismatch': 'Policy package corrupt',
   'storage-full': 'No room left on this device',
   'no-webgpu': 'No WebGPU here',

@@ -7,6 +7,7 @@ import { useViewStore } from '../view-store.ts';
 import './masthead.css';
 
 function phase(policy: PolicyStatus, run: RunStatus): { text: string; tone: string } {
+  if (policy.kind === 'asking') return { text: 'Waiting for your yes', tone: 'idle' };
   if (policy.kind === 'inspecting') return { text: 'Checking this machine', tone: 'busy' };
   if (policy.kind === 'inspected') return { text: 'Policy not loaded', tone: 'idle' };
   if (policy.kind === 'loading') return { text: 'Loading policy', tone: 'busy' };
@@ -55,7 +56,7 @@ export function Masthead() {
   return (
     <header className="mast">
       <div className="mast-inner">
-        <h1>OpenVLA Web</h1>
+        <h1>{import.meta.env.PAGE_TITLE}</h1>
         <nav className="mast-steps" aria-label="Steps">
           <ol>
             {STEPS.map((step, index) => (

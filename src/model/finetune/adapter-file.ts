@@ -3,10 +3,11 @@
  * `<module>.lora_A.weight` and `<module>.lora_B.weight`, modules have the package's names; the rest is metadata.
  */
 import * as v from 'valibot';
+import type { ByteReader } from '../../io/byte-reader.ts';
 import { ModelError } from '../errors.ts';
 import { adaptedConfig, ownConfigSchema } from '../policy/own-config.ts';
+import { DuplicateKeyError, parseStrictJson } from '../strict-json.ts';
 import { datasetStatisticsSchema } from '../policy/statistics.ts';
-import type { RandomAccess } from '../weights/random-access.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { safetensorsFile } from '../weights/safetensors-writer.ts';
 import type { ByteSource } from '../weights/zip-writer.ts';
@@ -17,6 +18,8 @@ import type { HostTensor, TrainedState } from './trained.ts';
 const FORMAT = 'openvla-web adapter';
 /** What messages call the file. */
 const TITLE = 'The adapter';
+/** Of its description; statistics of a robot with 14 dimensions take 3 kB. */
+const MAX_ABOUT_CHARACTERS = 2 ** 20;
 
 const aboutSchema = v.object({
   run: v.pipe(v.string(), v.maxLength(300)),
@@ -26,7 +29,7 @@ const aboutSchema = v.object({
       r: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(1024)),
       alpha: v.pipe(v.number(), v.finite(), v.minValue(0)),
       dropout: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
-      targetModules: v.array(v.string()),
+      targetModules: v.pipe(v.array(v.pipe(v.string(), v.maxLength(300))), v.maxLength(4000)),
     }),
   ),
   statistics: v.record(v.string(), datasetStatisticsSchema),
@@ -57,7 +60,7 @@ export function adapterFile({
  * @throws ModelError `bad-file` for a file that is no adapter of ours or is damaged, `bad-shape` where it belongs to another policy, `missing-statistics`;
  * nothing of it is used then
  */
-export async function readAdapterFile(file: RandomAccess, on: ImportBase): Promise<TrainedState> {
+export async function readAdapterFile(file: ByteReader, on: ImportBase): Promise<TrainedState> {
   const tensors = await openSafetensors(file);
   const about = aboutOf(tensors.metadata);
   const base = { ...on, config: adaptedConfig(on.config, about) };
@@ -78,11 +81,15 @@ export async function readAdapterFile(file: RandomAccess, on: ImportBase): Promi
 
 function aboutOf(metadata: ReadonlyMap<string, string>): v.InferOutput<typeof aboutSchema> {
   if (metadata.get('format') !== FORMAT) throw damaged('it was not written by this page');
+  const text = metadata.get('about') ?? '';
+  if (text.length > MAX_ABOUT_CHARACTERS)
+    throw damaged(`its description has ${text.length} characters, and ${MAX_ABOUT_CHARACTERS} is the most`);
   let json: unknown = null;
   try {
-    json = JSON.parse(metadata.get('about') ?? '');
-  } catch {
-    // Told below, as everything else that does not fit.
+    json = parseStrictJson(text);
+  } catch (error) {
+    // The rest is told below, as everything else that does not fit.
+    if (error instanceof DuplicateKeyError) throw damaged(error.message);
   }
   const parsed = v.safeParse(aboutSchema, json);
   if (parsed.success) return parsed.output;

@@ -6,7 +6,7 @@
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
 import { sha256Hex } from '../weights/package-reader.ts';
-import { bytesAccess } from '../weights/random-access.ts';
+import { memoryReader } from '../../io/byte-reader.ts';
 import { openSafetensors, safetensorsHeader } from '../weights/safetensors.ts';
 import type { ShardStore } from '../weights/shard-store.ts';
 import type { HostTensor } from './trained.ts';
@@ -99,7 +99,7 @@ export async function loadCheckpoint(store: ShardStore, run: string, step: numbe
       'An earlier checkpoint of the run may still be whole.',
     );
   }
-  const file = await openSafetensors(bytesAccess(bytes));
+  const file = await openSafetensors(memoryReader(bytes));
   const tensors = new Map<string, HostTensor>();
   for (const [name, { shape }] of file.entries)
     tensors.set(name, { shape, data: await file.readFloat32(name) });

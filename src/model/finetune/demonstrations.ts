@@ -13,8 +13,11 @@ import type { SampleSource } from './trainer.ts';
 
 /** What training needs of an episode; `src/episodes` has readers that give it. */
 export interface DemonstrationEpisode {
+  readonly index: number;
   readonly length: number;
   readonly instruction: string;
+  /** One a step where they differ inside the episode. */
+  readonly instructions?: readonly string[] | null;
   /** [length · dim], as recorded. */
   readonly actions: Float32Array;
   /** [length · dim], as recorded; null where none was. */
@@ -28,6 +31,8 @@ export interface Demonstrations {
     readonly index: number;
     readonly length: number;
     readonly instruction: string;
+    /** Every task in it, where there are several. */
+    readonly tasks?: readonly string[];
   }[];
   open(index: number): Promise<DemonstrationEpisode>;
 }
@@ -73,13 +78,13 @@ export class DemonstrationSource implements SampleSource {
     const { chunkSize } = config.profile;
     let count = 0;
     let tokens = 0;
-    for (const { index, length, instruction } of of.episodes) {
+    for (const { index, length, instruction, tasks } of of.episodes) {
       if (episodes && !episodes.includes(index)) continue;
       for (let copy = 0; copy < weight(index); copy++) {
         this.#starts.push({ index, first: count });
         count += Math.max(0, length - chunkSize + 1);
       }
-      tokens = Math.max(tokens, layoutSequence(this.#promptIds(instruction), config).inputIds.length);
+      for (const task of [instruction, ...(tasks ?? [])]) tokens = Math.max(tokens, this.#tokensOf(task));
     }
     this.count = count;
     this.tokens = tokens;
@@ -106,12 +111,13 @@ export class DemonstrationSource implements SampleSource {
       pixels.push(this.#process(uniform === undefined ? resized : augment(resized, uniform)));
     }
     const dim = profile.actions.length;
+    requireNumbers(episode, 'action', episode.actions, step * dim, (step + profile.chunkSize) * dim);
     const actions = Array.from({ length: profile.chunkSize }, (_, i) =>
       normalizeActions(row(episode.actions, step + i, dim), statistics, profile),
     );
     return {
       pixels: joined(pixels),
-      promptIds: this.#promptIds(episode.instruction),
+      promptIds: this.#promptIds(this.#instructionAt(episode, step)),
       proprio: profile.state ? this.#proprio(episode, step) : null,
       actions: joined(actions),
     };
@@ -133,6 +139,7 @@ export class DemonstrationSource implements SampleSource {
         'Record the state too, or train a policy without proprio.',
       );
     }
+    requireNumbers(episode, 'state', episode.state, step * width, (step + 1) * width);
     const state = episode.state.subarray(step * width, (step + 1) * width);
     return normalizeTrainingProprio(state, statistics, config.profile);
   }
@@ -140,6 +147,20 @@ export class DemonstrationSource implements SampleSource {
   #locate(sample: number): { index: number; step: number } {
     const at = this.#starts.findLast(({ first }) => first <= sample)!;
     return { index: at.index, step: sample - at.first };
+  }
+
+  #instructionAt(episode: DemonstrationEpisode, step: number): string {
+    const instruction = episode.instructions?.[step] ?? episode.instruction;
+    if (this.#tokensOf(instruction) <= this.tokens) return instruction;
+    throw new ModelError(
+      'bad-input',
+      `Step ${step} of episode ${episode.index} has the task "${instruction}", which the list of episodes does not tell of.`,
+      'The dataset changed since it was opened. Open it again.',
+    );
+  }
+
+  #tokensOf(instruction: string): number {
+    return layoutSequence(this.#promptIds(instruction), this.#options.config, 'training').inputIds.length;
   }
 
   #promptIds(instruction: string): number[] {
@@ -167,6 +188,22 @@ export class DemonstrationSource implements SampleSource {
       throw error;
     }
   }
+}
+
+/** A null or NaN that was recorded must not reach the weights, where a single one spoils a run. */
+function requireNumbers(
+  { index }: DemonstrationEpisode,
+  field: string,
+  values: Float32Array,
+  start: number,
+  end: number,
+): void {
+  if (values.subarray(start, end).every(Number.isFinite)) return;
+  throw new ModelError(
+    'bad-input',
+    `The ${field} of episode ${index} has a value that is not a number.`,
+    'Leave the episode out, or trim it to the steps before.',
+  );
 }
 
 const row = (values: Float32Array, at: number, width: number): Float32Array =>

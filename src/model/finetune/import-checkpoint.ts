@@ -3,18 +3,17 @@ import { ModelError } from '../errors.ts';
 import type { Shape } from '../graph/types.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { adaptedConfig } from '../policy/own-config.ts';
+import { findModules, type ModuleFile } from '../weights/checkpoint-modules.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { openTorchArchive } from '../weights/torch-archive.ts';
 import { parseAdapterConfig, type AdapterConfig } from './adapter-config.ts';
 import {
-  findModules,
   labelOf,
   checkStatistics,
   readJson,
   readStatistics,
   withinRoot,
   type ImportFolder,
-  type ModuleFile,
 } from './import-checkpoint-folder.ts';
 import { packageName, packageNameOfVision } from './import-checkpoint-names.ts';
 import { ownConfigOf } from './import-own-config.ts';
@@ -45,7 +44,7 @@ const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
  */
 export async function importCheckpoint(folder: ImportFolder, on: ImportBase): Promise<TrainedState> {
   const inner = withinRoot(folder);
-  const modulePaths = findModules(inner);
+  const modulePaths = findModules(inner.files);
   const statistics = await readStatistics(inner);
   const own = await ownConfigOf(inner, modulePaths, statistics, on.config);
   const base: ImportBase = { ...on, config: adaptedConfig(on.config, { own, statistics }) };

@@ -5,7 +5,8 @@ import { knownProfile, type PolicyConfig } from '../policy/config.ts';
 import { adaptedConfig, ownConfigSchema, sameShape, type OwnConfig } from '../policy/own-config.ts';
 import { fitDimensions } from '../policy/robot-profiles.ts';
 import { openTorchArchive } from '../weights/torch-archive.ts';
-import { readJson, type ImportFolder, type ModuleFile } from './import-checkpoint-folder.ts';
+import type { ModuleFile } from '../weights/checkpoint-modules.ts';
+import { readJson, type ImportFolder } from './import-checkpoint-folder.ts';
 
 /** Beside upstream's files; Python does not read it. */
 export const PROFILE_FILE = 'robot_profile.json';

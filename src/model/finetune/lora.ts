@@ -35,10 +35,19 @@ type Shapes = ReadonlyMap<string, Shape>;
 const EMBEDDING = 'language_model.model.embed_tokens';
 const FILM = /\.blocks\.\d+\.(scale|shift)$/;
 
+/** lm_head of a language model whose head is its embedding table: a module without a tensor of its own. */
+const LM_HEAD = 'language_model.lm_head.weight';
+
+/** Shapes of a base, with lm_head's where it is the embedding table: PEFT adapts that module, too. */
+export function withTiedHead(shapes: Shapes): Shapes {
+  const table = shapes.get(`${EMBEDDING}.weight`);
+  return shapes.has(LM_HEAD) || !table ? shapes : new Map([...shapes, [LM_HEAD, table]]);
+}
+
 /** Modules of the network that are a torch Linear or Conv2d, by name. FiLM's are added after PEFT has looked. */
 function adaptable(shapes: Shapes): Map<string, Shape> {
   const modules = new Map<string, Shape>();
-  for (const [name, shape] of shapes) {
+  for (const [name, shape] of withTiedHead(shapes)) {
     const module = name.replace(/\.weight$/, '');
     const matrix = shape.length === 2 || shape.length === 4;
     if (module === name || !matrix || isModuleWeight(name) || module === EMBEDDING || FILM.test(module))

@@ -3,9 +3,10 @@ import { ModelError } from '../errors.ts';
 import { MASKED } from '../network/decoder.ts';
 import { imageTokens } from '../network/vision.ts';
 import type { Tensor } from '../runtime/runtime.ts';
-import type { PolicyConfig } from '../policy/config.ts';
+import { encodeActionTokens } from '../policy/action-tokenizer.ts';
+import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
 import { languageMean, type Policy } from '../policy/policy.ts';
-import { layoutSequence, type Sequence } from '../policy/sequence.ts';
+import { actionTokens, layoutSequence, type Sequence } from '../policy/sequence.ts';
 
 /** One moment of a demonstration, ready for the network. */
 export interface Sample {
@@ -30,13 +31,13 @@ export interface MicroBatch {
   readonly language: Tensor | null;
   /** [B, 1, hidden] */
   readonly bos: Tensor;
-  /** [B, T − 1, hidden], zeros at the actions. */
+  /** [B, T − 1, hidden], zeros at the actions; a generating policy is given the actions. */
   readonly text: Tensor;
   /** [B, 1, S, S]; null where nothing is padded. */
   readonly mask: Tensor | null;
   /** Ones [B, rows, S] at the positions whose hidden states predict the actions (and, with a discrete head, the stop token). */
   readonly select: Tensor;
-  /** Ones [B, S, chunk · dim] at the action tokens; with a diffusion head. */
+  /** Ones [B, S, chunk · dim] at the action tokens, with a diffusion head; [B, S, queries] at the action queries. */
   readonly place: Tensor | null;
   /** Normalised actions [B · chunk · dim]. */
   readonly actions: Float32Array;
@@ -52,20 +53,21 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
   const { hidden } = config.network.language;
   const size = samples.length;
   samples.forEach((sample) => checkSample(sample, config));
-  const sequences = samples.map(({ promptIds }) => layoutSequence(promptIds, config));
+  const sequences = samples.map((sample) => trainingSequence(sample, config));
   const longest = Math.max(...sequences.map(({ inputIds }) => inputIds.length));
   const length = Math.max(longest, tokens);
   const film = config.network.vits.some((vit) => vit.film);
   const patches = patchTokens(config);
   const positions = patches + length;
-  const count = config.profile.chunkSize * config.profile.actions.length;
-  const rows = config.head === 'discrete' ? count + 1 : count;
+  const count = actionTokens(config);
+  const rows = needsLmHead(config) ? count + 1 : count;
+  const placed = config.head === 'diffusion' || config.head === 'bridge';
 
   const bos = new Float32Array(size * hidden);
   const text = new Float32Array(size * (length - 1) * hidden);
   const language = new Float32Array(film ? size * hidden : 0);
   const select = new Float32Array(size * rows * positions);
-  const place = new Float32Array(config.head === 'diffusion' ? size * positions * count : 0);
+  const place = new Float32Array(placed ? size * positions * count : 0);
   sequences.forEach((sequence, b) => {
     const embedded = embed(policy, sequence, length);
     bos.set(embedded.subarray(0, hidden), b * hidden);
@@ -89,7 +91,9 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
     own.push(tensor);
     return tensor;
   };
-  const padded = sequences.some(({ inputIds }) => inputIds.length < length);
+  // On the right of a causal sequence nothing that is read looks at the padding.
+  const bidirectional = config.network.language.attention === 'bidirectional';
+  const padded = bidirectional && sequences.some(({ inputIds }) => inputIds.length < length);
   const state = config.profile.state?.length ?? 0;
   return {
     size,
@@ -117,7 +121,18 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
 export function patchTokens(config: PolicyConfig): number {
   const { network, profile, head } = config;
   const patches = imageTokens(network, profile.images.length);
-  return patches + (profile.state ? 1 : 0) + (head === 'diffusion' ? 1 : 0);
+  // VLA-Adapter's head takes the state itself.
+  return patches + (profile.state && head !== 'bridge' ? 1 : 0) + (head === 'diffusion' ? 1 : 0);
+}
+
+/** With a generating policy the actions themselves stand where others have placeholders: teacher forcing. */
+function trainingSequence({ promptIds, actions }: Sample, config: PolicyConfig): Sequence {
+  const sequence = layoutSequence(promptIds, config, 'training');
+  if (config.head !== 'autoregressive') return sequence;
+  const { start, end } = sequence.actions;
+  const ids = encodeActionTokens(actions, config.tokens.vocabulary, config.actionBins);
+  const { inputIds } = sequence;
+  return { ...sequence, inputIds: [...inputIds.slice(0, start), ...ids, ...inputIds.slice(end)] };
 }
 
 function embed(policy: Policy, { inputIds, actions }: Sequence, length: number): Float32Array {
@@ -126,7 +141,7 @@ function embed(policy: Policy, { inputIds, actions }: Sequence, length: number):
   // Upstream's padding token is the first one added to the vocabulary.
   const padding = Array.from({ length: length - inputIds.length }, () => tokens.vocabulary);
   const rows = policy.embedding.rows([...inputIds, ...padding]);
-  rows.fill(0, actions.start * hidden, actions.end * hidden);
+  if (policy.config.head !== 'autoregressive') rows.fill(0, actions.start * hidden, actions.end * hidden);
   return rows;
 }
 

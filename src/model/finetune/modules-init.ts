@@ -1,14 +1,18 @@
 /** The modules that are trained from scratch: their shapes, and how torch initialises them. */
 import type { Shape } from '../graph/types.ts';
+import { bridgeShapes } from '../heads/bridge.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Random } from '../random.ts';
 import type { HostTensor } from './trained.ts';
+
+/** `initializer_range` of Qwen2. */
+const QUERY_STD = 0.02;
 
 /** Residual blocks of MLPResNet, fixed in action_heads.py. */
 const HEAD_BLOCKS = 2;
 
 /**
- * Shapes of the proprio projector, the action head, the noisy-action projector and FiLM that `config` asks for, under
+ * Shapes of the proprio projector, the action head, the noisy-action projector, action queries and FiLM that `config` asks for, under
  * upstream's names (projectors.py, action_heads.py, film_vit_wrapper.py).
  */
 export function moduleShapes(config: PolicyConfig): Map<string, Shape> {
@@ -31,7 +35,9 @@ export function moduleShapes(config: PolicyConfig): Map<string, Shape> {
     linear('noisy_action_projector.fc1', hidden, 1);
     linear('noisy_action_projector.fc2', hidden, hidden);
   }
-  if (head !== 'discrete') {
+  if (config.bridge) {
+    for (const [name, shape] of bridgeShapes(config, config.bridge)) shapes.set(name, shape);
+  } else if (head === 'l1' || head === 'diffusion') {
     const prefix = head === 'l1' ? 'action_head.model' : 'action_head.noise_predictor.mlp_resnet';
     const width = hidden * profile.actions.length;
     norm(`${prefix}.layer_norm1`, width);
@@ -61,7 +67,13 @@ export function initialModules(shapes: ReadonlyMap<string, Shape>, random: Rando
   for (const [name, shape] of shapes) {
     const size = shape.reduce((product, dim) => product * dim, 1);
     const weight = shapes.get(name.replace(/\.bias$/, '.weight'))!;
-    if (weight.length === 2) {
+    if (name === 'action_queries.weight') {
+      // nn.Embedding as transformers' post_init leaves it.
+      tensors.set(name, {
+        shape,
+        data: Float32Array.from({ length: size }, () => QUERY_STD * random.gaussian()),
+      });
+    } else if (weight.length === 2) {
       const bound = 1 / Math.sqrt(weight[1]!);
       tensors.set(name, {
         shape,

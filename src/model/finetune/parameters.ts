@@ -4,16 +4,23 @@ import { ModelError } from '../errors.ts';
 import type { Shape } from '../graph/types.ts';
 import { isBound, isModuleWeight, type WeightSource } from '../network/loaded-weights.ts';
 import { loraNames } from '../network/scope.ts';
-import type { PolicyConfig } from '../policy/config.ts';
+import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
 import { adaptedConfig, ownConfigSchema, type OwnConfig } from '../policy/own-config.ts';
 import { Random } from '../random.ts';
 import { decodeFloat32 } from '../weights/encoding.ts';
 import type { Checkpoint } from './checkpoints.ts';
-import { initialLoraA, resolveLora, type LoraModule, type LoraOptions } from './lora.ts';
+import { initialLoraA, resolveLora, withTiedHead, type LoraModule, type LoraOptions } from './lora.ts';
 import { initialModules, moduleShapes } from './modules-init.ts';
 import type { HostTensor, LoraConfig, TrainedState } from './trained.ts';
 
-export const GROUPS = ['lora', 'action_head', 'proprio_projector', 'noisy_action_projector', 'film'] as const;
+export const GROUPS = [
+  'lora',
+  'action_head',
+  'proprio_projector',
+  'noisy_action_projector',
+  'action_queries',
+  'film',
+] as const;
 export type Group = (typeof GROUPS)[number];
 
 export interface Parameters {
@@ -78,7 +85,7 @@ export function continuedParameters(
   const all = new Map<string, HostTensor>();
   const modules: LoraModule[] = [];
   for (const [name, { a, b }] of state.adapters) {
-    const weight = shapes.get(`${name}.weight`);
+    const weight = withTiedHead(shapes).get(`${name}.weight`);
     const fits = weight && a.shape.slice(1).join() === weight.slice(1).join() && b.shape[0] === weight[0];
     if (!fits) {
       throw new ModelError(
@@ -170,7 +177,7 @@ function divide(
   all: ReadonlyMap<string, HostTensor>,
   config: PolicyConfig,
 ): Pick<Parameters, 'trained' | 'idle'> {
-  const needs = { lmHead: config.head === 'discrete', lastBlock: false };
+  const needs = { lmHead: needsLmHead(config), lastBlock: false };
   const runs = (name: string) =>
     isBound(name.replace(/\.lora_[AB]\.weight$/, '.weight'), config.network, needs);
   const entries = [...all];

@@ -1,8 +1,10 @@
 /** One forward and backward pass over a micro-batch: finetune.py's run_forward_pass, and back. */
 import { timeEmbedding } from '../kernels/time-embedding.ts';
 import { ddimSchedule } from '../kernels/ddim-schedule.ts';
+import { bridgeSegments } from '../heads/bridge.ts';
 import type { Tape } from '../network/tape.ts';
 import { argmaxRows, decodeActionTokens, encodeActionTokens } from '../policy/action-tokenizer.ts';
+import { needsLmHead } from '../policy/config.ts';
 import { jointForward } from '../policy/joint-graph.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Tensor, Tensors } from '../runtime/runtime.ts';
@@ -31,6 +33,8 @@ export interface PassOptions {
   readonly factor?: number;
   /** One per sample, for the diffusion head. */
   readonly diffusion?: readonly DiffusionDraw[];
+  /** Noise [chunk · dim · hidden] that VLA-Adapter's head starts from, the same for all samples; default zeros. */
+  readonly perturbation?: Float32Array;
   /** Pads the text to this many tokens. */
   readonly tokens?: number;
   /** Gradients go to its sink. Without a tape only the metrics are computed. */
@@ -69,7 +73,8 @@ class Pass {
 
   async run(): Promise<Metrics> {
     const { config } = this.#policy;
-    if (config.head === 'discrete') return this.#discrete();
+    if (needsLmHead(config)) return this.#discrete();
+    if (config.head === 'bridge') return this.#bridge();
     return config.head === 'l1' ? this.#l1() : this.#diffusion();
   }
 
@@ -116,6 +121,40 @@ class Pass {
     const values = await runtime.read(this.#keep(predicted));
     const [value] = await runtime.read(this.#keep(loss));
     return { loss: value!, currentAccuracy: null, nextAccuracy: null, ...this.#errors(values, actions) };
+  }
+
+  /** VLA-Adapter: language model and head run as one list of segments. */
+  async #bridge(): Promise<Metrics> {
+    const { config, network, modules, runtime } = this.#policy;
+    const { tape, trace, perturbation } = this.#options;
+    const { size, pixels, proprio, bos, text, select, place, actions } = this.#batch;
+    const { chunkSize, actions: dims } = config.profile;
+    const width = dims.length * config.network.language.hidden;
+    const patches = this.#keep(await network.vision(pixels, { samples: size, tape }));
+    await trace?.('projector_out', patches);
+    const token = this.#keep((await modules.proprio(proprio!, tape))!);
+    await trace?.('proprio_token', token);
+    const noise = perturbation ?? new Float32Array(chunkSize * width);
+    const repeated = joined(Array.from({ length: size }, () => noise));
+    const input = this.#keep(runtime.upload(repeated, [size, chunkSize, width]));
+    await trace?.('action_head/in', input);
+    const segments = bridgeSegments(config.network, {
+      bridge: config.bridge!,
+      patches: patches.shape[1]!,
+      rows: 'select',
+    });
+    const { predicted } = await network.decode(
+      { bos, patches, extra: [], text: [text], placed: { place: place! } },
+      segments,
+      { head_input: input, proprio: token, select },
+      ['predicted'],
+      tape,
+    );
+    this.#keep(predicted!);
+    await trace?.('action_head/out', predicted!);
+    const loss = await regressionLoss(runtime, 'l1', predicted!, actions, this.#factor);
+    const values = await runtime.read(predicted!);
+    return { ...(await this.#finish(predicted!, loss)), ...this.#errors(values, actions) };
   }
 
   async #diffusion(): Promise<Metrics> {

@@ -130,6 +130,9 @@ const DIFFUSION = 3;
 const AUGMENT = 4;
 const VALIDATION = 5;
 const DROPOUT = 6;
+const PERTURBATION = 7;
+
+const PERTURBATION_STD = 0.02;
 
 export class Trainer {
   readonly options: TrainingOptions;
@@ -222,6 +225,9 @@ export class Trainer {
           tape,
           tokens: this.#tokens,
           ...(policy.config.head === 'diffusion' ? { diffusion: draws } : {}),
+          ...(policy.config.head === 'bridge'
+            ? { perturbation: this.#perturbation(index * gradAccumulationSteps + pass) }
+            : {}),
         }),
       );
     }
@@ -241,6 +247,14 @@ export class Trainer {
       );
     }
     return report;
+  }
+
+  /** What VLA-Adapter's head starts from in training: N(0, 0.02²), drawn anew for every pass (action_heads.py). */
+  #perturbation(pass: number): Float32Array {
+    const { profile, network } = this.#parts.policy.config;
+    const random = new Random(this.options.seed, PERTURBATION, pass);
+    const length = profile.chunkSize * profile.actions.length * network.language.hidden;
+    return Float32Array.from({ length }, () => PERTURBATION_STD * random.gaussian());
   }
 
   /** Loss and L1 on held-out samples, always the same ones; null without any. Parameters are not changed. */

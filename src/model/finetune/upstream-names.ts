@@ -6,9 +6,7 @@ const VISION = 'vision_backbone.';
  */
 export function upstreamName(name: string, film: boolean): string {
   const named = name.replace(/\.(lora_[AB])\.weight$/, '.$1.default.weight');
-  if (!named.startsWith(VISION) && !named.startsWith('language_model.') && !named.startsWith('projector.')) {
-    return named;
-  }
+  if (!/^(vision_backbone|language_model|projector|action_queries)\./.test(named)) return named;
   return `base_model.model.${film ? filmName(named) : named}`;
 }
 

@@ -31,7 +31,7 @@ export function decoderSegments(config: NetworkConfig, options: LanguageSegments
   return [assembleSegment(options), ...layers];
 }
 
-function assembleSegment({ parts, placed }: LanguageSegmentsOptions): Segment {
+export function assembleSegment({ parts, placed }: LanguageSegmentsOptions): Segment {
   const names = [...parts, ...(placed ? ['place'] : []), ...(placed === 'features' ? ['features'] : [])];
   return {
     key: `assemble ${parts.length} ${placed ?? ''}`,

@@ -24,6 +24,8 @@ export function isBound(
   options: { lmHead: boolean; lastBlock: boolean },
 ): boolean {
   if (name.startsWith('projector.') || name.startsWith('language_model.model.layers.')) return true;
+  // In the checkpoints of VLA-Adapter Pro, and never called.
+  if (/^action_head\..*\.film_gen\./.test(name)) return false;
   if (name === 'language_model.model.norm.weight' || isModuleWeight(name)) return true;
   if (name === 'language_model.lm_head.weight') return options.lmHead;
   return config.vits.some((vit) => {
@@ -34,9 +36,9 @@ export function isBound(
   });
 }
 
-/** Weights of the modules beside the network, which run on the hand-written kernels. */
+/** Weights that are trained from scratch, beside the network: modules, and VLA-Adapter's action queries. */
 export function isModuleWeight(name: string): boolean {
-  return /^(action_head|proprio_projector|noisy_action_projector)\./.test(name);
+  return /^(action_head|proprio_projector|noisy_action_projector|action_queries)\./.test(name);
 }
 
 /** Weights uploaded to a runtime, in their stored encoding. */

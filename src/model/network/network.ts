@@ -3,9 +3,10 @@ import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import type { Adapter, WeightStore } from './adapter.ts';
 import { usedBlocks, type NetworkConfig, type VitConfig } from './config.ts';
 import { attentionMask, headDimOf, ropeTables } from './decoder.ts';
+import { generate, type GenerateOptions } from './generate.ts';
 import { GraphRunner, type Trace } from './graph-runner.ts';
 import { decoderSegments, finalRowsSegment, logitsSegment } from './language-segments.ts';
-import type { Partition } from './segment.ts';
+import type { Partition, Segment } from './segment.ts';
 import type { Tape } from './tape.ts';
 import { hasFilm, visionSegments } from './vision.ts';
 
@@ -44,8 +45,12 @@ export interface SequenceInputs {
   readonly extra: readonly Tensor[];
   /** Embeddings of what follows, in parts [B, n, hidden]: rest of the prompt, actions, stop token, padding. */
   readonly text: readonly Tensor[];
-  /** Features [B, R, hidden] added at the positions where `place` [B, S, R] holds ones: noisy actions of sequences whose prompts differ in length. */
-  readonly placed?: { readonly features: Tensor; readonly place: Tensor } | undefined;
+  /**
+   * Features [B, R, hidden] added at the positions where `place` [B, S, R] holds ones: noisy actions of sequences whose prompts differ in length, or
+   * where none are given the policy's action queries.
+   */
+  readonly placed?:
+    { readonly features: Tensor; readonly place: Tensor } | { readonly place: Tensor } | undefined;
   /** Added to the attention scores [B, 1, S, S]: −∞-like on padding columns. None where nothing is padded, or the mask is causal. */
   readonly mask?: Tensor | undefined;
 }
@@ -106,6 +111,24 @@ export class Network {
    * @returns final hidden states of those rows [B, rows, hidden]; the caller disposes them
    */
   async language(inputs: SequenceInputs, rows: Rows, tape?: Tape): Promise<Tensor> {
+    const tail = [finalRowsSegment(this.config, 'select' in rows ? 'select' : rows)];
+    const feeds: Tensors = 'select' in rows ? { select: rows.select } : {};
+    const { states } = await this.decode(inputs, tail, feeds, ['states'], tape);
+    return states!;
+  }
+
+  /**
+   * The layers of the language model over [first token, patches, extra, text], and what comes after them.
+   * @param tail segments that read `hidden0` … `hidden<layers>`, and `feeds`
+   * @returns the values `wanted`, which are the caller's to dispose
+   */
+  async decode(
+    inputs: SequenceInputs,
+    tail: readonly Segment[],
+    feeds: Tensors,
+    wanted: readonly string[],
+    tape?: Tape,
+  ): Promise<Tensors> {
     const { placed } = inputs;
     const parts: Tensors = { bos: inputs.bos, patches: inputs.patches };
     inputs.extra.forEach((tensor, i) => (parts[`extra${i}`] = tensor));
@@ -113,26 +136,34 @@ export class Network {
     const length = Object.values(parts).reduce((sum, tensor) => sum + tensor.shape[1]!, 0);
     const tables = this.#tablesFor(length);
     const mask = inputs.mask ?? tables.mask;
-    const segments = [
-      ...decoderSegments(this.config, {
-        parts: Object.keys(parts),
-        placed: placed ? 'features' : null,
-        masked: mask !== undefined,
-      }),
-      finalRowsSegment(this.config, 'select' in rows ? 'select' : rows),
-    ];
-    const feeds: Tensors = {
-      ...parts,
-      ...tables,
-      ...placed,
-      ...(mask ? { mask } : {}),
-      ...('select' in rows ? { select: rows.select } : {}),
-    };
-    const { states } = await this.#graphs.run(segments, feeds, ['states'], {
-      partition: this.partition,
-      tape,
+    const head = decoderSegments(this.config, {
+      parts: Object.keys(parts),
+      placed: placed ? ('features' in placed ? 'features' : 'queries') : null,
+      masked: mask !== undefined,
     });
-    return states!;
+    const all: Tensors = { ...parts, ...tables, ...placed, ...(mask ? { mask } : {}), ...feeds };
+    return this.#graphs.run([...head, ...tail], all, wanted, { partition: this.partition, tape });
+  }
+
+  /** Tokens after a prompt, one after the other, as `generate`. */
+  async generate(
+    inputs: SequenceInputs,
+    options: Pick<GenerateOptions, 'count' | 'choose' | 'embed'>,
+  ): Promise<number[]> {
+    const text = Object.fromEntries(inputs.text.map((tensor, i) => [`text${i}`, tensor]));
+    return generate({
+      ...options,
+      runtime: this.#runtime,
+      config: this.config,
+      parts: { bos: inputs.bos, patches: inputs.patches, ...text },
+      run: (segments, feeds, wanted) =>
+        this.#graphs.run(segments, feeds, wanted, { partition: this.partition }),
+    });
+  }
+
+  /** Whether stages are asked for. */
+  get traced(): boolean {
+    return this.#graphs.traced;
   }
 
   /** lm_head on [B, rows, hidden] → [B, rows, vocabulary]; the caller disposes it. */

@@ -1,12 +1,15 @@
 /** The policy's configuration: what a package's manifest holds under `config`, and how it follows from a checkpoint. */
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
+import { countBlocks, shapeOf } from '../network/checkpoint-shapes.ts';
 import { networkConfig, type NetworkConfig, type Shapes } from '../network/config.ts';
 import { backboneOf, type TokenPolicy } from '../network/language.ts';
 import { vitBackboneOf } from '../network/vit-registry.ts';
 import { upgradeConfig } from './config-version-1.ts';
+import { decodingOf, type Decoding } from './decoding.ts';
 import { fitDimensions, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
+import { parseStatistics } from './statistics-file.ts';
 
 /** How actions come out: see `PolicyConfig.head`. */
 export type HeadKind = 'l1' | 'diffusion' | 'discrete' | 'autoregressive' | 'bridge';
@@ -144,6 +147,10 @@ export function parsePolicyConfig(json: unknown): PolicyConfig {
   return config;
 }
 
+/** Whether actions are tokens, which lm_head predicts. */
+export const needsLmHead = ({ head }: Pick<PolicyConfig, 'head'>): boolean =>
+  head === 'discrete' || head === 'autoregressive';
+
 export interface CheckpointFacts {
   /** config.json */
   readonly config: Record<string, unknown>;
@@ -152,6 +159,10 @@ export interface CheckpointFacts {
   /** dataset_statistics.json; null falls back to config.json's norm_stats. */
   readonly statistics: Record<string, unknown> | null;
   readonly shapes: Shapes;
+  /** modeling_prismatic.py, where the folder has it. */
+  readonly modelingCode?: string | null;
+  /** How action tokens come out where there is no head beside them; told from the files when missing. */
+  readonly decoding?: Decoding['kind'] | undefined;
   /** A robot profile or the name of a known one; guessed from statistics and shapes when missing. */
   readonly profile?: string | RobotProfile;
   /** Number of images, where it differs from the profile's. */
@@ -164,38 +175,44 @@ export interface CheckpointFacts {
 /** @throws ModelError naming what the checkpoint lacks. */
 export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig {
   const network = networkConfig(facts.config, facts.shapes);
-  const statistics = (facts.statistics ?? facts.config['norm_stats'] ?? {}) as Record<
-    string,
-    DatasetStatistics
-  >;
-  const keys = Object.keys(statistics);
+  const given = facts.statistics ?? (facts.config['norm_stats'] as Record<string, unknown> | undefined) ?? {};
+  const keys = Object.keys(given);
   const defaultUnnormKey = facts.unnormKey ?? keys[0];
-  if (!defaultUnnormKey || !(defaultUnnormKey in statistics)) {
+  const proprioDim = facts.shapes.get('proprio_projector.fc1.weight')?.[1] ?? null;
+  if (!defaultUnnormKey || !(defaultUnnormKey in given)) {
     throw new ModelError(
       'missing-statistics',
       `The checkpoint has statistics for ${keys.join(', ') || 'no dataset'}; ${facts.unnormKey ? `"${facts.unnormKey}" was asked for` : 'one is needed'}.`,
       'Put dataset_statistics.json into the checkpoint folder, or name one of the keys.',
     );
   }
-  const head = headOf(facts.shapes);
+  const file = facts.statistics ? 'dataset_statistics.json' : 'config.json, norm_stats';
+  const needs = { actions: headActions(facts.shapes), proprio: proprioDim };
+  const statistics = parseStatistics(given, file, needs, defaultUnnormKey);
+  const head = headOf(facts, statistics);
+  const bridge = head === 'bridge' ? bridgeOf(facts, network) : null;
   const actionDim = statistics[defaultUnnormKey]!.action.q01.length;
-  const proprioDim = facts.shapes.get('proprio_projector.fc1.weight')?.[1] ?? null;
   const base = profileFor(facts.profile, defaultUnnormKey, actionDim);
   const tokens = backboneOf(network.language.kind).tokens(
     network.language.vocabulary,
     Number(facts.config['pad_to_multiple_of'] ?? 64),
   );
+  const generates = head === 'autoregressive';
   return parsePolicyConfig({
-    network,
+    // Stock Llama is causal; OFT's, with the same weights, is not.
+    network: generates ? { ...network, language: { ...network.language, attention: 'causal' } } : network,
     head,
     profile: {
       ...base,
+      ...(generates ? { chunkSize: 1 } : {}),
       actions: fitDimensions(base.actions, actionDim, 'action'),
       state: proprioDim === null ? null : fitDimensions(base.state, proprioDim, 'state'),
-      images: fitImages(base.images, facts.images ?? base.images.length),
+      // The original OpenVLA takes one image and no state.
+      images: fitImages(base.images, facts.images ?? (generates ? 1 : base.images.length)),
     },
-    tokens,
-    bridge: null,
+    // VLA-Adapter's code appends no empty token.
+    tokens: bridge ? { ...tokens, empty: null } : tokens,
+    bridge,
     actionBins: Number(facts.config['n_action_bins'] ?? 256),
     diffusion: head === 'diffusion' ? { trainSteps: 50, inferenceSteps: 50 } : null,
     preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
@@ -205,12 +222,41 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
   });
 }
 
-function headOf(shapes: Shapes): PolicyConfig['head'] {
+/** Actions of a step, as the head's last layer has them; null where there is no head of its own. */
+function headActions(shapes: Shapes): number | null {
+  const prefixes = ['action_head.model', 'action_head.noise_predictor.mlp_resnet'];
+  const last = prefixes.map((prefix) => shapes.get(`${prefix}.fc2.weight`)?.[0]);
+  return last.find((size) => size !== undefined) ?? null;
+}
+
+function headOf(facts: CheckpointFacts, statistics: Readonly<Record<string, unknown>>): HeadKind {
+  const { shapes } = facts;
+  if (shapes.has('action_head.model.mlp_resnet_blocks.0.gating_factor')) return 'bridge';
   for (const name of shapes.keys()) {
     if (name.startsWith('action_head.noise_predictor.')) return 'diffusion';
     if (name.startsWith('action_head.')) return 'l1';
   }
-  return 'discrete';
+  const decoding = facts.decoding ?? decodingOf({ ...facts, statistics }).kind;
+  return decoding === 'parallel' ? 'discrete' : 'autoregressive';
+}
+
+/** `num_task_tokens`: a literal in action_heads.py, which is right for two images of 224 px. */
+const TASK_TOKENS = 512;
+
+/** @throws ModelError `missing-tensor` or `bad-shape` where head, queries and language model do not belong together */
+function bridgeOf({ shapes }: CheckpointFacts, { language }: NetworkConfig): BridgeConfig {
+  const queries = shapeOf(shapes, 'action_queries.weight')[0]!;
+  shapeOf(shapes, 'proprio_projector.fc1.weight');
+  const blocks = countBlocks(shapes, 'action_head.model.mlp_resnet_blocks');
+  if (blocks > language.layers) {
+    throw new ModelError(
+      'bad-shape',
+      `The action head has ${blocks} blocks, one for each layer, but the language model has ${language.layers} layers.`,
+      'Head and language model belong to different checkpoints.',
+    );
+  }
+  const pro = shapes.has('action_head.model.mlp_resnet_blocks.0.k_self.weight');
+  return { pro, queries, blocks, taskTokens: TASK_TOKENS };
 }
 
 /** A profile written as JSON, for robots upstream has no constants for. @throws ModelError `bad-input` */

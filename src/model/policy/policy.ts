@@ -1,18 +1,20 @@
 /** OpenVLA-OFT's predict_action: observation in, action chunk out. */
 import { ModelError } from '../errors.ts';
-import { layered, type Adapter } from '../network/adapter.ts';
+import { layered, type Adapter, type WeightStore } from '../network/adapter.ts';
 import { isBound, LoadedWeights, type WeightSource } from '../network/loaded-weights.ts';
+import { bridgeSegments } from '../heads/bridge.ts';
 import { Modules } from '../network/modules.ts';
-import { Network, type Partition } from '../network/network.ts';
+import { Network, type Partition, type SequenceInputs } from '../network/network.ts';
 import { TokenEmbedding } from '../network/token-embedding.ts';
 import { withMemoryCheck } from '../runtime/memory-check.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import { argmaxRows, decodeActionTokens } from './action-tokenizer.ts';
-import type { PolicyConfig } from './config.ts';
+import { needsLmHead, type PolicyConfig } from './config.ts';
 import { denoise } from './diffusion.ts';
 import { actionRows, layoutSequence, type Sequence } from './sequence.ts';
 import { normalizeProprio, statisticsFor, unnormalizeActions } from './statistics.ts';
 import { promptFor } from './prompt.ts';
+import { TensorScope } from './tensor-scope.ts';
 import type { Tokenize } from './tokenizer.ts';
 
 /** Hears of intermediate values by upstream's names; data is valid after it returns. Used by parity runs. */
@@ -70,6 +72,8 @@ export class Policy {
   readonly runtime: Runtime;
   readonly embedding: TokenEmbedding;
   readonly #weights: LoadedWeights;
+  /** The weights, as seen through the adapter in use. */
+  #layered: WeightStore;
   #modules: Modules;
   /** False for one that shares another's weights. */
   readonly #ownsWeights: boolean;
@@ -86,6 +90,7 @@ export class Policy {
     this.runtime = runtime;
     this.network = parts.network;
     this.#weights = parts.weights;
+    this.#layered = parts.weights;
     this.#ownsWeights = parts.ownsWeights;
     this.#modules = new Modules(runtime, modulesOf(config, parts.weights.names), parts.weights);
     this.embedding = parts.embedding;
@@ -101,7 +106,7 @@ export class Policy {
     runtime: Runtime,
     options: PolicyOptions = {},
   ): Promise<Policy> {
-    const needs = { lmHead: config.head === 'discrete', lastBlock: options.trace !== undefined };
+    const needs = { lmHead: needsLmHead(config), lastBlock: options.trace !== undefined };
     const bound = source.names.filter((name) => isBound(name, config.network, needs));
     const total = bound.reduce((sum, name) => sum + source.byteLengthOf(name), 0);
     const weights = new LoadedWeights();
@@ -134,16 +139,17 @@ export class Policy {
    */
   async withConfig(config: PolicyConfig, source: WeightSource): Promise<Policy> {
     const weights = this.#weights;
-    if (config.head === 'discrete' && !weights.has(LM_HEAD)) {
-      if (!source.names.includes(LM_HEAD)) {
-        throw new ModelError(
-          'unsupported',
-          'The loaded policy has no lm_head, which predicts action tokens.',
-          'Choose the L1 or the diffusion head.',
-        );
-      }
-      weights.add(this.runtime, await source.load(LM_HEAD));
+    if (config.head === 'discrete' && !source.names.includes(LM_HEAD)) {
+      throw new ModelError(
+        'unsupported',
+        'The loaded policy has no lm_head, which predicts action tokens.',
+        'Choose the L1 or the diffusion head.',
+      );
     }
+    const needs = { lmHead: needsLmHead(config), lastBlock: false };
+    for (const name of source.names)
+      if (isBound(name, config.network, needs) && !weights.has(name))
+        weights.add(this.runtime, await source.load(name));
     const { runtime, embedding } = this;
     const network = networkOf(config, runtime, weights, this.network.partition, this.#trace);
     return new Policy(config, runtime, { network, weights, embedding, ownsWeights: false }, this.#trace);
@@ -152,11 +158,8 @@ export class Policy {
   /** Lays an adapter over the base from the next prediction on, or none; it stays the caller's. Nothing is reloaded. */
   use(adapter: Adapter | null): void {
     const names = new Set([...this.#weights.names, ...(adapter?.names ?? [])]);
-    this.#modules = new Modules(
-      this.runtime,
-      modulesOf(this.config, [...names]),
-      layered(this.#weights, adapter),
-    );
+    this.#layered = layered(this.#weights, adapter);
+    this.#modules = new Modules(this.runtime, modulesOf(this.config, [...names]), this.#layered);
     this.network.use(adapter);
   }
 
@@ -185,7 +188,12 @@ export class Policy {
     unnormKey: string,
     statistics = this.config.statistics,
   ): number[][] {
-    return unnormalizeActions(normalized, statisticsFor(statistics, unnormKey), this.config.profile);
+    return unnormalizeActions(
+      normalized,
+      statisticsFor(statistics, unnormKey),
+      this.config.profile,
+      this.config.head === 'autoregressive' ? 0 : undefined,
+    );
   }
 
   /** Normalised actions [chunk][dim]. */
@@ -215,6 +223,12 @@ export class Policy {
         const parts = { bos: text.bos, patches, extra: tokens, text: [text.prompt, actions, text.stop] };
         return this.network.language(parts, rows);
       };
+      if (config.head === 'autoregressive') {
+        this.#trace?.('input_embeddings', text.rows, [1, sequence.inputIds.length, text.bos.shape[2]!]);
+        return await this.#generate({ bos: text.bos, patches, extra: [], text: [text.prompt] }, clock);
+      }
+      if (config.head === 'bridge')
+        return await this.#predictBridge({ text, patches, proprio: extra[0], sequence }, clock);
       if (config.head === 'l1') return await this.#predictL1(() => language(text.actions), clock);
       if (config.head === 'discrete') return await this.#predictDiscrete(() => language(text.actions), clock);
       return await this.#predictDiffusion(language, inputs, clock);
@@ -240,6 +254,7 @@ export class Policy {
       rows,
       bos: part(0, 1),
       prompt: part(1, start),
+      // Policies that generate their actions have neither.
       actions: part(start, end),
       stop: part(end, sequence.inputIds.length),
     };
@@ -288,6 +303,73 @@ export class Policy {
     }
   }
 
+  /** The original OpenVLA: greedily over the whole vocabulary, as upstream's generate(). */
+  async #generate(inputs: SequenceInputs, clock: StageClock): Promise<number[][]> {
+    const { tokens, actionBins, network, profile } = this.config;
+    const count = profile.actions.length;
+    const ids = await this.network.generate(inputs, {
+      count,
+      embed: (id) => this.embedding.rows([id]),
+      choose: (logits) => {
+        const [id] = argmaxRows(logits, network.language.vocabulary);
+        return id === tokens.stop ? null : id!;
+      },
+    });
+    if (ids.length < count) {
+      // Upstream goes on with the end of the prompt as actions.
+      throw new ModelError(
+        'unsupported',
+        `The policy ended its answer after ${ids.length} of ${count} action tokens: it does not know what to do.`,
+        'Word the instruction as in the data the policy was trained on.',
+      );
+    }
+    this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
+    await clock.mark('action tokens');
+    return rowsOf(decodeActionTokens(ids, tokens.vocabulary, actionBins), count);
+  }
+
+  async #predictBridge(
+    of: { text: EmbeddedText; patches: Tensor; proprio: Tensor | undefined; sequence: Sequence },
+    clock: StageClock,
+  ): Promise<number[][]> {
+    const { config, runtime } = this;
+    const { text, patches, sequence } = of;
+    const { queries } = config.bridge!;
+    const { chunkSize, actions } = config.profile;
+    const { hidden } = config.network.language;
+    if (!of.proprio) {
+      throw new ModelError('bad-input', 'This policy’s head needs the robot’s state.', 'Give it a state.');
+    }
+    const scope = new TensorScope();
+    try {
+      const count = patches.shape[1]!;
+      const length = count + sequence.inputIds.length;
+      const ones = placeOnes(length, queries, count + sequence.actions.start);
+      const place = scope.keep(runtime.upload(ones, [1, length, queries]));
+      const width = actions.length * hidden;
+      const input = scope.keep(runtime.upload(new Float32Array(chunkSize * width), [1, chunkSize, width]));
+      const segments = bridgeSegments(config.network, {
+        bridge: config.bridge!,
+        patches: count,
+        rows: actionRows(sequence, count),
+        traced: this.network.traced,
+      });
+      const parts = { bos: text.bos, patches, extra: [], text: [text.prompt, text.actions, text.stop] };
+      await this.#traceQueries(text);
+      const { predicted } = await this.network.decode(
+        { ...parts, placed: { place } },
+        segments,
+        { head_input: input, proprio: of.proprio },
+        ['predicted'],
+      );
+      const values = await runtime.read(scope.keep(predicted!));
+      await clock.mark('language model and head');
+      return rowsOf(values, actions.length);
+    } finally {
+      scope.dispose();
+    }
+  }
+
   async #predictDiffusion(
     language: (actions: Tensor, time: Tensor) => Promise<Tensor>,
     inputs: PolicyInputs,
@@ -321,6 +403,22 @@ export class Policy {
     } finally {
       actions.dispose();
     }
+  }
+
+  /** `input_embeddings` with the queries where they go. */
+  async #traceQueries(text: EmbeddedText): Promise<void> {
+    if (!this.#trace) return;
+    const rows = await this.actionQueries();
+    const { hidden } = this.config.network.language;
+    this.#trace('action_queries', rows, [rows.length / hidden, hidden]);
+    const queries = this.runtime.upload(rows, [1, rows.length / hidden, hidden]);
+    await this.#traceEmbeddings(text, queries);
+    queries.dispose();
+  }
+
+  /** The action queries [queries, hidden], of the adapter in use or the policy's own. */
+  async actionQueries(): Promise<Float32Array> {
+    return this.runtime.read(this.#layered.tensor('action_queries.weight'));
   }
 
   /** input_embeddings as upstream has them: the text rows with what stands at the action positions. */
@@ -377,6 +475,13 @@ export function languageMean(
   return Float32Array.from(sum, (value) => value / (tokens - (actions.end - actions.start)));
 }
 
+/** Ones [length, rows] on a diagonal from row `start`. */
+function placeOnes(length: number, rows: number, start: number): Float32Array {
+  const place = new Float32Array(length * rows);
+  for (let row = 0; row < rows; row++) place[(start + row) * rows + row] = 1;
+  return place;
+}
+
 interface EmbeddedText {
   /** All rows [tokens · hidden], on the CPU. */
   readonly rows: Float32Array;
@@ -385,20 +490,6 @@ interface EmbeddedText {
   /** Zeros. */
   readonly actions: Tensor;
   readonly stop: Tensor;
-}
-
-/** Tensors that are disposed together. */
-class TensorScope {
-  readonly #tensors: Tensor[] = [];
-
-  keep(tensor: Tensor): Tensor {
-    this.#tensors.push(tensor);
-    return tensor;
-  }
-
-  dispose(): void {
-    for (const tensor of this.#tensors) tensor.dispose();
-  }
 }
 
 function rowsOf(flat: ArrayLike<number>, width: number): number[][] {

@@ -1,23 +1,36 @@
 import { ModelError } from '../errors.ts';
 import type { PolicyConfig } from './config.ts';
 
-/** The token sequence of one prediction, and where things are in it. */
+/** The token sequence of one sample, and where things are in it. */
 export interface Sequence {
-  /** Prompt, empty token, one placeholder per action dimension of the chunk, stop token. */
+  /** Prompt, empty token, what stands for the actions, stop token: as far as the policy has them. */
   readonly inputIds: readonly number[];
-  /** Range of the placeholders within `inputIds`. */
+  /** Range of the actions' placeholders within `inputIds`; empty for a policy that generates its actions. */
   readonly actions: { readonly start: number; readonly end: number };
 }
+
+/** Upstream lays training sequences out differently in places. */
+export type Purpose = 'prediction' | 'training';
 
 /** Longer than any instruction of upstream's datasets by an order of magnitude, and short enough for every machine. */
 const MAX_PROMPT_TOKENS = 512;
 
+/** Tokens that stand for actions in a sequence: one per action dimension of the chunk, or VLA-Adapter's action queries. */
+export function actionTokens({ profile, bridge }: Pick<PolicyConfig, 'profile' | 'bridge'>): number {
+  return bridge ? bridge.queries : profile.chunkSize * profile.actions.length;
+}
+
 /**
- * Lays the sequence out as OpenVLAForActionPrediction.predict_action does.
- * @param promptIds tokens of the prompt, BOS first
+ * Lays the sequence out as OpenVLAForActionPrediction.predict_action does, or for training as RLDSBatchTransform does: with the empty token of its own
+ * texts, for VLA-Adapter without the stop token, and for the original OpenVLA with places for the actions it is to generate.
+ * @param promptIds tokens of the prompt, BOS first where the tokenizer has one
  */
-export function layoutSequence(promptIds: readonly number[], config: PolicyConfig): Sequence {
-  const { tokens, profile } = config;
+export function layoutSequence(
+  promptIds: readonly number[],
+  config: PolicyConfig,
+  purpose: Purpose = 'prediction',
+): Sequence {
+  const { tokens } = config;
   if (tokens.bos !== null && promptIds[0] !== tokens.bos) {
     throw new ModelError(
       'bad-input',
@@ -39,11 +52,18 @@ export function layoutSequence(promptIds: readonly number[], config: PolicyConfi
       `The tokenizer gave token ${unknown}; the policy knows 0…${highest - 1}.`,
     );
   }
-  const { empty } = tokens;
+  const empty = purpose === 'training' ? (tokens.emptyInTraining ?? tokens.empty) : tokens.empty;
   const prompt = empty === null || promptIds.at(-1) === empty ? [...promptIds] : [...promptIds, empty];
-  const count = profile.chunkSize * profile.actions.length;
+  const generates = config.head === 'autoregressive' && purpose === 'prediction';
+  if (generates) return { inputIds: prompt, actions: { start: prompt.length, end: prompt.length } };
+  const count = actionTokens(config);
+  const stops = !(config.head === 'bridge' && purpose === 'training');
   return {
-    inputIds: [...prompt, ...Array.from({ length: count }, () => tokens.placeholder), tokens.stop],
+    inputIds: [
+      ...prompt,
+      ...Array.from({ length: count }, () => tokens.placeholder),
+      ...(stops ? [tokens.stop] : []),
+    ],
     actions: { start: prompt.length, end: prompt.length + count },
   };
 }

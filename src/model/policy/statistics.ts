@@ -4,7 +4,8 @@ import { ModelError } from '../errors.ts';
 import type { PolicyConfig } from './config.ts';
 import type { RobotProfile } from './robot-profiles.ts';
 
-const numbers = v.array(v.number());
+// JSON has no Infinity, but 1e999 is read as one.
+const numbers = v.array(v.pipe(v.number(), v.finite()));
 const fieldStatisticsSchema = v.looseObject({
   mean: numbers,
   std: numbers,
@@ -12,7 +13,18 @@ const fieldStatisticsSchema = v.looseObject({
   max: numbers,
   q01: numbers,
   q99: numbers,
-  mask: v.optional(v.array(v.boolean())),
+  // Written by hand it is often 0 and 1.
+  mask: v.optional(
+    v.array(
+      v.union([
+        v.boolean(),
+        v.pipe(
+          v.picklist([0, 1]),
+          v.transform((value) => value === 1),
+        ),
+      ]),
+    ),
+  ),
 });
 
 export const datasetStatisticsSchema = v.looseObject({
@@ -50,11 +62,16 @@ function bounds(field: FieldStatistics, kind: RobotProfile['normalization'], siz
   return { low, high, mask };
 }
 
-/** Normalised actions [chunk][dim] in −1…1 to real units; dimensions with mask false pass unchanged. */
+/**
+ * Normalised actions [chunk][dim] in −1…1 to real units; dimensions with mask false pass unchanged.
+ * @param epsilon added to the range, as OpenVLA-OFT does; the original OpenVLA adds nothing
+ * @throws ModelError `diverged` where one comes out that is not finite
+ */
 export function unnormalizeActions(
   actions: readonly (readonly number[])[],
   statistics: DatasetStatistics,
   profile: RobotProfile,
+  epsilon = 1e-8,
 ): number[][] {
   const { low, high, mask } = bounds(
     statistics.action,
@@ -62,8 +79,22 @@ export function unnormalizeActions(
     profile.actions.length,
     'action',
   );
-  return actions.map((row) =>
-    row.map((a, i) => (mask[i] ? 0.5 * (a + 1) * (high[i]! - low[i]! + 1e-8) + low[i]! : a)),
+  const out = actions.map((row) =>
+    row.map((a, i) => (mask[i] ? 0.5 * (a + 1) * (high[i]! - low[i]! + epsilon) + low[i]! : a)),
+  );
+  refuseNonFinite(out);
+  return out;
+}
+
+/** Comparisons with NaN are all false, so a guard that clips actions would let it through to a robot. */
+function refuseNonFinite(actions: readonly (readonly number[])[]): void {
+  const step = actions.findIndex((row) => !row.every(Number.isFinite));
+  if (step < 0) return;
+  const dimension = actions[step]!.findIndex((value) => !Number.isFinite(value));
+  throw new ModelError(
+    'diverged',
+    `The policy's action is not a number: ${actions[step]![dimension]} in dimension ${dimension} of step ${step}. Nothing was executed.`,
+    'Its weights or its adapter are damaged or diverged in training. Load the policy again, without the adapter.',
   );
 }
 

@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
 
-/** Text → token ids, BOS included. */
+/** Text → token ids, with BOS in front where the tokenizer has one. */
 export type Tokenize = (text: string) => number[];
 
 /**
@@ -10,14 +10,19 @@ export type Tokenize = (text: string) => number[];
 export async function createTokenizer(tokenizerJson: unknown): Promise<Tokenize> {
   const { PreTrainedTokenizer } = await import('@xenova/transformers');
   try {
-    const tokenizer = new PreTrainedTokenizer(tokenizerJson, {
-      add_bos_token: true,
-      add_eos_token: false,
-      bos_token: '<s>',
-      eos_token: '</s>',
-      legacy: true,
-      tokenizer_class: 'LlamaTokenizer',
-    });
+    const tokenizer = new PreTrainedTokenizer(
+      tokenizerJson,
+      isByteLevel(tokenizerJson)
+        ? { eos_token: '<|endoftext|>', tokenizer_class: 'Qwen2Tokenizer' }
+        : {
+            add_bos_token: true,
+            add_eos_token: false,
+            bos_token: '<s>',
+            eos_token: '</s>',
+            legacy: true,
+            tokenizer_class: 'LlamaTokenizer',
+          },
+    );
     return (text) => tokenizer.encode(text);
   } catch (error) {
     throw new ModelError(
@@ -29,4 +34,12 @@ export async function createTokenizer(tokenizerJson: unknown): Promise<Tokenize>
       },
     );
   }
+}
+
+/** Qwen's kind, which splits text by a pattern into bytes; LLaMA's and Mistral's come from sentencepiece. */
+function isByteLevel(tokenizerJson: unknown): boolean {
+  const { pre_tokenizer: pre } = (tokenizerJson ?? {}) as {
+    pre_tokenizer?: { type?: string; pretokenizers?: { type?: string }[] } | null;
+  };
+  return [pre, ...(pre?.pretokenizers ?? [])].some((part) => part?.type === 'ByteLevel');
 }

@@ -1,16 +1,35 @@
 /** Upstream checkpoint folders: Hugging Face (with OFT's extra modules) and Prismatic. */
+import type { ByteReader } from '../../io/byte-reader.ts';
+import type { Folder } from '../../io/folder.ts';
+import { withoutLfsPointers } from '../../io/git-lfs.ts';
+import { parsePythonJson } from '../../io/python-json.ts';
 import { ModelError } from '../errors.ts';
+import { findModules, type ModuleFile } from './checkpoint-modules.ts';
 import { mergeLora, type LoraPair } from './lora-merge.ts';
 import { prismaticToHf } from './prismatic-keys.ts';
-import type { RandomAccess } from './random-access.ts';
 import { openSafetensors, openShardedSafetensors } from './safetensors.ts';
 import { overlay, renamed, type TensorFile } from './tensor-file.ts';
 import { openTorchArchive } from './torch-archive.ts';
 
-/** A folder on disk, or one that was dropped on the page. Paths use `/`. */
+/** A folder whose files are known. Paths use `/`. */
 export interface CheckpointFolder {
+  readonly name?: string;
   readonly files: readonly string[];
-  open(path: string): Promise<RandomAccess>;
+  open(path: string): Promise<ByteReader>;
+}
+
+/**
+ * A directory, a zip or a Hub repository as a checkpoint's folder.
+ * @throws ModelError `unsupported` for a place that cannot list its files
+ */
+export async function checkpointFolder(folder: Folder): Promise<CheckpointFolder> {
+  const files = await folder.list();
+  if (files) return { name: folder.name, files, open: (path) => withoutLfsPointers(folder).open(path) };
+  throw new ModelError(
+    'unsupported',
+    `${folder.name} cannot list its files, so that what the checkpoint holds is not known.`,
+    'Give a folder, a zip or a Hub repository.',
+  );
 }
 
 type Json = Record<string, unknown>;
@@ -80,7 +99,7 @@ async function openHuggingFace(folder: CheckpointFolder): Promise<TensorFile> {
   );
 }
 
-async function openListed(folder: CheckpointFolder, path: string): Promise<RandomAccess> {
+async function openListed(folder: CheckpointFolder, path: string): Promise<ByteReader> {
   if (folder.files.includes(path)) return folder.open(path);
   throw new ModelError(
     'bad-file',
@@ -89,14 +108,10 @@ async function openListed(folder: CheckpointFolder, path: string): Promise<Rando
   );
 }
 
-/** `<module>--<step>_checkpoint.pt` of the highest step, or `<module>.safetensors`. */
-async function openModule(folder: CheckpointFolder, module: string): Promise<TensorFile | null> {
-  const steps = folder.files.flatMap((path) => {
-    const step = new RegExp(`^${module}--(\\d+)_checkpoint\\.pt$`).exec(path)?.[1];
-    return step === undefined ? [] : [{ path, step: Number(step) }];
-  });
-  const latest = steps.toSorted((a, b) => b.step - a.step)[0];
-  if (latest) return openTorchArchive(await folder.open(latest.path));
+/** The newest of finetune.py's files, or `<module>.safetensors`. */
+async function openModule(folder: CheckpointFolder, module: ModuleFile): Promise<TensorFile | null> {
+  const newest = findModules(folder.files).get(module);
+  if (newest) return openTorchArchive(await folder.open(newest.path));
   const plain = `${module}.safetensors`;
   return folder.files.includes(plain) ? openSafetensors(await folder.open(plain)) : null;
 }
@@ -147,13 +162,10 @@ async function readJson(folder: CheckpointFolder, path: string): Promise<Json | 
   const file = await folder.open(path);
   if (file.byteLength > MAX_JSON_BYTES)
     throw new ModelError('bad-file', `${path} has ${file.byteLength} bytes; that is no configuration.`);
-  try {
-    const json: unknown = JSON.parse(new TextDecoder().decode(await file.read(0, file.byteLength)));
-    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;
-  } catch {
-    // Reported below, like JSON of another kind.
-  }
-  throw new ModelError('bad-file', `${path} is no JSON object.`, 'Copy or download the file again.');
+  const text = new TextDecoder().decode(await file.slice(0, file.byteLength));
+  const json = parsePythonJson(text, path);
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;
+  throw new ModelError('bad-file', `${path} is not a JSON object.`, 'Copy or download the file again.');
 }
 
 /** timm models and image size of Prismatic's vision backbones (prismatic/models/backbones/vision). */

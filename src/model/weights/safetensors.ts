@@ -1,8 +1,8 @@
 /** The safetensors format: u64 header length, JSON header, raw little-endian tensors. */
 import * as v from 'valibot';
+import type { ByteReader } from '../../io/byte-reader.ts';
 import { ModelError } from '../errors.ts';
 import { readSafetensorsHeader } from '../safetensors-header.ts';
-import type { RandomAccess } from './random-access.ts';
 import {
   DTYPE_BYTES,
   elementCount,
@@ -26,10 +26,15 @@ const RULES = {
 };
 
 /** @throws ModelError `bad-file` saying what is wrong with the header. */
-export async function openSafetensors(file: RandomAccess): Promise<SafetensorsFile> {
-  const { tensors, metadata } = await readSafetensorsHeader(file, RULES);
-  const read = (name: string, offset: number, length: number) =>
-    file.read(tensors.get(name)!.offset + offset, length);
+export async function openSafetensors(file: ByteReader): Promise<SafetensorsFile> {
+  const { tensors, metadata } = await readSafetensorsHeader(
+    { byteLength: file.byteLength, read: (offset, length) => file.slice(offset, offset + length) },
+    RULES,
+  );
+  const read = (name: string, offset: number, length: number) => {
+    const start = tensors.get(name)!.offset + offset;
+    return file.slice(start, start + length);
+  };
   return { ...tensorFile(tensors, read), metadata };
 }
 
@@ -45,7 +50,7 @@ function damaged(what: string, cause?: unknown): ModelError {
 /** A sharded checkpoint: `model.safetensors.index.json` and the files it names. */
 export async function openShardedSafetensors(
   index: unknown,
-  open: (path: string) => Promise<RandomAccess>,
+  open: (path: string) => Promise<ByteReader>,
 ): Promise<TensorFile> {
   const schema = v.object({ weight_map: v.record(v.string(), v.pipe(v.string(), v.regex(/^[\w.-]+$/))) });
   const parsed = v.safeParse(schema, index);

@@ -1,6 +1,6 @@
+import { checkRange } from '../../io/byte-reader.ts';
 import { ModelError } from '../errors.ts';
 import { fromBfloat16, fromFloat16 } from './half.ts';
-import { checkRange } from './random-access.ts';
 
 /** Bytes per element, by safetensors' names of the types. */
 export const DTYPE_BYTES = {
@@ -50,7 +50,7 @@ export function tensorFile(
     throw new ModelError('missing-tensor', `There is no tensor "${name}" among ${entries.size}.`);
   };
   const checked = async (name: string, offset: number, length: number) => {
-    checkRange(entryOf(name), offset, length, `"${name}"`);
+    checkRange(`"${name}"`, entryOf(name).byteLength, offset, offset + length);
     return readRange(name, offset, length);
   };
   return {

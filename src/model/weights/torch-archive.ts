@@ -1,9 +1,10 @@
 /** Checkpoints written by torch.save: a zip of raw storages and one pickle that describes them. */
+import type { ByteReader } from '../../io/byte-reader.ts';
+import type { Folder } from '../../io/folder.ts';
+import { zipFolder } from '../../io/zip-folder.ts';
 import { ModelError } from '../errors.ts';
 import { isTensor, unpickle, type Pickled, type PickledTensor } from './pickle.ts';
-import type { RandomAccess } from './random-access.ts';
 import { DTYPE_BYTES, elementCount, tensorFile, type TensorEntry, type TensorFile } from './tensor-file.ts';
-import { openStoredZip, type StoredZip } from './stored-zip.ts';
 
 /** A description larger than this is none: OpenVLA-7B's has under 1 MB. */
 const MAX_PICKLE_BYTES = 16 * 2 ** 20;
@@ -18,10 +19,11 @@ const MAX_NAME_CHARACTERS = MAX_PICKLE_BYTES;
  *
  * @throws ModelError `bad-file`, or `bad-pickle` when the archive holds more than data.
  */
-export async function openTorchArchive(file: RandomAccess): Promise<TensorFile> {
-  const zip = await openStoredZip(file);
-  const description = zip.names.find((name) => name.endsWith('/data.pkl') || name === 'data.pkl');
-  if (!description) {
+export async function openTorchArchive(file: ByteReader): Promise<TensorFile> {
+  const zip = await zipFolder(file.name, file, { storedOnly: true });
+  const names = (await zip.list()) ?? [];
+  const description = names.find((name) => name.endsWith('/data.pkl') || name === 'data.pkl');
+  if (description === undefined) {
     throw new ModelError(
       'bad-file',
       'The archive holds no data.pkl.',
@@ -29,43 +31,49 @@ export async function openTorchArchive(file: RandomAccess): Promise<TensorFile> 
     );
   }
   const root = description.slice(0, -'data.pkl'.length);
-  if (zip.sizeOf(description) > MAX_PICKLE_BYTES) {
+  const pickled = await zip.open(description);
+  if (pickled.byteLength > MAX_PICKLE_BYTES) {
     throw new ModelError(
       'bad-file',
-      `data.pkl has ${zip.sizeOf(description)} bytes, at most ${MAX_PICKLE_BYTES} are read.`,
+      `data.pkl has ${pickled.byteLength} bytes, at most ${MAX_PICKLE_BYTES} are read.`,
     );
   }
   await refuseBigEndian(zip, root);
   const tensors = new Map<string, PickledTensor>();
   collect(
-    unpickle(await zip.read(description)),
+    unpickle(await pickled.slice(0, pickled.byteLength)),
     '',
     tensors,
     { values: MAX_VALUES, characters: MAX_NAME_CHARACTERS },
     0,
   );
 
+  const records = new Map<string, ByteReader>();
   const entries = new Map<string, TensorEntry>();
   for (const [name, { dtype, shape, storage, storageSize }] of tensors) {
-    const record = `${root}data/${storage}`;
+    const path = `${root}data/${storage}`;
     const expected = storageSize * DTYPE_BYTES[dtype];
-    if (!zip.has(record) || zip.sizeOf(record) < expected) {
+    const record = records.get(path) ?? ((await zip.has(path)) ? await zip.open(path) : null);
+    if (!record || record.byteLength < expected) {
       throw new ModelError(
         'bad-file',
-        `"${name}" needs ${expected} bytes of the record ${record}, which is shorter or missing.`,
+        `"${name}" needs ${expected} bytes of the record ${path}, which is shorter or missing.`,
       );
     }
+    records.set(path, record);
     entries.set(name, { dtype, shape, byteLength: elementCount(shape) * DTYPE_BYTES[dtype] });
   }
-  return tensorFile(entries, (name, offset, length) =>
-    readTensor(zip, root, tensors.get(name)!, offset, length),
-  );
+  return tensorFile(entries, (name, offset, length) => {
+    const tensor = tensors.get(name)!;
+    return readTensor(records.get(`${root}data/${tensor.storage}`)!, tensor, offset, length);
+  });
 }
 
-async function refuseBigEndian(zip: StoredZip, root: string): Promise<void> {
-  const record = `${root}byteorder`;
-  if (!zip.has(record)) return;
-  const order = new TextDecoder().decode(await zip.read(record, 0, Math.min(16, zip.sizeOf(record)))).trim();
+async function refuseBigEndian(zip: Folder, root: string): Promise<void> {
+  const path = `${root}byteorder`;
+  if (!(await zip.has(path))) return;
+  const record = await zip.open(path);
+  const order = new TextDecoder().decode(await record.slice(0, Math.min(16, record.byteLength))).trim();
   if (order !== 'little')
     throw new ModelError(
       'unsupported',
@@ -94,16 +102,17 @@ function collect(
 }
 
 async function readTensor(
-  zip: StoredZip,
-  root: string,
+  record: ByteReader,
   tensor: PickledTensor,
   offset: number,
   length: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = DTYPE_BYTES[tensor.dtype];
-  const record = `${root}data/${tensor.storage}`;
-  if (isContiguous(tensor)) return zip.read(record, tensor.offset * bytes + offset, length);
-  const whole = await zip.read(record, 0, tensor.storageSize * bytes);
+  if (isContiguous(tensor)) {
+    const start = tensor.offset * bytes + offset;
+    return record.slice(start, start + length);
+  }
+  const whole = await record.slice(0, tensor.storageSize * bytes);
   const first = Math.floor(offset / bytes);
   const gathered = gather(whole, tensor, bytes, first, Math.ceil((offset + length) / bytes));
   return gathered.slice(offset - first * bytes, offset - first * bytes + length);

@@ -1,0 +1,39 @@
+import { serveDataset } from './demo-dataset.ts';
+import { chooseSmallRun, main, shownLoss, teach } from './finetune-page.ts';
+import { expect, test } from './fixtures.ts';
+import { expectSharedTheSame, openDataset } from './studio.ts';
+
+for (const [version, rate] of [
+  ['v21', 'LeRobot v2.1, 20 Hz'],
+  ['v30', 'LeRobot v3.0, 20 Hz'],
+] as const) {
+  test(`what is taught on a dataset of ${version} is shared`, async ({ policyPage, page, browser }) => {
+    test.slow();
+    await serveDataset(page, version);
+    await policyPage.openAndLoad();
+    await openDataset(page, version);
+    await expect(main(page).getByText(rate)).toBeVisible();
+    await chooseSmallRun(page, `on ${version}`, 3);
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 120_000 });
+    await expectSharedTheSame(policyPage, browser, `Taught on ${version}`);
+  });
+}
+
+test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page }) => {
+  test.slow(); // In software it is slow.
+  await serveDataset(page, 'v21');
+  const losses: number[] = [];
+  for (const backend of ['webgpu', 'wasm']) {
+    await policyPage.open(`?backend=${backend}`);
+    if (backend === 'webgpu') await policyPage.loadButton.click();
+    await policyPage.ready();
+    await openDataset(page, 'v21');
+    await chooseSmallRun(page, `on ${backend}`, 3);
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 180_000 });
+    losses.push((await shownLoss(page)).last);
+  }
+  // Two AdamW steps apart; the plot's text has four digits.
+  expect(Math.abs(losses[0]! - losses[1]!)).toBeLessThanOrEqual(2e-4);
+});

@@ -1,0 +1,48 @@
+import * as THREE from 'three/webgpu';
+import { ModelError } from '../model/errors.ts';
+import { loadMujoco } from '../practice/mujoco.ts';
+import { TableCameras } from '../practice/observe.ts';
+import type { PracticeSurroundings } from './practice-surroundings.ts';
+
+export const browserPractice: PracticeSurroundings = {
+  loadMujoco,
+  openScreen: async (canvas) => {
+    const { renderer, software } = await openRenderer(canvas);
+    const cameras = new TableCameras(renderer);
+    return { screen: renderer, cameras: { observe: (view) => cameras.observe(view) }, software };
+  },
+  everyFrame: (draw) => {
+    const next = (now: number): void => {
+      requestAnimationFrame(next);
+      draw(now);
+    };
+    requestAnimationFrame(next);
+  },
+};
+
+/** WebGPU, or WebGL 2 where there is none. */
+async function openRenderer(
+  canvas: OffscreenCanvas,
+): Promise<{ renderer: THREE.WebGPURenderer; software: boolean }> {
+  try {
+    // three.js asks the canvas for what only one in a document has.
+    const element = Object.assign(canvas, { style: {} }) as unknown as HTMLCanvasElement;
+    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+    // Chromium's software WebGPU cannot show a canvas; its software WebGL can.
+    const software = adapter?.info.isFallbackAdapter ?? false;
+    const renderer = new THREE.WebGPURenderer({
+      canvas: element,
+      antialias: true,
+      forceWebGL: !adapter || software,
+    });
+    await renderer.init();
+    return { renderer, software };
+  } catch (error) {
+    throw new ModelError(
+      'unsupported',
+      `The practice table cannot be drawn here: ${error instanceof Error ? error.message : String(error)}`,
+      'Allow hardware acceleration or WebGL in the browser’s settings, or use the camera view.',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,88 @@
+import { ModelError } from '../model/errors.ts';
+import type { Goal } from '../practice/goal.ts';
+import { SuccessJudge } from '../practice/rollout.ts';
+import { PracticeTable, type Mujoco } from '../practice/table.ts';
+import { goalOf, type Assignment } from '../practice/tasks.ts';
+
+/** What lies on the table, what is asked there, and whether its physics still hold. */
+export class LaidTable {
+  readonly scene: { readonly task: string; readonly seed: number };
+  readonly #table: PracticeTable;
+  #instruction = '';
+  /** What the instruction asks for; null where nothing can judge it. */
+  #goal: Goal | null = null;
+  #judge: SuccessJudge | null = null;
+  #broken: ModelError | null = null;
+
+  constructor(mujoco: Mujoco, scene: LaidTable['scene'], { layout, instruction }: Assignment) {
+    this.#table = new PracticeTable(mujoco, layout);
+    this.scene = scene;
+    this.instruct(instruction);
+  }
+
+  /** @throws ModelError `diverged` once its physics became unstable: it is not stepped any more, and has to be laid anew */
+  get table(): PracticeTable {
+    this.check();
+    return this.#table;
+  }
+
+  /** @throws ModelError as `table` */
+  check(): void {
+    if (this.#broken) throw this.#broken;
+  }
+
+  /** To be looked at, whatever became of it. */
+  get remains(): PracticeTable {
+    return this.#table;
+  }
+
+  get broken(): boolean {
+    return this.#broken !== null;
+  }
+
+  get instruction(): string {
+    return this.#instruction;
+  }
+
+  get goal(): Goal | null {
+    return this.#goal;
+  }
+
+  get judge(): SuccessJudge | null {
+    return this.#judge;
+  }
+
+  /** @returns whether its success can be judged */
+  instruct(instruction: string): boolean {
+    const { table } = this;
+    const found = goalOf(instruction);
+    const possible =
+      found !== null &&
+      table.has(found.goal.target) &&
+      (!('destination' in found.goal) || table.has(found.goal.destination));
+    this.#instruction = instruction;
+    this.#goal = possible ? found.goal : null;
+    this.#judge = this.#goal && new SuccessJudge(this.#goal);
+    return possible;
+  }
+
+  /** Moves it. @throws ModelError what that fails with */
+  move<T>(step: (table: PracticeTable) => T): T {
+    try {
+      return step(this.table);
+    } catch (error) {
+      const known =
+        error instanceof ModelError
+          ? error
+          : new ModelError('diverged', `The practice table failed: ${String(error)}`, 'Reset the table.', {
+              cause: error,
+            });
+      if (known.code === 'diverged') this.#broken = known;
+      throw known;
+    }
+  }
+
+  dispose(): void {
+    this.#table.dispose();
+  }
+}

@@ -1,0 +1,23 @@
+/** `npm run build`: the page, with the policy that ships with it or with one of yours. */
+import { resolve } from 'node:path';
+import { build } from 'vite';
+import { parseArguments } from '../node/arguments.ts';
+
+const USAGE = `usage: npm run build -- [options]
+
+Builds the page into dist/, for the share server and for any static host, at its root or in a folder of it (docs/hosting.md).
+
+  --policy FOLDER    a package (docs/packages.md) that the page opens with, in place of the practice table's policy
+  --title TEXT       what the page is called (default: the package's name, or OpenVLA Web)
+  --out FOLDER       where the page goes (default dist)`;
+
+const { values } = parseArguments(USAGE, {
+  options: {
+    policy: { type: 'string' },
+    title: { type: 'string' },
+    out: { type: 'string', default: 'dist' },
+  },
+});
+if (values.policy !== undefined) process.env['POLICY_PACKAGE'] = resolve(values.policy);
+if (values.title !== undefined) process.env['PAGE_TITLE'] = values.title;
+await build({ build: { outDir: resolve(values.out), emptyOutDir: true } });

@@ -1,0 +1,36 @@
+/** What can be fuzzed: an entry for each format, with a small file or folder of it. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Dataset } from '../../src/episodes/dataset.ts';
+import { openDataset } from '../../src/episodes/open-dataset.ts';
+import { memoryFolder } from '../../src/io/blob-folder.ts';
+import type { Files } from './mutate.ts';
+
+export interface FuzzedFormat {
+  /** Undamaged. */
+  load(): Files;
+  open(files: Files): Promise<Dataset>;
+}
+
+const EPISODES = 'tests/episodes/fixtures';
+
+/** Files of a fixture, or those whose path fits. */
+function filesIn(folder: string, wanted: RegExp = /./): Files {
+  const files: Files = new Map();
+  for (const path of readdirSync(folder, { recursive: true }) as string[]) {
+    if (wanted.test(path) && statSync(join(folder, path)).isFile()) {
+      files.set(path.replaceAll('\\', '/'), new Uint8Array(readFileSync(join(folder, path))));
+    }
+  }
+  return files;
+}
+
+const openFolder = (files: Files) => openDataset(memoryFolder('fuzzed', files));
+
+export const FORMATS: Readonly<Record<string, FuzzedFormat>> = {
+  'lerobot-v21': { load: () => filesIn(`${EPISODES}/images`), open: openFolder },
+  'lerobot-v30': {
+    load: () => filesIn(`${EPISODES}/lerobot/lerobot-v30-two-tasks-in-episode`, /^(meta|data)/),
+    open: openFolder,
+  },
+};

@@ -1,0 +1,29 @@
+/** What a browser has and Node lacks: decoders for videos (FFmpeg, through @mediabunny/server) and images (libvips, through sharp). */
+import { registerImageDecoder } from '../../src/episodes/image-decode.ts';
+
+/** 8K: a header that claims more is damaged. */
+const MOST_PIXELS = 2 ** 26;
+
+let registered: Promise<void> | null = null;
+
+/** To be called once before frames are read in Node; `src/episodes` then decodes them as in a browser. */
+export function registerDecoders(): Promise<void> {
+  registered ??= register();
+  return registered;
+}
+
+async function register(): Promise<void> {
+  const { registerMediabunnyServer } = await import('@mediabunny/server');
+  registerMediabunnyServer();
+  const { default: sharp } = await import('sharp');
+  registerImageDecoder(async (bytes) => {
+    // Pixels as they were recorded: no colour management.
+    const image = sharp(bytes, { ignoreIcc: true, limitInputPixels: MOST_PIXELS });
+    const { data, info } = await image
+      .toColourspace('srgb')
+      .ensureAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    return { width: info.width, height: info.height, data: new Uint8ClampedArray(data) };
+  });
+}

@@ -1,0 +1,4 @@
+declare module 'mistral-tokenizer-js' {
+  const tokenizer: { readonly vocabById: string[]; readonly merges: Map<string, number> };
+  export default tokenizer;
+}
