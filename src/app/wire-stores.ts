@@ -1,4 +1,5 @@
 /** What follows from what across the stores: the only place where one store's change leads to another's. */
+import type { PolicyInfo } from '../workers/contract.ts';
 import { useCameraStore } from './camera/camera-store.ts';
 import { startPreviewLoop } from './camera/preview-loop.ts';
 import { refreshDevices, setSlotCount } from './camera/slots.ts';
@@ -19,6 +20,10 @@ import { useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
 const URL_DELAY_MS = 300;
+
+/** Other robots have other cameras and other states. */
+const robotOf = (info: PolicyInfo): string =>
+  JSON.stringify([info.package.hash, info.imageSlots, info.state, info.actions, info.chunkSize]);
 
 /** Called once, before the page is drawn. */
 export function wireStores(): void {
@@ -52,10 +57,18 @@ export function wireStores(): void {
       resetFineTune(info.centerCrop);
       void refreshRuns();
     }
-    if (adopted === info.package.hash) return;
-    adopted = info.package.hash;
-    setSlotCount(info.imageSlots.length);
-    useStateStore.getState().adopt(info);
+    const inUse = currentPolicy() ?? info;
+    const { unnormKey, setUnnormKey, adopt } = useStateStore.getState();
+    if (adopted === robotOf(inUse)) {
+      if (!inUse.unnormKeys.includes(unnormKey)) setUnnormKey(inUse.defaultUnnormKey);
+      return;
+    }
+    adopted = robotOf(inUse);
+    // What runs was told what to do with another robot.
+    stopRun();
+    stopPractice();
+    setSlotCount(inUse.imageSlots.length);
+    adopt(inUse);
     usePredictionStore.getState().clear();
     keepFrames([]);
     useRunStore.getState().setFailure(null);

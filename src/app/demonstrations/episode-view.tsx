@@ -231,7 +231,7 @@ export function EpisodeView({ info, policy }: { info: DemonstrationsInfo; policy
   const predicted = useMemo(
     () =>
       check?.chunk.predicted[0]?.map((_, i) => ({
-        from: check.step,
+        steps: check.chunk.steps,
         values: check.chunk.predicted.map((row) => row[i]!),
       })) ?? null,
     [check],

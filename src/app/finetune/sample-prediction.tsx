@@ -18,7 +18,10 @@ export function SamplePrediction() {
         ? info.actions.map(({ name }, i) => ({
             name,
             values: last.check.recorded.map((row) => row[i]!),
-            predicted: { from: 0, values: last.check.predicted.map((row) => row[i]!) },
+            predicted: {
+              steps: last.check.predicted.map((_, step) => step),
+              values: last.check.predicted.map((row) => row[i]!),
+            },
           }))
         : [],
     [last, info],

@@ -45,6 +45,9 @@ const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
 export async function importCheckpoint(folder: ImportFolder, on: ImportBase): Promise<TrainedState> {
   const inner = withinRoot(folder);
   const modulePaths = findModules(inner.files);
+  const [needed] = moduleShapes(on.config);
+  const nothing = modulePaths.size === 0 && !inner.files.some((path) => path.startsWith('lora_adapter/'));
+  if (needed && nothing) throw lacking(...needed, inner);
   const statistics = await readStatistics(inner);
   const own = await ownConfigOf(inner, modulePaths, statistics, on.config);
   const base: ImportBase = { ...on, config: adaptedConfig(on.config, { own, statistics }) };
