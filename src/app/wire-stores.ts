@@ -39,7 +39,7 @@ export function wireStores(): void {
 
   let adopted = '';
   let shownUrl = policyUrl;
-  usePolicyStore.subscribe(({ status, url, backend: wanted }, before) => {
+  usePolicyStore.subscribe(({ status, inUse, url, backend: wanted }, before) => {
     if (wanted !== before.backend) writeUrlState({ backend: wanted });
     if (url !== shownUrl) {
       shownUrl = url;
@@ -50,6 +50,7 @@ export function wireStores(): void {
       stopPractice();
       return;
     }
+    if (status === before.status && inUse === before.inUse) return;
     const { info } = status;
     // The same package after a restart keeps its inputs and its last prediction.
     if (status !== before.status) {
@@ -57,18 +58,18 @@ export function wireStores(): void {
       resetFineTune(info.centerCrop);
       void refreshRuns();
     }
-    const inUse = currentPolicy() ?? info;
+    const predicting = inUse ?? info;
     const { unnormKey, setUnnormKey, adopt } = useStateStore.getState();
-    if (adopted === robotOf(inUse)) {
-      if (!inUse.unnormKeys.includes(unnormKey)) setUnnormKey(inUse.defaultUnnormKey);
+    if (adopted === robotOf(predicting)) {
+      if (!predicting.unnormKeys.includes(unnormKey)) setUnnormKey(predicting.defaultUnnormKey);
       return;
     }
-    adopted = robotOf(inUse);
+    adopted = robotOf(predicting);
     // What runs was told what to do with another robot.
     stopRun();
     stopPractice();
-    setSlotCount(inUse.imageSlots.length);
-    adopt(inUse);
+    setSlotCount(predicting.imageSlots.length);
+    adopt(predicting);
     usePredictionStore.getState().clear();
     keepFrames([]);
     useRunStore.getState().setFailure(null);

@@ -95,7 +95,7 @@ export function RobotDimensions({ info, robot }: { info: DemonstrationsInfo; rob
               <th scope="col">name</th>
               <th scope="col">unit</th>
               <th scope="col">says</th>
-              <th scope="col">recorded</th>
+              <th scope="col">range</th>
             </tr>
           </thead>
           <tbody>
@@ -122,7 +122,7 @@ export function RobotDimensions({ info, robot }: { info: DemonstrationsInfo; rob
                 <tr>
                   <th scope="col">name</th>
                   <th scope="col">unit</th>
-                  <th scope="col">recorded</th>
+                  <th scope="col">range</th>
                 </tr>
               </thead>
               <tbody>
