@@ -186,6 +186,7 @@ function Edits({
 function Check() {
   const check = useEpisodeStore((state) => state.check);
   const checking = useEpisodeStore((state) => state.checking);
+  const failure = useEpisodeStore((state) => state.checkFailure);
   return (
     <div className="actions">
       <button type="button" disabled={checking} onClick={() => void checkStep()}>
@@ -198,6 +199,7 @@ function Check() {
           prediction).
         </p>
       )}
+      {failure && <FailureNotice failure={failure} title="The policy cannot say" />}
     </div>
   );
 }
