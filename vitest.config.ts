@@ -54,6 +54,7 @@ export default defineConfig({
         optimizeDeps: {
           include: [
             'valibot',
+            'apache-arrow',
             'h5wasm',
             'hyparquet',
             ...['column', 'convert', 'datapage', 'plain', 'schema'].map((name) => `hyparquet/src/${name}.js`),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import type { Driver } from 'unstorage';
-import type { Range } from './storage.ts';
+import type { PutOptions, Range } from './storage.ts';
 
 /** Unfinished writes; not part of what is stored. */
 const UNFINISHED = '.unfinished';
@@ -29,14 +29,22 @@ export function atomicFolder(folder: string): Driver {
     return false;
   };
 
-  const write = async (key: string, value: string | Uint8Array): Promise<void> => {
+  const write = async (
+    key: string,
+    value: string | Uint8Array,
+    { ifAbsent }: PutOptions = {},
+  ): Promise<void> => {
     const file = fileOf(key);
     const unfinished = join(folder, UNFINISHED, randomBytes(12).toString('hex'));
     await mkdir(dirname(unfinished), { recursive: true });
     try {
       await writeFlushed(unfinished, value);
       await mkdir(dirname(file), { recursive: true });
-      await rename(unfinished, file);
+      if (ifAbsent === true) {
+        // Fails where there is a file, in one step.
+        await link(unfinished, file);
+        await rm(unfinished);
+      } else await rename(unfinished, file);
     } catch (error) {
       await rm(unfinished, { force: true });
       throw error;
@@ -50,8 +58,8 @@ export function atomicFolder(folder: string): Driver {
     getItem: (key) => orNull(readFile(fileOf(key), 'utf8')),
     getItemRaw: (key, { range }: { range?: Range } = {}) =>
       orNull(range ? readPart(fileOf(key), range) : readFile(fileOf(key))),
-    setItem: write,
-    setItemRaw: write,
+    setItem: (key, value, options) => write(key, value, options),
+    setItemRaw: (key, value: string | Uint8Array, options) => write(key, value, options),
     removeItem: (key) => rm(fileOf(key), { force: true }),
     getMeta: async (key) => {
       const found = await orNull(stat(fileOf(key)));

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Storage } from 'unstorage';
-import { readBytes } from './storage.ts';
+import { putIfAbsent, readBytes } from './storage.ts';
 
 const KEY = 'server:client-key';
 const KEY_BYTES = 32;
@@ -20,7 +20,9 @@ export class ClientTags {
     const stored = await readBytes(storage, KEY);
     if (stored?.length === KEY_BYTES) return new ClientTags(stored);
     const key = new Uint8Array(randomBytes(KEY_BYTES));
-    await storage.setItemRaw(KEY, key);
+    // Another process may start at the same time; the first key counts. One that was damaged is replaced.
+    if (stored !== null) await storage.setItemRaw(KEY, key);
+    else if (!(await putIfAbsent(storage, KEY, key))) return ClientTags.open(storage);
     return new ClientTags(key);
   }
 

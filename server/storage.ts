@@ -1,7 +1,7 @@
 /** Where records lie: unstorage over a folder, a bucket, or any other of its drivers. */
 import { builtinDrivers, createStorage, type BuiltinDriverName, type Driver, type Storage } from 'unstorage';
 import { atomicFolder } from './atomic-folder.ts';
-import { s3Bucket, type S3Options } from './s3-bucket.ts';
+import type { S3Options } from './s3-bucket.ts';
 
 /**
  * Opens the storage of that name: `fs` (a folder; options: `base`), `s3` (any S3-compatible bucket), or an unstorage driver by its name
@@ -13,7 +13,11 @@ export async function openStorage(name: string, options: Record<string, unknown>
 
 async function openDriver(name: string, options: Record<string, unknown>): Promise<Driver> {
   if (name === 'fs') return atomicFolder(String(options['base']));
-  if (name === 's3') return s3Bucket(options as unknown as S3Options);
+  if (name === 's3') {
+    // The client of AWS is large; a server over a folder does without it.
+    const { s3Bucket } = await import('./s3-bucket.ts');
+    return s3Bucket(options as unknown as S3Options);
+  }
   if (!Object.hasOwn(builtinDrivers, name)) throw new Error(`There is no storage driver "${name}".`);
   const path = builtinDrivers[name as BuiltinDriverName];
   const module = (await import(path)) as { default: (options: Record<string, unknown>) => Driver };
@@ -24,6 +28,32 @@ async function openDriver(name: string, options: Record<string, unknown>): Promi
 export interface Range {
   readonly offset: number;
   readonly length: number;
+}
+
+/** How our own drivers put a value: an option of `setItemRaw`. */
+export interface PutOptions {
+  /** Only where there is nothing under the key. */
+  readonly ifAbsent?: boolean;
+}
+
+/**
+ * Puts a value where there is none, and says whether it did. Of several processes on one bucket or folder one does. Drivers of unstorage, which
+ * know no conditions, overwrite.
+ */
+export async function putIfAbsent(storage: Storage, key: string, value: Uint8Array): Promise<boolean> {
+  try {
+    await storage.setItemRaw(key, value, { ifAbsent: true } satisfies PutOptions);
+    return true;
+  } catch (error) {
+    if (isTaken(error)) return false;
+    throw error;
+  }
+}
+
+/** Whether a put was refused because there is a value already: by a folder, or by a bucket (409: another put of it is under way). */
+function isTaken(error: unknown): boolean {
+  const { code, $metadata } = error as { code?: string; $metadata?: { httpStatusCode?: number } };
+  return code === 'EEXIST' || [409, 412].includes($metadata?.httpStatusCode ?? 0);
 }
 
 /** The bytes under a key; null when there are none. */

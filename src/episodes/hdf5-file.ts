@@ -40,16 +40,19 @@ export class Hdf5File {
   #id = -1n;
   #link: { path: string; unlink: () => void };
 
-  private constructor(library: Hdf5Library, file: ByteReader) {
-    this.name = file.name;
+  private constructor(library: Hdf5Library, file: ByteReader, name: string) {
+    this.name = name;
     this.#library = library;
     this.#blocks = new BlockCache(file);
     this.#link = library.link(this.#blocks);
   }
 
-  /** @throws ModelError `bad-file` for what is not a whole HDF5 file */
-  static async open(file: ByteReader): Promise<Hdf5File> {
-    const opened = new Hdf5File(await Hdf5Library.load(), file);
+  /**
+   * @param name in its folder, which may be shorter than the reader's own
+   * @throws ModelError `bad-file` for what is not a whole HDF5 file
+   */
+  static async open(file: ByteReader, name = file.name): Promise<Hdf5File> {
+    const opened = new Hdf5File(await Hdf5Library.load(), file, name);
     try {
       const { bindings } = opened.#library;
       opened.#id = await opened.#call(() => {
@@ -280,6 +283,26 @@ function halfToFloat(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
+/** Header of a global heap, and of each of its objects (HDF5 File Format Specification, III.E). */
+const HEAP_HEADER = 16;
+
+/**
+ * A global heap (texts of variable length) with an object of no size: HDF5 2.0 walks round in such a one for ever, and cannot be stopped.
+ * Its reads begin where the heap does.
+ */
+function isEndlessHeap(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 2 * HEAP_HEADER || view.getUint32(0) !== 0x47434f4c) return false;
+  const end = Math.min(bytes.length, Number(view.getBigUint64(8, true)));
+  for (let at = HEAP_HEADER; at + HEAP_HEADER <= end;) {
+    const size = view.getBigUint64(at + 8, true);
+    const isFree = view.getUint16(at, true) === 0;
+    if ((isFree && size < BigInt(HEAP_HEADER)) || size > BigInt(Number.MAX_SAFE_INTEGER)) return true;
+    at += isFree ? Number(size) : HEAP_HEADER + 8 * Math.ceil(Number(size) / 8);
+  }
+  return false;
+}
+
 /** The parts of a file that have been fetched. */
 class BlockCache implements SyncSource {
   readonly byteLength: number;
@@ -305,7 +328,7 @@ class BlockCache implements SyncSource {
       const from = Math.max(position, at);
       into.set(bytes.subarray(from - at, Math.min(end - at, bytes.byteLength)), from - position);
     }
-    return this.missing.size === before;
+    return this.missing.size === before && !isEndlessHeap(into);
   }
 
   /** @throws ModelError `unsupported` where one call wants more than fits, `download-failed` */

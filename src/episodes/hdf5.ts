@@ -251,7 +251,10 @@ class OpenFiles {
 
   async use<T>(path: string, task: (file: Hdf5File) => Promise<T>): Promise<T> {
     const known = this.#open.get(path);
-    const entry = known ?? { file: this.#folder.open(path).then((file) => Hdf5File.open(file)), users: 0 };
+    const entry = known ?? {
+      file: this.#folder.open(path).then((file) => Hdf5File.open(file, path)),
+      users: 0,
+    };
     this.#open.delete(path);
     this.#open.set(path, entry);
     entry.users += 1;

@@ -4,6 +4,7 @@ import type { ByteReader } from '../io/byte-reader.ts';
 import { ModelError } from '../model/errors.ts';
 import type { FrameImage } from './dataset.ts';
 import { drawn } from './image-decode.ts';
+import { checkMp4Counts } from './mp4-counts.ts';
 import { PLANAR_FORMATS, turned, yuvToRgba, type YuvColours } from './yuv.ts';
 
 /** Frames ahead of the last one that are reached by decoding on instead of seeking. */
@@ -46,6 +47,7 @@ export class VideoFrames {
 
   /** @throws ModelError `unsupported` where nothing here decodes the codec, `bad-file` for what is not a video */
   static async open(file: ByteReader, path: string): Promise<VideoFrames> {
+    await checkMp4Counts(file);
     const { ALL_FORMATS, CustomSource, Input: MediaInput } = await import('mediabunny');
     const input = new MediaInput({
       formats: ALL_FORMATS,

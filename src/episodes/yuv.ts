@@ -111,32 +111,37 @@ export function yuvToRgba(
   const interleaved = format.planes === 2;
   const step = interleaved ? 2 : 1;
   const { shiftX, shiftY } = format;
-  const out = new Uint8ClampedArray(width * height * 4);
+  const pixels = new Uint32Array(width * height);
   let to = 0;
   for (let y = 0; y < height; y++) {
-    const lumaRow = at(0, y);
-    const uRow = at(1, y >> shiftY);
-    const vRow = interleaved ? uRow + 1 : at(2, y >> shiftY);
-    for (let x = 0; x < width;) {
-      const chroma = (x >> shiftX) * step;
-      const u = values[uRow + chroma]!;
-      const v = values[vRow + chroma]!;
-      const red = redV[v]!;
-      const green = greenU[u]! + greenV[v]!;
-      const blue = blueU[u]!;
+    let from = at(0, y);
+    let u = at(1, y >> shiftY);
+    let v = interleaved ? u + 1 : at(2, y >> shiftY);
+    for (let x = 0; x < width; x += 1 + shiftX) {
+      const red = redV[values[v]!]!;
+      const green = greenU[values[u]!]! + greenV[values[v]!]!;
+      const blue = blueU[values[u]!]!;
+      pixels[to++] = packed(luma[values[from++]!]!, red, green, blue);
       // Each chroma value serves one pixel or two.
-      const end = Math.min(width, x + 1 + shiftX);
-      for (; x < end; x++) {
-        const light = luma[values[lumaRow + x]!]!;
-        out[to] = light + red;
-        out[to + 1] = light + green;
-        out[to + 2] = light + blue;
-        out[to + 3] = 255;
-        to += 4;
-      }
+      if (shiftX === 1 && x + 1 < width) pixels[to++] = packed(luma[values[from++]!]!, red, green, blue);
+      u += step;
+      v += step;
     }
   }
-  return out;
+  return new Uint8ClampedArray(pixels.buffer);
+}
+
+/** 0 to 255, for sums that are beyond. */
+const CLAMPED = Uint8Array.from({ length: 2048 }, (_, i) => Math.max(0, Math.min(255, i - 1024)));
+
+/** RGBA in the order of bytes that every machine with a browser has. */
+function packed(light: number, red: number, green: number, blue: number): number {
+  return (
+    0xff000000 |
+    (CLAMPED[light + blue + 1024]! << 16) |
+    (CLAMPED[light + green + 1024]! << 8) |
+    CLAMPED[light + red + 1024]!
+  );
 }
 
 /** Deeper values, rounded. */

@@ -61,6 +61,7 @@ const ONLY_IN: Record<string, string | readonly string[]> = {
   'onnxruntime-common': 'src/model/runtime',
   '@zip.js/zip.js': ['src/io', 'src/model/weights'],
   '@huggingface/hub': 'src/io',
+  'apache-arrow': 'src/episodes',
   hyparquet: 'src/episodes',
   'hyparquet-writer': 'src/episodes',
   three: ['src/practice', 'src/workers'],

@@ -2,13 +2,15 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openStorage, readBytes } from '../../server/storage.ts';
+import { openStorage, putIfAbsent, readBytes, readRange } from '../../server/storage.ts';
 import { sampleAdapter, sampleManifest } from './samples.ts';
-import { sha256Of, startServer } from './start-server.ts';
+import { sha256Of, startServer, temporaryFolder } from './start-server.ts';
 import { upload } from './tus.ts';
 
 const PAGE = 2;
 const objects = new Map<string, Buffer>();
+/** Ranges that were asked for. */
+const ranges: string[] = [];
 
 const bucket = createHttpServer((request, response) => void reply(request, response));
 
@@ -21,10 +23,17 @@ async function reply(request: IncomingMessage, response: ServerResponse): Promis
   else if (request.method === 'DELETE') {
     objects.delete(key);
     response.writeHead(204).end();
+  } else if (request.method === 'PUT') {
+    const taken = request.headers['if-none-match'] === '*' && objects.has(key);
+    if (!taken) objects.set(key, sent);
+    response.writeHead(taken ? 412 : 200).end();
   } else {
-    if (request.method === 'PUT') objects.set(key, sent);
-    const body = objects.get(key);
-    response.writeHead(body ? 200 : 404, { 'Content-Length': body?.length ?? 0 });
+    const whole = objects.get(key);
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+    if (from !== undefined) ranges.push(request.headers.range!);
+    const body = from === undefined ? whole : whole?.subarray(Number(from), Number(to) + 1);
+    const status = whole === undefined ? 404 : from === undefined ? 200 : 206;
+    response.writeHead(status, { 'Content-Length': body?.length ?? 0 });
     response.end(request.method === 'GET' ? body : undefined);
   }
 }
@@ -67,6 +76,25 @@ describe('an S3 bucket', () => {
     expect(await readBytes(storage, 'list:9')).toBe(null);
     expect((await storage.getMeta('list:9', { nativeOnly: true })).size).toBe(undefined);
   });
+
+  it.each(['s3', 'fs'])(
+    '(%s) reads ranges, and takes one of several values where there is none',
+    async (driver) => {
+      const storage = await openStorage(driver, driver === 's3' ? options : { base: temporaryFolder() });
+      await storage.setItemRaw('some:bytes', new Uint8Array([0, 1, 2, 3, 4]));
+      ranges.length = 0;
+      expect([...(await readRange(storage, 'some:bytes', { offset: 1, length: 3 }))!]).toEqual([1, 2, 3]);
+      expect(ranges).toEqual(driver === 's3' ? ['bytes=1-3'] : []);
+      expect([...(await readRange(storage, 'some:bytes', { offset: 3, length: 9 }))!]).toEqual([3, 4]);
+      expect(await readRange(storage, 'some:none', { offset: 3, length: 9 })).toBe(null);
+
+      const puts = [1, 2, 3, 4].map((value) => putIfAbsent(storage, 'only:one', new Uint8Array([value])));
+      const put = await Promise.all(puts);
+      expect(put.filter(Boolean).length).toBe(1);
+      expect((await readBytes(storage, 'only:one'))![0]).toBe(put.indexOf(true) + 1);
+      expect(await putIfAbsent(storage, 'only:one', new Uint8Array([9]))).toBe(false);
+    },
+  );
 
   it('holds shares and adapters', async () => {
     objects.clear();

@@ -45,12 +45,12 @@ describe('adapters', () => {
     const one = await adapters.openFile(file, 'shared');
     const again = await adapters.openFile(file, 'shared');
     expect(again).toEqual(one);
-    // Another step's checkpoint under the same label and step as the one in use, as two people may share them.
-    const early = await adapters.openRun('a run', 1);
-    const { file: other } = await adapters.file(early.id);
-    const two = await adapters.openFile(other, 'shared');
-    expect([two.label, two.step]).toEqual(['shared', 1]);
-    expect(new Set([adapter.id, one.id, early.id, two.id]).size).toBe(4);
+    // Somebody else's of the same label and step.
+    await host.training.start(optionsFor({ run: 'another', maxSteps: 2, seed: 8 }), false, nothing);
+    const theirs = (await adapters.list()).active!;
+    const two = await adapters.openFile((await adapters.file(theirs)).file, 'shared');
+    expect([two.label, two.step]).toEqual([one.label, one.step]);
+    expect(new Set([adapter.id, one.id, theirs, two.id]).size).toBe(4);
     // The checkpoint of the newest step is the adapter that the run left.
     expect((await adapters.openRun('a run', null)).id).toBe(adapter.id);
     expect((await adapters.list()).adapters).toHaveLength(4);

@@ -47,6 +47,8 @@ export class FakeRuntime implements Runtime {
   gate: Promise<void> | null = null;
   /** Runs that are waiting at the gate or computing. */
   running = 0;
+  /** Every run, in order: its graph, and whether trained weights took part. */
+  readonly ran: { readonly graph: string; readonly trained: boolean }[] = [];
   /** What every output is filled with; NaN makes a run diverge. */
   value = 0.01;
 
@@ -61,6 +63,8 @@ export class FakeRuntime implements Runtime {
         if (!open) throw new Error(`${graph.name} was run after it was disposed.`);
         this.#check(graph, feeds);
         this.running += 1;
+        const trained = graph.inputs.some(({ name }) => name.includes('.lora_'));
+        this.ran.push({ graph: graph.name, trained });
         try {
           await this.gate;
           this.#work('run');

@@ -2,6 +2,7 @@
 import { parsePolicyConfig } from '../../src/model/policy/config.ts';
 import { Random } from '../../src/model/random.ts';
 import type { BackendChoice } from '../../src/model/runtime/backend.ts';
+import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { writePackage } from '../../src/model/weights/package-writer.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { memoryShardStore, type ShardStore } from '../../src/model/weights/shard-store.ts';
@@ -81,9 +82,16 @@ export interface TinyHost {
   prepare: (runtime: FakeRuntime) => void;
 }
 
+interface HostOptions {
+  of?: CaseName;
+  patienceMs?: number;
+  /** In place of fake runtimes. */
+  real?: () => Promise<Runtime>;
+}
+
 export async function tinyHost(
   device: Device = newDevice(),
-  { of = 'siglip-only-l1', patienceMs = 20 }: { of?: CaseName; patienceMs?: number } = {},
+  { of = 'siglip-only-l1', patienceMs = 20, real }: HostOptions = {},
 ): Promise<TinyHost> {
   const served = await packagesOf(of);
   const runtimes: FakeRuntime[] = [];
@@ -111,6 +119,7 @@ export async function tinyHost(
     },
     startRuntime: async (_preference, onLost) => {
       lost = onLost;
+      if (real) return { runtime: await real(), choice };
       const runtime = new FakeRuntime();
       made.prepare(runtime);
       runtimes.push(runtime);

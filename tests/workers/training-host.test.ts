@@ -1,4 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
+import { createNodeRuntime } from '../../src/model/runtime/node.ts';
+import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { FineTuneEvent, FineTuneProgress } from '../../src/workers/contract-finetune.ts';
 import {
   codeOf,
@@ -79,18 +81,27 @@ describe('a run', () => {
   test('does not swap the adapter under a prediction that is on its way', async () => {
     const tiny = await ready();
     const { host, info } = tiny;
+    const runtime = tiny.runtime();
     const held = gate();
-    tiny.runtime().gate = held.promise;
-    const predicting = host.predict(observationFor(info));
-    await vi.waitFor(() => expect(tiny.runtime().running).toBe(1));
-    const run = host.training.start(optionsFor({ maxSteps: 1 }), false, nothing);
-    // Time enough to be prepared.
+    let predicting!: ReturnType<typeof host.predict>;
+    const from = runtime.ran.length;
+    // Just before the run lays its parameters over the policy.
+    const run = host.training.start(optionsFor({ maxSteps: 1 }), false, (event) => {
+      if (event.kind !== 'progress' || event.progress.phase !== 'preparing') return;
+      runtime.gate = held.promise;
+      predicting = host.predict(observationFor(info));
+    });
+    await vi.waitFor(() => expect(runtime.running).toBe(1));
+    // Time enough for the rest of the preparation.
     await new Promise((resolve) => setTimeout(resolve, 50));
-    tiny.runtime().gate = null;
+    runtime.gate = null;
     held.open();
-    // The fake runtime refuses a graph whose weights were disposed, and the statistics are those it began with.
     expect((await predicting).unnormKey).toBe(info.defaultUnnormKey);
+    const predicted = runtime.ran.slice(from);
     await run;
+    // Vision and language: both of the policy as it was loaded.
+    expect(predicted.slice(0, 2).map(({ trained }) => trained)).toEqual([false, false]);
+    expect(runtime.ran.some(({ trained }) => trained)).toBe(true);
     expect((await host.predict(observationFor(info))).unnormKey).toBe('made_up');
   });
 
@@ -228,6 +239,36 @@ describe('a run', () => {
       fingerprint: info.fingerprint,
     });
   });
+});
+
+test('with a real runtime, predictions between steps change nothing of what is learned, to the bit', async () => {
+  const runtimes: Runtime[] = [];
+  const real = async () => {
+    const runtime = await createNodeRuntime({ threads: 1 });
+    runtimes.push(runtime);
+    return runtime;
+  };
+  const ends: { losses: number[]; active: string | null; tensors: number }[] = [];
+  for (const predicts of [false, true]) {
+    const { host, info, ...tiny } = await loadedHost(newDevice(), { real });
+    await openMadeUp({ host, ...tiny }, info);
+    const losses: number[] = [];
+    const predictions: Promise<unknown>[] = [];
+    await host.training.start(optionsFor({ imageAug: true }), false, (event) => {
+      if (event.kind !== 'step') return;
+      losses.push(event.point.loss);
+      if (predicts) predictions.push(host.predict(observationFor(info)));
+    });
+    await Promise.all(predictions);
+    expect(predictions).toHaveLength(predicts ? 3 : 0);
+    const { active } = await host.adapters.list();
+    await host.dispose();
+    ends.push({ losses, active, tensors: runtimes.at(-1)!.live.tensors });
+  }
+  expect(ends[0]!.losses[2]).not.toBe(ends[0]!.losses[0]);
+  // An adapter's id follows from every number it holds.
+  expect(ends[1]).toEqual(ends[0]);
+  expect(ends[0]!.tensors).toBe(0);
 });
 
 describe('two tabs', () => {

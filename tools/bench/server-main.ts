@@ -6,6 +6,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import autocannon from 'autocannon';
+import { memoryUnderReaders, residentMb, waitsUnderHostileFiles } from './server-attacks.ts';
 import { safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import { SHARE_FORMAT_VERSION, type ShareManifest } from '../../src/share/share-manifest.ts';
 import { createShare } from '../../src/share/share-client.ts';
@@ -14,19 +15,25 @@ import { parseArguments } from '../node/arguments.ts';
 const USAGE = `usage: npm run bench:server -- [options]
 
 Starts the share server on a free port over a temporary folder and loads it with autocannon from this process: the page, one
-of its assets, a share, its adapter. Prints requests per second, latencies and throughput.
+of its assets, a share, its adapter, at several numbers of connections. Prints requests per second, latencies and throughput; then
+the server's memory under readers that never read, and how long others wait while hostile files are checked.
 
-  --seconds N        how long each is loaded (default 10)
-  --connections N    concurrent connections (default 32)`;
+  --seconds N          how long each is loaded (default 10)
+  --connections N,…    concurrent connections (default 50,200,1000)
+  --readers N          clients that ask and never read (default 400)`;
 
 const args = parseArguments(USAGE, {
   options: {
     seconds: { type: 'string', default: '10' },
-    connections: { type: 'string', default: '32' },
+    connections: { type: 'string', default: '50,200,1000' },
+    readers: { type: 'string', default: '400' },
   },
 });
 const seconds = args.wholeNumber('seconds', 1);
-const connections = args.wholeNumber('connections', 1);
+const readers = args.wholeNumber('readers', 1);
+const connectionCounts = args.values.connections.split(',').map(Number);
+if (!connectionCounts.every((count) => Number.isSafeInteger(count) && count > 0))
+  throw args.wrong('--connections takes whole numbers with commas between them.');
 
 /** The size of what the practice table's fine-tuning makes. */
 const ADAPTER_ROWS = 250_000;
@@ -41,6 +48,9 @@ const server = spawn(process.execPath, ['tools/node/run.mjs', 'server/main.ts'],
     DIST_DIR: dist(),
     READS_PER_MINUTE: '1e9',
     WRITES_PER_MINUTE: '1e9',
+    // All clients have one address here.
+    MAX_CLIENT_CONNECTIONS: '1e9',
+    MAX_CLIENT_UPLOADS: '1e9',
   },
   stdio: ['ignore', 'pipe', 'inherit'],
 });
@@ -52,13 +62,20 @@ try {
   const { id } = await createShare(manifest(sha256, adapter.length), url);
 
   console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`);
-  console.log(`${connections} connections, ${seconds} s each\n`);
-  console.log('                            requests/s     p50 ms     p99 ms       MB/s');
-  await load('page', `${url}/s/${id}`);
-  await load(`asset, ${ASSET_BYTES / 1000} kB`, `${url}/assets/index-abc.js`);
-  await load('share', `${url}/api/shares/${id}`);
-  await load(`adapter, ${(adapter.length / 1e6).toFixed(1)} MB`, `${url}/api/adapters/${sha256}`);
-  await load('adapter, 64 kB of it', `${url}/api/adapters/${sha256}`, { Range: 'bytes=65536-131071' });
+  console.log(`${seconds} s each; resident memory of the server in MB\n`);
+  console.log('                     connections requests/s     p50 ms     p99 ms       MB/s     memory');
+  for (const connections of connectionCounts) {
+    const load = loading(connections, server.pid!);
+    await load('page', `${url}/`);
+    await load(`asset, ${ASSET_BYTES / 1000} kB`, `${url}/assets/index-abc.js`);
+    await load('share', `${url}/api/shares/${id}`);
+    await load(`adapter, ${(adapter.length / 1e6).toFixed(1)} MB`, `${url}/api/adapters/${sha256}`);
+    await load('adapter, 64 kB of it', `${url}/api/adapters/${sha256}`, { Range: 'bytes=65536-131071' });
+  }
+  const most = await memoryUnderReaders(url, `/api/adapters/${sha256}`, readers, server.pid!);
+  console.log(`\n${readers} readers that never read: ${most.toFixed(0)} MB at most`);
+  for (const { what, waitMs, quietMs } of await waitsUnderHostileFiles(url))
+    console.log(`${what}: others wait ${waitMs.toFixed(0)} ms at most (${quietMs.toFixed(0)} ms without)`);
 } finally {
   server.kill();
   rmSync(folder, { recursive: true, force: true });
@@ -118,14 +135,17 @@ function manifest(sha256: string, bytes: number): ShareManifest {
   };
 }
 
-async function load(what: string, url: string, headers: Record<string, string> = {}): Promise<void> {
-  const { requests, latency, throughput, non2xx, errors } = await autocannon({
-    url,
-    headers,
-    connections,
-    duration: seconds,
-  });
-  const numbers = [requests.average, latency.p50, latency.p99, throughput.average / 1e6];
-  const failed = non2xx + errors > 0 ? `   ${non2xx + errors} failed` : '';
-  console.log(what.padEnd(27), ...numbers.map((value) => value.toFixed(1).padStart(10)), failed);
+function loading(connections: number, pid: number) {
+  return async (what: string, url: string, headers: Record<string, string> = {}): Promise<void> => {
+    const { requests, latency, throughput, non2xx, errors } = await autocannon({
+      url,
+      headers,
+      connections,
+      duration: seconds,
+    });
+    const numbers = [requests.average, latency.p50, latency.p99, throughput.average / 1e6, residentMb(pid)];
+    const failed = non2xx + errors > 0 ? `   ${non2xx + errors} failed` : '';
+    const columns = numbers.map((value) => value.toFixed(1).padStart(10));
+    console.log(what.padEnd(22), String(connections).padStart(9), ...columns, failed);
+  };
 }

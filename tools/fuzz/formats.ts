@@ -25,10 +25,19 @@ function filesIn(folder: string, wanted: RegExp = /./): Files {
   return files;
 }
 
+/** The first episode of the set with videos. */
+function oneWithVideo(): Files {
+  const files = filesIn(`${EPISODES}/v21`, /^(meta|data.*_000000|videos.*_000000)/);
+  const [first] = new TextDecoder().decode(files.get('meta/episodes.jsonl')).split('\n');
+  files.set('meta/episodes.jsonl', new TextEncoder().encode(first));
+  return files;
+}
+
 const openFolder = (files: Files) => openDataset(memoryFolder('fuzzed', files));
 
 export const FORMATS: Readonly<Record<string, FuzzedFormat>> = {
   'lerobot-v21': { load: () => filesIn(`${EPISODES}/images`), open: openFolder },
+  'lerobot-video': { load: oneWithVideo, open: openFolder },
   'lerobot-v30': {
     load: () => filesIn(`${EPISODES}/lerobot/lerobot-v30-two-tasks-in-episode`, /^(meta|data)/),
     open: openFolder,

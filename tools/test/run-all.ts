@@ -22,7 +22,6 @@ const KEPT_LINES = 50;
 
 interface Done extends Counts {
   readonly step: Step;
-  readonly good: boolean;
   readonly time: string;
 }
 
@@ -31,6 +30,8 @@ const started = Date.now();
 const done: Done[] = [];
 const running = new Set<Promise<void>>();
 
+const wordFor = ({ passed, failed }: Counts): string =>
+  failed > 0 ? 'FAILED' : passed > 0 ? 'passed' : 'skipped';
 const secondsSince = (start: number): string => `${((Date.now() - start) / 1000).toFixed(1)} s`;
 
 async function run(step: Step): Promise<void> {
@@ -58,9 +59,10 @@ async function run(step: Step): Promise<void> {
     });
     child.once('close', (status) => resolve(status === 0));
   });
+  const counts = countsOf(step, good, kept.join('\n'));
   const time = secondsSince(start);
-  console.log(`== ${step.name}: ${good ? 'passed' : 'FAILED'} in ${time}`);
-  done.push({ step, good, time, ...countsOf(step, good, kept.join('\n')) });
+  console.log(`== ${step.name}: ${wordFor(counts)} in ${time}`);
+  done.push({ step, time, ...counts });
 }
 
 rmSync(RESULTS, { recursive: true, force: true });
@@ -79,10 +81,10 @@ for (const step of steps) {
 await Promise.all(running);
 
 console.log('\n== summary');
-for (const { step, time, passed, failed, skipped } of done) {
-  const word = failed > 0 ? 'FAILED' : passed > 0 ? 'passed' : 'skipped';
+for (const one of done) {
+  const { step, time, passed, failed, skipped } = one;
   const counts = step.report ? `   ${passed} passed, ${failed} failed, ${skipped.length} skipped` : '';
-  console.log(`${word.padEnd(9)}${step.name.padEnd(17)}${time.padStart(9)}${counts}`);
+  console.log(`${wordFor(one).padEnd(9)}${step.name.padEnd(17)}${time.padStart(9)}${counts}`);
 }
 for (const step of steps) {
   if (!done.some((one) => one.step === step)) console.log(`not run: ${step.name}: a step before it failed`);

@@ -25,7 +25,10 @@ function reportOf(status: PolicyStatus): CapabilityReport | null {
 /** The worker; started at first use. */
 export function policyWorker(): PolicyClient {
   if (!client) {
-    client = connectPolicyWorker((error) => failPolicy(toFailure(error)));
+    client = connectPolicyWorker((error) => {
+      usePolicyStore.getState().setLease(NOTHING_LOADED);
+      failPolicy(toFailure(error));
+    });
     const mine = client;
     const onState = (lease: LeaseState): void => {
       if (mine === client) usePolicyStore.getState().setLease(lease);

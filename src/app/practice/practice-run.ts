@@ -101,6 +101,8 @@ async function episode(options: {
 
 function endWith(error: unknown): void {
   const failure = toFailure(error);
+  // Another policy is being loaded, which the page shows: that the prediction had to give way is not a failure.
+  if (failure.code === 'cancelled' || (failure.code === 'busy' && !currentPolicy())) return;
   if (needsRestart(failure.code) && currentPolicy()) failPolicy(failure);
   else set({ failure });
 }

@@ -44,8 +44,9 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
   const info = currentPolicy()!;
   const { active, adapters, runs } = useFineTuneStore.getState();
   const { table, ensembling, speedLimit } = usePracticeStore.getState();
-  const origin = adapters.find(({ id }) => id === active)?.origin;
-  const run = adapter && origin?.kind === 'run' ? runs.find((one) => one.run === origin.run) : null;
+  const shared = adapter && adapters.find(({ id }) => id === active);
+  const origin = shared?.origin;
+  const run = origin?.kind === 'run' ? runs.find((one) => one.run === origin.run) : null;
   const { comparisons } = useCompareStore.getState();
   return {
     formatVersion: 1,
@@ -66,28 +67,30 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
       ensemble: ensembling,
       ...(speedLimit < 1 && { speedLimit }),
     },
-    training: run
-      ? {
-          demonstrations: {
-            name: run.demonstrations.name.slice(0, 200),
-            episodes: run.demonstrations.episodes,
-            steps: run.demonstrations.steps,
-          },
-          steps: run.step,
-          batchSize: run.options.batchSize * run.options.gradAccumulationSteps,
-          learningRate: run.options.learningRate,
-          lora: run.options.lora && {
-            ...run.options.lora,
-            targets:
-              typeof run.options.lora.targets === 'string'
-                ? run.options.lora.targets
-                : run.options.lora.targets.pattern.slice(0, 200),
-          },
-          seed: run.options.seed,
-          statistics: run.options.statistics,
-          ...(run.options.startFrom === null ? {} : { startedFrom: run.options.startFrom.slice(0, 200) }),
-        }
-      : null,
+    training:
+      shared && run
+        ? {
+            demonstrations: {
+              name: run.demonstrations.name.slice(0, 200),
+              episodes: run.demonstrations.episodes,
+              steps: run.demonstrations.steps,
+            },
+            // Of this checkpoint; the run may have gone on.
+            steps: shared.step,
+            batchSize: run.options.batchSize * run.options.gradAccumulationSteps,
+            learningRate: run.options.learningRate,
+            lora: run.options.lora && {
+              ...run.options.lora,
+              targets:
+                typeof run.options.lora.targets === 'string'
+                  ? run.options.lora.targets
+                  : run.options.lora.targets.pattern.slice(0, 200),
+            },
+            seed: run.options.seed,
+            statistics: run.options.statistics,
+            ...(run.options.startFrom === null ? {} : { startedFrom: run.options.startFrom.slice(0, 200) }),
+          }
+        : null,
     success: comparisons
       .filter(({ before, after }) => before.trials.length > 0 && before.trials.length === after.trials.length)
       .filter(({ after }) => after.adapter === active)

@@ -44,7 +44,7 @@ export function writtenCameras(dataset: Dataset): WrittenCamera[] {
 
 const vectorColumn = (name: string, size: number): Column => ({
   name,
-  type: size === 1 ? 'float32' : { list: 'float32', depth: 1 },
+  type: size === 1 ? 'float32' : { list: 'float32', depth: 1, length: size },
 });
 
 /** The table's columns. A vector of one value is a plain number in LeRobot. */
@@ -64,19 +64,14 @@ export function tableColumns(
  * What the `datasets` library wants to know of the table: without it lists have no fixed length, and images are structs of bytes.
  * datasets 4 (lerobot 0.4) calls a list `List`; earlier ones (lerobot 0.3) know `Sequence` only.
  */
-export function huggingFaceMetadata(
-  { actionNames, stateNames }: Dataset,
-  columns: readonly Column[],
-  version: LeRobotOptions['version'],
-): string {
-  const lengths: Record<string, number> = { [ACTION]: actionNames.length, [STATE]: stateNames?.length ?? 0 };
+export function huggingFaceMetadata(columns: readonly Column[], version: LeRobotOptions['version']): string {
   const features = columns.map(({ name, type }) => {
     if (type === 'image') return [name, { _type: 'Image' }];
     if (typeof type === 'string') return [name, { dtype: type, _type: 'Value' }];
     const feature = { dtype: type.list, _type: 'Value' };
     return [
       name,
-      { feature, length: lengths[name]!, _type: version === 'v2.1' ? 'Sequence' : 'List' },
+      { feature, length: type.length ?? -1, _type: version === 'v2.1' ? 'Sequence' : 'List' },
     ] as const;
   });
   return JSON.stringify({ info: { features: Object.fromEntries(features) } });

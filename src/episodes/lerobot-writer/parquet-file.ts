@@ -1,11 +1,13 @@
 /** Parquet files with the columns that lerobot's have, written row group by row group. */
 import type { KeyValue, SchemaElement } from 'hyparquet';
 import type { ByteWriter, ParquetWriter } from 'hyparquet-writer';
+import { arrowSchema } from './arrow-schema.ts';
 
 type Scalar = 'int64' | 'float32' | 'float64' | 'string';
 
-/** A column's type. Lists of lists, `depth` of them, are what statistics of images come as. */
-export type ColumnType = Scalar | 'image' | { readonly list: Scalar; readonly depth: number };
+/** A column's type. Lists of lists, `depth` of them, are what statistics of images come as; `length` is of lists that all have the same. */
+export type ColumnType =
+  Scalar | 'image' | { readonly list: Scalar; readonly depth: number; readonly length?: number };
 
 export interface Column {
   readonly name: string;
@@ -40,7 +42,8 @@ export class ParquetFile {
   ): Promise<ParquetFile> {
     const library = await import('hyparquet-writer');
     const bytes = new library.ByteWriter();
-    const keyValues: KeyValue[] = Object.entries(about).map(([key, value]) => ({ key, value }));
+    const footer = { ...about, 'ARROW:schema': await arrowSchema(columns, about) };
+    const keyValues: KeyValue[] = Object.entries(footer).map(([key, value]) => ({ key, value }));
     const writer = new library.ParquetWriter({
       writer: bytes,
       schema: [

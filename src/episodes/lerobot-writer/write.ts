@@ -77,7 +77,7 @@ class EpisodeWriter {
     this.#videos = videos.series;
     this.#codec = videos.codec;
     const columns = tableColumns(dataset, videos.codec ? [] : cameras);
-    const huggingface = huggingFaceMetadata(dataset, columns, options.version);
+    const huggingface = huggingFaceMetadata(columns, options.version);
     this.#tables = new TableSeries(options.version, options.limits ?? LIMITS, columns, { huggingface });
   }
 

@@ -11,6 +11,8 @@ import type { Tasks } from './tasks.ts';
 
 /** Of a frame's duration: what rounding does to time stamps, and no more. */
 const ROUNDING = 0.25;
+/** Each holds a decoder, and v2 has a video for each episode and camera. */
+const OPEN_VIDEOS = 24;
 /** A recorder's rate and its video's. */
 const SAME_RATE = 0.02;
 
@@ -132,12 +134,19 @@ export class LeRobotReader {
 
   #video(path: string): Promise<VideoFrames> {
     const known = this.#videos.get(path);
+    const video = known ?? this.#folder.open(path).then((file) => VideoFrames.open(file, path));
+    this.#videos.delete(path);
+    this.#videos.set(path, video);
     if (known) return known;
-    const opened = this.#folder.open(path).then((file) => VideoFrames.open(file, path));
-    this.#videos.set(path, opened);
     // A failure is not kept: the next frame tries again.
-    opened.catch(() => this.#videos.delete(path));
-    return opened;
+    video.catch(() => this.#videos.delete(path));
+    for (const [oldest, opened] of this.#videos) {
+      if (this.#videos.size <= OPEN_VIDEOS) break;
+      this.#videos.delete(oldest);
+      // After the frames that were asked of it.
+      opened.then((frames) => frames.close()).catch(() => undefined);
+    }
+    return video;
   }
 }
 

@@ -49,13 +49,6 @@ export async function readRows(
   const timestamps = found.file.columns.includes(TIMESTAMP)
     ? await numbersOf(tables, found, at, TIMESTAMP)
     : null;
-  const off = timestamps?.findIndex((time, step) => !onGrid(time, firstFrame + step, info.fps)) ?? -1;
-  if (off !== -1) {
-    notes.push(
-      `Its time stamps do not follow ${info.fps} Hz: step ${off} is at ${timestamps![off]!.toFixed(3)} s, ` +
-        `expected ${((firstFrame + off) / info.fps).toFixed(3)} s.`,
-    );
-  }
   return {
     path: found.path,
     file: found.file,

@@ -50,7 +50,10 @@ export class Tables {
    */
   async find(place: Place): Promise<Found> {
     const expected = place.data;
-    if (expected !== null && (this.#info.version !== 'v3.0' || (await this.#folder.has(expected)))) {
+    if (
+      expected !== null &&
+      (this.#info.version !== 'v3.0' || this.#tables.has(expected) || (await this.#folder.has(expected)))
+    ) {
       const { file, runs } = await this.#table(expected);
       const here = runs.get(place.index);
       if (here) return { path: expected, file, runs: here };

@@ -81,7 +81,7 @@ function unreadableFrames({ index }: Episode, camera: string, step: number, erro
     from: step,
     to: step + 1,
     message: `Camera "${camera}" has no readable frame at step ${step}: ${error.message}`,
-    hint: `${error.hint} Trim these steps away, or leave the episode out.`.trim(),
+    hint: error.hint || 'Trim these steps away, or leave the episode out.',
   };
 }
 

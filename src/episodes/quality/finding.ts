@@ -10,6 +10,7 @@ export interface Finding {
     | 'statistics'
     | 'jump'
     | 'not-finite'
+    | 'contradiction'
     | 'unreadable'
     | 'unreadable-frames'
     | 'timestamps'

@@ -19,6 +19,7 @@ import { notFinite } from './not-finite.ts';
 import { rangeFindings, type DimensionRange } from './ranges.ts';
 import { otherRate, otherSpeeds } from './rates.ts';
 import { checkSignal } from './signal.ts';
+import { contradictions } from './contradictions.ts';
 import { offTimestamps } from './timestamps.ts';
 
 export interface ReviewOptions {
@@ -97,22 +98,49 @@ export async function reviewDataset(dataset: Dataset, options: ReviewOptions): P
     ...otherSpeeds(motions, fields.state, fps),
     ...unreadable,
     ...cutShort(motions, fields.state, options.chunkSize),
+    ...onceEach(
+      motions.flatMap((motion) => offTimestamps(motion, fps)),
+      motions.length,
+    ),
     ...motions.flatMap((motion) => motionFindings(motion, dataset, fields, options.chunkSize)),
-    ...onceEach(ofFrames),
+    ...onceEach(ofFrames, ends.size),
     ...swappedCameras(looks),
   ];
 }
 
+/** Findings that a recorder's or an encoder's setting causes in every episode alike. */
+const ALIKE: readonly Finding['id'][] = ['timestamps', 'unreadable-frames'];
+/** Of fewer episodes each is named. */
+const MANY = 3;
+
 /** What holds for the whole dataset is found in every episode, and said once. */
-function onceEach(findings: readonly Finding[]): Finding[] {
+function onceEach(findings: readonly Finding[], episodes: number): Finding[] {
+  const keyOf = ({ id, camera = '' }: Finding) => `${id} ${camera}`;
+  const found = new Map<string, Set<number | null>>();
+  for (const finding of findings) {
+    const known = found.get(keyOf(finding)) ?? new Set();
+    found.set(keyOf(finding), known.add(finding.episode));
+  }
   const said = new Set<string>();
-  return findings.filter(({ id, episode, camera }) => {
-    const key = `${id} ${camera}`;
-    return episode !== null || (!said.has(key) && said.add(key));
+  return findings.flatMap((finding): Finding[] => {
+    const key = keyOf(finding);
+    const everywhere = ALIKE.includes(finding.id) && episodes >= MANY && found.get(key)!.size >= episodes;
+    if (!everywhere && finding.episode !== null) return [finding];
+    if (said.has(key)) return [];
+    said.add(key);
+    if (finding.episode === null) return [finding];
+    const { from: _, to: __, ...about } = finding;
+    return [
+      {
+        ...about,
+        episode: null,
+        message: `In every episode, such as ${finding.episode}: ${finding.message}`,
+      },
+    ];
   });
 }
 
-type Read = Motion & Pick<Episode, 'timestamps'>;
+type Read = Motion & Pick<Episode, 'timestamps' | 'notes'>;
 
 function endsOf(length: number): number[] {
   return length > 1 ? [0, length - 1] : length === 1 ? [0] : [];
@@ -132,7 +160,7 @@ function motionFindings(motion: Read, about: Recording, fields: Fields, chunkSiz
   return [
     ...tooShort(motion, chunkSize),
     ...notFinite(motion, about),
-    ...offTimestamps(motion, about.fps),
+    ...contradictions(motion),
     ...idleStretches(motion, about.fps, fields),
     ...jumps(motion, fields.state),
   ];

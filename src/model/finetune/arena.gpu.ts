@@ -65,9 +65,19 @@ export function gpuArena(
     for (const { buffers } of pages) encoder.clearBuffer(buffers.gradient);
     device.queue.submit([encoder.finish()]);
   };
-  for (const [name, { shape, data }] of parameters) {
-    tensors.set(name, runtime.adopt(createStorageBuffer(device, 4 * sizeOf(shape), name), shape));
-    write('parameter', name, data);
+  const dispose = () => {
+    for (const tensor of tensors.values()) tensor.dispose();
+    for (const { buffers } of pages) for (const buffer of Object.values(buffers)) buffer.destroy();
+  };
+  try {
+    for (const [name, { shape, data }] of parameters) {
+      tensors.set(name, runtime.adopt(createStorageBuffer(device, 4 * sizeOf(shape), name), shape));
+      write('parameter', name, data);
+    }
+  } catch (error) {
+    // The runtime does not count the pages, so nobody else would free them.
+    dispose();
+    throw error;
   }
   return {
     tensor: (name) => tensors.get(name)!,
@@ -107,10 +117,7 @@ export function gpuArena(
     read,
     write,
     byteLength: pages.reduce((sum, { count }) => sum + 16 * count, 0),
-    dispose: () => {
-      for (const tensor of tensors.values()) tensor.dispose();
-      for (const { buffers } of pages) for (const buffer of Object.values(buffers)) buffer.destroy();
-    },
+    dispose,
   };
 }
 

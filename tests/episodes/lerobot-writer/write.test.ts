@@ -1,3 +1,4 @@
+import { tableFromIPC } from 'apache-arrow';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
@@ -87,6 +88,23 @@ describe.each(VERSIONS)('writing a LeRobot dataset %s', (version) => {
       index: { dtype: 'int64', _type: 'Value' },
       task_index: { dtype: 'int64', _type: 'Value' },
     });
+  });
+
+  it('says to Arrow that vectors have a fixed length', async () => {
+    const files = await written(madeDataset(), { version, ...IMAGES });
+    const { buffer } = files.get(DATA[version][0]!)!;
+    const metadata = parquetMetadata(buffer).key_value_metadata ?? [];
+    const text = metadata.find(({ key }) => key === 'ARROW:schema')!.value!;
+    const { schema } = tableFromIPC(Buffer.from(text, 'base64'));
+    // pyarrow takes the metadata from here.
+    expect(schema.metadata.get('huggingface')).toBe(metadata.find(({ key }) => key === 'huggingface')!.value);
+    expect(schema.fields.map(({ name, type }) => `${name}: ${String(type)}`)).toEqual([
+      'action: FixedSizeList[2]<Float32>',
+      'observation.state: Float32',
+      `${CAMERA}: Struct<{bytes:Binary, path:Utf8}>`,
+      'timestamp: Float32',
+      ...['frame_index', 'episode_index', 'index', 'task_index'].map((name) => `${name}: Int64`),
+    ]);
   });
 
   it('writes statistics as floats, of which Python makes float arrays', async () => {

@@ -103,6 +103,18 @@ describe('time stamps', () => {
     expect(findings[0]!.message).toContain('15.0 steps per second');
   });
 
+  it('that are off in every episode alike are told once', async () => {
+    const all = Array.from({ length: 12 }, (_, index) => index);
+    const findings = await about(stamped((step) => step / 20, all));
+    expect(findings).toMatchObject([
+      {
+        id: 'timestamps',
+        episode: null,
+        message: expect.stringMatching(/^In every episode, such as 0: .*20\.0/) as string,
+      },
+    ]);
+  });
+
   it('that stand still or are not numbers are found, too', async () => {
     expect(await about(stamped(() => 0))).toMatchObject([{ id: 'timestamps' }]);
     expect(await about(stamped((step) => (step === 7 ? NaN : step / FPS)))).toMatchObject([

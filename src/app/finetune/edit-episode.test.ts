@@ -1,0 +1,65 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import type { DemonstrationsInfo, EpisodeEdits } from '../../workers/contract-finetune.ts';
+import { editEpisode } from './finetune-session.ts';
+import { useFineTuneStore } from './finetune-store.ts';
+
+const { demonstrations, training } = vi.hoisted(() => ({
+  demonstrations: {
+    edit: vi.fn<(changes: object) => Promise<object>>(),
+    review: async () => [],
+  },
+  training: { estimate: async () => ({}) },
+}));
+vi.mock('../policy/policy-session.ts', () => ({
+  policyWorker: () => ({ demonstrations, training }),
+  failPolicy: () => undefined,
+}));
+
+const info = { name: 'made up', recorded: [], episodes: [], problems: [] } as unknown as DemonstrationsInfo;
+let stored: Record<string, string> = {};
+
+beforeEach(() => {
+  stored = {};
+  vi.stubGlobal('localStorage', { setItem: (key: string, value: string) => (stored[key] = value) });
+  useFineTuneStore.setState({
+    demonstrations: { kind: 'open', info },
+    origin: 'dataset',
+    edits: {},
+    failure: null,
+  });
+  // As the worker does it: one after the other, each on what the one before it left.
+  let edits: EpisodeEdits = {};
+  demonstrations.edit.mockReset().mockImplementation(async (changes) => {
+    for (const [index, change] of Object.entries(changes as EpisodeEdits))
+      edits = { ...edits, [index]: { ...edits[Number(index)], ...change } };
+    const now = edits;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    return { ...info, edits: now };
+  });
+});
+
+test('two quick edits are both kept, shown and remembered', async () => {
+  await Promise.all([
+    editEpisode(0, { deleted: true }),
+    editEpisode(1, { success: false }),
+    editEpisode(0, { instruction: 'wave' }),
+  ]);
+  const both = { 0: { deleted: true, instruction: 'wave' }, 1: { success: false } };
+  expect(useFineTuneStore.getState().edits).toEqual(both);
+  expect(Object.values(stored).map((text) => JSON.parse(text) as unknown)).toEqual([both]);
+});
+
+test('an edit that is refused is said, and nothing is changed', async () => {
+  await editEpisode(0, { deleted: true });
+  demonstrations.edit.mockRejectedValueOnce({
+    code: 'busy',
+    message: 'The run "a" is using the policy.',
+    hint: '',
+  });
+  await editEpisode(0, { deleted: false });
+  expect(useFineTuneStore.getState()).toMatchObject({
+    edits: { 0: { deleted: true } },
+    failure: { code: 'busy' },
+    demonstrations: { kind: 'open' },
+  });
+});

@@ -1,0 +1,80 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { usePolicyStore } from '../policy/policy-store.ts';
+import { runTrials } from './practice-run.ts';
+import { openTable } from './practice-session.ts';
+import { usePracticeStore } from './practice-store.ts';
+
+const { worker, predict, failPolicy } = vi.hoisted(() => ({
+  worker: {
+    open: vi.fn<() => Promise<{ name: string; about: string; heldOut: boolean }[]>>(),
+    limitSpeed: async () => undefined,
+    reset: vi.fn<(task: string, seed: number, realTime?: boolean) => Promise<object>>(),
+    instruct: async () => true,
+    observe: async () => ({ images: [], state: [] }),
+    showPath: async () => undefined,
+    execute: vi.fn<() => Promise<{ achieved: boolean; steps: number }>>(),
+    halt: async () => undefined,
+    terminate: () => undefined,
+  },
+  predict: vi.fn<() => Promise<object>>(),
+  failPolicy: vi.fn<() => void>(),
+}));
+vi.mock('../../workers/client.ts', () => ({ connectPracticeWorker: () => worker }));
+vi.mock('../policy/policy-session.ts', () => ({ policyWorker: () => ({ predict }), failPolicy }));
+vi.mock('../url-state.ts', () => ({ readUrlState: () => ({ table: null }), writeUrlState: () => undefined }));
+
+const info = { imageSlots: [], actions: [], state: null } as unknown as PolicyInfo;
+
+const laid = (task: string, seed: number) => ({
+  task,
+  seed,
+  instruction: `do it on ${seed}`,
+  maxSteps: 8,
+  execute: 8,
+  suggestions: [],
+});
+
+beforeEach(async () => {
+  vi.stubGlobal('window', { devicePixelRatio: 1 });
+  vi.stubGlobal('document', { createElement: () => ({ transferControlToOffscreen: () => ({}) }) });
+  usePolicyStore.setState({ status: { kind: 'ready', info, report: {} as never } });
+  worker.open.mockResolvedValue([{ name: 'plate', about: '', heldOut: false }]);
+  worker.reset.mockReset().mockImplementation(async (task, seed) => laid(task, seed));
+  worker.execute.mockReset().mockResolvedValue({ achieved: true, steps: 3 });
+  predict.mockReset().mockResolvedValue({ actions: [[0]], seen: [], stages: [], elapsedMs: 1 });
+  await openTable({ width: 1, height: 1 });
+});
+
+test('trials stand still between actions, each on the table that was laid for it', async () => {
+  expect(await runTrials('plate', 10, { episodes: 2 })).toBe(true);
+  expect(worker.reset.mock.calls.slice(-2)).toEqual([
+    ['plate', 10, false],
+    ['plate', 11, false],
+  ]);
+  expect(usePracticeStore.getState().trials.map(({ seed, success }) => [seed, success])).toEqual([
+    [10, true],
+    [11, true],
+  ]);
+});
+
+test('a table that cannot be laid is not tried, and the trials before it stay', async () => {
+  worker.reset.mockImplementation(async (task, seed) => {
+    if (seed === 11) throw { code: 'out-of-memory', message: 'There is no memory left.', hint: '' };
+    return laid(task, seed);
+  });
+  usePolicyStore.setState({ status: { kind: 'inspecting' } });
+  expect(await runTrials('plate', 10, { episodes: 3 })).toBe(false);
+  usePolicyStore.setState({ status: { kind: 'ready', info, report: {} as never } });
+  worker.execute.mockClear();
+  expect(await runTrials('plate', 10, { episodes: 3 })).toBe(false);
+  expect(worker.execute).toHaveBeenCalledOnce();
+  expect(usePracticeStore.getState().trials.map(({ seed }) => seed)).toEqual([10]);
+  expect(usePracticeStore.getState().run.kind).toBe('idle');
+});
+
+test('a prediction that gives way to another policy is not a failure', async () => {
+  predict.mockRejectedValue({ code: 'cancelled', message: 'The prediction was cancelled.', hint: '' });
+  expect(await runTrials('plate', 10, { episodes: 1 })).toBe(false);
+  expect(usePracticeStore.getState().failure).toBeNull();
+});
