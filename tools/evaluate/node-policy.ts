@@ -6,8 +6,9 @@ import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import { shapesOf } from '../../src/model/finetune/parameters.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import { checkpointFolder } from '../../src/model/weights/checkpoint.ts';
-import { parsePolicyConfig } from '../../src/model/policy/config.ts';
+import { parsePolicyConfig, type PolicyConfig } from '../../src/model/policy/config.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
+import { adaptedConfig } from '../../src/model/policy/own-config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { createTokenizer, type Tokenize } from '../../src/model/policy/tokenizer.ts';
 import { openPlace } from '../node/disk-folder.ts';
@@ -33,16 +34,13 @@ export async function openNodePolicy(
   if (options.adapter && !existsSync(options.adapter))
     throw new ModelError('bad-input', `There is no file ${options.adapter}.`);
   const reader = await openPackageFolder(folder);
-  const config = parsePolicyConfig(reader.manifest.config);
+  const loaded = parsePolicyConfig(reader.manifest.config);
   const runtime = await createNodeRuntime(options.threads ? { threads: options.threads } : {});
-  const policy = await Policy.load(config, reader, runtime);
+  const base = await Policy.load(loaded, reader, runtime);
   const tokenizer = await reader.tokenizer();
   const tokenize = await createTokenizer(tokenizer);
-  if (options.adapter) {
-    const base = { config, shapes: shapesOf(reader) };
-    const state = await importCheckpoint(await checkpointFolder(await openPlace(options.adapter)), base);
-    policy.use(new LoadedAdapter(runtime, config, state));
-  }
+  const policy = options.adapter ? await adapted(base, reader, options.adapter) : base;
+  const { config } = policy;
   const observer = createObserver(config, runtime, () => {
     throw new Error('Node has no video frames.');
   });
@@ -68,8 +66,30 @@ export async function openNodePolicy(
       }
     },
     dispose: () => {
-      void policy.dispose();
+      if (policy !== base) void policy.dispose();
+      void base.dispose();
       void runtime.dispose();
     },
   };
+}
+
+const sizesOf = ({ profile: { actions, state, images } }: PolicyConfig): string =>
+  `${actions.length} action values, a state of ${state?.length ?? 0} and ${images.length} images`;
+
+/** With the head and the statistics of the adapter. @throws ModelError `bad-input` for one of another robot than the policy's */
+async function adapted(base: Policy, source: WeightSource, path: string): Promise<Policy> {
+  const shapes = shapesOf(source);
+  const folder = await checkpointFolder(await openPlace(path));
+  const state = await importCheckpoint(folder, { config: base.config, shapes });
+  const config = adaptedConfig(base.config, state);
+  if (sizesOf(config) !== sizesOf(base.config)) {
+    throw new ModelError(
+      'bad-input',
+      `${path} was trained for another robot: ${sizesOf(config)}; the policy's has ${sizesOf(base.config)}.`,
+      'Evaluate an adapter that was trained on the practice table.',
+    );
+  }
+  const policy = await base.withConfig(config, source);
+  policy.use(new LoadedAdapter(base.runtime, base.config, state));
+  return policy;
 }
