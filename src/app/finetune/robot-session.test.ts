@@ -7,6 +7,7 @@ const choice = { head: 'l1', cameras: ['front'] } as RobotChoice;
 const of = (robot: Partial<DemonstrationsInfo['robot']>) =>
   ({ robot: { choice: null, startFrom: null, ...robot } }) as DemonstrationsInfo;
 const adapter = (id: string, robot: AdapterInfo['robot']) => ({ id, robot }) as AdapterInfo;
+const from = (startFrom: string) => ({ ...DEFAULT_OPTIONS, startFrom, statistics: 'policy' as const });
 const ARM = { name: 'arm', actions: 6, images: 1, head: 'l1' } as const;
 
 test('another robot starts with a head and statistics of its own', () => {
@@ -31,7 +32,6 @@ test('more of an adapter’s robot goes on from it, with its statistics', () => 
 
 test('more of the policy’s own robot does not go on from an adapter of another, and keeps what was chosen', () => {
   const adapters = [adapter('arm', ARM), adapter('table', null)];
-  const from = (startFrom: string) => ({ ...DEFAULT_OPTIONS, startFrom, statistics: 'policy' as const });
   expect(optionsFor(of({}), from('arm'), adapters)).toMatchObject({
     startFrom: null,
     statistics: 'demonstrations',
