@@ -18,10 +18,8 @@ const JOINTS = [
 async function openArm(page: Page): Promise<void> {
   await goTo(page, 'Demonstrations');
   await page.getByRole('tab', { name: 'Open a dataset' }).click();
-  await main(page)
-    .getByLabel('Choose a folder')
-    .setInputFiles(datasetFolder('lerobot/lerobot-v20-so101-av1'));
-  await expect(main(page).getByText('LeRobot v2.0, 30 Hz')).toBeVisible();
+  await main(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('so101'));
+  await expect(main(page).getByText('LeRobot v3.0, 30 Hz')).toBeVisible();
 }
 
 async function predict(policyPage: PolicyPage, images: number): Promise<number[][]> {
