@@ -131,7 +131,8 @@ export interface RobotInfo {
   guess: RobotChoice | null;
   actions: GuessedDimension[];
   state: GuessedDimension[] | null;
-  /** How they differ from what the policy in use is for; empty where they do not. */
+  /** The robot in use when they were measured, and how they differ from what it records; empty where they do not. */
+  inUse: string;
   differs: FitNote[];
   /** What becomes of the steps; null where all are kept. */
   thinning: { from: number; to: number; before: number; after: number; dropped: number } | null;

@@ -100,6 +100,7 @@ export function robotInfo(
     guess: profile && guessedChoice(profile),
     actions: profile?.actions.map(dimensionOf) ?? [],
     state: profile?.state?.map(dimensionOf) ?? null,
+    inUse: inUse.name,
     differs: checkFit(dataset, inUse, statistics).problems.filter(({ id }) =>
       ['actions', 'state', 'rate', 'cameras'].includes(id),
     ),

@@ -16,7 +16,7 @@ import { currentPolicy, isTraining, usePolicyStore } from '../policy/policy-stor
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { useFineTuneStore, type Origin } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
-import { optionsFor, teachFrom } from './robot-session.ts';
+import { compareAgain, optionsFor, teachFrom } from './robot-session.ts';
 import { newRunName } from './run-name.ts';
 
 const set = useFineTuneStore.setState;
@@ -252,6 +252,7 @@ async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
     drawSteps();
   }
   await refreshRuns();
+  await compareAgain();
 }
 
 export async function startRun(): Promise<void> {
@@ -320,6 +321,7 @@ export async function chooseAdapter(id: string | null): Promise<void> {
   set({ active: id });
   await act(() => policyWorker().adapters.use(id));
   await refreshRuns();
+  await compareAgain();
 }
 
 /** Another run goes on from an adapter, with what it is normalised by; null: from the policy as it was loaded. */

@@ -1,6 +1,5 @@
 import { useId, type ReactNode } from 'react';
 import type { DemonstrationsInfo, RobotChoice } from '../../workers/contract-finetune.ts';
-import { loadedPolicy, usePolicyInfo } from '../policy/policy-store.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { RobotCameras } from './robot-cameras.tsx';
 import { RobotDimensions } from './robot-dimensions.tsx';
@@ -53,85 +52,87 @@ function Settings({ info, robot }: { info: DemonstrationsInfo; robot: RobotChoic
   const seconds = (profile.chunkSize / profile.controlHz).toFixed(2);
   const recordedState = info.robot.guess?.profile.state ?? null;
   return (
-    <div className="options">
-      <Labelled label="Name of the robot">
-        {(id) => (
-          <CommittedInput
-            id={id}
-            value={profile.name}
-            parse={(text) => text.trim() || null}
-            onCommit={(name) => changeRobot({}, { name })}
-          />
-        )}
-      </Labelled>
-      <Labelled label="Actions per second" hint={whatThinningDoes(info)}>
-        {(id) => (
-          <CommittedInput
-            id={id}
-            inputMode="decimal"
-            value={String(Number(profile.controlHz.toPrecision(6)))}
-            parse={positive}
-            onCommit={(controlHz) => changeRobot({}, { controlHz })}
-          />
-        )}
-      </Labelled>
-      <Labelled
-        label="Actions per prediction"
-        upstream="NUM_ACTIONS_CHUNK"
-        hint={`${seconds} s of movement; the longest episode has ${info.robot.longest}.`}
-      >
-        {(id) => (
-          <CommittedInput
-            id={id}
-            inputMode="numeric"
-            value={String(profile.chunkSize)}
-            parse={(text) => wholeNumber(text) || null}
-            onCommit={(chunkSize) => changeRobot({}, { chunkSize })}
-          />
-        )}
-      </Labelled>
-      <Labelled label="Head">
-        {(id) => (
-          <select
-            id={id}
-            value={robot.head}
-            onChange={(event) => changeRobot({ head: event.target.value as RobotChoice['head'] })}
-          >
-            {HEADS.map(([head, label]) => (
-              <option key={head} value={head}>
-                {label}
-              </option>
-            ))}
-          </select>
-        )}
-      </Labelled>
-      {robot.head === 'diffusion' && (
-        <Labelled label="Diffusion steps" upstream="num_diffusion_steps_train">
+    <>
+      <div className="options">
+        <Labelled label="Name of the robot">
+          {(id) => (
+            <CommittedInput
+              id={id}
+              value={profile.name}
+              parse={(text) => text.trim() || null}
+              onCommit={(name) => changeRobot({}, { name })}
+            />
+          )}
+        </Labelled>
+        <Labelled label="Actions per second" hint={whatThinningDoes(info)}>
+          {(id) => (
+            <CommittedInput
+              id={id}
+              inputMode="decimal"
+              value={String(Number(profile.controlHz.toPrecision(6)))}
+              parse={positive}
+              onCommit={(controlHz) => changeRobot({}, { controlHz })}
+            />
+          )}
+        </Labelled>
+        <Labelled
+          label="Actions per prediction"
+          upstream="NUM_ACTIONS_CHUNK"
+          hint={`${seconds} s of movement; the longest episode has ${info.robot.longest}.`}
+        >
           {(id) => (
             <CommittedInput
               id={id}
               inputMode="numeric"
-              value={String(robot.diffusionSteps)}
+              value={String(profile.chunkSize)}
               parse={(text) => wholeNumber(text) || null}
-              onCommit={(diffusionSteps) => changeRobot({ diffusionSteps })}
+              onCommit={(chunkSize) => changeRobot({}, { chunkSize })}
             />
           )}
         </Labelled>
-      )}
-      <Labelled label="Normalise by" upstream="ACTION_PROPRIO_NORMALIZATION_TYPE">
-        {(id) => (
-          <select
-            id={id}
-            value={profile.normalization}
-            onChange={(event) =>
-              changeRobot({}, { normalization: event.target.value as 'bounds' | 'bounds_q99' })
-            }
-          >
-            <option value="bounds">smallest and largest value: joints with limits</option>
-            <option value="bounds_q99">1st and 99th percentile: differences with outliers</option>
-          </select>
+        <Labelled label="Head">
+          {(id) => (
+            <select
+              id={id}
+              value={robot.head}
+              onChange={(event) => changeRobot({ head: event.target.value as RobotChoice['head'] })}
+            >
+              {HEADS.map(([head, label]) => (
+                <option key={head} value={head}>
+                  {label}
+                </option>
+              ))}
+            </select>
+          )}
+        </Labelled>
+        {robot.head === 'diffusion' && (
+          <Labelled label="Diffusion steps" upstream="num_diffusion_steps_train">
+            {(id) => (
+              <CommittedInput
+                id={id}
+                inputMode="numeric"
+                value={String(robot.diffusionSteps)}
+                parse={(text) => wholeNumber(text) || null}
+                onCommit={(diffusionSteps) => changeRobot({ diffusionSteps })}
+              />
+            )}
+          </Labelled>
         )}
-      </Labelled>
+        <Labelled label="Normalise by" upstream="NORMALIZATION_TYPE">
+          {(id) => (
+            <select
+              id={id}
+              value={profile.normalization}
+              onChange={(event) =>
+                changeRobot({}, { normalization: event.target.value as 'bounds' | 'bounds_q99' })
+              }
+            >
+              <option value="bounds">smallest and largest value: joints with limits</option>
+              <option value="bounds_q99">1st and 99th percentile: differences with outliers</option>
+            </select>
+          )}
+        </Labelled>
+      </div>
       <div className="robot-checks">
         <label className="option-check">
           <input
@@ -151,32 +152,36 @@ function Settings({ info, robot }: { info: DemonstrationsInfo; robot: RobotChoic
           Words steer what it sees <span className="unit">use_film</span>
         </label>
       </div>
-    </div>
+    </>
   );
 }
 
+/** The names are in the table below. */
+const sizeIn = (text: string): string => text.replace(/ \([^)]*\)/, '');
+
 /** Where demonstrations are more of what is in use, there is a choice; else it is said why not. */
 function Whose({ info, disabled }: { info: DemonstrationsInfo; disabled: boolean }) {
-  const policy = usePolicyInfo();
   const chosen = useFineTuneStore((state) => state.options.robot);
-  const startFrom = useFineTuneStore((state) => state.options.startFrom);
-  const { differs, guess } = info.robot;
-  if (differs.length > 0 || !policy) {
+  // An adapter that knows this robot, where one is in use.
+  const own = useFineTuneStore(
+    ({ adapters, active }) => adapters.find(({ id, robot }) => id === active && robot)?.id ?? null,
+  );
+  const { differs, guess, inUse } = info.robot;
+  if (differs.length > 0) {
     return (
       <p className="section-hint">
-        These demonstrations are of another robot than <strong>{policy?.robot ?? 'the policy’s'}</strong>:{' '}
-        {differs.map(({ found, needed }) => `${found} instead of ${needed}`).join('; ')}. It gets a head, a
-        state projector and statistics of its own; the policy as it was loaded stays as it is.
+        These demonstrations are of another robot than <strong>{inUse}</strong>:{' '}
+        {differs.map(({ found, needed }) => `${sizeIn(found)} instead of ${sizeIn(needed)}`).join('; ')}. It
+        gets a head, a state projector and statistics of its own; the policy as it was loaded stays as it is.
       </p>
     );
   }
-  const own = loadedPolicy()?.robot === policy.robot ? null : startFrom;
   return (
     <fieldset className="robot-whose" disabled={disabled || !guess}>
       <legend className="visually-hidden">Whose demonstrations these are</legend>
       <label className="option-check">
         <input type="radio" name="whose" checked={chosen === null} onChange={() => void teachAs(null, own)} />
-        More of <strong>{policy.robot}</strong>, which the policy in use knows
+        More of <strong>{inUse}</strong>, which the policy in use knows
       </label>
       <label className="option-check">
         <input

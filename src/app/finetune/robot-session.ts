@@ -53,6 +53,12 @@ export async function teachAs(robot: RobotChoice | null, startFrom: string | nul
   }
 }
 
+/** Measures them again: what is in use is another than before. */
+export async function compareAgain(): Promise<void> {
+  const { demonstrations, options } = get();
+  if (demonstrations.kind === 'open' && options.robot) await teachAs(options.robot, options.startFrom);
+}
+
 const SIZES = new Set(['actions', 'state', 'rate', 'cameras']);
 
 /** Starts from an adapter with its robot, or from the policy: then as a robot of their own, where they are not of the policy's. */
