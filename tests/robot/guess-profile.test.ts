@@ -124,6 +124,44 @@ describe('a profile guessed from demonstrations', () => {
   });
 });
 
+describe('what actions are', () => {
+  it('is not told by one of many that looks like a difference', () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const dataset = memoryDataset({
+      name: 'noise',
+      fps: 30,
+      actionNames: names,
+      stateNames: names,
+      cameras: [{ name: 'front', width: 8, height: 8 }],
+      episodes: [
+        {
+          instruction: '',
+          actions: new Float32Array(400),
+          state: new Float32Array(400),
+          frames: { front: [] },
+        },
+      ],
+    });
+    const field = fieldStatistics([Float32Array.from({ length: 400 }, (_, i) => 40 * Math.sin(i))], 4);
+    const kind = (i: number, what: 'delta' | 'absolute' | 'unclear') => ({
+      action: names[i]!,
+      state: names[i]!,
+      kind: what,
+      correlation: { absolute: 0, delta: 0 },
+      slope: 1,
+    });
+    const guess = (...kinds: Parameters<typeof guessProfile>[2]) =>
+      guessProfile(dataset, { action: field, proprio: field }, kinds);
+    const chance = guess(kind(0, 'delta'), kind(1, 'unclear'), kind(2, 'unclear'), kind(3, 'unclear'));
+    expect(chance.actions[0]!.kind).toBe('unclear');
+    expect(chance.thinnedAs).toEqual(['last', 'last', 'last', 'last']);
+    expect(chance.profile.normalization).toBe('bounds');
+    // Wheels beside joints.
+    const mixed = guess(kind(0, 'delta'), kind(1, 'absolute'), kind(2, 'unclear'), kind(3, 'unclear'));
+    expect(mixed.thinnedAs).toEqual(['sum', 'last', 'last', 'last']);
+  });
+});
+
 describe('units', () => {
   it.each([
     ['elbow_flex.pos', { min: -170, max: 20 }, 'deg', true],

@@ -181,7 +181,9 @@ function Whose({ info, disabled }: { info: DemonstrationsInfo; disabled: boolean
       <legend className="visually-hidden">Whose demonstrations these are</legend>
       <label className="option-check">
         <input type="radio" name="whose" checked={chosen === null} onChange={() => void teachAs(null, own)} />
-        More of <strong>{inUse}</strong>, which the policy in use knows
+        <span>
+          More of <strong>{inUse}</strong>, which the policy in use knows
+        </span>
       </label>
       <label className="option-check">
         <input

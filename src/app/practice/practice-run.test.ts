@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
-import { runTrials } from './practice-run.ts';
+import { runTrials, whyNotOnTable } from './practice-run.ts';
 import { openTable } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
@@ -77,4 +77,22 @@ test('a prediction that gives way to another policy is not a failure', async () 
   predict.mockRejectedValue({ code: 'cancelled', message: 'The prediction was cancelled.', hint: '' });
   expect(await runTrials('plate', 10, { episodes: 1 })).toBe(false);
   expect(usePracticeStore.getState().failure).toBeNull();
+});
+
+const named = (...names: string[]) => names.map((name) => ({ name, unit: '' }));
+
+test('another arm of as many joints is not set to work on the table', () => {
+  const table = {
+    adapted: false,
+    robot: 'practice table',
+    imageSlots: [{}, {}],
+    actions: named('x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'),
+    state: named('1', '2', '3', '4', '5', '6', '7', '8'),
+  } as unknown as PolicyInfo;
+  usePolicyStore.setState({ status: { kind: 'ready', info: table, report: {} as never } });
+  expect(whyNotOnTable(table)).toBeNull();
+  // With a head of its own, but for the same directions.
+  expect(whyNotOnTable({ ...table, adapted: true })).toBeNull();
+  const actions = named('joint 1', 'joint 2', 'joint 3', 'joint 4', 'joint 5', 'joint 6', 'joint 7');
+  expect(whyNotOnTable({ ...table, adapted: true, robot: 'franka', actions })).toContain('is for franka');
 });
