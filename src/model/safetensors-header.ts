@@ -4,7 +4,13 @@
  */
 import * as v from 'valibot';
 import type { ModelError } from './errors.ts';
-import { DuplicateKeyError, parseStrictJsonInTurns, pause, STRETCH_MS } from './strict-json.ts';
+import {
+  DuplicateKeyError,
+  JsonLimitError,
+  parseStrictJsonInTurns,
+  pause,
+  STRETCH_MS,
+} from './strict-json.ts';
 
 /** A file that is read by parts; offsets and lengths in bytes. `read` gives exactly `length` bytes. */
 export interface HeaderSource {
@@ -45,6 +51,9 @@ const MAX_DIMENSIONS = 8;
 /** Of what a stranger wrote, in a message. */
 const MAX_QUOTED = 200;
 
+/** A header is an object of objects, with arrays in them. */
+const MAX_DEPTH = 8;
+
 const METADATA = '__metadata__';
 
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -64,7 +73,7 @@ export async function readSafetensorsHeader<Dtype extends string>(
         `its header claims ${headerLength} bytes; the file has ${file.byteLength}, and ${maxHeaderBytes} is the most`,
     );
   }
-  const header = await parseJson(await file.read(8, headerLength), rules);
+  const header = await parseJson(await file.read(8, headerLength), maxTensors, rules);
   const names = Object.keys(header).filter((name) => name !== METADATA);
   if (names.length > maxTensors)
     throw refused(`it has ${names.length} tensors, and ${maxTensors} is the most`);
@@ -88,17 +97,18 @@ export async function readSafetensorsHeader<Dtype extends string>(
 
 type Refusing = Pick<HeaderRules<string>, 'refused'>;
 
-async function parseJson(bytes: Uint8Array, { refused }: Refusing): Promise<Record<string, unknown>> {
+async function parseJson(
+  bytes: Uint8Array,
+  maxTensors: number,
+  { refused }: Refusing,
+): Promise<Record<string, unknown>> {
   let header: unknown;
   try {
-    header = await parseStrictJsonInTurns(
-      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes),
-    );
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = await parseStrictJsonInTurns(text, { depth: MAX_DEPTH, keys: 2 * maxTensors });
   } catch (cause) {
-    throw refused(
-      cause instanceof DuplicateKeyError ? `in its header ${cause.message}` : 'its header is no JSON',
-      cause,
-    );
+    const known = cause instanceof DuplicateKeyError || cause instanceof JsonLimitError;
+    throw refused(known ? `in its header ${cause.message}` : 'its header is no JSON', cause);
   }
   if (typeof header === 'object' && header !== null && !Array.isArray(header))
     return header as Record<string, unknown>;
@@ -121,7 +131,17 @@ function metadataOf(json: unknown, { refused }: Refusing): ReadonlyMap<string, s
 function entrySchema<Dtype extends string>(dtypes: Readonly<Record<Dtype, number>>) {
   return v.strictObject({
     dtype: v.picklist(Object.keys(dtypes) as Dtype[]),
-    shape: v.pipe(v.array(size), v.maxLength(MAX_DIMENSIONS)),
+    shape: v.pipe(
+      // The length first: looking at every size of a long list takes its time.
+      v.custom<unknown[]>(
+        (value) => Array.isArray(value) && value.length <= MAX_DIMENSIONS,
+        ({ input }) =>
+          Array.isArray(input)
+            ? `its shape has ${input.length} dimensions, ${MAX_DIMENSIONS} is the most`
+            : 'its shape is not a list',
+      ),
+      v.array(size),
+    ),
     data_offsets: v.tuple([size, size]),
   });
 }

@@ -80,7 +80,7 @@ export class AdaptersHost implements AdaptersApi {
   }
 
   /**
-   * In a turn: the run has let go. What was in use before lies over the policy again, or what it trained.
+   * In a turn to let go in: what was in use before lies over the policy again, or what the run trained.
    * @throws ModelError where there is no room for what it trained; what was in use before is in use then
    */
   async takeBack(
@@ -89,7 +89,7 @@ export class AdaptersHost implements AdaptersApi {
   ): Promise<void> {
     const { variants } = held;
     variants.use(this.#active?.inUse ?? variants.base, this.#active?.adapter ?? null);
-    if (trained) await this.#lay(held, trained);
+    if (trained) await held.attempt(() => this.#lay(held, trained));
   }
 
   /** What a run trained. @param saved whether its checkpoint can be read again */

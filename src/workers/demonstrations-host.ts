@@ -284,6 +284,10 @@ export class DemonstrationsHost implements DemonstrationsApi {
     this.#writing = writing;
     try {
       return await writeDataset(dataset, to, form, { signal: writing.signal, onProgress });
+    } catch (error) {
+      // What was closed meanwhile fails in many ways.
+      if (writing.signal.aborted) throw new ModelError('cancelled', 'Writing the dataset was cancelled.');
+      throw error;
     } finally {
       this.#writing = null;
     }

@@ -170,7 +170,7 @@ const NOTHING_LEFT: FitNote = {
 async function folderOf(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<Folder> {
   if (source.kind === 'files') return blobFolder(nameOf(source.files), source.files);
   if (source.kind === 'zip') return zipFolder(source.file.name, blobReader(source.file, source.file.name));
-  return openAddress(source.url);
+  return openAddress(source.url, source.token ? { hubToken: source.token } : {});
 }
 
 /** The folder that was dropped or chosen, where all files lie in one; the name says how some datasets are to be read. */

@@ -25,6 +25,8 @@ export interface Tenancy<T> {
   /** Aborted when the run is cancelled, and when another policy takes its place. Turns are given all the same, to save and to tidy up. */
   readonly signal: AbortSignal;
   readonly turn: <R>(task: (held: T) => Promise<R>) => Promise<R>;
+  /** A turn to let go in. It is given whatever became of the device; what the task makes, it frees itself. */
+  readonly letGo: (task: (held: T) => Promise<void>) => Promise<void>;
 }
 
 interface Tenant {
@@ -109,14 +111,16 @@ export class Lease<F extends object, T extends F & Leased> {
   async train<R>(run: string, task: (tenancy: Tenancy<T>) => Promise<R>): Promise<R> {
     this.#admit('training');
     const stop = new AbortController();
-    const turn = <S>(step: (held: T) => Promise<S>): Promise<S> =>
+    const letGo = <S>(step: (held: T) => Promise<S>): Promise<S> =>
       this.#turns.run(() => {
         if (this.#tenant !== tenant) throw new Error(`The run "${run}" took a turn after it had ended.`);
         const held = this.#need();
-        return this.#as('training', () => held.attempt(() => step(held)));
+        return this.#as('training', () => step(held));
       });
+    const turn = <S>(step: (held: T) => Promise<S>): Promise<S> =>
+      letGo((held) => held.attempt(() => step(held)));
     // In a microtask, so that the tenant is there before the task begins.
-    const result = Promise.resolve().then(() => task({ signal: stop.signal, turn }));
+    const result = Promise.resolve().then(() => task({ signal: stop.signal, turn, letGo }));
     const ended = result
       .catch(() => undefined)
       .then(() => {

@@ -225,7 +225,7 @@ export class TrainingHost implements TrainingApi {
         trained = { id, state };
       }
     } finally {
-      await tenancy.turn(async (held) => {
+      await tenancy.letGo(async (held) => {
         trainer.dispose();
         await adapters.takeBack(held, trained);
       });
@@ -233,7 +233,7 @@ export class TrainingHost implements TrainingApi {
   }
 
   async #letGo(tenancy: Tenancy<LoadedPolicy>, trainer: Trainer | null): Promise<void> {
-    await tenancy.turn(async (held) => {
+    await tenancy.letGo(async (held) => {
       trainer?.dispose();
       await this.#parts.adapters.takeBack(held, null);
     });

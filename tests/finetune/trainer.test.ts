@@ -87,7 +87,7 @@ async function losses(trainer: Trainer, steps: number): Promise<number[]> {
 const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
 
 describe('a trainer', () => {
-  it.each(['libero-l1', 'libero-diffusion', 'discrete'])(
+  it.each(['libero-l1', 'libero-diffusion', 'discrete', 'openvla-ar', 'vla-adapter-pro'])(
     'resumes to the same curve as an uninterrupted run, %s',
     async (name) => {
       const opened = await open(name);

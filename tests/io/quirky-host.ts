@@ -14,9 +14,17 @@ export interface Habits {
   readonly breaks?: { times: number };
   /** Answers what it does not have with its own page. */
   readonly spa?: boolean;
+  /** Lets other pages read it, as public hosts do, Content-Range included. */
+  readonly cors?: boolean;
   /** Refuses everything with this status. */
   readonly status?: number;
 }
+
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': '*',
+  'access-control-expose-headers': 'Content-Range',
+};
 
 export interface Host {
   readonly url: string;
@@ -67,7 +75,9 @@ function answer(
 ): void {
   const end = (status: number, headers: Record<string, string | number>, body?: Uint8Array | string) => {
     if (body && request.method !== 'HEAD') count(body.length);
-    response.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : body);
+    response
+      .writeHead(status, { ...(habits.cors ? CORS : {}), ...headers })
+      .end(request.method === 'HEAD' ? undefined : body);
   };
   if (habits.breaks && habits.breaks.times-- > 0) return void request.socket.destroy();
   if (habits.status) return end(habits.status, {});
@@ -75,6 +85,7 @@ function answer(
     const { status, retryAfter } = habits.busy;
     return end(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter });
   }
+  if (request.method === 'OPTIONS') return end(204, {});
   if (habits.refusesHead && request.method === 'HEAD') return end(405, {});
   const bytes = files.get(decodeURIComponent(new URL(request.url!, 'http://host').pathname).slice(1));
   if (!bytes) {

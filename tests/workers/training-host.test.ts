@@ -172,6 +172,18 @@ describe('a run', () => {
     expect((await host.predict(observationFor(info))).unnormKey).toBe(info.defaultUnnormKey);
   });
 
+  test('on a GPU that is lost fails with that, and lets go of everything', async () => {
+    const tiny = await ready();
+    const { host } = tiny;
+    const run = host.training.start(optionsFor({ maxSteps: 10 }), false, (event) => {
+      if (event.kind === 'step' && event.point.step === 2) tiny.loseGpu();
+    });
+    expect(await codeOf(run)).toBe('device-lost');
+    expect(tiny.states.at(-1)).toEqual({ kind: 'ready', run: null });
+    await host.dispose();
+    expect(tiny.runtime()).toMatchObject({ live: { tensors: 0 }, programs: 0 });
+  });
+
   test('goes on when there is no room for a checkpoint, and says so', async () => {
     const tiny = await ready(newDevice(1));
     const errors: string[] = [];

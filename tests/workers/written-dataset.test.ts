@@ -5,6 +5,7 @@ import { blobReader } from '../../src/io/byte-reader.ts';
 import { zipFolder } from '../../src/io/zip-folder.ts';
 import { writeDataset } from '../../src/workers/written-dataset.ts';
 import { madeDataset } from '../episodes/lerobot-writer/made.ts';
+import { codeOf, loadedHost, openMadeUp } from './tiny-host.ts';
 
 const FORM = { version: 'v3.0', frames: 'images' } as const;
 const how = (stop = new AbortController()) => ({ signal: stop.signal, onProgress: () => undefined });
@@ -77,5 +78,25 @@ describe('demonstrations that the page writes', () => {
     });
     await expect(writing).rejects.toMatchObject({ code: 'cancelled' });
     expect(closed).toBe(2);
+  });
+});
+
+describe('the worker', () => {
+  it('writes one dataset at a time, and stops when it is told to or the demonstrations are closed', async () => {
+    const tiny = await loadedHost();
+    await openMadeUp(tiny, tiny.info);
+    const { demonstrations } = tiny.host;
+    const images = { version: 'v2.1', frames: 'images' } as const;
+    const written = await demonstrations.write({ kind: 'zip' }, images, () => undefined);
+    const copy = await openDataset(await zipFolder('a.zip', blobReader(written.zip!, 'a.zip')));
+    expect(copy.episodes.length).toBe(demonstrations.opened!.dataset.episodes.length);
+    for (const stop of [() => demonstrations.stopWriting(), () => demonstrations.close()]) {
+      const outcome = codeOf(demonstrations.write({ kind: 'zip' }, images, () => undefined));
+      expect(await codeOf(demonstrations.write({ kind: 'zip' }, images, () => undefined))).toBe('busy');
+      await stop();
+      expect(await outcome).toBe('cancelled');
+    }
+    expect(await codeOf(demonstrations.write({ kind: 'zip' }, images, () => undefined))).toBe('bad-input');
+    await tiny.host.dispose();
   });
 });

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { build } from 'vite';
 import { parseArguments } from '../node/arguments.ts';
+import { defaultPolicy } from './default-policy.ts';
 
 const USAGE = `usage: npm run build -- [options]
 
@@ -18,6 +19,9 @@ const { values } = parseArguments(USAGE, {
     out: { type: 'string', default: 'dist' },
   },
 });
-if (values.policy !== undefined) process.env['POLICY_PACKAGE'] = resolve(values.policy);
+if (values.policy !== undefined) {
+  // Looked at here too: Vite would wrap what is wrong with it.
+  process.env['POLICY_PACKAGE'] = defaultPolicy(resolve(values.policy)).folder;
+}
 if (values.title !== undefined) process.env['PAGE_TITLE'] = values.title;
 await build({ build: { outDir: resolve(values.out), emptyOutDir: true } });

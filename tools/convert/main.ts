@@ -5,10 +5,12 @@ import { basename, dirname, resolve } from 'node:path';
 import { ModelError } from '../../src/model/errors.ts';
 import { storageEncoding, type Bits } from '../../src/model/network/storage-encoding.ts';
 import {
+  needsLmHead,
   parseRobotProfile,
   policyConfigFromCheckpoint,
   type PolicyConfig,
 } from '../../src/model/policy/config.ts';
+import { decodingOf } from '../../src/model/policy/decoding.ts';
 import { ROBOT_PROFILES, type RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import { formatBytes } from '../../src/model/policy/capability.ts';
 import { openCheckpoint, type Checkpoint } from '../../src/model/weights/checkpoint.ts';
@@ -23,7 +25,7 @@ const USAGE = `usage: npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [op
 
 Turns an upstream checkpoint folder into a policy package, which the page opens.
 
-  <checkpoint>          Hugging Face folder of OpenVLA-OFT (with action_head--N_checkpoint.pt and the like),
+  <checkpoint>          Hugging Face folder of OpenVLA, OpenVLA-OFT or VLA-Adapter (with action_head--N_checkpoint.pt and the like),
                         or a Prismatic folder with checkpoints/latest-checkpoint.pt
   <out>                 folder of the package; replaced if it is a package, refused if it is anything else
   --bits N              4 and 8 quantise the large matrices in blocks of 32; 16 stores f16; 32 stores f32
@@ -32,8 +34,11 @@ Turns an upstream checkpoint folder into a policy package, which the page opens.
   --profile NAME        ${Object.keys(ROBOT_PROFILES).join(', ')}, or a .json file with a profile (docs/packages.md);
                         default: follows from the statistics
   --images N            number of camera images, where it differs from the profile's
-  --no-center-crop      for policies trained without image augmentation
-  --unnorm-key KEY      default statistics (default: the first)`;
+  --[no-]center-crop    for policies trained with or without image augmentation (default: with; OpenVLA's own mixture: without)
+  --unnorm-key KEY      default statistics (default: the first)
+  --decoding HOW        of a checkpoint that predicts action tokens: autoregressive (the original OpenVLA) or parallel (OpenVLA-OFT);
+                        default: told from its files, and printed
+  --teach HEAD          a base for fine-tuning with a head of OpenVLA-OFT that it has not: l1, diffusion or discrete`;
 
 const args = parseArguments(USAGE, {
   allowPositionals: true,
@@ -44,8 +49,10 @@ const args = parseArguments(USAGE, {
     description: { type: 'string', default: '' },
     profile: { type: 'string' },
     images: { type: 'string' },
-    'center-crop': { type: 'boolean', default: true },
+    'center-crop': { type: 'boolean' },
     'unnorm-key': { type: 'string' },
+    decoding: { type: 'string' },
+    teach: { type: 'string' },
   },
 });
 const { values } = args;
@@ -53,6 +60,16 @@ const [source, out] = args.exactly('<checkpoint>', '<out>');
 if (values.bits === undefined) throw args.wrong('--bits is missing; expected: 4, 8, 16 or 32.');
 const bits = Number(args.oneOf('bits', ['4', '8', '16', '32'])) as Bits;
 const images = args.wholeNumber('images', 1);
+const teach = args.oneOf('teach', ['l1', 'diffusion', 'discrete']);
+const given = args.oneOf('decoding', ['autoregressive', 'parallel']);
+const FAMILIES: Readonly<Record<PolicyConfig['head'], string>> = {
+  l1: 'OpenVLA-OFT with an L1 head',
+  diffusion: 'OpenVLA-OFT with a diffusion head',
+  discrete: 'OpenVLA-OFT with action tokens, all predicted at once',
+  autoregressive: 'the original OpenVLA, which generates action tokens one after the other',
+  bridge: 'VLA-Adapter',
+};
+
 await convert(source, out);
 
 async function convert(from: string, target: string): Promise<void> {
@@ -62,6 +79,7 @@ async function convert(from: string, target: string): Promise<void> {
   const folder = diskCheckpoint(from);
   const checkpoint = await openCheckpoint(folder);
   const config = configOf(checkpoint);
+  sayWhatItIs(checkpoint, config);
   const tokenizer = await tokenizerOf(checkpoint, config, folder);
 
   // Written beside the target and renamed at the end: an interrupted run leaves no half package under its name.
@@ -108,12 +126,49 @@ function configOf(checkpoint: Checkpoint): PolicyConfig {
     config: checkpoint.config,
     preprocessor: checkpoint.preprocessor,
     statistics: checkpoint.statistics,
-    shapes: new Map([...checkpoint.tensors.entries].map(([name, { shape }]) => [name, shape])),
-    centerCrop: values['center-crop'],
+    shapes: shapesOf(checkpoint),
     ...(values.profile ? { profile: profileOf(values.profile) } : {}),
     ...(images ? { images } : {}),
     ...(values['unnorm-key'] ? { unnormKey: values['unnorm-key'] } : {}),
+    ...(values['center-crop'] === undefined ? {} : { centerCrop: values['center-crop'] }),
+    modelingCode: checkpoint.modelingCode,
+    decoding: given,
+    teach,
   });
+}
+
+/** Two families have the same weights: what a checkpoint is taken for, and why, is never left unsaid. */
+function sayWhatItIs(checkpoint: Checkpoint, config: PolicyConfig): void {
+  const family = `${FAMILIES[config.head]}${config.bridge?.pro ? ' Pro' : ''}`;
+  const { kind, attention } = config.network.language;
+  const told = decodingOf({
+    ...checkpoint,
+    shapes: shapesOf(checkpoint),
+    statistics: config.statistics,
+  });
+  const why = teach
+    ? ', to be taught: until then it predicts nothing of use'
+    : needsLmHead(config)
+      ? given
+        ? ', as --decoding says'
+        : `: ${told.reason}`
+      : '';
+  const otherwise =
+    needsLmHead(config) && !given && !told.certain
+      ? ' If it is the original OpenVLA, convert it with --decoding autoregressive.'
+      : '';
+  console.log(`This is ${family}${why}.${otherwise} Language model: ${kind}, ${attention}.`);
+  const keys = Object.keys(config.statistics);
+  if (keys.length > 1 && !values['unnorm-key']) {
+    console.log(
+      `It has statistics of ${keys.length} datasets and un-normalises with the first, "${config.defaultUnnormKey}"; ` +
+        `--unnorm-key names another: ${keys.slice(1, 6).join(', ')}${keys.length > 6 ? ' …' : ''}.`,
+    );
+  }
+}
+
+function shapesOf({ tensors }: Checkpoint): Map<string, readonly number[]> {
+  return new Map([...tensors.entries].map(([name, { shape }]) => [name, shape]));
 }
 
 async function tokenizerOf(
@@ -125,10 +180,11 @@ async function tokenizerOf(
     const file = await folder.open(checkpoint.tokenizer);
     return file.slice(0, file.byteLength);
   }
-  if (config.network.language.vocabulary < 32000) {
+  const { kind, vocabulary } = config.network.language;
+  if (kind !== 'llama' || vocabulary < 32000) {
     throw new ModelError(
       'bad-file',
-      `The folder has no tokenizer.json, and a vocabulary of ${config.network.language.vocabulary} is not Llama-2's.`,
+      `The folder has no tokenizer.json, and ${kind === 'llama' ? `a vocabulary of ${vocabulary} is not Llama-2's` : `that of ${kind} is not at hand`}.`,
       'Put the tokenizer.json the policy was trained with into the folder.',
     );
   }

@@ -7,6 +7,7 @@ import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { TASKS, taskNamed } from '../../src/practice/tasks.ts';
 import { FORM_OPTIONS, FORM_USAGE, readForm } from '../lerobot/form.ts';
 import { parseArguments } from '../node/arguments.ts';
+import { registerDecoders } from '../node/decoders.ts';
 import { refuseExisting, writeFiles } from '../node/write-files.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
 
@@ -36,6 +37,7 @@ const task = taskNamed(args.values.task);
 const out = args.values.out ?? join('demos', task.name);
 refuseExisting(out, 'Name another folder with --out.');
 
+if (form.frames === 'video') await registerDecoders();
 const cameras = await openNodeCameras();
 const recorded = await recordDemonstrations({
   mujoco: await loadMujoco(),

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { Dataset } from '../../src/episodes/dataset.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
+import { zipFolder } from '../../src/io/zip-folder.ts';
 import type { Files } from './mutate.ts';
 
 export interface FuzzedFormat {
@@ -37,6 +39,16 @@ const openFolder = (files: Files) => openDataset(memoryFolder('fuzzed', files));
 
 export const FORMATS: Readonly<Record<string, FuzzedFormat>> = {
   'lerobot-v21': { load: () => filesIn(`${EPISODES}/images`), open: openFolder },
+  'hdf5-libero': { load: () => filesIn(`${EPISODES}/hdf5-variants/libero`), open: openFolder },
+  'hdf5-act': { load: () => filesIn(`${EPISODES}/hdf5-variants/act-jpeg`), open: openFolder },
+  rlds: { load: () => filesIn(`${EPISODES}/rlds`, /tfrecord|\.json$/), open: openFolder },
+  zip: {
+    load: () => filesIn('tests/io/fixtures', /dataset-zip-finder\.zip$/),
+    open: async (files) => {
+      const [[name, bytes] = ['x.zip', new Uint8Array()]] = files;
+      return openDataset(await zipFolder(name, memoryReader(bytes, name)));
+    },
+  },
   'lerobot-video': { load: oneWithVideo, open: openFolder },
   'lerobot-v30': {
     load: () => filesIn(`${EPISODES}/lerobot/lerobot-v30-two-tasks-in-episode`, /^(meta|data)/),

@@ -4,7 +4,7 @@ import { memoryReader } from '../../src/io/byte-reader.ts';
 import type { Row } from '../parity/compare.ts';
 import type { CaseFiles } from '../parity/golden.ts';
 import { runFolder, type FolderOptions } from '../parity/run-folder.ts';
-import { tokenizeFor } from '../parity/tokenize.ts';
+import { tokenizers } from '../parity/tokenize.ts';
 import type { JobArguments } from './page.ts';
 
 /** A golden folder served by `serveFolders` (tools/parity/host.ts). */
@@ -22,5 +22,11 @@ export function servedFolder(args: JobArguments): CaseFiles {
 }
 
 export async function runParityJob(runtime: Runtime, args: JobArguments): Promise<Row[]> {
-  return runFolder(servedFolder(args), runtime, tokenizeFor, args as JobArguments & FolderOptions);
+  const { qwenJson } = args as JobArguments & { qwenJson: string };
+  return runFolder(
+    servedFolder(args),
+    runtime,
+    tokenizers(async () => (await fetch(qwenJson)).json()),
+    args as JobArguments & FolderOptions,
+  );
 }

@@ -7,9 +7,9 @@ import { openHarness } from '../harness/browser.ts';
 import type { OpResult } from '../harness/ops-job.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { worstOf, type Row } from './compare.ts';
-import { folderFiles, runParityIn, serveFolders, type ParityOptions } from './host.ts';
+import { folderFiles, readQwenJson, runParityIn, serveFolders, type ParityOptions } from './host.ts';
 import { runFolder, type FolderOptions } from './run-folder.ts';
-import { tokenizeFor } from './tokenize.ts';
+import { tokenizers } from './tokenize.ts';
 
 const { values } = parseArguments(
   `usage: node tools/node/run.mjs tools/parity/all.ts [options]
@@ -68,6 +68,7 @@ async function report(folder: string, options: ParityOptions, run: () => Promise
 async function onNode(): Promise<void> {
   // Networks this small are done before a second thread has woken up, and waiting for it burns a core.
   const runtime = await createNodeRuntime({ threads: 1 });
+  const tokenizeFor = tokenizers(readQwenJson);
   const run = (folder: string, options: FolderOptions) =>
     report(folder, { backend: 'node', ...options }, () =>
       runFolder(folderFiles(folder), runtime, tokenizeFor, options),

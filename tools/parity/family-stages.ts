@@ -1,5 +1,5 @@
 /** Stages that only some families have, made of what a traced run recorded. */
-import { bridgeRopeTables } from '../../src/model/heads/bridge.ts';
+import { bridgeRopeTables } from '../../src/model/network/bridge-head.ts';
 import { imageTokens } from '../../src/model/network/vision.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';

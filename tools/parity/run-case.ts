@@ -57,6 +57,8 @@ export async function runCase(
     );
   }
   rows.push(await endToEnd(io, meta, config, source, runtime, tokenize, options));
+  if (config.bridge && files.files.includes(EXTRA))
+    rows.push(...(await withUpstreamsLiteral(files, io, config, source, runtime, options)));
   if (options.bits !== 32)
     rows.push(...(await compareAsFloat32(values, io, config, source, runtime, options)));
   return rows;
@@ -80,6 +82,36 @@ async function compareAsFloat32(
     const loose = config.head === 'diffusion' && /(^|\/)(normalized_)?actions$/.test(stage);
     return compare(`${stage} (as f32)`, packed.get(stage)!, theirs, loose ? TRAJECTORY : float32Limit(stage));
   });
+}
+
+const EXTRA = 'extra_io.safetensors';
+
+/** VLA-Adapter's head as it is when nobody changes num_task_tokens: 512, whatever the images. */
+async function withUpstreamsLiteral(
+  files: CaseFiles,
+  io: GoldenTensors,
+  config: PolicyConfig,
+  source: WeightSource,
+  runtime: Runtime,
+  { bits, partition }: CaseOptions,
+): Promise<Row[]> {
+  const extra = await openTensors(files, EXTRA);
+  const literal = { ...config, bridge: { ...config.bridge!, taskTokens: 512 } };
+  const policy = await Policy.load(literal, source, runtime, partition ? { partition } : {});
+  const inputs = await goldenInputs(io, literal, policy, new Map());
+  const normalized = await policy.predict(inputs);
+  const ours: Record<string, readonly number[]> = {
+    normalized_actions: normalized.flat(),
+    actions: policy.unnormalize(normalized, literal.defaultUnnormKey).flat(),
+  };
+  inputs.pixels.dispose();
+  await policy.dispose();
+  const rows: Row[] = [];
+  for (const [name, values] of Object.entries(ours)) {
+    const stage = `upstream512/${name}`;
+    if (extra.has(stage)) rows.push(compare(stage, values, await extra.numbers(stage), limitFor(name, bits)));
+  }
+  return rows;
 }
 
 const ones = (length: number) => new Float32Array(length).fill(1);
@@ -124,7 +156,10 @@ async function fillInputs(
   const exact: Record<string, ArrayLike<number>> = {
     // Upstream does not extend its mask for the empty token it appends; all of it is ones, so nothing comes of that.
     generate_attention_mask: ones(count - 1),
-    position_ids: Array.from({ length: io.shape('multimodal_embeddings')[1]! + 6 }, (_, i) => i),
+    position_ids: Array.from(
+      { length: io.shape('multimodal_embeddings')[1]! + config.profile.actions.length - 1 },
+      (_, i) => i,
+    ),
     prompt_input_ids: promptIds,
     prompt_attention_mask: ones(promptIds.length),
     input_ids_with_empty_token: sequence.inputIds.slice(0, sequence.actions.start),

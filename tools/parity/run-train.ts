@@ -160,9 +160,9 @@ type AddRow = (stage: string, ours: ArrayLike<number>, theirs: ArrayLike<number>
 
 async function compareLabels(row: AddRow, start: TrainCase): Promise<void> {
   const { tokens, actionBins } = start.config;
-  const cold = await start.golden('cold');
+  const { batch } = start;
   for (const [i, { actions }] of start.samples.entries()) {
-    const labels = [...(await cold.numbers(`batch/sample${i}/labels`))].filter((label) => label >= 0);
+    const labels = [...(await batch.numbers(`batch/sample${i}/labels`))].filter((label) => label >= 0);
     const ours = [...encodeActionTokens(actions, tokens.vocabulary, actionBins), tokens.stop];
     row(`labels of sample ${i}`, ours, labels, EXACT);
   }

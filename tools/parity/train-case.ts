@@ -40,6 +40,8 @@ export interface TrainCase {
   readonly policy: Policy;
   readonly source: WeightSource;
   readonly samples: readonly Sample[];
+  /** The file that holds `batch/`. */
+  readonly batch: GoldenTensors;
   parameters(variant: string): Promise<Parameters>;
   /** What PyTorch drew for a step, as options of the pass. */
   drawn(variant: string, step: number): Promise<Pick<PassOptions, 'diffusion' | 'perturbation'>>;
@@ -79,6 +81,7 @@ export async function openTrainCase(
     policy,
     source,
     samples: await goldenSamples(cold, config),
+    batch: cold,
     golden,
     parameters: async (variant) => {
       const { r, lora_alpha: alpha } = meta.train.lora;

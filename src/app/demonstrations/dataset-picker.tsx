@@ -19,7 +19,9 @@ function asTyped(text: string): string {
 export function DatasetPicker({ disabled }: { disabled: boolean }) {
   const [over, setOver] = useState(false);
   const [url, setUrl] = useState('');
+  const [token, setToken] = useState('');
   const urlField = useId();
+  const tokenField = useId();
   return (
     <div
       className="drop"
@@ -65,7 +67,9 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
         className="url-row"
         onSubmit={(event) => {
           event.preventDefault();
-          if (url.trim()) void openDemonstrations({ kind: 'url', url: asTyped(url) });
+          if (!url.trim()) return;
+          const secret = token.trim();
+          void openDemonstrations({ kind: 'url', url: asTyped(url), ...(secret ? { token: secret } : {}) });
         }}
       >
         <label htmlFor={urlField}>or an address, or a Hub repository</label>
@@ -82,6 +86,20 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
           Open
         </button>
       </form>
+      <details>
+        <summary>Private or gated on the Hub?</summary>
+        <label htmlFor={tokenField}>Access token that may read it</label>
+        <input
+          id={tokenField}
+          type="password"
+          autoComplete="off"
+          value={token}
+          placeholder="hf_…"
+          disabled={disabled}
+          onChange={(event) => setToken(event.target.value)}
+        />
+        <p className="notice-hint">It is sent to huggingface.co only, and forgotten with this tab.</p>
+      </details>
     </div>
   );
 }

@@ -1,5 +1,4 @@
 /** What the page asks of the worker about fine-tuning, and what it makes of the answers. */
-import type { OpenOptions } from '../../episodes/dataset.ts';
 import type {
   AdapterInfo,
   DemonstrationsInfo,
@@ -8,6 +7,7 @@ import type {
   EpisodeEdits,
   FineTuneEvent,
   FineTuneOptions,
+  OpenOptions,
   RunInfo,
   StepPoint,
 } from '../../workers/contract-finetune.ts';

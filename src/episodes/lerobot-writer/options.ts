@@ -1,5 +1,3 @@
-import type { FrameImage } from '../dataset.ts';
-
 export type LeRobotVersion = 'v2.1' | 'v3.0';
 
 export interface LeRobotOptions {
@@ -37,12 +35,6 @@ export const LIMITS: FileLimits = { dataMb: 100, videoMb: 64, chunkFiles: 1000 }
 export interface Piece {
   readonly path: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
-}
-
-/** A frame with the camera it is of, for messages. */
-export interface CameraFrame {
-  readonly image: FrameImage;
-  readonly what: string;
 }
 
 export const pad = (value: number, digits: number): string => String(value).padStart(digits, '0');

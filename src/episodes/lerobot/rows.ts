@@ -1,6 +1,7 @@
 /** An episode's rows: numbers, times and tasks, in the order of their `frame_index`. */
 import { ModelError } from '../../model/errors.ts';
 import type { FeatureMapping } from '../dataset.ts';
+import type { Numbers } from '../parquet/cells.ts';
 import type { ParquetFile } from '../parquet/parquet-file.ts';
 import type { Info } from './info.ts';
 import type { Place } from './places.ts';
@@ -162,12 +163,12 @@ async function eachRow(
   { path, file }: Found,
   at: Uint32Array,
   column: string,
-  use: (step: number, values: Float64Array) => void,
+  use: (step: number, values: Numbers) => void,
 ): Promise<void> {
   let group = -1;
   let start = 0;
   let end = 0;
-  let cells: { values: Float64Array; starts: Uint32Array | null } | null = null;
+  let cells: { values: Numbers; starts: Uint32Array | null } | null = null;
   for (let step = 0; step < at.length; step++) {
     const row = at[step]!;
     if (!cells || row < start || row >= end) {
@@ -175,7 +176,7 @@ async function eachRow(
       start = file.groups[group]!.start;
       end = start + file.groups[group]!.rows;
       const { values, starts } = await tables.column(path, file, column, group);
-      if (!(values instanceof Float64Array)) {
+      if (!(values instanceof Float64Array || values instanceof Float32Array)) {
         throw new ModelError(
           'bad-file',
           `${path}: the column "${column}" does not hold numbers.`,

@@ -1,7 +1,8 @@
 /** The tables of rows: which rows are an episode's is what their `episode_index` says, not where the description expects them. */
 import type { Folder } from '../../io/folder.ts';
 import { ModelError } from '../../model/errors.ts';
-import { ParquetFile, type Cells } from '../parquet/parquet-file.ts';
+import type { Cells } from '../parquet/cells.ts';
+import { ParquetFile } from '../parquet/parquet-file.ts';
 import type { Info } from './info.ts';
 import type { Place } from './places.ts';
 
@@ -9,8 +10,11 @@ export const EPISODE_INDEX = 'episode_index';
 
 /** Each keeps some megabytes that were read and decoded. */
 const OPEN_FILES = 6;
-/** Most v3 datasets on the Hub have all episodes of a file in one row group: it is decoded once, not for each episode. */
-const KEPT_COLUMN_BYTES = 128 * 2 ** 20;
+/**
+ * Most v3 datasets on the Hub have all episodes of a file in one row group: it is decoded once, not for each episode. A file of
+ * 100 MB, as lerobot makes them, has up to some 300 MB of numbers.
+ */
+const KEPT_COLUMN_BYTES = 384 * 2 ** 20;
 
 /** Rows [start, end) of a file. */
 export interface Run {
@@ -90,7 +94,9 @@ export class Tables {
     this.#columns.set(key, entry);
     try {
       const cells = await entry.cells;
-      entry.bytes = 8 * cells.values.length + 4 * (cells.starts?.length ?? 0);
+      entry.bytes =
+        (cells.values instanceof Float32Array ? 4 : 8) * cells.values.length +
+        4 * (cells.starts?.length ?? 0);
       this.#forget();
       return cells;
     } catch (error) {

@@ -1,22 +1,14 @@
 /** A Parquet file, read by columns of row groups and by single pages. */
-import type { ColumnChunk, DecodedArray, FileMetaData, RowGroup } from 'hyparquet';
+import type { ColumnChunk, DecodedArray, FileMetaData } from 'hyparquet';
 import { cachedReader } from '../../io/cached-reader.ts';
 import type { ByteReader } from '../../io/byte-reader.ts';
 import { ModelError } from '../../model/errors.ts';
+import { assembled, NUMBERS, type Cells } from './cells.ts';
+import { checkMetadata, footerOf, rangeOf } from './footer.ts';
 import { countOf, decodeDictionary, decodePage, loadHyparquet, readPage, viewOf } from './page.ts';
 import type { Decoder, Hyparquet, Leaf, LeafPage } from './page.ts';
 import { checkThrift } from './untrusted.ts';
 
-const MAGIC = 0x31524150;
-const END_BYTES = 8;
-/** Most footers fit in here, so that one request is enough. */
-const FIRST_READ = 64 * 2 ** 10;
-const MOST_FOOTER_BYTES = 64 * 2 ** 20;
-/** Even a row of constants takes some bits in each column; a file that claims more rows than this is damaged. */
-const MOST_ROWS_PER_BYTE = 8;
-const MOST_VALUES_PER_BYTE = 64;
-const SPARE_ROWS = 1024;
-const NUMBERS: ReadonlySet<string> = new Set(['INT32', 'INT64', 'FLOAT', 'DOUBLE', 'BOOLEAN']);
 /** Decoded pages of images, kept for the next frame. */
 const KEPT_PAGE_BYTES = 16 * 2 ** 20;
 
@@ -37,14 +29,6 @@ interface ChunkPages {
   /** Decoded when the first page needs it. */
   readonly dictionary: { readonly offset: number; readonly end: number } | null;
   readonly pages: readonly PagePlace[];
-}
-
-/** Cells of a column in a row group. */
-export interface Cells {
-  /** Numbers and booleans as Float64Array, NaN where one is null; anything else as it is, null included. */
-  readonly values: Float64Array | readonly unknown[];
-  /** Where the items of each row start, and the end of the last; null where every row has one value. */
-  readonly starts: Uint32Array | null;
 }
 
 export class ParquetFile {
@@ -128,7 +112,7 @@ export class ParquetFile {
           seen += decoded.count;
         }
       }
-      return assembled(pages, leaf, this.groups[group]!.rows, NUMBERS.has(decoder.type));
+      return assembled(pages, leaf, this.groups[group]!.rows, NUMBERS[decoder.type]);
     });
   }
 
@@ -179,7 +163,7 @@ export class ParquetFile {
         ? await this.#dictionary(chunkKey, dictionary, decoder, most)
         : undefined;
     const decoded = decodePage(this.#parts, page, leaf, decoder, words);
-    const cells = decoded ? [...assembled([decoded], leaf, decoded.count, false).values] : [];
+    const cells = decoded ? [...assembled([decoded], leaf, decoded.count).values] : [];
     const bytes = cells.reduce<number>(
       (sum, cell) => sum + (cell instanceof Uint8Array ? cell.byteLength : 16),
       0,
@@ -327,83 +311,6 @@ export class ParquetFile {
       // Embedded images are bytes, not text.
       utf8: false,
     };
-  }
-}
-
-/** Levels and values → cells, nulls included. @throws Error where the rows are not as many as they should be */
-function assembled(pages: readonly LeafPage[], leaf: Leaf, rows: number, numbers: boolean): Cells {
-  const most = pages.reduce((sum, { count }) => sum + count, 0);
-  const values: Float64Array | unknown[] = numbers ? new Float64Array(most) : [];
-  const starts = leaf.maxRepetition > 0 ? new Uint32Array(rows + 1) : null;
-  let row = 0;
-  let length = 0;
-  const put = (value: unknown) => {
-    // Number turns bigint and boolean into numbers; a null is not 0.
-    values[length++] = numbers ? (value === null ? Number.NaN : Number(value)) : value;
-  };
-  for (const page of pages) {
-    let next = 0;
-    for (let i = 0; i < page.count; i++) {
-      const level = page.definition[i] ?? leaf.maxDefinition;
-      if (starts && (page.repetition[i] ?? 0) === 0) {
-        if (row >= rows) throw new Error(`a column has more than ${rows} rows`);
-        starts[row++] = length;
-      }
-      if (level === leaf.maxDefinition) put(page.values[next++] ?? null);
-      else if (!starts || level >= leaf.itemDefinition) put(null);
-    }
-  }
-  const found = starts ? row : length;
-  if (found !== rows) throw new Error(`a column has ${found} rows where ${rows} are expected`);
-  starts?.fill(length, rows);
-  return { values: numbers ? (values as Float64Array).subarray(0, length) : values, starts };
-}
-
-async function footerOf(file: ByteReader): Promise<Uint8Array<ArrayBuffer>> {
-  const { byteLength } = file;
-  if (byteLength < END_BYTES + 4) throw new Error(`it has ${byteLength} bytes`);
-  const first = await file.slice(Math.max(0, byteLength - FIRST_READ), byteLength);
-  const view = viewOf(first);
-  if (view.getUint32(first.byteLength - 4, true) !== MAGIC) throw new Error('it does not end with PAR1');
-  const length = view.getUint32(first.byteLength - END_BYTES, true);
-  if (length > Math.min(MOST_FOOTER_BYTES, byteLength - END_BYTES)) {
-    throw new Error(`it claims a footer of ${length} bytes`);
-  }
-  const footer = await file.slice(byteLength - END_BYTES - length, byteLength);
-  checkThrift(viewOf(footer.subarray(0, length)), 0);
-  return footer;
-}
-
-function rangeOf(chunk: ColumnChunk): { start: number; end: number } {
-  const meta = chunk.meta_data!;
-  const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
-  return { start, end: start + Number(meta.total_compressed_size) };
-}
-
-function checkMetadata(metadata: FileMetaData, byteLength: number): void {
-  const mostRows = MOST_ROWS_PER_BYTE * byteLength + SPARE_ROWS;
-  let rows = 0;
-  for (const group of metadata.row_groups) {
-    const count = Number(group.num_rows);
-    if (!(Number.isSafeInteger(count) && count >= 0 && (rows += count) <= mostRows)) {
-      throw new Error(`it claims ${count} rows in ${byteLength} bytes`);
-    }
-    for (const chunk of group.columns) checkChunk(chunk, group, byteLength);
-  }
-}
-
-function checkChunk(chunk: ColumnChunk, group: RowGroup, byteLength: number): void {
-  const meta = chunk.meta_data;
-  if (!meta) throw new Error('a column is described in another file');
-  const { start, end } = rangeOf(chunk);
-  const inside = Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end;
-  if (!inside || end > byteLength) {
-    throw new Error(`a column claims bytes ${start} to ${end} of ${byteLength}`);
-  }
-  const values = Number(meta.num_values);
-  const most = MOST_VALUES_PER_BYTE * byteLength + SPARE_ROWS;
-  if (!(Number.isSafeInteger(values) && values >= 0 && values <= Math.max(most, Number(group.num_rows)))) {
-    throw new Error(`a column claims ${values} values in ${byteLength} bytes`);
   }
 }
 

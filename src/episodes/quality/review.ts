@@ -115,7 +115,6 @@ const MANY = 3;
 
 /** What holds for the whole dataset is found in every episode, and said once. */
 function onceEach(findings: readonly Finding[], episodes: number): Finding[] {
-  const keyOf = ({ id, camera = '' }: Finding) => `${id} ${camera}`;
   const found = new Map<string, Set<number | null>>();
   for (const finding of findings) {
     const known = found.get(keyOf(finding)) ?? new Set();
@@ -138,6 +137,10 @@ function onceEach(findings: readonly Finding[], episodes: number): Finding[] {
       },
     ];
   });
+}
+
+function keyOf({ id, camera = '' }: Finding): string {
+  return `${id} ${camera}`;
 }
 
 type Read = Motion & Pick<Episode, 'timestamps' | 'notes'>;

@@ -1,10 +1,31 @@
 /** The JSON and text files of an exported folder. */
+import type { LanguageConfig, VitConfig } from '../network/config.ts';
+import type { LanguageKind } from '../network/language.ts';
 import type { WeightSource } from '../network/loaded-weights.ts';
 import { timmNameOf } from '../network/vit-registry.ts';
 import type { PolicyConfig } from '../policy/config.ts';
+import { isByteLevel } from '../policy/tokenizer.ts';
 import type { TrainedState } from './trained.ts';
 
 type Json = Record<string, unknown>;
+
+/** What upstream calls a language model (prismatic/models/backbones/llm), and what its text_config has besides. */
+const LANGUAGE_MODELS: Readonly<
+  Record<LanguageKind, { hf: string; id: string; text: (language: LanguageConfig) => Json }>
+> = {
+  llama: { hf: 'meta-llama/Llama-2-7b-hf', id: 'llama2-7b-pure', text: () => ({}) },
+  qwen2: {
+    hf: 'Qwen/Qwen2.5-0.5B',
+    id: 'qwen25-0_5b-extra',
+    text: ({ tiedEmbeddings }) => ({ tie_word_embeddings: tiedEmbeddings, use_sliding_window: false }),
+  },
+  mistral: {
+    hf: 'mistralai/Mistral-7B-v0.1',
+    id: 'mistral-v0.1-7b-pure',
+    // Absent it would mean 4096.
+    text: ({ slidingWindow }) => ({ sliding_window: slidingWindow }),
+  },
+};
 
 /** True where every backbone is one that timm knows by name. */
 export const knownBackbones = (config: PolicyConfig): boolean =>
@@ -23,22 +44,25 @@ export function upstreamConfigJson(
   const ids = vits.map((vit, i) => timmNameOf(vit) ?? `unregistered_vit_${i}`);
   const fused = vits.length > 1;
   const size = vits[0]!.imageSize;
+  const upstream = LANGUAGE_MODELS[language.kind];
+  const padding = language.vocabulary - config.tokens.vocabulary;
   return {
     architectures: ['OpenVLAForActionPrediction'],
     arch_specifier: fused ? 'no-align+fused-gelu-mlp' : 'no-align+gelu-mlp',
-    hf_llm_id: 'meta-llama/Llama-2-7b-hf',
+    hf_llm_id: upstream.hf,
     image_resize_strategy: config.preprocessor['image_resize_strategy'] ?? 'resize-naive',
     image_sizes: vits.map(({ imageSize }) => imageSize),
-    llm_backbone_id: 'llama2-7b-pure',
+    llm_backbone_id: upstream.id,
     llm_max_length: 2048,
     model_type: 'openvla',
     n_action_bins: config.actionBins,
     norm_stats: config.statistics,
     output_projector_states: false,
-    pad_to_multiple_of: language.vocabulary - config.tokens.vocabulary,
+    // Qwen's own special tokens come between its vocabulary and the padding.
+    pad_to_multiple_of: language.kind === 'qwen2' ? Math.min(64, padding) : padding,
     pad_token_id: config.tokens.vocabulary,
     text_config: {
-      model_type: 'llama',
+      model_type: language.kind,
       hidden_size: language.hidden,
       intermediate_size: source.shapeOf('language_model.model.layers.0.mlp.gate_proj.weight')[0],
       num_attention_heads: language.heads,
@@ -47,6 +71,7 @@ export function upstreamConfigJson(
       pad_token_id: config.tokens.vocabulary,
       rms_norm_eps: language.rmsEps,
       rope_theta: language.ropeTheta,
+      ...upstream.text(language),
       torch_dtype: dtype,
       vocab_size: language.vocabulary,
     },
@@ -59,9 +84,7 @@ export function upstreamConfigJson(
       ? `dinosiglip-vit-so-${size}px`
       : vits[0]!.classToken
         ? 'dinov2-vit-l'
-        : size === 224
-          ? 'siglip-vit-so400m'
-          : `siglip-vit-so400m-${size}px`,
+        : siglipId(vits[0]!),
     ...(knownBackbones(config)
       ? {}
       : {
@@ -79,10 +102,30 @@ export function upstreamConfigJson(
   };
 }
 
+/** Prismatic's name of a SigLIP alone. */
+function siglipId({ dim, imageSize }: VitConfig): string {
+  if (dim === 768) return `siglip-vit-b16-${imageSize}px`;
+  return imageSize === 224 ? 'siglip-vit-so400m' : `siglip-vit-so400m-${imageSize}px`;
+}
+
 /** What transformers needs beside tokenizer.json to know its class: the fields of openvla-7b's tokenizer_config.json. */
 export function tokenizerConfigJson(tokenizer: Uint8Array): Json {
-  const added = (JSON.parse(new TextDecoder().decode(tokenizer)) as { added_tokens?: { content?: string }[] })
-    .added_tokens;
+  const json = JSON.parse(new TextDecoder().decode(tokenizer)) as { added_tokens?: { content?: string }[] };
+  const added = json.added_tokens;
+  if (isByteLevel(json)) {
+    return {
+      add_prefix_space: false,
+      bos_token: null,
+      clean_up_tokenization_spaces: false,
+      eos_token: '<|endoftext|>',
+      model_max_length: 2048,
+      pad_token: '<|endoftext|>',
+      padding_side: 'right',
+      processor_class: 'PrismaticProcessor',
+      tokenizer_class: 'Qwen2Tokenizer',
+      unk_token: null,
+    };
+  }
   const padding = added?.some(({ content }) => content === '<PAD>') ? { pad_token: '<PAD>' } : {};
   return {
     bos_token: '<s>',
@@ -113,6 +156,10 @@ const QUANTISED =
 /** lora_adapter/README.md, where PEFT puts its model card. */
 export function adapterReadme(state: TrainedState, baseName: string, quantised: boolean): string {
   const { lora, run, step } = state;
+  const queries = state.modules.has('action_queries.weight')
+    ? `\nThe action queries were trained, too. PEFT does not save them with an adapter, and VLA-Adapter's own adapter folders lack them: here they are in \
+action_queries--${step}_checkpoint.pt beside this folder, to be copied into \`action_queries.weight\` of the model.\n`
+    : '';
   return `---
 base_model: ${JSON.stringify(baseName)}
 library_name: peft
@@ -123,7 +170,7 @@ library_name: peft
 LoRA of ${state.adapters.size} modules, r = ${lora?.r}, alpha = ${lora?.alpha}, written by openvla-web in the format of PEFT 0.11.1.
 
 \`PeftModel.from_pretrained(base, "lora_adapter")\`, or openvla-oft's \`vla-scripts/merge_lora_weights_and_save.py\`.
-${quantised ? `\n${QUANTISED} This concerns \`lm_head.base_layer\` and the backbone in vision_backbone--${step}_checkpoint.pt; LoRA's factors are exact.\n` : ''}
+${quantised ? `\n${QUANTISED} This concerns \`lm_head.base_layer\` and the backbone in vision_backbone--${step}_checkpoint.pt; LoRA's factors are exact.\n` : ''}${queries}
 ### Framework versions
 
 - PEFT 0.11.1

@@ -26,6 +26,7 @@ import {
 } from './export-checkpoint-json.ts';
 import { adapterTensors, baseTensors } from './export-checkpoint-tensors.ts';
 import { PROFILE_FILE } from './import-own-config.ts';
+import { withTiedHead } from './lora.ts';
 import { moduleShapes } from './modules-init.ts';
 import type { TrainedState } from './trained.ts';
 import { upstreamName } from './upstream-names.ts';
@@ -53,6 +54,10 @@ export interface ExportOptions {
 }
 
 const MODULE_FILES = ['action_head', 'proprio_projector', 'noisy_action_projector'] as const;
+/** Part of the model in upstream's merged checkpoints; with an adapter a file of its own, which only ours have. */
+const QUERIES = 'action_queries';
+const EMBEDDING = 'language_model.model.embed_tokens.weight';
+const LM_HEAD = 'language_model.lm_head.weight';
 const VISION = 'vision_backbone.';
 const FILM = /\.blocks\.\d+\.(scale|shift)\./;
 
@@ -95,12 +100,21 @@ export function exportMerged(state: TrainedState, on: ExportBase, options: Expor
   const { dtype = 'float32', maxShardBytes } = options;
   const pairs = new Map<string, LoraPair>();
   for (const module of state.adapters.keys()) {
-    if (!(hasFilm(config) && module.startsWith(VISION))) pairs.set(`${module}.weight`, loraNames(module));
+    // Under the heads whose embeddings are tied nothing reads lm_head; merged, its LoRA would change the embeddings.
+    const tied = `${module}.weight` === LM_HEAD && !source.names.includes(LM_HEAD);
+    if (!tied && !(hasFilm(config) && module.startsWith(VISION)))
+      pairs.set(`${module}.weight`, loraNames(module));
   }
   const merged = mergeLora(baseTensors(source), adapterTensors(state), pairs, scalingOf(state));
-  const own = source.names.filter((name) => !isOutside(name));
+  const queries = state.modules.get(`${QUERIES}.weight`);
+  const own = new Set(source.names.filter((name) => !isOutside(name)));
+  if (queries) own.add(`${QUERIES}.weight`);
   const model = shardedSafetensors(
-    own.map((name) => [name, fromFile(merged, name)] as const),
+    [...own].map((name) =>
+      queries && name === `${QUERIES}.weight`
+        ? ([name, queries] as const)
+        : ([name, fromFile(merged, name)] as const),
+    ),
     dtype,
     maxShardBytes,
   );
@@ -111,7 +125,9 @@ export function exportMerged(state: TrainedState, on: ExportBase, options: Expor
     norm_stats: statistics,
   };
   return [
-    ...exportCheckpoint(state, { ...base, upstreamConfig: upstream }, options),
+    ...exportCheckpoint(state, { ...base, upstreamConfig: upstream }, options).filter(
+      ({ path }) => !path.includes(`/${QUERIES}--`),
+    ),
     ...inFolder(state, [
       ...model.map(({ path, source: bytes }) => ({ path, ...bytes })),
       text('README.md', mergedReadme(state, config, isQuantised(source))),
@@ -148,7 +164,8 @@ function adapterFiles(
   }
   // An adapted embedding layer is saved with its frozen weight (peft/utils/save_and_load.py, save_embedding_layers="auto").
   if (lora.targetModules.includes('lm_head') && state.adapters.has('language_model.lm_head')) {
-    const weight = fromFile(baseTensors(base.source), 'language_model.lm_head.weight');
+    const tied = !base.source.names.includes(LM_HEAD);
+    const weight = fromFile(baseTensors(base.source), tied ? EMBEDDING : LM_HEAD);
     tensors.set('base_model.model.language_model.lm_head.base_layer.weight', weight);
   }
   return [
@@ -177,14 +194,14 @@ function moduleFiles(
     const dtypeOf = (tensor: string) => (dtype === 'bfloat16' && inBfloat16(tensor) ? 'bfloat16' : 'float32');
     files.push({ path: `${name}.pt`, ...torchArchive(tensors, { name, dtype: dtypeOf }) });
   };
-  for (const module of MODULE_FILES) {
+  for (const module of [...MODULE_FILES, QUERIES]) {
     const names = wanted.filter((name) => name.startsWith(`${module}.`));
     if (names.length === 0) continue;
     // Saved through DDP, which puts `module.` in front.
     const tensors = names.map(
       (name) => [`module.${name.slice(module.length + 1)}`, state.modules.get(name)!] as const,
     );
-    add(module, new Map(tensors), () => module === 'action_head');
+    add(module, new Map(tensors), () => module === 'action_head' || module === QUERIES);
   }
   if (hasFilm(base.config)) add('vision_backbone', filmBackbone(state, base), (name) => !FILM.test(name));
   return files;
@@ -222,9 +239,9 @@ function processorFiles({ config, tokenizer }: ExportBase): FolderFile[] {
 }
 
 function checkBelongs(state: TrainedState, { config, source }: ExportBase): void {
-  const names = new Set(source.names);
+  const shapes = withTiedHead(new Map(source.names.map((name) => [name, source.shapeOf(name)])));
   for (const [module, { a, b }] of state.adapters) {
-    const shape = names.has(`${module}.weight`) ? source.shapeOf(`${module}.weight`) : null;
+    const shape = shapes.get(`${module}.weight`) ?? null;
     const fits =
       shape &&
       b.shape[0] === shape[0] &&

@@ -17,6 +17,7 @@ import {
 } from './import-checkpoint-folder.ts';
 import { packageName, packageNameOfVision } from './import-checkpoint-names.ts';
 import { ownConfigOf } from './import-own-config.ts';
+import { withTiedHead } from './lora.ts';
 import { moduleShapes } from './modules-init.ts';
 import {
   checkShape,
@@ -32,6 +33,8 @@ export type { ImportFolder };
 
 const CONFIG = 'lora_adapter/adapter_config.json';
 const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
+const MODEL = 'model.safetensors';
+const QUERIES = 'action_queries.weight';
 
 /**
  * Reads and checks everything before anything is returned. With FiLM the LoRA of the vision backbone is taken from
@@ -50,7 +53,10 @@ export async function importCheckpoint(folder: ImportFolder, on: ImportBase): Pr
   if (needed && nothing) throw lacking(...needed, inner);
   const statistics = await readStatistics(inner);
   const own = await ownConfigOf(inner, modulePaths, statistics, on.config);
-  const base: ImportBase = { ...on, config: adaptedConfig(on.config, { own, statistics }) };
+  const base: ImportBase = {
+    config: adaptedConfig(on.config, { own, statistics }),
+    shapes: withTiedHead(on.shapes),
+  };
   const film = base.config.network.vits.some((vit) => vit.film);
   refuseOtherModules(modulePaths, base.config, film);
   const adapter = await readAdapter(inner, base);
@@ -66,11 +72,32 @@ export async function importCheckpoint(folder: ImportFolder, on: ImportBase): Pr
         modules.set(name, tensor);
     }
   }
+  if (base.config.bridge && !modules.has(QUERIES)) modules.set(QUERIES, await queriesOfModel(inner, base));
   for (const [name, shape] of moduleShapes(base.config)) {
     if (!modules.has(name)) throw lacking(name, shape, inner);
   }
   checkStatistics(statistics, base.config);
   return { ...labelOf(inner, modulePaths), own, lora: adapter?.lora ?? null, adapters, modules, statistics };
+}
+
+/** Upstream's adapters lack the action queries; the merged model beside them has them. */
+async function queriesOfModel(folder: ImportFolder, base: ImportBase): Promise<HostTensor> {
+  if (!folder.files.includes(MODEL)) {
+    throw new ModelError(
+      'bad-file',
+      `The folder has neither action_queries--N_checkpoint.pt nor ${MODEL}: the trained action queries are missing.`,
+      'VLA-Adapter saves them in its merged model only: choose that folder, or convert it as a policy of its own.',
+    );
+  }
+  const file = { tensors: await openSafetensors(await folder.open(MODEL)), title: MODEL };
+  const names = new Map(file.tensors.entries.has(QUERIES) ? [[QUERIES, QUERIES]] : []);
+  const found = (await readModules(file, names, base)).get(QUERIES);
+  if (found) return found;
+  throw new ModelError(
+    'bad-file',
+    `${MODEL} has no "${QUERIES}".`,
+    'Choose the folder that VLA-Adapter’s finetune.py wrote with use_minivlm=True.',
+  );
 }
 
 function refuseOtherModules(

@@ -61,6 +61,8 @@ async function inferred(
   { dim, key }: { readonly dim: number; readonly key: string },
   base: PolicyConfig,
 ): Promise<OwnConfig | null> {
+  // VLA-Adapter's, which finetune.py knows nothing of.
+  if (base.head === 'bridge') return null;
   const shapesIn = async (module: ModuleFile) => {
     const found = modules.get(module);
     if (!found) return null;
@@ -73,8 +75,7 @@ async function inferred(
       ? 'diffusion'
       : 'l1'
     : base.head;
-  // Neither is of finetune.py.
-  if (head === 'autoregressive' || head === 'bridge') return null;
+  if (head === 'autoregressive') return null;
   const proprio = await shapesIn('proprio_projector');
   const width = proprio?.get('fc1.weight')?.[1] ?? base.profile.state?.length ?? null;
   const same = dim === base.profile.actions.length;

@@ -1,6 +1,6 @@
 /** The modules that are trained from scratch: their shapes, and how torch initialises them. */
 import type { Shape } from '../graph/types.ts';
-import { bridgeShapes } from '../heads/bridge.ts';
+import { bridgeShapes } from '../network/bridge-head.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { Random } from '../random.ts';
 import type { HostTensor } from './trained.ts';
@@ -36,7 +36,8 @@ export function moduleShapes(config: PolicyConfig): Map<string, Shape> {
     linear('noisy_action_projector.fc2', hidden, hidden);
   }
   if (config.bridge) {
-    for (const [name, shape] of bridgeShapes(config, config.bridge)) shapes.set(name, shape);
+    for (const [name, shape] of bridgeShapes(config.bridge, hidden, profile.actions.length))
+      shapes.set(name, shape);
   } else if (head === 'l1' || head === 'diffusion') {
     const prefix = head === 'l1' ? 'action_head.model' : 'action_head.noise_predictor.mlp_resnet';
     const width = hidden * profile.actions.length;

@@ -40,6 +40,13 @@ export interface ParameterOptions {
   readonly seed: number;
 }
 
+/** Each family's own default of alpha: VLA-Adapter's finetune.py takes 2 r, OpenVLA's and OpenVLA-OFT's min(r, 16). */
+export function loraOf({ head }: Pick<PolicyConfig, 'head'>, options: LoraOptions): LoraOptions {
+  if (head !== 'bridge') return options;
+  const { r = 32 } = options;
+  return { ...options, r, alpha: options.alpha ?? 2 * r };
+}
+
 /** Shape of every weight of a source. */
 export function shapesOf(source: WeightSource): Map<string, Shape> {
   return new Map(source.names.map((name) => [name, source.shapeOf(name)]));
@@ -55,7 +62,7 @@ export async function initialParameters(
   options: ParameterOptions,
 ): Promise<Parameters> {
   const shapes = shapesOf(source);
-  const resolved = options.lora && resolveLora(shapes, options.lora);
+  const resolved = options.lora && resolveLora(shapes, loraOf(config, options.lora));
   const wanted = moduleShapes(config);
   const fresh = initialModules(wanted, new Random(options.seed, 1));
   const all = new Map<string, HostTensor>();
@@ -208,7 +215,7 @@ export function countParameters(
   shapes: ReadonlyMap<string, Shape>,
   lora: LoraOptions | null,
 ): ParameterCount {
-  return tally(config, shapes, lora ? resolveLora(shapes, lora).modules : []);
+  return tally(config, shapes, lora ? resolveLora(shapes, loraOf(config, lora)).modules : []);
 }
 
 /** The same for a run that goes on from what another left. @throws ModelError as `continuedParameters` */

@@ -1,7 +1,7 @@
 /** One forward and backward pass over a micro-batch: finetune.py's run_forward_pass, and back. */
 import { timeEmbedding } from '../kernels/time-embedding.ts';
 import { ddimSchedule } from '../kernels/ddim-schedule.ts';
-import { bridgeSegments } from '../heads/bridge.ts';
+import { bridgeSegments } from '../network/bridge-head.ts';
 import type { Tape } from '../network/tape.ts';
 import { argmaxRows, decodeActionTokens, encodeActionTokens } from '../policy/action-tokenizer.ts';
 import { needsLmHead } from '../policy/config.ts';

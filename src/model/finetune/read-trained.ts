@@ -5,6 +5,7 @@ import { loraNames } from '../network/scope.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import type { DatasetStatistics } from '../policy/statistics.ts';
 import type { TensorFile } from '../weights/tensor-file.ts';
+import { withTiedHead } from './lora.ts';
 import { moduleShapes } from './modules-init.ts';
 import type { HostTensor } from './trained.ts';
 
@@ -43,8 +44,9 @@ export async function readPairs(
 ): Promise<Map<string, LoraPair>> {
   const modules = new Set([...names.keys()].map((name) => name.replace(/\.lora_[AB]\.weight$/, '')));
   const pairs = new Map<string, LoraPair>();
+  const shapes = withTiedHead(base.shapes);
   for (const module of modules) {
-    const weight = base.shapes.get(`${module}.weight`);
+    const weight = shapes.get(`${module}.weight`);
     if (!weight) {
       throw new ModelError(
         'bad-shape',

@@ -1,6 +1,7 @@
 /** The policy's configuration: what a package's manifest holds under `config`, and how it follows from a checkpoint. */
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
+import type { BridgeConfig } from '../network/bridge-head.ts';
 import { countBlocks, shapeOf } from '../network/checkpoint-shapes.ts';
 import { networkConfig, type NetworkConfig, type Shapes } from '../network/config.ts';
 import { backboneOf, type TokenPolicy } from '../network/language.ts';
@@ -13,17 +14,6 @@ import { parseStatistics } from './statistics-file.ts';
 
 /** How actions come out: see `PolicyConfig.head`. */
 export type HeadKind = 'l1' | 'diffusion' | 'discrete' | 'autoregressive' | 'bridge';
-
-/** VLA-Adapter's head. */
-export interface BridgeConfig {
-  /** Pro has keys and values of its own for each kind of state, and a rotary embedding. */
-  readonly pro: boolean;
-  /** Action queries: rows of `action_queries.weight`. */
-  readonly queries: number;
-  readonly blocks: number;
-  /** How many of the rows it is given the head takes as vision (`num_task_tokens`, 512 in upstream's code whatever the images). */
-  readonly taskTokens: number;
-}
 
 export interface PolicyConfig {
   readonly network: NetworkConfig;
@@ -161,13 +151,15 @@ export interface CheckpointFacts {
   readonly shapes: Shapes;
   /** modeling_prismatic.py, where the folder has it. */
   readonly modelingCode?: string | null;
+  /** Teach this head of OpenVLA-OFT on the checkpoint instead of using its own way to act: it is bidirectional from then on. */
+  readonly teach?: 'l1' | 'diffusion' | 'discrete' | undefined;
   /** How action tokens come out where there is no head beside them; told from the files when missing. */
   readonly decoding?: Decoding['kind'] | undefined;
   /** A robot profile or the name of a known one; guessed from statistics and shapes when missing. */
   readonly profile?: string | RobotProfile;
   /** Number of images, where it differs from the profile's. */
   readonly images?: number;
-  /** Default true: official OFT checkpoints are trained with image augmentation. */
+  /** Default true, as fine-tuned checkpoints are trained with image augmentation; false for the original OpenVLA's own mixture of datasets. */
   readonly centerCrop?: boolean;
   readonly unnormKey?: string;
 }
@@ -216,7 +208,8 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     actionBins: Number(facts.config['n_action_bins'] ?? 256),
     diffusion: head === 'diffusion' ? { trainSteps: 50, inferenceSteps: 50 } : null,
     preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
-    centerCrop: facts.centerCrop ?? true,
+    // openvla-7b itself is evaluated without; fine-tuned policies are trained with augmentation.
+    centerCrop: facts.centerCrop ?? !(generates && keys.length > 1),
     statistics,
     defaultUnnormKey,
   });
@@ -231,6 +224,7 @@ function headActions(shapes: Shapes): number | null {
 
 function headOf(facts: CheckpointFacts, statistics: Readonly<Record<string, unknown>>): HeadKind {
   const { shapes } = facts;
+  if (facts.teach) return facts.teach;
   if (shapes.has('action_head.model.mlp_resnet_blocks.0.gating_factor')) return 'bridge';
   for (const name of shapes.keys()) {
     if (name.startsWith('action_head.noise_predictor.')) return 'diffusion';

@@ -19,10 +19,11 @@ export interface DecodingFacts {
   readonly modelingCode?: string | null | undefined;
 }
 
+const parallel = (reason: string): Decoding => ({ kind: 'parallel', reason, certain: true });
+const original = (reason: string): Decoding => ({ kind: 'autoregressive', reason, certain: true });
+
 /** Tells which of the two a checkpoint without an action head is, and from what. */
 export function decodingOf({ shapes, config, statistics, modelingCode }: DecodingFacts): Decoding {
-  const parallel = (reason: string): Decoding => ({ kind: 'parallel', reason, certain: true });
-  const original = (reason: string): Decoding => ({ kind: 'autoregressive', reason, certain: true });
   if (modelingCode) {
     return /NUM_ACTIONS_CHUNK|_regression_or_discrete_prediction/.test(modelingCode)
       ? parallel('its modeling_prismatic.py is OpenVLA-OFT’s, which predicts a chunk at once')
@@ -30,7 +31,7 @@ export function decodingOf({ shapes, config, statistics, modelingCode }: Decodin
   }
   if ([...shapes.keys()].some((name) => name.startsWith('proprio_projector.')))
     return parallel('it has a proprio projector, which the original OpenVLA has not');
-  if ([...shapes.keys()].some((name) => /\.blocks\.0\.scale\.weight$/.test(name)))
+  if ([...shapes.keys()].some((name) => name.endsWith('.blocks.0.scale.weight')))
     return parallel('it has FiLM, which the original OpenVLA has not');
   if (typeof config['vla'] === 'object' && config['vla'] !== null)
     return original('its config.json is of OpenVLA’s own training code');

@@ -28,7 +28,8 @@ export interface Observer {
 export type ReadPixels = (frame: VideoFrame | ImageBitmap) => ImageBytes;
 
 export function createObserver(config: PolicyConfig, runtime: Runtime, readPixels: ReadPixels): Observer {
-  const options = { centerCrop: config.centerCrop, policyResize: true };
+  // The original OpenVLA's code gives the processor the frame as it is; OpenVLA-OFT's resizes it first.
+  const options = { centerCrop: config.centerCrop, policyResize: config.head !== 'autoregressive' };
   const wanted = config.profile.images;
   const { imageSize } = config.network.vits[0]!;
   const shape = [wanted.length, 3 * config.network.vits.length, imageSize, imageSize];

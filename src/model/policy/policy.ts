@@ -2,15 +2,17 @@
 import { ModelError } from '../errors.ts';
 import { layered, type Adapter, type WeightStore } from '../network/adapter.ts';
 import { isBound, LoadedWeights, type WeightSource } from '../network/loaded-weights.ts';
-import { bridgeSegments } from '../heads/bridge.ts';
 import { Modules } from '../network/modules.ts';
-import { Network, type Partition, type SequenceInputs } from '../network/network.ts';
+import { Network, type Partition } from '../network/network.ts';
 import { TokenEmbedding } from '../network/token-embedding.ts';
 import { withMemoryCheck } from '../runtime/memory-check.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import { argmaxRows, decodeActionTokens } from './action-tokenizer.ts';
 import { needsLmHead, type PolicyConfig } from './config.ts';
 import { denoise } from './diffusion.ts';
+import { generateActions } from './generate-actions.ts';
+import { predictBridge } from './predict-bridge.ts';
+import { rowsOf } from './rows.ts';
 import { actionRows, layoutSequence, type Sequence } from './sequence.ts';
 import { normalizeProprio, statisticsFor, unnormalizeActions } from './statistics.ts';
 import { promptFor } from './prompt.ts';
@@ -66,6 +68,8 @@ export class StageClock {
   }
 }
 
+const EMBEDDING = 'language_model.model.embed_tokens.weight';
+
 export class Policy {
   readonly config: PolicyConfig;
   readonly network: Network;
@@ -118,10 +122,13 @@ export class Policy {
         loaded += source.byteLengthOf(name);
         options.onProgress?.(loaded, total);
       }
+      // A head that is the embedding table has no tensor of its own.
+      if (needs.lmHead && config.network.language.tiedEmbeddings)
+        weights.add(runtime, { ...(await source.load(EMBEDDING)), name: 'language_model.lm_head.weight' });
     };
     try {
       await withMemoryCheck(runtime.device, upload);
-      const embedding = new TokenEmbedding(await source.load('language_model.model.embed_tokens.weight'));
+      const embedding = new TokenEmbedding(await source.load(EMBEDDING));
       const { trace } = options;
       const network = networkOf(config, runtime, weights, options.partition, trace);
       return new Policy(config, runtime, { network, weights, embedding, ownsWeights: true }, trace);
@@ -225,10 +232,19 @@ export class Policy {
       };
       if (config.head === 'autoregressive') {
         this.#trace?.('input_embeddings', text.rows, [1, sequence.inputIds.length, text.bos.shape[2]!]);
-        return await this.#generate({ bos: text.bos, patches, extra: [], text: [text.prompt] }, clock);
+        const ids = await generateActions(this, [text.bos, patches, text.prompt]);
+        this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
+        await clock.mark('action tokens');
+        const { tokens, actionBins } = config;
+        return [decodeActionTokens(ids, tokens.vocabulary, actionBins)];
       }
-      if (config.head === 'bridge')
-        return await this.#predictBridge({ text, patches, proprio: extra[0], sequence }, clock);
+      if (config.head === 'bridge') {
+        await this.#traceQueries(text);
+        const parts = { bos: text.bos, patches, text: [text.prompt, text.actions, text.stop] };
+        const actions = await predictBridge(this, sequence, parts, extra[0]);
+        await clock.mark('language model and head');
+        return actions;
+      }
       if (config.head === 'l1') return await this.#predictL1(() => language(text.actions), clock);
       if (config.head === 'discrete') return await this.#predictDiscrete(() => language(text.actions), clock);
       return await this.#predictDiffusion(language, inputs, clock);
@@ -298,73 +314,6 @@ export class Policy {
       this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
       await clock.mark('action tokens');
       return rowsOf(decodeActionTokens(ids, tokens.vocabulary, actionBins), profile.actions.length);
-    } finally {
-      scope.dispose();
-    }
-  }
-
-  /** The original OpenVLA: greedily over the whole vocabulary, as upstream's generate(). */
-  async #generate(inputs: SequenceInputs, clock: StageClock): Promise<number[][]> {
-    const { tokens, actionBins, network, profile } = this.config;
-    const count = profile.actions.length;
-    const ids = await this.network.generate(inputs, {
-      count,
-      embed: (id) => this.embedding.rows([id]),
-      choose: (logits) => {
-        const [id] = argmaxRows(logits, network.language.vocabulary);
-        return id === tokens.stop ? null : id!;
-      },
-    });
-    if (ids.length < count) {
-      // Upstream goes on with the end of the prompt as actions.
-      throw new ModelError(
-        'unsupported',
-        `The policy ended its answer after ${ids.length} of ${count} action tokens: it does not know what to do.`,
-        'Word the instruction as in the data the policy was trained on.',
-      );
-    }
-    this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
-    await clock.mark('action tokens');
-    return rowsOf(decodeActionTokens(ids, tokens.vocabulary, actionBins), count);
-  }
-
-  async #predictBridge(
-    of: { text: EmbeddedText; patches: Tensor; proprio: Tensor | undefined; sequence: Sequence },
-    clock: StageClock,
-  ): Promise<number[][]> {
-    const { config, runtime } = this;
-    const { text, patches, sequence } = of;
-    const { queries } = config.bridge!;
-    const { chunkSize, actions } = config.profile;
-    const { hidden } = config.network.language;
-    if (!of.proprio) {
-      throw new ModelError('bad-input', 'This policy’s head needs the robot’s state.', 'Give it a state.');
-    }
-    const scope = new TensorScope();
-    try {
-      const count = patches.shape[1]!;
-      const length = count + sequence.inputIds.length;
-      const ones = placeOnes(length, queries, count + sequence.actions.start);
-      const place = scope.keep(runtime.upload(ones, [1, length, queries]));
-      const width = actions.length * hidden;
-      const input = scope.keep(runtime.upload(new Float32Array(chunkSize * width), [1, chunkSize, width]));
-      const segments = bridgeSegments(config.network, {
-        bridge: config.bridge!,
-        patches: count,
-        rows: actionRows(sequence, count),
-        traced: this.network.traced,
-      });
-      const parts = { bos: text.bos, patches, extra: [], text: [text.prompt, text.actions, text.stop] };
-      await this.#traceQueries(text);
-      const { predicted } = await this.network.decode(
-        { ...parts, placed: { place } },
-        segments,
-        { head_input: input, proprio: of.proprio },
-        ['predicted'],
-      );
-      const values = await runtime.read(scope.keep(predicted!));
-      await clock.mark('language model and head');
-      return rowsOf(values, actions.length);
     } finally {
       scope.dispose();
     }
@@ -475,13 +424,6 @@ export function languageMean(
   return Float32Array.from(sum, (value) => value / (tokens - (actions.end - actions.start)));
 }
 
-/** Ones [length, rows] on a diagonal from row `start`. */
-function placeOnes(length: number, rows: number, start: number): Float32Array {
-  const place = new Float32Array(length * rows);
-  for (let row = 0; row < rows; row++) place[(start + row) * rows + row] = 1;
-  return place;
-}
-
 interface EmbeddedText {
   /** All rows [tokens · hidden], on the CPU. */
   readonly rows: Float32Array;
@@ -490,10 +432,4 @@ interface EmbeddedText {
   /** Zeros. */
   readonly actions: Tensor;
   readonly stop: Tensor;
-}
-
-function rowsOf(flat: ArrayLike<number>, width: number): number[][] {
-  return Array.from({ length: flat.length / width }, (_, row) =>
-    Array.from({ length: width }, (__, i) => flat[row * width + i]!),
-  );
 }

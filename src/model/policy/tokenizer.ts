@@ -37,7 +37,7 @@ export async function createTokenizer(tokenizerJson: unknown): Promise<Tokenize>
 }
 
 /** Qwen's kind, which splits text by a pattern into bytes; LLaMA's and Mistral's come from sentencepiece. */
-function isByteLevel(tokenizerJson: unknown): boolean {
+export function isByteLevel(tokenizerJson: unknown): boolean {
   const { pre_tokenizer: pre } = (tokenizerJson ?? {}) as {
     pre_tokenizer?: { type?: string; pretokenizers?: { type?: string }[] } | null;
   };

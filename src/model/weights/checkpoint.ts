@@ -40,6 +40,8 @@ export interface Checkpoint {
   readonly config: Json;
   readonly preprocessor: Json | null;
   readonly statistics: Json | null;
+  /** modeling_prismatic.py, the checkpoint's own code, where the folder has it. */
+  readonly modelingCode: string | null;
   /** Path of tokenizer.json, if the folder has one. */
   readonly tokenizer: string | null;
 }
@@ -47,6 +49,7 @@ export interface Checkpoint {
 const MODULES = ['action_head', 'proprio_projector', 'noisy_action_projector'] as const;
 const PRISMATIC = 'checkpoints/latest-checkpoint.pt';
 const MAX_JSON_BYTES = 64 * 2 ** 20;
+const MAX_CODE_BYTES = 2 ** 20;
 
 /** @throws ModelError that names what the folder lacks, or which file is damaged. */
 export async function openCheckpoint(folder: CheckpointFolder): Promise<Checkpoint> {
@@ -73,6 +76,7 @@ export async function openCheckpoint(folder: CheckpointFolder): Promise<Checkpoi
     config: prismatic ? huggingFaceConfig(config, base) : config,
     preprocessor: await readJson(folder, 'preprocessor_config.json'),
     statistics: await readJson(folder, 'dataset_statistics.json'),
+    modelingCode: await readCode(folder),
     tokenizer: folder.files.includes('tokenizer.json') ? 'tokenizer.json' : null,
   };
 }
@@ -168,6 +172,13 @@ async function readJson(folder: CheckpointFolder, path: string): Promise<Json | 
   throw new ModelError('bad-file', `${path} is not a JSON object.`, 'Copy or download the file again.');
 }
 
+async function readCode(folder: CheckpointFolder): Promise<string | null> {
+  const path = 'modeling_prismatic.py';
+  if (!folder.files.includes(path)) return null;
+  const file = await folder.open(path);
+  return new TextDecoder().decode(await file.slice(0, Math.min(file.byteLength, MAX_CODE_BYTES)));
+}
+
 /** timm models and image size of Prismatic's vision backbones (prismatic/models/backbones/vision). */
 const VISION_BACKBONES: Readonly<Record<string, { ids: readonly string[]; size: number }>> = {
   'dinosiglip-vit-so-224px': {
@@ -178,6 +189,9 @@ const VISION_BACKBONES: Readonly<Record<string, { ids: readonly string[]; size: 
     ids: ['vit_large_patch14_reg4_dinov2.lvd142m', 'vit_so400m_patch14_siglip_384'],
     size: 384,
   },
+  'siglip-vit-b16-224px': { ids: ['vit_base_patch16_siglip_224'], size: 224 },
+  'siglip-vit-b16-256px': { ids: ['vit_base_patch16_siglip_256'], size: 256 },
+  'siglip-vit-b16-384px': { ids: ['vit_base_patch16_siglip_384'], size: 384 },
   'siglip-vit-so400m': { ids: ['vit_so400m_patch14_siglip_224'], size: 224 },
   'siglip-vit-so400m-384px': { ids: ['vit_so400m_patch14_siglip_384'], size: 384 },
   'dinov2-vit-l': { ids: ['vit_large_patch14_reg4_dinov2.lvd142m'], size: 224 },
@@ -192,6 +206,38 @@ function backboneOfBaseVlm(config: Json): string {
   if (id === 'siglip-224px+7b') return 'siglip-vit-so400m';
   if (/^prism-siglip(-controlled)?\+7b$/.test(id)) return 'siglip-vit-so400m-384px';
   return id;
+}
+
+/** What prismatic/models/backbones/llm leaves to Hugging Face's configuration of each language model. */
+const LANGUAGE_MODELS: readonly { readonly id: RegExp; readonly text: Json }[] = [
+  { id: /^(llama2|vicuna)/, text: {} },
+  // MistralConfig's defaults, but for Mistral-7B-v0.1's own epsilon.
+  { id: /^mistral-v0\.1-7b/, text: { model_type: 'mistral', rms_norm_eps: 1e-5, sliding_window: 4096 } },
+  {
+    id: /^qwen25-0_5b/,
+    text: {
+      model_type: 'qwen2',
+      num_attention_heads: 14,
+      num_key_value_heads: 2,
+      rms_norm_eps: 1e-6,
+      rope_theta: 1e6,
+      tie_word_embeddings: true,
+      use_sliding_window: false,
+    },
+  },
+];
+
+function textConfig(config: Json, model: Json): Json {
+  const id = model['llm_backbone_id'];
+  // A VLA's config.json names its base VLM only; all of those are Llama-2's.
+  if (typeof id !== 'string') return {};
+  const known = LANGUAGE_MODELS.find((entry) => entry.id.test(id));
+  if (known) return { ...known.text, ...((config['text_config'] ?? {}) as Json) };
+  throw new ModelError(
+    'unsupported',
+    `The language model "${id}" is not known; known are Llama-2, Mistral-7B-v0.1 and Qwen2.5-0.5B.`,
+    'Convert it to a Hugging Face folder with upstream’s convert_openvla_weights_to_hf.py first.',
+  );
 }
 
 /** The fields of a Hugging Face config.json that the rest of the library reads, from Prismatic's. */
@@ -213,7 +259,7 @@ function huggingFaceConfig(config: Json, tensors: TensorFile): Json {
     timm_model_ids: backbone.ids,
     image_sizes: backbone.ids.map(() => backbone.size),
     image_resize_strategy: model['image_resize_strategy'] ?? 'resize-naive',
-    text_config: {},
+    text_config: textConfig(config, model),
     pad_to_multiple_of: 64,
     n_action_bins: 256,
     ...(config['norm_stats'] ? { norm_stats: config['norm_stats'] } : {}),

@@ -4,12 +4,22 @@
  */
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Shape, Value } from '../graph/types.ts';
-import { decoderNorm, rotaryTables } from '../network/decoder.ts';
-import { keyOf, takeRows, type RowsOf } from '../network/language-segments.ts';
-import type { NetworkConfig } from '../network/config.ts';
-import type { Scope, Tap } from '../network/scope.ts';
-import type { Segment } from '../network/segment.ts';
-import type { BridgeConfig, PolicyConfig } from '../policy/config.ts';
+import { decoderNorm, rotaryTables } from './decoder.ts';
+import { keyOf, takeRows, type RowsOf } from './language-segments.ts';
+import type { NetworkConfig } from './config.ts';
+import type { Scope, Tap } from './scope.ts';
+import type { Segment } from './segment.ts';
+
+/** What VLA-Adapter's head is, as numbers. */
+export interface BridgeConfig {
+  /** Pro has keys and values of its own for each kind of state, and a rotary embedding. */
+  readonly pro: boolean;
+  /** Action queries: rows of `action_queries.weight`. */
+  readonly queries: number;
+  readonly blocks: number;
+  /** How many of the rows it is given the head takes as vision (`num_task_tokens`, 512 in upstream's code whatever the images). */
+  readonly taskTokens: number;
+}
 
 const HEADS = 8;
 /** Epsilon of torch.nn.LayerNorm. */
@@ -47,11 +57,10 @@ export function bridgeSegments(network: NetworkConfig, options: BridgeOptions): 
 
 /** Its weights, with the action queries, under upstream's names: the whole head, also Pro's `film_gen`, which nothing calls. */
 export function bridgeShapes(
-  { network, profile }: Pick<PolicyConfig, 'network' | 'profile'>,
   { pro, queries, blocks }: BridgeConfig,
+  hidden: number,
+  dim: number,
 ): Map<string, Shape> {
-  const { hidden } = network.language;
-  const dim = profile.actions.length;
   const shapes = new Map<string, Shape>([['action_queries.weight', [queries, hidden]]]);
   const root = 'action_head.model';
   const linear = (name: string, outputs: number, inputs: number) => {
