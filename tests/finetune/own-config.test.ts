@@ -172,6 +172,8 @@ async function laidOver(
 describe.each([
   ['libero-l1', Object.keys(ROBOTS)],
   ['discrete', ['six joints, L1', 'two cameras, action tokens']],
+  ['openvla-ar', ['six joints, L1']],
+  ['vla-adapter-pro', ['six joints, L1', 'no state, diffusion']],
 ])('over %s, a policy is taught another robot:', (name, robots) => {
   it.each(robots)(
     '%s; the loss falls, it is saved and read, and the base is as it was',

@@ -59,8 +59,8 @@ export function adaptedConfig(
     network: {
       ...base.network,
       vits: vits.map((vit) => ({ ...vit, film })),
-      // The original OpenVLA predicts one token after the other; a whole chunk at once sees in both directions (OpenVLA-OFT, section 3).
-      language: base.head === 'autoregressive' ? { ...language, attention: 'bidirectional' } : language,
+      // A chunk in one pass sees in both directions (OpenVLA-OFT, section 3), whatever the base was trained to do.
+      language: { ...language, attention: 'bidirectional' },
     },
   };
 }
