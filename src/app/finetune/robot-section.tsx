@@ -8,10 +8,16 @@ import { CommittedInput } from './committed-input.tsx';
 import './robot.css';
 
 const HEADS: readonly [RobotChoice['head'], string][] = [
-  ['l1', 'L1 regression: fast, what openvla-oft recommends'],
-  ['diffusion', 'diffusion: where one scene has several right answers; slower'],
-  ['discrete', 'action tokens: as the original OpenVLA'],
+  ['l1', 'L1 regression'],
+  ['diffusion', 'Diffusion'],
+  ['discrete', 'Action tokens'],
 ];
+
+const ABOUT_HEADS: Record<RobotChoice['head'], string> = {
+  l1: 'Fast; what openvla-oft recommends.',
+  diffusion: 'Slower; for scenes with several right answers.',
+  discrete: 'Words for actions, as the original OpenVLA.',
+};
 
 function Labelled({
   label,
@@ -90,7 +96,7 @@ function Settings({ info, robot }: { info: DemonstrationsInfo; robot: RobotChoic
             />
           )}
         </Labelled>
-        <Labelled label="Head">
+        <Labelled label="Head" hint={ABOUT_HEADS[robot.head]}>
           {(id) => (
             <select
               id={id}
@@ -118,7 +124,15 @@ function Settings({ info, robot }: { info: DemonstrationsInfo; robot: RobotChoic
             )}
           </Labelled>
         )}
-        <Labelled label="Normalise by" upstream="NORMALIZATION_TYPE">
+        <Labelled
+          label="Normalise by"
+          upstream="NORMALIZATION_TYPE"
+          hint={
+            profile.normalization === 'bounds'
+              ? 'For joints, which reach their limits.'
+              : 'For differences, which have outliers.'
+          }
+        >
           {(id) => (
             <select
               id={id}
@@ -127,8 +141,8 @@ function Settings({ info, robot }: { info: DemonstrationsInfo; robot: RobotChoic
                 changeRobot({}, { normalization: event.target.value as 'bounds' | 'bounds_q99' })
               }
             >
-              <option value="bounds">smallest and largest value: joints with limits</option>
-              <option value="bounds_q99">1st and 99th percentile: differences with outliers</option>
+              <option value="bounds">smallest to largest</option>
+              <option value="bounds_q99">1st to 99th percentile</option>
             </select>
           )}
         </Labelled>
