@@ -179,6 +179,9 @@ function nameOf(files: readonly { path: string }[]): string {
   return (tops.size === 1 && [...tops][0]) || 'The folder';
 }
 
+/** One camera's video is missing or damaged, or is of a kind that this browser does not know. */
+const UNSEEN = new Set(['unsupported', 'bad-file']);
+
 /** Cameras whose first frame this browser cannot decode: better known now than when training reaches it. */
 async function undecodable(dataset: Dataset, cameras: readonly string[]): Promise<FitNote[]> {
   const [first] = dataset.episodes;
@@ -189,13 +192,15 @@ async function undecodable(dataset: Dataset, cameras: readonly string[]): Promis
     try {
       await episode.frame(camera, 0);
     } catch (error) {
-      if (!(error instanceof ModelError) || error.code !== 'unsupported') throw error;
+      if (!(error instanceof ModelError) || !UNSEEN.has(error.code)) throw error;
+      const others =
+        dataset.cameras.length > 1 ? ' Or train without this camera, as a robot of its own.' : '';
       const needed = `frames of "${camera}" that can be decoded`;
       notes.push({
         id: `codec ${camera}`,
         found: error.message.replace(/\.$/, ''),
         needed,
-        hint: error.hint,
+        hint: `${error.hint}${others}`,
       });
     }
   }

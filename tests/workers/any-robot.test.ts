@@ -303,6 +303,34 @@ describe('what cannot be taught says why, and what to do', () => {
     expect(await codeOf(tiny.host.training.start(options, false, nothing))).toBe('bad-input');
   });
 
+  test('a camera whose video is damaged, until it is left out', async () => {
+    const tiny = await loadedHost();
+    const recorded = arm();
+    const broken = {
+      ...recorded,
+      episodes: recorded.episodes.map((episode) => ({
+        ...episode,
+        frames: {
+          ...episode.frames,
+          'observation.images.wrist': episode.frames['observation.images.wrist']!.map(
+            () => new Blob(['no picture']),
+          ),
+        },
+      })),
+    };
+    const { problems, robot } = await open(tiny, broken);
+    expect(problems).toMatchObject([
+      {
+        id: 'codec observation.images.wrist',
+        hint: expect.stringContaining('without this camera') as string,
+      },
+    ]);
+    const choice = robot.choice!;
+    const images = choice.profile.images.slice(0, 1);
+    const one = { ...choice, cameras: choice.cameras.slice(0, 1), profile: { ...choice.profile, images } };
+    expect((await tiny.host.demonstrations.as(one, null)).problems).toEqual([]);
+  });
+
   const fine: [string, Arm, Partial<RobotChoice['profile']>][] = [
     ['four cameras are three at first', { cameras: ['a', 'b', 'c', 'd'] }, {}],
     ['one action dimension', { joints: ['slider'] }, {}],
