@@ -164,7 +164,7 @@ test('demonstrations that do not fit, and what is none, are refused with the rea
   await main(page)
     .getByLabel('Choose a zip')
     .setInputFiles({ name: 'x.zip', mimeType: 'application/zip', buffer: Buffer.from('no zip') });
-  await expect(main(page).getByRole('alert')).toContainText('x.zip is no zip');
+  await expect(main(page).getByRole('alert')).toContainText('x.zip is not a zip');
   await openDataset(page, 'v21');
   const refused = main(page).getByRole('alert').filter({ hasText: 'The policy cannot be trained on these' });
   // Steps of another length are another robot's; what cannot be seen is nobody's.
