@@ -19,6 +19,7 @@ import { ExportSection } from './export-section.tsx';
 import { openWithRehearsal } from './expert-session.ts';
 import { BeforeTraining } from './findings.tsx';
 import { MappingForm } from './mapping-form.tsx';
+import { ReadingOptions } from './reading-options.tsx';
 import { countRecorded, openRecorded, openRecordings, purgeRecordings } from './recorded-set.ts';
 import { StatisticsView } from './statistics-view.tsx';
 import { TableRecorder } from './table-recorder.tsx';
@@ -89,7 +90,12 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           episodes of the scripted expert for those.
         </p>
       )}
-      {info.reading && origin === 'dataset' && <MappingForm key={info.fingerprint} reading={info.reading} />}
+      {info.reading && origin === 'dataset' && (
+        <>
+          <MappingForm key={info.fingerprint} reading={info.reading} />
+          <ReadingOptions reading={info.reading} format={info.format} />
+        </>
+      )}
       <BeforeTraining info={info} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
       <div className="opened-parts">
