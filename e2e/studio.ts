@@ -13,7 +13,7 @@ export async function goTo(page: Page, step: StepName): Promise<void> {
 export async function openDataset(page: Page, name: string): Promise<void> {
   await goTo(page, 'Demonstrations');
   await page.getByRole('tab', { name: 'Open a dataset' }).click();
-  await page.getByLabel('or the address of one').fill(`demo/${name}/`);
+  await page.getByLabel('or an address').fill(`demo/${name}/`);
   await page.getByRole('button', { name: 'Open', exact: true }).click();
 }
 

@@ -1,4 +1,5 @@
 import { lazy, Suspense } from 'react';
+import { InUseBanner } from './policy/in-use-banner.tsx';
 import { PolicyGate } from './policy/policy-gate.tsx';
 import { usePolicyInfo } from './policy/policy-store.ts';
 import { RunPage } from './run-page.tsx';
@@ -42,6 +43,7 @@ export function App() {
             <SharedBanner />
           </Suspense>
         )}
+        <InUseBanner />
         {step === 'run' ? (
           <RunPage />
         ) : (

@@ -1,4 +1,5 @@
 /** What follows from what across the stores: the only place where one store's change leads to another's. */
+import type { PolicyInfo } from '../workers/contract.ts';
 import { useCameraStore } from './camera/camera-store.ts';
 import { startPreviewLoop } from './camera/preview-loop.ts';
 import { refreshDevices, setSlotCount } from './camera/slots.ts';
@@ -21,6 +22,10 @@ import { useViewStore } from './view-store.ts';
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
 const URL_DELAY_MS = 300;
 
+/** Other robots have other cameras and other states. */
+const robotOf = (info: PolicyInfo): string =>
+  JSON.stringify([info.package.hash, info.imageSlots, info.state, info.actions, info.chunkSize]);
+
 /** Called once, before the page is drawn. */
 export function wireStores(): void {
   const { policyUrl, instruction, backend } = readUrlState();
@@ -35,7 +40,7 @@ export function wireStores(): void {
 
   let adopted = '';
   let shownUrl = policyUrl;
-  usePolicyStore.subscribe(({ status, url, backend: wanted }, before) => {
+  usePolicyStore.subscribe(({ status, inUse, url, backend: wanted }, before) => {
     if (wanted !== before.backend) writeUrlState({ backend: wanted });
     if (url !== shownUrl) {
       shownUrl = url;
@@ -46,6 +51,7 @@ export function wireStores(): void {
       stopPractice();
       return;
     }
+    if (status === before.status && inUse === before.inUse) return;
     const { info } = status;
     // The same package after a restart keeps its inputs and its last prediction.
     if (status !== before.status) {
@@ -53,10 +59,18 @@ export function wireStores(): void {
       resetFineTune(info.centerCrop);
       void refreshRuns();
     }
-    if (adopted === info.package.hash) return;
-    adopted = info.package.hash;
-    setSlotCount(info.imageSlots.length);
-    useStateStore.getState().adopt(info);
+    const predicting = inUse ?? info;
+    const { unnormKey, setUnnormKey, adopt } = useStateStore.getState();
+    if (adopted === robotOf(predicting)) {
+      if (!predicting.unnormKeys.includes(unnormKey)) setUnnormKey(predicting.defaultUnnormKey);
+      return;
+    }
+    adopted = robotOf(predicting);
+    // What runs was told what to do with another robot.
+    stopRun();
+    stopPractice();
+    setSlotCount(predicting.imageSlots.length);
+    adopt(predicting);
     usePredictionStore.getState().clear();
     keepFrames([]);
     useRunStore.getState().setFailure(null);

@@ -57,7 +57,7 @@ export function checkFit(
       id: 'actions',
       found: `actions of ${listed(dataset.actionNames)} values`,
       needed: listed(wanted.actions.map(({ name }) => name)),
-      hint: 'Load a policy for this robot, or record with the robot the policy is for.',
+      hint: 'Train them as a robot of its own, or record with the robot the policy is for.',
     });
   }
   if (wanted.state && dataset.stateNames?.length !== wanted.state.length) {
@@ -65,7 +65,7 @@ export function checkFit(
       id: 'state',
       found: dataset.stateNames ? `a state of ${listed(dataset.stateNames)} values` : 'no state',
       needed: listed(wanted.state.map(({ name }) => name)),
-      hint: 'Record the robot’s state in this form, or load a policy without proprio.',
+      hint: 'Record the robot’s state in this form, or train a robot without a state.',
     });
   }
   if (Math.abs(dataset.fps / wanted.controlHz - 1) > RATE_TOLERANCE) {
@@ -73,7 +73,10 @@ export function checkFit(
       id: 'rate',
       found: `${dataset.fps} Hz`,
       needed: `${wanted.controlHz} Hz`,
-      hint: 'Resample the recording to the policy’s rate: its actions are steps of that length.',
+      hint:
+        dataset.fps < wanted.controlHz
+          ? 'Choose a rate of the recording or lower: steps that were not recorded cannot be made up.'
+          : 'Train them as a robot of its own, or thin the recording to the policy’s rate.',
     });
   }
   if (dataset.cameras.length < wanted.images.length) {
@@ -81,7 +84,7 @@ export function checkFit(
       id: 'cameras',
       found: `${dataset.cameras.length} cameras (${dataset.cameras.map(({ name }) => name).join(', ') || 'none'})`,
       needed: `${wanted.images.length} (${wanted.images.map(({ label }) => label).join(', ')})`,
-      hint: 'Record with as many cameras as the policy takes.',
+      hint: 'Train them as a robot of its own, with fewer images, or record with as many cameras.',
     });
   }
   const usable = dataset.episodes.filter(({ length }) => length >= wanted.chunkSize);
@@ -90,7 +93,7 @@ export function checkFit(
       id: 'short',
       found: `${dataset.episodes.length} episodes, the longest of ${Math.max(0, ...dataset.episodes.map(({ length }) => length))} steps`,
       needed: `at least one of ${wanted.chunkSize} steps, a chunk of actions`,
-      hint: 'Record longer episodes.',
+      hint: 'Choose a shorter chunk, where it can be chosen, or record longer episodes.',
     });
   } else if (usable.length < dataset.episodes.length) {
     warnings.push({

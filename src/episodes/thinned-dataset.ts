@@ -109,6 +109,16 @@ function thinnedEpisode(episode: Episode, ratio: number, as: readonly ThinnedAs[
   };
 }
 
+/**
+ * Recorded actions [steps · dim] from some step on, as `thinnedDataset` has them; what does not fill a whole step is left out.
+ * @param ratio recorded steps that become one
+ */
+export function thinnedFrom(actions: Float32Array, ratio: number, as: readonly ThinnedAs[]): Float32Array {
+  const length = thinnedLength(actions.length / as.length, ratio);
+  const starts = Array.from({ length: length + 1 }, (_, step) => startOf(step, ratio));
+  return thinnedActions(actions, starts, as);
+}
+
 /** @param starts recorded steps at which the thinned ones begin, and where the last one ends */
 function thinnedActions(
   actions: Float32Array,

@@ -46,8 +46,12 @@ export function guessProfile(
   kinds: readonly ActionKind[],
 ): GuessedProfile {
   requireTeachable(dataset);
+  const count = (kind: ActionKind['kind']) => kinds.filter((one) => one.kind === kind).length;
+  // A few differences among dimensions that tell nothing are chance.
+  const chance = count('absolute') === 0 && count('delta') < count('unclear');
   const actions = dataset.actionNames.map((name, i): GuessedDimension => {
-    const kind = kinds.find(({ action }) => action === name)?.kind ?? 'unclear';
+    const found = kinds.find(({ action }) => action === name)?.kind ?? 'unclear';
+    const kind = chance && found === 'delta' ? 'unclear' : found;
     const range = rangeOf(statistics.action, i);
     return { name, isGripper: isGripper(name), kind, ...guessUnit(name, range, kind) };
   });

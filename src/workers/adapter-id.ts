@@ -29,8 +29,8 @@ export async function adapterId(state: TrainedState, label: string): Promise<str
     const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
     hashes.push(`${name} ${shape.join('x')} ${await sha256Hex(bytes)}`);
   }
-  const { run, step, lora, statistics } = state;
-  const text = JSON.stringify(sorted({ label, run, step, lora, statistics, hashes }));
+  const { run, step, own, lora, statistics } = state;
+  const text = JSON.stringify(sorted({ label, run, step, own, lora, statistics, hashes }));
   return (await sha256Hex(new TextEncoder().encode(text))).slice(0, 32);
 }
 

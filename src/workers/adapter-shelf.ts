@@ -56,7 +56,8 @@ export class AdapterShelf {
     inUse: string | null,
   ): AdapterInfo {
     const { trainable, byteLength } = sizeOfAdapter(state);
-    const info = { id, label: from.label, step: state.step, trainable, origin: from.origin };
+    const robot = robotOf(state);
+    const info = { id, label: from.label, step: state.step, trainable, origin: from.origin, robot };
     const own = state.statistics as Record<string, DatasetStatistics>;
     const statistics = Object.keys(own).length > 0 ? own : null;
     const read = from.read ?? this.#known.get(id)?.read ?? null;
@@ -131,4 +132,10 @@ export class AdapterShelf {
       'Choose another one, or open it again.',
     );
   }
+}
+
+function robotOf({ own }: TrainedState): AdapterInfo['robot'] {
+  if (!own) return null;
+  const { name, actions, images } = own.profile;
+  return { name, actions: actions.length, images: images.length, head: own.head };
 }

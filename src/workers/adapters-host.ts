@@ -4,9 +4,11 @@ import { zipFolder } from '../io/zip-folder.ts';
 import { adapterFile, readAdapterFile } from '../model/finetune/adapter-file.ts';
 import { exportCheckpoint, exportMerged } from '../model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../model/finetune/import-checkpoint.ts';
-import { LoadedAdapter } from '../model/finetune/loaded-adapter.ts';
+import type { LoadedAdapter } from '../model/finetune/loaded-adapter.ts';
 import { shapesOf, trainedFromCheckpoint } from '../model/finetune/parameters.ts';
 import type { TrainedState } from '../model/finetune/trained.ts';
+import { adaptedConfig } from '../model/policy/own-config.ts';
+import type { PolicyConfig } from '../model/policy/config.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
 import { checkpointFolder } from '../model/weights/checkpoint.ts';
@@ -17,6 +19,7 @@ import type { AdapterInfo, AdapterOrigin, AdaptersApi } from './contract-finetun
 import { cancelled } from './lease.ts';
 import type { LoadedPolicy, PolicyFacts, PolicyLease } from './loaded-policy.ts';
 import type { StoredRuns } from './stored-runs.ts';
+import type { InUse } from './variants.ts';
 
 type Statistics = Readonly<Record<string, DatasetStatistics>>;
 
@@ -25,9 +28,7 @@ export class AdaptersHost implements AdaptersApi {
   readonly #lease: PolicyLease;
   readonly #runs: StoredRuns;
   readonly #shelf = new AdapterShelf();
-  #active: { readonly id: string; readonly adapter: LoadedAdapter } | null = null;
-  /** Of the run that has the policy. */
-  #training: Statistics | null = null;
+  #active: { readonly id: string; readonly adapter: LoadedAdapter; readonly inUse: InUse } | null = null;
 
   constructor(lease: PolicyLease, runs: StoredRuns) {
     this.#lease = lease;
@@ -43,9 +44,15 @@ export class AdaptersHost implements AdaptersApi {
     return { adapters: this.#shelf.list(), active: this.#active?.id ?? null };
   }
 
-  /** Statistics of what lies over the policy, which replace its own: a run's, or the adapter's. Null where nothing does, or it brought none. */
-  get statistics(): Statistics | null {
-    return this.#training ?? (this.#active && this.statisticsOf(this.#active.id));
+  /** The adapter in use, where it is of another robot or head than the policy. */
+  get other(): { readonly id: string; readonly config: PolicyConfig } | null {
+    const active = this.#active;
+    return active?.inUse.own ? { id: active.id, config: active.inUse.config } : null;
+  }
+
+  /** What policy and adapter are together. @throws ModelError as `state` */
+  async configOf(id: string): Promise<PolicyConfig> {
+    return adaptedConfig(this.#lease.facts.config, await this.state(id));
   }
 
   /** What an adapter was trained with; null where it brought none. */
@@ -68,13 +75,8 @@ export class AdaptersHost implements AdaptersApi {
     const state = id === null ? null : await this.state(id);
     await this.#lease.turn('switching', async (held, signal) => {
       if (signal.aborted) throw cancelled('switching');
-      this.#lay(held, state && { id: id!, state });
+      await this.#lay(held, state && { id: id!, state });
     });
-  }
-
-  /** In a turn: a run's parameters lie over the policy from here on. */
-  lend(statistics: Statistics): void {
-    this.#training = statistics;
   }
 
   /**
@@ -85,9 +87,9 @@ export class AdaptersHost implements AdaptersApi {
     held: LoadedPolicy,
     trained: { readonly id: string; readonly state: TrainedState } | null,
   ): Promise<void> {
-    this.#training = null;
-    held.policy.use(this.#active?.adapter ?? null);
-    if (trained) await held.attempt(async () => this.#lay(held, trained));
+    const { variants } = held;
+    variants.use(this.#active?.inUse ?? variants.base, this.#active?.adapter ?? null);
+    if (trained) await held.attempt(() => this.#lay(held, trained));
   }
 
   /** What a run trained. @param saved whether its checkpoint can be read again */
@@ -184,10 +186,11 @@ export class AdaptersHost implements AdaptersApi {
     return trainedFromCheckpoint(config, shapesOf(source), await this.#runs.checkpoint(run, step));
   }
 
-  #lay({ policy, runtime, config }: LoadedPolicy, what: { id: string; state: TrainedState } | null): void {
-    const adapter = what && new LoadedAdapter(runtime, config, what.state);
-    policy.use(adapter);
+  async #lay({ variants }: LoadedPolicy, what: { id: string; state: TrainedState } | null): Promise<void> {
+    const inUse = what ? await variants.get(what.state) : variants.base;
+    const adapter = what && variants.load(what.state);
+    variants.use(inUse, adapter);
     this.#active?.adapter.dispose();
-    this.#active = adapter && { id: what.id, adapter };
+    this.#active = adapter && { id: what.id, adapter, inUse };
   }
 }

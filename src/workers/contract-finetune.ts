@@ -98,6 +98,8 @@ export interface Finding {
 export interface ChunkCheck {
   predicted: number[][];
   recorded: number[][];
+  /** The recorded step that each of them belongs to: not every one where the demonstrations are thinned. */
+  steps: number[];
   /** Mean absolute difference of the normalised actions: the training loss of this sample. */
   l1: number;
 }
@@ -122,6 +124,63 @@ export interface DimensionStatistics {
   normalised: boolean;
 }
 
+export interface NamedDimension {
+  name: string;
+  unit: string;
+}
+
+/** A robot to be taught, as data: what is trained, and how the demonstrations are read for it. */
+export interface RobotChoice {
+  profile: {
+    name: string;
+    /** Actions of one prediction. */
+    chunkSize: number;
+    actions: NamedDimension[];
+    /** Null for a policy without proprio. */
+    state: NamedDimension[] | null;
+    normalization: 'bounds' | 'bounds_q99';
+    /** Image slots, in the order upstream stacks them. */
+    images: { name: string; label: string }[];
+    /** Hz; demonstrations of a higher rate are thinned to it. */
+    controlHz: number;
+  };
+  /** The dataset's camera of each slot. */
+  cameras: string[];
+  /** What each dimension of the action becomes when several steps are one: the last one's, or their sum. */
+  thinnedAs: ('last' | 'sum')[];
+  head: 'l1' | 'diffusion' | 'discrete';
+  /** Of a diffusion head, in training and at inference. */
+  diffusionSteps: number;
+  film: boolean;
+}
+
+/** What names and numbers tell of a dimension. */
+export interface GuessedDimension extends NamedDimension {
+  /** False where the numbers fit more than one of `choices`. */
+  certain: boolean;
+  choices: string[];
+  /** Of an action: a target, a difference, or not to be told. */
+  kind: 'absolute' | 'delta' | 'unclear';
+}
+
+/** Whose demonstrations they are. */
+export interface RobotInfo {
+  /** What is trained; null to teach the policy, or the adapter `startFrom`, more of its own robot. */
+  choice: RobotChoice | null;
+  startFrom: string | null;
+  /** Null where no policy can be taught; the problems say why. */
+  guess: RobotChoice | null;
+  actions: GuessedDimension[];
+  state: GuessedDimension[] | null;
+  /** The robot in use when they were measured, and how they differ from what it records; empty where they do not. */
+  inUse: string;
+  differs: FitNote[];
+  /** What becomes of the steps; null where all are kept. */
+  thinning: { from: number; to: number; before: number; after: number; dropped: number } | null;
+  /** Actions of the longest episode, at the chosen rate. */
+  longest: number;
+}
+
 export interface DemonstrationsInfo {
   name: string;
   /** Such as "LeRobot v2.1". */
@@ -141,6 +200,7 @@ export interface DemonstrationsInfo {
   samples: number;
   action: DimensionStatistics[];
   state: DimensionStatistics[] | null;
+  robot: RobotInfo;
   /** Why the policy cannot be trained on them; empty when it can. */
   problems: FitNote[];
   warnings: FitNote[];
@@ -185,6 +245,8 @@ export interface FineTuneOptions {
   statistics: 'demonstrations' | 'policy';
   /** How often a demonstration comes up for each time a rehearsal episode does; only where there are any. */
   demonstrationWeight: number;
+  /** Another robot than that of the policy or of `startFrom`: with a head, proprio projector and statistics of its own. Null for theirs. */
+  robot: RobotChoice | null;
 }
 
 /** Answer to "what would this train, and will it fit?", known before anything is allocated. */
@@ -289,6 +351,8 @@ export interface AdapterInfo {
   step: number;
   trainable: number;
   origin: AdapterOrigin;
+  /** The robot it is for, where that is not the policy's own. */
+  robot: { name: string; actions: number; images: number; head: RobotChoice['head'] } | null;
 }
 
 /** Demonstrations of the loaded policy. While a run reads them, opening, closing and editing reject with `busy`. */
@@ -329,6 +393,11 @@ export interface DemonstrationsApi {
    * not fit; nothing is changed then.
    */
   edit(changes: EpisodeEdits): Promise<DemonstrationsInfo>;
+  /**
+   * Trains on them as another robot, or with null as the policy's own, or that of the adapter `startFrom`. Statistics and fit are computed anew. Rejects with
+   * `bad-input` for a robot that cannot be; nothing is changed then.
+   */
+  as(robot: RobotChoice | null, startFrom: string | null): Promise<DemonstrationsInfo>;
   /** Looks for idle stretches, frozen cameras and other things that make bad training data. */
   review(onProgress: (done: number, total: number) => void): Promise<Finding[]>;
   episode(index: number): Promise<EpisodeTrack>;

@@ -72,6 +72,10 @@ export interface PolicyInfo {
   /** Files whose stored or downloaded copy was damaged and that were fetched again during this load. */
   repaired: string[];
   backend: BackendReport;
+  /** The robot's name. */
+  robot: string;
+  /** True for the robot and head of an adapter; false for the package's own. */
+  adapted: boolean;
   head: 'l1' | 'diffusion' | 'discrete' | 'autoregressive' | 'bridge';
   /** One entry per image the policy wants, in the order upstream stacks them. */
   imageSlots: { name: string; label: string }[];
@@ -172,6 +176,8 @@ export interface PolicyWorker {
   readonly adapters: AdaptersApi;
   /** Calls back now, and whenever the state changes. */
   watch(onState: (state: LeaseState) => void): Promise<void>;
+  /** Calls back whenever what predicts is another: the loaded policy, or an adapter over it with its own robot, head and statistics. */
+  watchInUse(onInfo: (info: PolicyInfo) => void): Promise<void>;
   /** Asks for what goes on, and what waits, to stop; resolves at once. */
   cancel(what: Cancellable): Promise<void>;
   /** Reads the manifest only; downloads no shard. Rejects with `no-webgpu` where that is asked for and not there. */

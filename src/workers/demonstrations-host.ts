@@ -1,7 +1,10 @@
 import type { Episode } from '../episodes/dataset.ts';
+import { thinnedFrom } from '../episodes/thinned-dataset.ts';
 import { reviewDataset } from '../episodes/quality/review.ts';
 import { ModelError } from '../model/errors.ts';
-import { normalizeActions } from '../model/policy/statistics.ts';
+import type { PolicyConfig } from '../model/policy/config.ts';
+import { sameShape } from '../model/policy/own-config.ts';
+import { normalizeActions, statisticsFor } from '../model/policy/statistics.ts';
 import { RunQueue } from '../model/runtime/run-queue.ts';
 import type { AdaptersHost } from './adapters-host.ts';
 import type { RawImage } from './contract.ts';
@@ -13,14 +16,21 @@ import type {
   EpisodeEdits,
   EpisodeTrack,
   Finding,
+  RobotChoice,
   LeRobotForm,
   WriteTarget,
   WrittenDataset,
 } from './contract-finetune.ts';
-import { editDemonstrations, openDemonstrations, type OpenedDemonstrations } from './demonstrations.ts';
+import {
+  changeDemonstrations,
+  openDemonstrations,
+  type OpenedDemonstrations,
+  type Policies,
+} from './demonstrations.ts';
 import { runGoesOn } from './lease.ts';
 import type { PolicyLease } from './loaded-policy.ts';
 import { predictWith } from './predict.ts';
+import { targetFor, type Target } from './robot-choice.ts';
 import { writeDataset } from './written-dataset.ts';
 
 /**
@@ -60,7 +70,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
   ): Promise<DemonstrationsInfo> {
     this.#free();
     const mine = ++this.#asked;
-    const opened = await openDemonstrations(source, this.#lease.facts.config, onProgress);
+    const opened = await openDemonstrations(source, this.#policies, onProgress);
     try {
       await this.#lease.turn('switching', async () => {
         if (mine !== this.#asked) throw superseded();
@@ -88,13 +98,55 @@ export class DemonstrationsHost implements DemonstrationsApi {
       for (const [index, change] of Object.entries(changes)) {
         edits[Number(index)] = { ...edits[Number(index)], ...change };
       }
-      const edited = await editDemonstrations(before, edits, this.#lease.facts.config);
-      await this.#lease.turn('switching', async () => {
-        if (this.#opened !== before) throw superseded();
-        this.#opened = edited;
-      });
-      return edited.info;
+      return this.#change(before, { edits });
     });
+  }
+
+  async as(robot: RobotChoice | null, startFrom: string | null): Promise<DemonstrationsInfo> {
+    return this.#edits.run(async () => {
+      this.#free();
+      const before = this.#open();
+      return this.#change(before, { target: await this.#target(robot, startFrom) });
+    });
+  }
+
+  /**
+   * Sees to it that they are measured for what a run trains.
+   * @param config of a stored run that goes on; null for a new one
+   */
+  async prepare(robot: RobotChoice | null, startFrom: string | null, config?: PolicyConfig): Promise<void> {
+    await this.#edits.run(async () => {
+      const before = this.#opened;
+      if (!before) return;
+      const target = config ? { config, robot, startFrom } : await this.#target(robot, startFrom);
+      if (factsOf(target) === factsOf(before.target) && sameShape(target.config, before.target.config))
+        return;
+      this.#free();
+      await this.#change(before, { target });
+    });
+  }
+
+  async #target(robot: RobotChoice | null, startFrom: string | null): Promise<Target> {
+    const base = this.#lease.facts.config;
+    if (robot) return targetFor(base, robot, startFrom);
+    const config = startFrom === null ? base : await this.#adapters.configOf(startFrom);
+    return { config, robot: null, startFrom };
+  }
+
+  async #change(
+    before: OpenedDemonstrations,
+    change: Parameters<typeof changeDemonstrations>[1],
+  ): Promise<DemonstrationsInfo> {
+    const changed = await changeDemonstrations(before, change, this.#policies);
+    await this.#lease.turn('switching', async () => {
+      if (this.#opened !== before) throw superseded();
+      this.#opened = changed;
+    });
+    return changed.info;
+  }
+
+  get #policies(): Policies {
+    return { base: this.#lease.facts.config, other: this.#adapters.other };
   }
 
   /** Resolves when what was asked to be edited so far is. */
@@ -103,13 +155,15 @@ export class DemonstrationsHost implements DemonstrationsApi {
   }
 
   async review(onProgress: (done: number, total: number) => void): Promise<Finding[]> {
-    const { dataset } = this.#open();
+    const { dataset, target } = this.#open();
     if (dataset.episodes.length === 0) return [];
-    const { profile, statistics, defaultUnnormKey } = this.#lease.facts.config;
+    const { profile, statistics, defaultUnnormKey } = target.config;
     const { action, proprio } = statistics[defaultUnnormKey]!;
+    const about = { chunkSize: profile.chunkSize, fps: profile.controlHz, onProgress };
+    // Of a new robot there is nothing to compare with yet.
+    if (target.robot) return reviewDataset(dataset, about);
     return reviewDataset(dataset, {
-      chunkSize: profile.chunkSize,
-      fps: profile.controlHz,
+      ...about,
       policy: {
         actions: ranges(
           profile.actions.map(({ name }) => name),
@@ -123,7 +177,6 @@ export class DemonstrationsHost implements DemonstrationsApi {
               )
             : null,
       },
-      onProgress,
     });
   }
 
@@ -155,44 +208,67 @@ export class DemonstrationsHost implements DemonstrationsApi {
 
   async check(index: number, step: number): Promise<ChunkCheck> {
     return this.#lease.turn('predicting', async (held, signal) => {
-      const { info, dataset, edits } = this.#open();
-      const { profile, statistics, defaultUnnormKey } = held.config;
+      const { info, dataset, target, edits } = this.#open();
+      const { config } = held.variants.inUse;
+      const { profile, defaultUnnormKey } = config;
+      if (!sameShape(config, target.config)) throw otherRobot(config, target.config);
       const dim = profile.actions.length;
-      const episode = await this.#reads.run(() => this.#show(index));
-      if (!(step >= 0 && step + profile.chunkSize <= episode.length)) {
+      const episode = await this.#reads.run(async () => {
+        const shown = await this.#show(index);
+        return this.#thinned(shown, step);
+      });
+      if (!(step >= 0 && profile.chunkSize <= episode.ahead)) {
         throw new ModelError(
           'bad-input',
           `Step ${step} of episode ${index} has fewer than ${profile.chunkSize} actions ahead of it; the episode has ${episode.length} steps.`,
           'Choose an earlier step.',
         );
       }
+      const shown = await this.#reads.run(() => this.#show(index));
       const images = await this.#reads.run(() =>
-        Promise.all(info.slots.map(({ camera }) => frameOf(episode, camera, step))),
+        Promise.all(info.slots.map(({ camera }) => frameOf(shown, camera, step))),
       );
       const width = profile.state?.length ?? 0;
-      const edited = dataset.episodes.find((one) => one.index === index) ?? episode;
+      const edited = dataset.episodes.find((one) => one.index === index) ?? shown;
       const observation = {
         images,
         // A new label is given for the whole episode.
         instruction:
-          (edits[index]?.instruction === undefined && episode.instructions?.[step]) || edited.instruction,
-        state: profile.state && [...episode.state!.subarray(step * width, (step + 1) * width)],
+          (edits[index]?.instruction === undefined && shown.instructions?.[step]) || edited.instruction,
+        state: profile.state && [...shown.state!.subarray(step * width, (step + 1) * width)],
         unnormKey: defaultUnnormKey,
       };
-      const own = this.#adapters.statistics;
-      const predicted = await predictWith(held, observation, own, { now: this.#now, signal });
-      const inForce = (own ?? statistics)[predicted.unnormKey]!;
+      const predicted = await predictWith(held, observation, { now: this.#now, signal });
+      const inForce = statisticsFor(config.statistics, predicted.unnormKey);
       const recorded: number[][] = [];
       let sum = 0;
       for (let i = 0; i < profile.chunkSize; i++) {
-        const row = episode.actions.subarray((step + i) * dim, (step + i + 1) * dim);
+        const row = episode.actions.subarray(i * dim, (i + 1) * dim);
         recorded.push([...row]);
         normalizeActions(row, inForce, profile).forEach((value, j) => {
           sum += Math.abs(value - predicted.normalized[i]![j]!);
         });
       }
-      return { predicted: predicted.actions, recorded, l1: sum / (profile.chunkSize * dim) };
+      const steps = recorded.map((_, i) => step + Math.round(i * episode.ratio));
+      return { predicted: predicted.actions, recorded, steps, l1: sum / (profile.chunkSize * dim) };
     });
+  }
+
+  /** What is done from a recorded step on, at the rate that is trained. */
+  #thinned(
+    episode: Episode,
+    step: number,
+  ): { actions: Float32Array; ahead: number; length: number; ratio: number } {
+    const { original, info, target } = this.#open();
+    const { length } = episode;
+    const dim = original.actionNames.length;
+    const rest = episode.actions.subarray(step * dim);
+    const { thinning: rates } = info.robot;
+    if (!rates) return { actions: rest, ahead: length - step, length, ratio: 1 };
+    const ratio = rates.from / rates.to;
+    const as = target.robot?.thinnedAs ?? info.robot.guess?.thinnedAs ?? [];
+    const actions = thinnedFrom(rest, ratio, as);
+    return { actions, ahead: actions.length / dim, length, ratio };
   }
 
   async write(
@@ -259,6 +335,19 @@ export class DemonstrationsHost implements DemonstrationsApi {
 async function frameOf(episode: Episode, camera: string, step: number): Promise<RawImage> {
   const { width, height, data } = await episode.frame(camera, step);
   return { width, height, data: data.slice() };
+}
+
+const factsOf = ({ robot, config }: Target): string => JSON.stringify([robot, config.profile, config.head]);
+
+const sizesOf = ({ profile: { actions, images } }: PolicyConfig): string =>
+  `${actions.length} action values and ${images.length} ${images.length === 1 ? 'image' : 'images'}`;
+
+function otherRobot(inUse: PolicyConfig, target: PolicyConfig): ModelError {
+  return new ModelError(
+    'bad-input',
+    `What predicts now is for ${inUse.profile.name}, with ${sizesOf(inUse)}; these demonstrations are of another robot, with ${sizesOf(target)}.`,
+    'Train on them first, or choose an adapter that was trained for this robot.',
+  );
 }
 
 function superseded(): ModelError {

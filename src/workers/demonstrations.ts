@@ -5,6 +5,7 @@ import { checkFit } from '../episodes/fit.ts';
 import { memoryDataset } from '../episodes/memory-dataset.ts';
 import { openDataset } from '../episodes/open-dataset.ts';
 import { datasetStatistics, type FieldStatistics } from '../episodes/statistics.ts';
+import { thinnedDataset } from '../episodes/thinned-dataset.ts';
 import { blobFolder } from '../io/blob-folder.ts';
 import { blobReader } from '../io/byte-reader.ts';
 import type { Folder } from '../io/folder.ts';
@@ -20,26 +21,47 @@ import type {
   DimensionStatistics,
   FitNote,
 } from './contract-finetune.ts';
+import { isFaster, type Target } from './robot-choice.ts';
+import {
+  guess,
+  masked,
+  robotInfo,
+  robotProblems,
+  targetOf,
+  thinnedAs,
+  unclearThinning,
+} from './robot-fit.ts';
 
 export interface OpenedDemonstrations {
   /** As read; the edits are laid over it. */
   readonly original: Dataset;
-  /** What is trained on. */
+  /** What is trained on: edited, and thinned to the robot's rate. */
   readonly dataset: Dataset;
   readonly edits: Edits;
   /** Episodes that are there so that nothing is forgotten. */
   readonly rehearsal: ReadonlySet<number>;
   readonly info: DemonstrationsInfo;
+  readonly target: Target;
   /** dataset_statistics.json's content: one entry, under the dataset's name. */
   readonly statistics: Readonly<Record<string, DatasetStatistics>>;
   /** Where they can be read again without asking; null for files that were handed over. */
   readonly url: string | null;
 }
 
-/** @throws ModelError where they cannot be read; a dataset that does not fit is opened, and says why not */
+/** The policies that demonstrations may be more of. */
+export interface Policies {
+  readonly base: PolicyConfig;
+  /** The adapter in use, where it is of another robot or head. */
+  readonly other: { readonly id: string; readonly config: PolicyConfig } | null;
+}
+
+/**
+ * They are taken to be of the robot in use, of the policy's, or else of another one, whose profile is guessed.
+ * @throws ModelError where they cannot be read; a dataset that no policy can be taught is opened, and says why not
+ */
 export async function openDemonstrations(
   source: DemonstrationsSource,
-  config: PolicyConfig,
+  policies: Policies,
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
   const original =
@@ -47,12 +69,9 @@ export async function openDemonstrations(
       ? memoryDataset(source.recorded)
       : await openDataset(await folderOf(source), source.options);
   try {
-    return await withEdits(
-      { original, url: source.kind === 'url' ? source.url : null, rehearsal: rehearsalOf(source) },
-      {},
-      config,
-      onProgress,
-    );
+    const url = source.kind === 'url' ? source.url : null;
+    const read = { original, url, rehearsal: rehearsalOf(source), edits: {} };
+    return await measured(read, policies, null, onProgress);
   } catch (error) {
     await original.close();
     throw error;
@@ -60,15 +79,16 @@ export async function openDemonstrations(
 }
 
 /**
- * The same demonstrations, edited otherwise: measured and checked anew.
- * @throws ModelError `bad-input` for edits that do not fit; nothing is changed then
+ * The same demonstrations, edited otherwise or for another robot: measured and checked anew.
+ * @throws ModelError `bad-input` for edits or a robot that do not fit; nothing is changed then
  */
-export function editDemonstrations(
+export function changeDemonstrations(
   opened: OpenedDemonstrations,
-  edits: Edits,
-  config: PolicyConfig,
+  change: { readonly edits?: Edits; readonly target?: Target },
+  policies: Policies,
 ): Promise<OpenedDemonstrations> {
-  return withEdits(opened, edits, config, () => undefined);
+  const { edits = opened.edits, target = opened.target } = change;
+  return measured({ ...opened, edits }, policies, target, () => undefined);
 }
 
 function rehearsalOf(source: DemonstrationsSource): ReadonlySet<number> {
@@ -76,44 +96,68 @@ function rehearsalOf(source: DemonstrationsSource): ReadonlySet<number> {
   return new Set(source.recorded.episodes.flatMap(({ rehearsal }, index) => (rehearsal ? [index] : [])));
 }
 
-async function withEdits(
-  { original, url, rehearsal }: Pick<OpenedDemonstrations, 'original' | 'url' | 'rehearsal'>,
-  edits: Edits,
-  config: PolicyConfig,
+async function measured(
+  { original, url, rehearsal, edits }: Pick<OpenedDemonstrations, 'original' | 'url' | 'rehearsal' | 'edits'>,
+  policies: Policies,
+  wanted: Target | null,
   onProgress: (done: number, total: number) => void,
 ): Promise<OpenedDemonstrations> {
-  const dataset = editedDataset(original, edits);
-  const nothing = dataset.episodes.length === 0;
+  const edited = editedDataset(original, edits);
+  const nothing = edited.episodes.length === 0;
   // With everything left out there is still something to look at, and to take back.
-  const measured = nothing ? original : dataset;
-  const statistics = await datasetStatistics(measured, { ...actionMask(dataset, config), onProgress });
-  const { profile } = config;
-  const fit = checkFit(measured, profile, statistics);
+  const whole = nothing ? original : edited;
+  const recorded = await datasetStatistics(whole, { ...actionMask(whole, policies.base), onProgress });
+  const guessed = await guess(whole, recorded);
+  const target = wanted ?? targetOf(whole, policies, guessed.profile);
+  const { profile } = target.config;
+  const faster = guessed.profile !== null && isFaster(whole, profile);
+  const dataset = (of: Dataset) =>
+    faster ? thinnedDataset(of, profile.controlHz, thinnedAs(target, guessed)) : of;
+  const taken = dataset(whole);
+  const statistics = masked(faster ? await datasetStatistics(taken) : recorded, taken, target);
+  const fit = checkFit(taken, profile, statistics);
+  const cameras = target.robot?.cameras ?? fit.cameras;
   const problems = [
     ...(nothing ? [NOTHING_LEFT] : []),
+    ...guessed.problems,
+    ...(target.robot ? robotProblems(target.robot, taken) : []),
     ...fit.problems,
-    ...(await undecodable(measured, fit.cameras)),
+    ...(await undecodable(taken, cameras)),
   ];
-  const { chunkSize } = profile;
+  const trained = nothing ? edited : taken;
+  const samples = trained.episodes.reduce(
+    (sum, { length }) => sum + Math.max(0, length - profile.chunkSize + 1),
+    0,
+  );
   const info: DemonstrationsInfo = {
-    name: dataset.name,
-    format: dataset.format,
-    fps: dataset.fps,
-    cameras: [...dataset.cameras],
-    reading: dataset.reading,
-    slots: profile.images.map(({ label }, i) => ({ label, camera: fit.cameras[i]! })),
-    episodes: [...dataset.episodes],
+    name: edited.name,
+    format: edited.format,
+    fps: edited.fps,
+    cameras: [...edited.cameras],
+    reading: edited.reading,
+    slots: profile.images.map(({ label }, i) => ({ label, camera: cameras[i] ?? '' })),
+    episodes: [...trained.episodes],
     recorded: original.episodes.map((episode) => ({ ...episode, rehearsal: rehearsal.has(episode.index) })),
-    samples: dataset.episodes.reduce((sum, { length }) => sum + Math.max(0, length - chunkSize + 1), 0),
-    action: dimensions(dataset.actionNames, statistics.action),
-    state: dataset.stateNames && dimensions(dataset.stateNames, statistics.proprio),
+    samples,
+    action: dimensions(edited.actionNames, statistics.action),
+    state: edited.stateNames && dimensions(edited.stateNames, statistics.proprio),
+    robot: robotInfo(whole, recorded, policies, target, guessed, faster),
     problems,
-    warnings: fit.warnings,
-    fingerprint: await fingerprint(dataset, statistics),
+    warnings: [...fit.warnings, ...unclearThinning(target, guessed, faster)],
+    fingerprint: await fingerprint(edited, recorded),
     edits,
   };
-  const key = dataset.name.replace(/[^\w.-]+/g, '_');
-  return { original, dataset, edits, rehearsal, info, statistics: { [key]: statistics }, url };
+  const key = edited.name.replace(/[^\w.-]+/g, '_');
+  return {
+    original,
+    dataset: trained,
+    edits,
+    rehearsal,
+    info,
+    target,
+    statistics: { [key]: statistics },
+    url,
+  };
 }
 
 const NOTHING_LEFT: FitNote = {
@@ -135,6 +179,9 @@ function nameOf(files: readonly { path: string }[]): string {
   return (tops.size === 1 && [...tops][0]) || 'The folder';
 }
 
+/** One camera's video is missing or damaged, or is of a kind that this browser does not know. */
+const UNSEEN = new Set(['unsupported', 'bad-file']);
+
 /** Cameras whose first frame this browser cannot decode: better known now than when training reaches it. */
 async function undecodable(dataset: Dataset, cameras: readonly string[]): Promise<FitNote[]> {
   const [first] = dataset.episodes;
@@ -145,13 +192,15 @@ async function undecodable(dataset: Dataset, cameras: readonly string[]): Promis
     try {
       await episode.frame(camera, 0);
     } catch (error) {
-      if (!(error instanceof ModelError) || error.code !== 'unsupported') throw error;
+      if (!(error instanceof ModelError) || !UNSEEN.has(error.code)) throw error;
+      const others =
+        dataset.cameras.length > 1 ? ' Or train without this camera, as a robot of its own.' : '';
       const needed = `frames of "${camera}" that can be decoded`;
       notes.push({
         id: `codec ${camera}`,
         found: error.message.replace(/\.$/, ''),
         needed,
-        hint: error.hint,
+        hint: `${error.hint}${others}`,
       });
     }
   }

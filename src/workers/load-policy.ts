@@ -17,6 +17,7 @@ import type { LoadedPolicy } from './loaded-policy.ts';
 import { policyInfo } from './policy-info.ts';
 import { predictWith } from './predict.ts';
 import type { Surroundings } from './surroundings.ts';
+import { Variants } from './variants.ts';
 
 interface LoadRequest {
   readonly url: string;
@@ -25,12 +26,14 @@ interface LoadRequest {
   /** Called once everything is on this device: the policy before makes room. */
   readonly free: () => Promise<void>;
   readonly onProgress: (progress: LoadProgress) => void;
+  /** Hears what is in use whenever that changes. */
+  readonly onInUse: (info: PolicyInfo) => void;
 }
 
 /** Downloads what is missing, puts it on the device and compiles it. On failure everything that was put there is freed. */
 export async function loadPolicy(
   around: Surroundings,
-  { url, backend, signal, free, onProgress }: LoadRequest,
+  { url, backend, signal, free, onProgress, onInUse }: LoadRequest,
 ): Promise<{ held: LoadedPolicy; result: PolicyInfo }> {
   let shards: LoadProgress['shards'] = [];
   const report = (phase: LoadProgress['phase'], loaded: number, total: number) =>
@@ -56,6 +59,7 @@ export async function loadPolicy(
   const device: { lost: ModelError | null } = { lost: null };
   const { runtime, choice } = await around.startRuntime(backend, (error) => (device.lost = error));
   let policy: Policy | null = null;
+  let variants: Variants | null = null;
   try {
     policy = await runtime.attempt(() =>
       Policy.load(config, source, runtime, {
@@ -66,17 +70,22 @@ export async function loadPolicy(
     source.release();
     const { name } = inspection.manifest;
     const facts = { config, source, tokenize, tokenizer, name, url, hash: inspection.hash };
-    const observer = createObserver(config, runtime, around.readPixels);
-    const held = { ...facts, policy, runtime, observer, ...leased(policy, runtime, device) };
+    const summary = { ...summaryOf(url, inspection), stored: true };
+    const backendInfo = backendReport(choice);
+    const observer = (of: PolicyConfig) => createObserver(of, runtime, around.readPixels);
+    variants = new Variants(policy, observer(config), {
+      source,
+      observer,
+      onChange: (of) => onInUse(policyInfo(of, summary, backendInfo, [...repaired], of !== config)),
+    });
+    const held = { ...facts, runtime, variants, ...leased(policy, variants, runtime, device) };
     report('compile', 0, 1);
     const none = new AbortController().signal;
-    await held.attempt(() =>
-      predictWith(held, greyObservation(config), null, { now: around.now, signal: none }),
-    );
+    await held.attempt(() => predictWith(held, greyObservation(config), { now: around.now, signal: none }));
     report('compile', 1, 1);
-    const summary = { ...summaryOf(url, inspection), stored: true };
-    return { held, result: policyInfo(config, summary, backendReport(choice), [...repaired]) };
+    return { held, result: policyInfo(config, summary, backendInfo, [...repaired]) };
   } catch (error) {
+    await variants?.dispose();
     await policy?.dispose();
     await runtime.dispose();
     throw error;
@@ -86,6 +95,7 @@ export async function loadPolicy(
 /** A GPU that is lost explains every failure on it. */
 function leased(
   policy: Policy,
+  variants: Variants,
   runtime: Runtime,
   device: { readonly lost: ModelError | null },
 ): Pick<LoadedPolicy, 'attempt' | 'dispose'> {
@@ -99,6 +109,7 @@ function leased(
       }
     },
     dispose: async () => {
+      await variants.dispose();
       await policy.dispose();
       await runtime.dispose();
     },

@@ -1,13 +1,13 @@
-import type { Policy } from '../model/policy/policy.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
-import type { Observer } from '../model/policy/observe.ts';
 import type { Tokenize } from '../model/policy/tokenizer.ts';
 import type { WeightSource } from '../model/network/loaded-weights.ts';
 import type { Runtime } from '../model/runtime/runtime.ts';
 import type { Lease, Leased } from './lease.ts';
+import type { Variants } from './variants.ts';
 
 /** What may be read of the loaded policy at any time: nothing of it lies on the device. */
 export interface PolicyFacts {
+  /** The base's, whatever lies over it. */
   readonly config: PolicyConfig;
   readonly source: WeightSource;
   readonly tokenize: Tokenize;
@@ -21,9 +21,9 @@ export interface PolicyFacts {
 
 /** The loaded policy, as a turn of the lease gives it. */
 export interface LoadedPolicy extends PolicyFacts, Leased {
-  readonly policy: Policy;
   readonly runtime: Runtime;
-  readonly observer: Observer;
+  /** The policy as it was loaded, what is in use, and what else lies over the same weights. */
+  readonly variants: Variants;
 }
 
 export type PolicyLease = Lease<PolicyFacts, LoadedPolicy>;

@@ -32,6 +32,7 @@ export class PolicyHost implements PolicyWorker {
   readonly training: TrainingHost;
   readonly adapters: AdaptersHost;
   readonly #around: Surroundings;
+  readonly #inUseWatchers = new Set<(info: PolicyInfo) => void>();
   readonly #lease = new Lease<PolicyFacts, LoadedPolicy>();
 
   constructor(around: Surroundings) {
@@ -49,6 +50,10 @@ export class PolicyHost implements PolicyWorker {
 
   async watch(onState: (state: LeaseState) => void): Promise<void> {
     this.#lease.watch(onState);
+  }
+
+  async watchInUse(onInfo: (info: PolicyInfo) => void): Promise<void> {
+    this.#inUseWatchers.add(onInfo);
   }
 
   async inspect(url: string, backend: BackendPreference): Promise<CapabilityReport> {
@@ -75,7 +80,12 @@ export class PolicyHost implements PolicyWorker {
     backend: BackendPreference,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<PolicyInfo> {
-    return this.#lease.load((control) => loadPolicy(this.#around, { url, backend, onProgress, ...control }));
+    const onInUse = (info: PolicyInfo): void => {
+      for (const watcher of this.#inUseWatchers) watcher(info);
+    };
+    return this.#lease.load((control) =>
+      loadPolicy(this.#around, { url, backend, onProgress, onInUse, ...control }),
+    );
   }
 
   async cancel(what: Cancellable): Promise<void> {
@@ -86,7 +96,7 @@ export class PolicyHost implements PolicyWorker {
     const { now } = this.#around;
     try {
       return await this.#lease.turn('predicting', (held, signal) =>
-        predictWith(held, observation, this.adapters.statistics, { now, signal }),
+        predictWith(held, observation, { now, signal }),
       );
     } finally {
       close(observation.images);
@@ -95,8 +105,8 @@ export class PolicyHost implements PolicyWorker {
 
   async preview(images: Frame[]): Promise<RawImage[]> {
     try {
-      return await this.#lease.turn('predicting', async ({ observer }) => {
-        const { pixels, seen } = await observer.observe(images);
+      return await this.#lease.turn('predicting', async ({ variants }) => {
+        const { pixels, seen } = await variants.inUse.observer.observe(images);
         pixels.dispose();
         return [...seen];
       });

@@ -7,6 +7,7 @@ export function policyInfo(
   summary: PackageSummary,
   backend: BackendReport,
   repaired: string[],
+  adapted = false,
 ): PolicyInfo {
   const { profile, network, statistics } = config;
   const { imageSize } = network.vits[0]!;
@@ -18,6 +19,8 @@ export function policyInfo(
     package: summary,
     repaired,
     backend,
+    robot: profile.name,
+    adapted,
     head: config.head,
     imageSlots: [...profile.images],
     imageSize: { width: imageSize, height: imageSize },

@@ -1,6 +1,5 @@
 import { gaussianNoise } from '../model/policy/noise.ts';
 import { StageClock } from '../model/policy/policy.ts';
-import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import type { Observation, Prediction } from './contract.ts';
 import { cancelled } from './lease.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';
@@ -21,25 +20,25 @@ class CancellableClock extends StageClock {
 }
 
 /**
- * One prediction, in a turn of the lease.
- * @param own statistics of what lies over the policy, which replace the policy's; null where nothing does, or it brought none
+ * One prediction of what is in use, in a turn of the lease. What lies over the policy brings its own statistics; a key that is not among them, asked for before
+ * it was laid there, gives way to its own.
  * @throws ModelError `cancelled` between two stages, once the signal is aborted
  */
 export async function predictWith(
-  { policy, observer, tokenize, runtime }: LoadedPolicy,
+  { variants, tokenize, runtime }: LoadedPolicy,
   observation: Observation,
-  own: Readonly<Record<string, DatasetStatistics>> | null,
   { now, signal }: { readonly now: () => number; readonly signal: AbortSignal },
 ): Promise<Prediction> {
   const start = now();
   const clock = new CancellableClock(runtime.device, signal);
-  const { profile, head } = policy.config;
+  const { policy, observer, config } = variants.inUse;
+  const { profile, head, statistics } = config;
   const { pixels, seen } = await observer.observe(observation.images);
   try {
     await clock.mark('image processor');
     const { prompt, ids } = policy.promptIds(observation.instruction, tokenize);
-    const statistics = own ?? policy.config.statistics;
-    const unnormKey = own ? Object.keys(own)[0]! : observation.unnormKey;
+    const asked = config === variants.base.config || Object.hasOwn(statistics, observation.unnormKey);
+    const unnormKey = asked ? observation.unnormKey : config.defaultUnnormKey;
     const proprio = policy.normalizeState(observation.state, unnormKey, statistics);
     await clock.mark('prompt');
     const count = profile.chunkSize * profile.actions.length;

@@ -14,13 +14,20 @@ import {
   shapesOf,
   type Group,
 } from '../model/finetune/parameters.ts';
+import { initialModules, moduleShapes } from '../model/finetune/modules-init.ts';
 import { runPass } from '../model/finetune/pass.ts';
+import type { PolicyConfig } from '../model/policy/config.ts';
+import { adaptedConfig, sameShape } from '../model/policy/own-config.ts';
+import type { Policy } from '../model/policy/policy.ts';
+import { Random } from '../model/random.ts';
 import type { AdaptersHost } from './adapters-host.ts';
 import type { FineTuneEstimate, FineTuneOptions } from './contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';
+import { ownConfigFor } from './robot-choice.ts';
 import type { Surroundings } from './surroundings.ts';
 import { runStatistics, trainingData } from './training-data.ts';
+import type { Variants } from './variants.ts';
 
 const GROUP_LABELS: Record<Group, string> = {
   lora: 'LoRA',
@@ -38,7 +45,8 @@ const WASM_HEAP = 3 * 2 ** 30;
 export class RunEstimator {
   readonly #around: Surroundings;
   readonly #adapters: AdaptersHost;
-  #forwardTime: ForwardTime | null = null;
+  /** By what is trained. */
+  readonly #forwardTimes = new Map<string, ForwardTime>();
 
   constructor(around: Surroundings, adapters: AdaptersHost) {
     this.#around = around;
@@ -47,7 +55,7 @@ export class RunEstimator {
 
   /** To be called when the policy is replaced: another one takes another time. */
   reset(): void {
-    this.#forwardTime = null;
+    this.#forwardTimes.clear();
   }
 
   /**
@@ -60,13 +68,15 @@ export class RunEstimator {
     opened: OpenedDemonstrations | null,
     timed: boolean,
   ): Promise<FineTuneEstimate> {
-    const { config } = loaded;
     const shapes = shapesOf(loaded.source);
     const { startFrom } = options;
+    const config = opened?.target.config ?? loaded.config;
+    const before = startFrom === null ? null : await this.#adapters.state(startFrom);
+    const other = before && options.robot && contradiction(adaptedConfig(loaded.config, before), config);
     const count =
-      startFrom === null
-        ? countParameters(config, shapes, options.lora)
-        : countContinued(config, shapes, await this.#adapters.state(startFrom));
+      before && !other
+        ? countContinued(loaded.config, shapes, before)
+        : countParameters(config, shapes, options.lora);
     const trained = count.trainable;
     const memory = {
       parameters: trained * bytesPerParameter(loaded.runtime.device !== null),
@@ -74,7 +84,7 @@ export class RunEstimator {
         config,
         options.batchSize,
         opened ? this.#data(loaded, opened, options).train.tokens : 0,
-        loaded.policy.network.partition,
+        loaded.variants.base.policy.network.partition,
       ),
       base: loaded.runtime.live.byteLength,
     };
@@ -98,6 +108,7 @@ export class RunEstimator {
       secondsPerStep: forward && stepSeconds(forward, options.batchSize, options.gradAccumulationSteps),
       refusal:
         misfit(opened) ??
+        other ??
         whyNot({
           memory,
           memoryLimit: loaded.runtime.device
@@ -119,30 +130,83 @@ export class RunEstimator {
     opened: OpenedDemonstrations,
     options: FineTuneOptions,
   ): Promise<ForwardTime | null> {
-    if (this.#forwardTime || opened.info.problems.length > 0) return this.#forwardTime;
-    const { policy, runtime } = loaded;
+    const own = options.robot ? ownConfigFor(options.robot, options.imageAug) : null;
+    const { config } = opened.target;
+    const key = JSON.stringify([config.head, config.profile, own?.film]);
+    const known = this.#forwardTimes.get(key);
+    if (known || opened.info.problems.length > 0) return known ?? null;
+    const { runtime, variants } = loaded;
     const { train } = this.#data(loaded, opened, options);
     if (train.count === 0) return null;
     const sample = await train.sample(0, null);
     await train.close();
     const { now } = this.#around;
-    const { profile, head } = policy.config;
+    const { profile, head } = config;
     const draw = { noise: new Float32Array(profile.chunkSize * profile.actions.length), timestep: 0 };
-    const pass = async (count: number) => {
-      const samples = Array.from({ length: count }, () => sample);
-      const start = now();
-      await runPass(policy, samples, head === 'diffusion' ? { diffusion: samples.map(() => draw) } : {});
-      await runtime.device?.queue.onSubmittedWorkDone();
-      return (now() - start) / 1000;
-    };
-    // The first compiles; of the others the fastest was disturbed least.
-    const fastest = async (count: number) => {
-      await pass(count);
-      return Math.min(await pass(count), await pass(count));
-    };
-    this.#forwardTime = forwardTime(await fastest(1), await fastest(2));
-    return this.#forwardTime;
+    const { policy, free } = await this.#timedPolicy(variants, opened, options);
+    try {
+      const pass = async (count: number) => {
+        const samples = Array.from({ length: count }, () => sample);
+        const start = now();
+        await runPass(policy, samples, head === 'diffusion' ? { diffusion: samples.map(() => draw) } : {});
+        await runtime.device?.queue.onSubmittedWorkDone();
+        return (now() - start) / 1000;
+      };
+      // The first compiles; of the others the fastest was disturbed least.
+      const fastest = async (count: number) => {
+        await pass(count);
+        return Math.min(await pass(count), await pass(count));
+      };
+      const time = forwardTime(await fastest(1), await fastest(2));
+      this.#forwardTimes.set(key, time);
+      return time;
+    } finally {
+      free();
+    }
   }
+
+  /** A policy of what would be trained, whose new modules hold their starting values for as long as it is timed. */
+  async #timedPolicy(
+    variants: Variants,
+    { target, statistics }: OpenedDemonstrations,
+    { robot, imageAug, startFrom }: FineTuneOptions,
+  ): Promise<{ policy: Policy; free: () => void }> {
+    const before = startFrom === null ? null : await this.#adapters.state(startFrom);
+    const own = robot ? ownConfigFor(robot, imageAug) : (before?.own ?? null);
+    const { policy } = await variants.get({ own, statistics });
+    if (policy === variants.inUse.policy && sameShape(variants.inUse.config, target.config))
+      return { policy, free: () => undefined };
+    const adapter = variants.load({
+      run: '',
+      step: 0,
+      own,
+      lora: null,
+      adapters: new Map(),
+      modules: initialModules(moduleShapes(target.config), new Random(0)),
+      statistics,
+    });
+    policy.use(adapter);
+    return {
+      policy,
+      free: () => {
+        policy.use(null);
+        adapter.dispose();
+      },
+    };
+  }
+}
+
+const factsOf = ({ profile, head }: PolicyConfig) =>
+  `${profile.actions.length} actions in chunks of ${profile.chunkSize}, ${profile.state ? `a state of ${profile.state.length}` : 'no state'}, ` +
+  `${profile.images.length} ${profile.images.length === 1 ? 'image' : 'images'} and the head “${head}”`;
+
+/** Why an adapter cannot be taught as another robot. */
+function contradiction(adapter: PolicyConfig, wanted: PolicyConfig): FineTuneEstimate['refusal'] {
+  if (sameShape(adapter, wanted)) return null;
+  return {
+    message: `The adapter to start from is for ${factsOf(adapter)}; asked for are ${factsOf(wanted)}.`,
+    hint: 'Start from the policy as it was loaded, or take the adapter’s robot.',
+  };
 }
 
 function misfit(opened: OpenedDemonstrations | null): FineTuneEstimate['refusal'] {

@@ -4,6 +4,7 @@ import { loadCheckpointState, type CheckpointInfo } from '../model/finetune/chec
 import type { ShardStore } from '../model/weights/shard-store.ts';
 import type { FineTuneOptions, RunInfo } from './contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
+import { robotChoiceSchema } from './robot-choice.ts';
 
 const optionsSchema = v.object({
   run: v.string(),
@@ -32,6 +33,7 @@ const optionsSchema = v.object({
   freshModules: v.boolean(),
   statistics: v.optional(v.picklist(['demonstrations', 'policy']), 'demonstrations'),
   demonstrationWeight: v.optional(v.number(), 1),
+  robot: v.optional(v.nullable(robotChoiceSchema), null),
 });
 
 const recordSchema = v.object({

@@ -12,7 +12,9 @@ export function runStatistics(
   { config }: PolicyFacts,
   adapters: AdaptersHost,
 ): Readonly<Record<string, DatasetStatistics>> {
-  if (options.statistics === 'demonstrations') return opened.statistics;
+  // Another robot's range has nothing to do with the policy's.
+  const other = options.robot !== null && options.startFrom === null;
+  if (other || options.statistics === 'demonstrations') return opened.statistics;
   const { statistics, defaultUnnormKey } = config;
   const before = options.startFrom === null ? null : adapters.statisticsOf(options.startFrom);
   return before ?? { [defaultUnnormKey]: statistics[defaultUnnormKey]! };
@@ -22,13 +24,13 @@ export function runStatistics(
 export function trainingData(
   opened: OpenedDemonstrations,
   options: FineTuneOptions,
-  { config, tokenize }: PolicyFacts,
+  { tokenize }: PolicyFacts,
   statistics: Readonly<Record<string, DatasetStatistics>>,
 ): { readonly train: DemonstrationSource; readonly validation: DemonstrationSource | null } {
   const split = splitEpisodes(opened.dataset.episodes, options.validationFraction);
   const of = (episodes: readonly number[]) =>
     new DemonstrationSource(opened.dataset, {
-      config,
+      config: opened.target.config,
       tokenize,
       statistics: Object.values(statistics)[0]!,
       cameras: opened.info.slots.map(({ camera }) => camera),

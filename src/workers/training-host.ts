@@ -9,6 +9,8 @@ import {
 import { runTraining } from '../model/finetune/run.ts';
 import type { TrainedState } from '../model/finetune/trained.ts';
 import { Trainer, type TrainingOptions } from '../model/finetune/trainer.ts';
+import { adaptedConfig, type OwnConfig } from '../model/policy/own-config.ts';
+import type { PolicyConfig } from '../model/policy/config.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import type { AdaptersHost } from './adapters-host.ts';
 import type {
@@ -29,6 +31,7 @@ import { RunEstimator } from './run-estimate.ts';
 import { runRecord } from './run-record.ts';
 import type { StoredRuns } from './stored-runs.ts';
 import type { Surroundings } from './surroundings.ts';
+import { ownConfigFor } from './robot-choice.ts';
 import { runStatistics, trainingData } from './training-data.ts';
 
 interface Parts {
@@ -66,6 +69,7 @@ export class TrainingHost implements TrainingApi {
 
   async estimate(options: FineTuneOptions): Promise<FineTuneEstimate> {
     const timed = this.#lease.state.run === null;
+    if (timed) await this.#parts.demonstrations.prepare(options.robot, options.startFrom);
     return this.#lease.turn('predicting', (held) =>
       this.#estimator.estimate(held, options, this.#parts.demonstrations.opened, timed),
     );
@@ -80,10 +84,22 @@ export class TrainingHost implements TrainingApi {
     const { demonstrations, runs } = this.#parts;
     // What was edited a moment ago counts.
     await demonstrations.settled();
+    await demonstrations.prepare(options.robot, ...(await this.#startOf(options, resume)));
     return this.#lease.train(options.run, (tenancy) => {
       this.#gate = new PauseGate();
       return runs.exclusively(options.run, () => this.#prepared(tenancy, options, resume, onEvent));
     });
+  }
+
+  /** The adapter that a run starts from; of a stored one, what it is of. */
+  async #startOf(
+    { run, startFrom }: FineTuneOptions,
+    resume: boolean,
+  ): Promise<[startFrom: string | null, config?: PolicyConfig]> {
+    if (!resume || !(await this.#parts.runs.has(run))) return [startFrom];
+    const { config, source } = this.#lease.facts;
+    const checkpoint = await this.#parts.runs.checkpoint(run, null);
+    return [null, adaptedConfig(config, trainedFromCheckpoint(config, shapesOf(source), checkpoint))];
   }
 
   async #prepared(
@@ -121,19 +137,21 @@ export class TrainingHost implements TrainingApi {
   async #run(tenancy: Tenancy<LoadedPolicy>, start: Start): Promise<FineTuneProgress> {
     const { options, facts, opened, progress } = start;
     const { adapters, runs } = this.#parts;
-    const { before, statistics } = await this.#startingPoint(start);
+    const { before, own, statistics } = await this.#startingPoint(start);
     const { train, validation } = trainingData(opened, options, facts, statistics);
     const shapes = shapesOf(facts.source);
     const parameters = before
-      ? continuedParameters(facts.config, shapes, before)
-      : await initialParameters(facts.config, facts.source, options);
+      ? continuedParameters(facts.config, shapes, { ...before, own })
+      : await initialParameters(adaptedConfig(facts.config, { own, statistics }), facts.source, options);
     let trainer: Trainer | null = null;
     let whole = false;
     try {
-      trainer = await tenancy.turn(async ({ policy }) => {
+      trainer = await tenancy.turn(async ({ variants }) => {
+        const inUse = await variants.get({ own, statistics });
         const made = new Trainer({
           run: options.run,
-          policy,
+          policy: inUse.policy,
+          own,
           parameters,
           train,
           validation,
@@ -141,7 +159,7 @@ export class TrainingHost implements TrainingApi {
           statistics,
         });
         // From here on, and not a moment before, predictions are the run's, with its statistics.
-        adapters.lend(statistics);
+        variants.use(inUse);
         return made;
       });
       this.#restore(trainer, start);
@@ -171,15 +189,17 @@ export class TrainingHost implements TrainingApi {
   /** What the run goes on from, if anything, and what it normalises with. */
   async #startingPoint({ options, facts, opened, checkpoint }: Start): Promise<{
     before: TrainedState | null;
+    own: OwnConfig | null;
     statistics: Readonly<Record<string, DatasetStatistics>>;
   }> {
     const { adapters } = this.#parts;
     if (checkpoint) {
       const before = trainedFromCheckpoint(facts.config, shapesOf(facts.source), checkpoint);
-      return { before, statistics: before.statistics as Record<string, DatasetStatistics> };
+      return { before, own: before.own, statistics: before.statistics as Record<string, DatasetStatistics> };
     }
     const before = options.startFrom === null ? null : await adapters.state(options.startFrom);
-    return { before, statistics: runStatistics(opened, options, facts, adapters) };
+    const own = options.robot ? ownConfigFor(options.robot, options.imageAug) : (before?.own ?? null);
+    return { before, own, statistics: runStatistics(opened, options, facts, adapters) };
   }
 
   #restore(trainer: Trainer, { checkpoint, progress, onEvent }: Start): void {
@@ -247,6 +267,7 @@ function trainingOptions(options: FineTuneOptions): TrainingOptions {
     startFrom: _start,
     statistics: _statistics,
     demonstrationWeight: _weight,
+    robot: _robot,
     ...training
   } = options;
   return training;

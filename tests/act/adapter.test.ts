@@ -19,7 +19,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 async function adapterWith(name: string, statistics: TrainedState['statistics']): Promise<string> {
   const { config } = tiny.policy;
   const modules = initialModules(moduleShapes(config), new Random(1));
-  const state: TrainedState = { run: name, step: 7, lora: null, adapters: new Map(), modules, statistics };
+  const state: TrainedState = {
+    run: name,
+    step: 7,
+    lora: null,
+    own: null,
+    adapters: new Map(),
+    modules,
+    statistics,
+  };
   const files = exportCheckpoint(state, { config, source: tiny.source, name: 'tiny' });
   for (const file of files) {
     const path = join(folder, file.path);

@@ -21,7 +21,7 @@ async function madeState({ base, meta }: ExportCase): Promise<TrainedState> {
     values.set(name, { shape, data: own });
   }
   const statistics = { [meta.unnorm_key]: config.statistics[meta.unnorm_key] };
-  return trainedState({ run: 'own', step: 7, statistics }, parameters, values);
+  return trainedState({ run: 'own', step: 7, own: null, statistics }, parameters, values);
 }
 
 describe.each(['vla-adapter-pro', 'openvla-ar'])('what was trained on %s', (name) => {

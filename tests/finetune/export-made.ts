@@ -66,6 +66,7 @@ export const madeStates: fc.Arbitrary<Made> = fc
       head: given.head,
       profile: {
         chunkSize: 2,
+        images: [],
         actions: Array.from({ length: given.actions }, () => ({})),
         state: given.state === null ? null : Array.from({ length: given.state }, () => ({})),
       },
@@ -97,6 +98,7 @@ export const madeStates: fc.Arbitrary<Made> = fc
     const state: TrainedState = {
       run: given.run,
       step: given.step,
+      own: null,
       lora:
         lora === 'none'
           ? null

@@ -36,7 +36,7 @@ async function fiveSteps(name: string) {
   }
   const values = new Map<string, HostTensor>(parameters.idle);
   for (const key of trainables.names) values.set(key, await trainables.value(key));
-  const state = trainedState({ run: name, step: 5, statistics: {} }, parameters, values);
+  const state = trainedState({ run: name, step: 5, own: null, statistics: {} }, parameters, values);
   start.policy.use(null);
   trainables.dispose();
   await start.policy.dispose();

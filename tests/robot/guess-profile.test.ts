@@ -5,7 +5,7 @@ import { fieldsOf } from '../../src/episodes/quality/columns.ts';
 import { fieldStatistics } from '../../src/episodes/statistics.ts';
 import { guessProfile, suggestedChunk, suggestedHz } from '../../src/robot/guess-profile.ts';
 import { guessUnit } from '../../src/robot/guess-unit.ts';
-import { asPython, upstreamConstants } from '../../src/robot/upstream-constants.ts';
+import { asPython, upstreamConstants } from '../../src/model/policy/upstream-constants.ts';
 
 const SO101 = ['shoulder_pan', 'shoulder_lift', 'elbow_flex', 'wrist_flex', 'wrist_roll', 'gripper'].map(
   (name) => `${name}.pos`,
@@ -121,6 +121,44 @@ describe('a profile guessed from demonstrations', () => {
       code: 'bad-input',
       message: expect.stringContaining('no camera') as string,
     });
+  });
+});
+
+describe('what actions are', () => {
+  it('is not told by one of many that looks like a difference', () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const dataset = memoryDataset({
+      name: 'noise',
+      fps: 30,
+      actionNames: names,
+      stateNames: names,
+      cameras: [{ name: 'front', width: 8, height: 8 }],
+      episodes: [
+        {
+          instruction: '',
+          actions: new Float32Array(400),
+          state: new Float32Array(400),
+          frames: { front: [] },
+        },
+      ],
+    });
+    const field = fieldStatistics([Float32Array.from({ length: 400 }, (_, i) => 40 * Math.sin(i))], 4);
+    const kind = (i: number, what: 'delta' | 'absolute' | 'unclear') => ({
+      action: names[i]!,
+      state: names[i]!,
+      kind: what,
+      correlation: { absolute: 0, delta: 0 },
+      slope: 1,
+    });
+    const guess = (...kinds: Parameters<typeof guessProfile>[2]) =>
+      guessProfile(dataset, { action: field, proprio: field }, kinds);
+    const chance = guess(kind(0, 'delta'), kind(1, 'unclear'), kind(2, 'unclear'), kind(3, 'unclear'));
+    expect(chance.actions[0]!.kind).toBe('unclear');
+    expect(chance.thinnedAs).toEqual(['last', 'last', 'last', 'last']);
+    expect(chance.profile.normalization).toBe('bounds');
+    // Wheels beside joints.
+    const mixed = guess(kind(0, 'delta'), kind(1, 'absolute'), kind(2, 'unclear'), kind(3, 'unclear'));
+    expect(mixed.thinnedAs).toEqual(['sum', 'last', 'last', 'last']);
   });
 });
 

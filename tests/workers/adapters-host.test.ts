@@ -96,6 +96,7 @@ describe('adapters', () => {
 const stateOf = (seed: number): TrainedState => ({
   run: 'run',
   step: seed,
+  own: null,
   lora: null,
   adapters: new Map([
     [

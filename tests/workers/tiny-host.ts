@@ -238,6 +238,7 @@ export const optionsFor = (change: Partial<FineTuneOptions> = {}): FineTuneOptio
   freshModules: false,
   statistics: 'demonstrations',
   demonstrationWeight: 1,
+  robot: null,
   ...change,
 });
 

@@ -7,10 +7,11 @@ import { shapesOf } from '../../src/model/finetune/parameters.ts';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import { checkpointFolder } from '../../src/model/weights/checkpoint.ts';
-import { parsePolicyConfig } from '../../src/model/policy/config.ts';
+import { parsePolicyConfig, type PolicyConfig } from '../../src/model/policy/config.ts';
 import type { ImageBytes } from '../../src/model/policy/image-processor.ts';
 import { gaussianNoise } from '../../src/model/policy/noise.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
+import { adaptedConfig } from '../../src/model/policy/own-config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import type { DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import { createTokenizer, type Tokenize } from '../../src/model/policy/tokenizer.ts';
@@ -51,37 +52,35 @@ export interface NodePolicy {
   dispose(): void;
 }
 
-/**
- * @param options.runtime where it runs, instead of onnxruntime-node; it is disposed of with the policy
- * @throws ModelError `bad-input` where there is no such package or adapter
- */
-export async function openNodePolicy(
-  folder: string,
-  options: { readonly threads?: number; readonly adapter?: string; readonly runtime?: Runtime } = {},
-): Promise<NodePolicy> {
+export interface NodePolicyOptions {
+  readonly threads?: number;
+  /** A checkpoint: folder or zip. */
+  readonly adapter?: string;
+  /** Where it runs, instead of onnxruntime-node; it is disposed of with the policy. */
+  readonly runtime?: Runtime;
+  /** Whether the adapter may be of another robot than the policy's; default no. */
+  readonly anyRobot?: boolean;
+}
+
+/** @throws ModelError `bad-input` where there is no such package or adapter, or the adapter is of another robot */
+export async function openNodePolicy(folder: string, options: NodePolicyOptions = {}): Promise<NodePolicy> {
   if (options.adapter && !existsSync(options.adapter))
     throw new ModelError('bad-input', `There is no file ${options.adapter}.`);
   const reader = await openPackageFolder(folder);
-  const config = parsePolicyConfig(reader.manifest.config);
+  const loaded = parsePolicyConfig(reader.manifest.config);
   const runtime =
     options.runtime ?? (await createNodeRuntime(options.threads ? { threads: options.threads } : {}));
-  const policy = await Policy.load(config, reader, runtime);
+  const base = await Policy.load(loaded, reader, runtime);
   const tokenizer = await reader.tokenizer();
   const tokenize = await createTokenizer(tokenizer);
-  let adapter: TrainedState | null = null;
-  if (options.adapter) {
-    const base = { config, shapes: shapesOf(reader) };
-    adapter = await importCheckpoint(await checkpointFolder(await openPlace(options.adapter)), base);
-    policy.use(new LoadedAdapter(runtime, config, adapter));
-  }
+  const adapter = options.adapter ? await readAdapter(base, reader, options.adapter) : null;
+  if (adapter && !options.anyRobot) requireSameRobot(base.config, adapter, options.adapter!);
+  const policy = adapter ? await adapted(base, reader, adapter) : base;
+  const { config } = policy;
   const observer = createObserver(config, runtime, () => {
     throw new Error('Node has no video frames.');
   });
-  // As in the page: what an adapter was trained with replaces the package's (src/workers/predict.ts).
-  const own = (adapter?.statistics ?? {}) as Readonly<Record<string, DatasetStatistics>>;
-  const [ownKey] = Object.keys(own);
-  const statistics = ownKey === undefined ? config.statistics : own;
-  const unnormKey = ownKey ?? config.defaultUnnormKey;
+  const { statistics, defaultUnnormKey: unnormKey } = config;
   const noiseLength = config.profile.chunkSize * config.profile.actions.length;
 
   const act = async (observation: NodeObservation): Promise<number[][]> => {
@@ -120,8 +119,37 @@ export async function openNodePolicy(
         state,
       }),
     dispose: () => {
-      void policy.dispose();
+      if (policy !== base) void policy.dispose();
+      void base.dispose();
       void runtime.dispose();
     },
   };
+}
+
+async function readAdapter({ config }: Policy, source: WeightSource, path: string): Promise<TrainedState> {
+  return importCheckpoint(await checkpointFolder(await openPlace(path)), {
+    config,
+    shapes: shapesOf(source),
+  });
+}
+
+/** With the head and the statistics of the adapter. */
+async function adapted(base: Policy, source: WeightSource, state: TrainedState): Promise<Policy> {
+  const policy = await base.withConfig(adaptedConfig(base.config, state), source);
+  policy.use(new LoadedAdapter(base.runtime, base.config, state));
+  return policy;
+}
+
+function requireSameRobot(base: PolicyConfig, state: TrainedState, path: string): void {
+  const [theirs, ours] = [sizesOf(adaptedConfig(base, state)), sizesOf(base)];
+  if (theirs === ours) return;
+  throw new ModelError(
+    'bad-input',
+    `${path} was trained for another robot: ${theirs}; the policy's has ${ours}.`,
+    'Evaluate an adapter that was trained on the practice table.',
+  );
+}
+
+function sizesOf({ profile: { actions, state, images } }: PolicyConfig): string {
+  return `${actions.length} action values, a state of ${state?.length ?? 0} and ${images.length} images`;
 }

@@ -33,6 +33,12 @@ function About({ info }: { info: DemonstrationsInfo }) {
       facts={[
         ['Dataset', info.name],
         ['Format', `${info.format}, ${info.fps} Hz`],
+        [
+          'Robot',
+          info.robot.choice
+            ? `another one: ${info.action.length} action values, a head of its own`
+            : 'the one in use',
+        ],
         ['Episodes to train on', info.episodes.length],
         ['Training samples', info.samples],
         ...info.slots.map(({ label, camera }): Fact => [label, camera || 'no camera']),

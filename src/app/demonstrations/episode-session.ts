@@ -21,6 +21,8 @@ interface ShownEpisode {
   strip: readonly { readonly step: number; readonly image: RawImage }[];
   check: { readonly step: number; readonly chunk: ChunkCheck } | null;
   checking: boolean;
+  /** Why the policy could not be asked. */
+  checkFailure: Failure | null;
   failure: Failure | null;
 }
 
@@ -31,6 +33,7 @@ const EMPTY: ShownEpisode = {
   strip: [],
   check: null,
   checking: false,
+  checkFailure: null,
   failure: null,
 };
 
@@ -113,12 +116,12 @@ useFineTuneStore.subscribe(follow);
 export async function checkStep(): Promise<void> {
   const { track, step } = useEpisodeStore.getState();
   if (!track) return;
-  set({ checking: true, failure: null });
+  set({ checking: true, checkFailure: null });
   try {
     const chunk = await policyWorker().demonstrations.check(track.index, step);
     set({ check: { step, chunk } });
   } catch (error) {
-    set({ failure: toFailure(error) });
+    set({ checkFailure: toFailure(error) });
   } finally {
     set({ checking: false });
   }

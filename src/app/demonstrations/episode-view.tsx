@@ -186,6 +186,7 @@ function Edits({
 function Check() {
   const check = useEpisodeStore((state) => state.check);
   const checking = useEpisodeStore((state) => state.checking);
+  const failure = useEpisodeStore((state) => state.checkFailure);
   return (
     <div className="actions">
       <button type="button" disabled={checking} onClick={() => void checkStep()}>
@@ -198,6 +199,7 @@ function Check() {
           prediction).
         </p>
       )}
+      {failure && <FailureNotice failure={failure} title="The policy cannot say" />}
     </div>
   );
 }
@@ -231,7 +233,7 @@ export function EpisodeView({ info, policy }: { info: DemonstrationsInfo; policy
   const predicted = useMemo(
     () =>
       check?.chunk.predicted[0]?.map((_, i) => ({
-        from: check.step,
+        steps: check.chunk.steps,
         values: check.chunk.predicted.map((row) => row[i]!),
       })) ?? null,
     [check],

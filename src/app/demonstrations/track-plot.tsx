@@ -16,8 +16,8 @@ interface Props {
   /** Steps kept, [from, to). */
   readonly from: number;
   readonly to: number;
-  /** Predicted values from a step on. */
-  readonly predicted?: { readonly from: number; readonly values: readonly number[] } | null;
+  /** Predicted values, and the steps they are for. */
+  readonly predicted?: { readonly steps: readonly number[]; readonly values: readonly number[] } | null;
   readonly onStep: (step: number) => void;
 }
 
@@ -30,7 +30,13 @@ function create(
 ): uPlot {
   const style = getComputedStyle(host);
   const color = (name: string): string => style.getPropertyValue(name).trim();
-  const guess = values.map((_, i) => predicted?.values[i - predicted.from] ?? null);
+  const guess: (number | null | undefined)[] = values.map(() => null);
+  // A chunk at a lower rate than the recording's has steps between its actions: the line goes through.
+  predicted?.steps.forEach((step, i) => {
+    for (let between = (predicted.steps[i - 1] ?? step) + 1; between < step; between++)
+      guess[between] = undefined;
+    guess[step] = predicted.values[i]!;
+  });
   const drawMarks = (plot: uPlot): void => {
     const { ctx, bbox } = plot;
     const x = (at: number) => plot.valToPos(at, 'x', true);

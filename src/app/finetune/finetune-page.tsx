@@ -4,6 +4,7 @@ import { CompareSection } from './compare-section.tsx';
 import { useFineTuneStore } from './finetune-store.ts';
 import { useTraining } from '../policy/policy-store.ts';
 import { OptionsSection } from './options-section.tsx';
+import { RobotSection } from './robot-section.tsx';
 import { RunSection } from './run-section.tsx';
 import { SanitySection } from './sanity-section.tsx';
 import { AdaptersSection, RunsSection } from './stored-section.tsx';
@@ -55,6 +56,7 @@ export default function FineTunePage({ info }: { info: PolicyInfo }) {
       <div className="teach-parts">
         <TrainedOn />
         <RunsSection />
+        <RobotSection disabled={running} />
         {(fits || running) && <OptionsSection disabled={running} />}
         <RunSection />
         {fits && <SanitySection />}

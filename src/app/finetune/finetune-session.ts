@@ -16,6 +16,7 @@ import { currentPolicy, isTraining, usePolicyStore } from '../policy/policy-stor
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { useFineTuneStore, type Origin } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
+import { compareAgain, optionsFor, teachFrom } from './robot-session.ts';
 import { newRunName } from './run-name.ts';
 
 const set = useFineTuneStore.setState;
@@ -70,11 +71,11 @@ export async function openDemonstrations(
     const edits = as.origin === 'dataset' ? storedEdits(info) : as.edits;
     if (Object.keys(edits).length > 0) info = await demonstrations.edit(edits);
     if (mine !== opening) return;
-    const { options, resuming, runs } = get();
+    const { options, resuming, runs, adapters } = get();
     const name = options.run || newRunName(info.name, new Date(), runs);
     set({
       demonstrations: { kind: 'open', info },
-      options: { ...options, run: name },
+      options: { ...options, run: name, ...optionsFor(info, options, adapters) },
       origin: as.origin,
       edits: info.edits,
       findings: { kind: 'none' },
@@ -251,6 +252,7 @@ async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
     drawSteps();
   }
   await refreshRuns();
+  await compareAgain();
 }
 
 export async function startRun(): Promise<void> {
@@ -319,11 +321,13 @@ export async function chooseAdapter(id: string | null): Promise<void> {
   set({ active: id });
   await act(() => policyWorker().adapters.use(id));
   await refreshRuns();
+  await compareAgain();
 }
 
 /** Another run goes on from an adapter, with what it is normalised by; null: from the policy as it was loaded. */
 export function startFrom(id: string | null): void {
   setOptions(id === null ? { startFrom: null } : { startFrom: id, statistics: 'policy' });
+  if (get().demonstrations.kind === 'open') void teachFrom(id);
 }
 
 /** Hands an adapter over as a download. */

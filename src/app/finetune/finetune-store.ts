@@ -88,6 +88,7 @@ export const DEFAULT_OPTIONS: FineTuneOptions = {
   freshModules: false,
   statistics: 'demonstrations',
   demonstrationWeight: 1,
+  robot: null,
 };
 
 const EMPTY: FineTuneState = {

@@ -183,6 +183,8 @@ export function OptionsSection({ disabled }: { disabled: boolean }) {
   const options = useFineTuneStore((state) => state.options);
   const errors = optionErrors(options);
   const continued = options.startFrom !== null;
+  // Another robot's range has nothing to do with the policy's.
+  const ownRange = options.robot !== null && !continued;
   const numeric = ([key, label, upstream, step]: [NumericKey, string, string, string]) => (
     <NumberField
       key={key}
@@ -249,7 +251,8 @@ export function OptionsSection({ disabled }: { disabled: boolean }) {
           <label className="option-check">
             <input
               type="checkbox"
-              checked={options.statistics === 'policy'}
+              checked={options.statistics === 'policy' && !ownRange}
+              disabled={ownRange}
               onChange={(event) =>
                 setOptions({ statistics: event.target.checked ? 'policy' : 'demonstrations' })
               }

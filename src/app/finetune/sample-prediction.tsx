@@ -1,6 +1,5 @@
 import { useMemo } from 'react';
 import { TrackPlot } from '../demonstrations/track-plot.tsx';
-import { usePolicyInfo } from '../policy/policy-store.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import '../demonstrations/demonstrations.css';
 
@@ -8,17 +7,22 @@ const ignore = () => undefined;
 
 /** One step of the demonstrations, predicted anew as training goes on: does it come closer? */
 export function SamplePrediction() {
-  const info = usePolicyInfo();
+  const info = useFineTuneStore(({ demonstrations }) =>
+    demonstrations.kind === 'open' ? demonstrations.info : null,
+  );
   const looks = useFineTuneStore((state) => state.looks);
   const [first] = looks;
   const last = looks.at(-1);
   const plots = useMemo(
     () =>
       last && info
-        ? info.actions.map(({ name }, i) => ({
+        ? info.action.map(({ name }, i) => ({
             name,
             values: last.check.recorded.map((row) => row[i]!),
-            predicted: { from: 0, values: last.check.predicted.map((row) => row[i]!) },
+            predicted: {
+              steps: last.check.predicted.map((_, step) => step),
+              values: last.check.predicted.map((row) => row[i]!),
+            },
           }))
         : [],
     [last, info],

@@ -54,7 +54,8 @@ export function SanitySection() {
     }
   };
   const mean = rows.reduce((sum, { check }) => sum + check.l1, 0) / Math.max(1, rows.length);
-  const names = policy.actions.map(({ name }) => name);
+  // Another robot may be in use by now: these are of the demonstrations.
+  const names = info.action.map(({ name }) => name);
   const perAction = names.map(
     (_, i) =>
       rows.reduce(

@@ -1,6 +1,11 @@
 /** The one worker of the page, and what the page asks of it about packages. */
 import { connectPolicyWorker, type PolicyClient } from '../../workers/client.ts';
-import type { BackendPreference, CapabilityReport, LoadProgress } from '../../workers/contract.ts';
+import type {
+  BackendPreference,
+  CapabilityReport,
+  LoadProgress,
+  PolicyInfo,
+} from '../../workers/contract.ts';
 import type { LeaseState } from '../../workers/contract-lease.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 import { NOTHING_LOADED, usePolicyStore, type PolicyStatus } from './policy-store.ts';
@@ -30,6 +35,10 @@ export function policyWorker(): PolicyClient {
     };
     // A worker that is dead already says so in every other call.
     void client.watch(onState).catch(() => undefined);
+    const onInUse = (info: PolicyInfo): void => {
+      if (mine === client) usePolicyStore.getState().setInUse(info);
+    };
+    void client.watchInUse(onInUse).catch(() => undefined);
   }
   return client;
 }

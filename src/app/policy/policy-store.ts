@@ -25,12 +25,15 @@ interface PolicyState {
   /** Where the user wants it to run. */
   backend: BackendPreference;
   status: PolicyStatus;
+  /** What predicts, where that is not the policy as it was loaded: with the robot, head and statistics of an adapter, or of a run. */
+  inUse: PolicyInfo | null;
   /** What the worker does with its policy, as the worker says. */
   lease: LeaseState;
   setUrl: (url: string) => void;
   setBackend: (backend: BackendPreference) => void;
   setStatus: (status: PolicyStatus) => void;
   setLease: (lease: LeaseState) => void;
+  setInUse: (info: PolicyInfo) => void;
 }
 
 /** Which policy the page is about, and how far it has come with it. Changed by policy-session.ts only. */
@@ -39,15 +42,21 @@ export const usePolicyStore = create<PolicyState>()((set) => ({
   backend: 'auto',
   status: { kind: 'inspecting' },
   lease: NOTHING_LOADED,
-  setUrl: (url) => set({ url, status: { kind: 'inspecting' } }),
+  inUse: null,
+  setUrl: (url) => set({ url, status: { kind: 'inspecting' }, inUse: null }),
   setBackend: (backend) => set({ backend }),
-  setStatus: (status) => set({ status }),
+  setStatus: (status) => set({ status, inUse: null }),
   setLease: (lease) => set({ lease }),
+  setInUse: (info) => set({ inUse: info.adapted ? info : null }),
 }));
 
-/** The loaded policy, or null. */
+function predicting({ status, inUse }: PolicyState): PolicyInfo | null {
+  return status.kind === 'ready' ? (inUse ?? status.info) : null;
+}
+
+/** The policy in use: the loaded one, or an adapter over it; null while none is loaded. */
 export function usePolicyInfo(): PolicyInfo | null {
-  return usePolicyStore((state) => (state.status.kind === 'ready' ? state.status.info : null));
+  return usePolicyStore(predicting);
 }
 
 /** True while a run has the policy: from its preparation until it has let go. */
@@ -60,8 +69,13 @@ export function isTraining(): boolean {
   return usePolicyStore.getState().lease.run !== null;
 }
 
-/** The loaded policy outside React, or null. */
+/** The policy in use outside React, or null. */
 export function currentPolicy(): PolicyInfo | null {
+  return predicting(usePolicyStore.getState());
+}
+
+/** The policy as it was loaded, whatever lies over it; null while none is. */
+export function loadedPolicy(): PolicyInfo | null {
   const { status } = usePolicyStore.getState();
   return status.kind === 'ready' ? status.info : null;
 }

@@ -5,7 +5,7 @@ import type { TableObservation } from '../../workers/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
-import { currentPolicy } from '../policy/policy-store.ts';
+import { currentPolicy, loadedPolicy } from '../policy/policy-store.ts';
 import { keepFrames } from '../prediction/kept-frames.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useStateStore } from '../state/state-store.ts';
@@ -29,6 +29,13 @@ const active = (): boolean => !['idle', 'stopping'].includes(runNow().kind);
 
 /** Why a policy cannot work on the table, or null. */
 export function whyNotOnTable(info: PolicyInfo): string | null {
+  const loaded = loadedPolicy();
+  // Another arm's joints may be as many as the table's directions.
+  const other =
+    loaded?.actions.length === 7 && info.actions.some(({ name }, i) => name !== loaded.actions[i]?.name);
+  if (info.adapted && other) {
+    return `What predicts now is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
+  }
   const found = `${info.imageSlots.length} images, ${info.actions.length} action and ${info.state?.length ?? 0} state values`;
   return info.imageSlots.length === 2 && info.actions.length === 7 && info.state?.length === 8
     ? null

@@ -105,7 +105,9 @@ export function SharedBanner() {
       {opened.kind === 'ready' && (
         <div className="actions">
           <p className="shared-ready" role="status">
-            Ready: press “Do it”.
+            {manifest?.scene.view === 'camera'
+              ? 'Ready: give it images, and predict.'
+              : 'Ready: press “Do it”.'}
           </p>
           <button type="button" onClick={() => setStep('demonstrations')}>
             Teach it more

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import type { ByteReader } from '../../io/byte-reader.ts';
 import { ModelError } from '../errors.ts';
+import { adaptedConfig, ownConfigSchema } from '../policy/own-config.ts';
 import { DuplicateKeyError, parseStrictJson } from '../strict-json.ts';
 import { datasetStatisticsSchema } from '../policy/statistics.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
@@ -32,16 +33,26 @@ const aboutSchema = v.object({
     }),
   ),
   statistics: v.record(v.string(), datasetStatisticsSchema),
+  /** Files from before adapters had a robot of their own lack it. */
+  own: v.optional(v.nullable(ownConfigSchema), null),
 });
 
 /** float32, so that the predictions of both ends are the same to the bit. */
-export function adapterFile({ run, step, lora, statistics, adapters, modules }: TrainedState): ByteSource {
+export function adapterFile({
+  run,
+  step,
+  own,
+  lora,
+  statistics,
+  adapters,
+  modules,
+}: TrainedState): ByteSource {
   const tensors: [string, HostTensor][] = [...modules];
   for (const [module, { a, b }] of adapters)
     tensors.push([`${module}.lora_A.weight`, a], [`${module}.lora_B.weight`, b]);
   return safetensorsFile(tensors, 'float32', {
     format: FORMAT,
-    about: JSON.stringify({ run, step, lora, statistics }),
+    about: JSON.stringify({ run, step, lora, statistics, ...(own ? { own } : {}) }),
   });
 }
 
@@ -49,9 +60,10 @@ export function adapterFile({ run, step, lora, statistics, adapters, modules }: 
  * @throws ModelError `bad-file` for a file that is not an adapter of ours or is damaged, `bad-shape` where it belongs to another policy, `missing-statistics`;
  * nothing of it is used then
  */
-export async function readAdapterFile(file: ByteReader, base: ImportBase): Promise<TrainedState> {
+export async function readAdapterFile(file: ByteReader, on: ImportBase): Promise<TrainedState> {
   const tensors = await openSafetensors(file);
   const about = aboutOf(tensors.metadata);
+  const base = { ...on, config: adaptedConfig(on.config, about) };
   checkStatistics(about.statistics, base);
   const factors = new Map<string, string>();
   const names = new Map<string, string>();

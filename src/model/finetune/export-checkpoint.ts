@@ -3,6 +3,8 @@ import { ModelError } from '../errors.ts';
 import type { WeightSource } from '../network/loaded-weights.ts';
 import { loraNames } from '../network/scope.ts';
 import type { PolicyConfig } from '../policy/config.ts';
+import { adaptedConfig } from '../policy/own-config.ts';
+import { asPython } from '../policy/upstream-constants.ts';
 import { mergeLora, type LoraPair } from '../weights/lora-merge.ts';
 import {
   fromFile,
@@ -23,6 +25,7 @@ import {
   upstreamConfigJson,
 } from './export-checkpoint-json.ts';
 import { adapterTensors, baseTensors } from './export-checkpoint-tensors.ts';
+import { PROFILE_FILE } from './import-own-config.ts';
 import { withTiedHead } from './lora.ts';
 import { moduleShapes } from './modules-init.ts';
 import type { TrainedState } from './trained.ts';
@@ -59,15 +62,18 @@ const VISION = 'vision_backbone.';
 const FILM = /\.blocks\.\d+\.(scale|shift)\./;
 
 /**
- * The files of `{run}--{step}_chkpt/`. Nothing is read of the base until a file's bytes are asked for.
+ * The files of `{run}--{step}_chkpt/`, and for another robot than the base's its profile, once for this page and once as the constants that openvla-oft
+ * is edited with. Nothing is read of the base until a file's bytes are asked for.
  *
  * @throws ModelError `missing-tensor` or `bad-shape` where the state does not belong to the base
  */
 export function exportCheckpoint(
   state: TrainedState,
-  base: ExportBase,
+  on: ExportBase,
   options: ExportOptions = {},
 ): FolderFile[] {
+  const { own } = state;
+  const base = { ...on, config: adaptedConfig(on.config, state) };
   checkBelongs(state, base);
   const files = [
     ...adapterFiles(state, base, options),
@@ -75,6 +81,7 @@ export function exportCheckpoint(
     ...processorFiles(base),
     json('dataset_statistics.json', state.statistics),
     ...(base.upstreamConfig ? [json('config.json', base.upstreamConfig)] : []),
+    ...(own ? [json(PROFILE_FILE, own), text('robot_constants.py', asPython(own.profile))] : []),
   ];
   return inFolder(state, files);
 }
@@ -86,11 +93,8 @@ export function exportCheckpoint(
  *
  * @throws as `exportCheckpoint`
  */
-export function exportMerged(
-  state: TrainedState,
-  base: ExportBase,
-  options: ExportOptions = {},
-): FolderFile[] {
+export function exportMerged(state: TrainedState, on: ExportBase, options: ExportOptions = {}): FolderFile[] {
+  const base = { ...on, config: adaptedConfig(on.config, state) };
   checkBelongs(state, base);
   const { config, source } = base;
   const { dtype = 'float32', maxShardBytes } = options;
@@ -114,7 +118,8 @@ export function exportMerged(
     dtype,
     maxShardBytes,
   );
-  const statistics = { ...config.statistics, ...state.statistics };
+  // Of another robot the base's say nothing, and a reader takes the first.
+  const statistics = state.own ? state.statistics : { ...on.config.statistics, ...state.statistics };
   const upstream = {
     ...(base.upstreamConfig ?? upstreamConfigJson(config, source, dtype)),
     norm_stats: statistics,

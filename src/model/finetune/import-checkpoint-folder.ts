@@ -64,19 +64,24 @@ function withAdapterInside(folder: ImportFolder): ImportFolder {
   };
 }
 
-/** @throws ModelError where there are none, or they are of another robot */
-export async function readStatistics(
-  folder: ImportFolder,
-  { profile }: PolicyConfig,
-): Promise<Readonly<Record<string, unknown>>> {
+/** @throws ModelError where there are none, or they are not statistics */
+export async function readStatistics(folder: ImportFolder): Promise<Readonly<Record<string, unknown>>> {
   const json = await readJson(folder, STATISTICS);
-  const needs = { actions: profile.actions.length, proprio: profile.state?.length ?? null };
-  if (json) return parseStatistics(json, STATISTICS, needs);
+  if (json) return parseStatistics(json, STATISTICS, { actions: null, proprio: null });
   throw new ModelError(
     'missing-statistics',
     `The folder has no ${STATISTICS}; actions cannot be un-normalised without it.`,
     'Copy the whole folder, as finetune.py left it.',
   );
+}
+
+/** @throws ModelError for statistics of another robot */
+export function checkStatistics(
+  statistics: Readonly<Record<string, unknown>>,
+  { profile }: PolicyConfig,
+): void {
+  const needs = { actions: profile.actions.length, proprio: profile.state?.length ?? null };
+  parseStatistics(statistics, STATISTICS, needs);
 }
 
 /** Null where the folder has no such file. */

@@ -2,18 +2,21 @@
 import { ModelError } from '../errors.ts';
 import type { Shape } from '../graph/types.ts';
 import type { PolicyConfig } from '../policy/config.ts';
+import { adaptedConfig } from '../policy/own-config.ts';
 import { findModules, type ModuleFile } from '../weights/checkpoint-modules.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { openTorchArchive } from '../weights/torch-archive.ts';
 import { parseAdapterConfig, type AdapterConfig } from './adapter-config.ts';
 import {
   labelOf,
+  checkStatistics,
   readJson,
   readStatistics,
   withinRoot,
   type ImportFolder,
 } from './import-checkpoint-folder.ts';
 import { packageName, packageNameOfVision } from './import-checkpoint-names.ts';
+import { ownConfigOf } from './import-own-config.ts';
 import { withTiedHead } from './lora.ts';
 import { moduleShapes } from './modules-init.ts';
 import {
@@ -43,9 +46,17 @@ const QUERIES = 'action_queries.weight';
  * `unsupported` for an adapter that is not plain LoRA, `missing-statistics`
  */
 export async function importCheckpoint(folder: ImportFolder, on: ImportBase): Promise<TrainedState> {
-  const base = { ...on, shapes: withTiedHead(on.shapes) };
   const inner = withinRoot(folder);
   const modulePaths = findModules(inner.files);
+  const [needed] = moduleShapes(on.config);
+  const nothing = modulePaths.size === 0 && !inner.files.some((path) => path.startsWith('lora_adapter/'));
+  if (needed && nothing) throw lacking(...needed, inner);
+  const statistics = await readStatistics(inner);
+  const own = await ownConfigOf(inner, modulePaths, statistics, on.config);
+  const base: ImportBase = {
+    config: adaptedConfig(on.config, { own, statistics }),
+    shapes: withTiedHead(on.shapes),
+  };
   const film = base.config.network.vits.some((vit) => vit.film);
   refuseOtherModules(modulePaths, base.config, film);
   const adapter = await readAdapter(inner, base);
@@ -65,8 +76,8 @@ export async function importCheckpoint(folder: ImportFolder, on: ImportBase): Pr
   for (const [name, shape] of moduleShapes(base.config)) {
     if (!modules.has(name)) throw lacking(name, shape, inner);
   }
-  const statistics = await readStatistics(inner, base.config);
-  return { ...labelOf(inner, modulePaths), lora: adapter?.lora ?? null, adapters, modules, statistics };
+  checkStatistics(statistics, base.config);
+  return { ...labelOf(inner, modulePaths), own, lora: adapter?.lora ?? null, adapters, modules, statistics };
 }
 
 /** Upstream's adapters lack the action queries; the merged model beside them has them. */

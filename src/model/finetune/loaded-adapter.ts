@@ -2,6 +2,7 @@ import type { Adapter } from '../network/adapter.ts';
 import { isBound } from '../network/loaded-weights.ts';
 import { loraNames, type WeightTable } from '../network/scope.ts';
 import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
+import { adaptedConfig } from '../policy/own-config.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import type { TrainedState } from './trained.ts';
 
@@ -12,7 +13,9 @@ export class LoadedAdapter implements Adapter {
   readonly table: WeightTable;
   readonly #tensors = new Map<string, Tensor>();
 
-  constructor(runtime: Runtime, config: PolicyConfig, state: TrainedState) {
+  /** @param base configuration of the policy that it lies over */
+  constructor(runtime: Runtime, base: PolicyConfig, state: TrainedState) {
+    const config = adaptedConfig(base, state);
     this.scaling = state.lora ? state.lora.alpha / state.lora.r : 1;
     const needs = { lmHead: needsLmHead(config), lastBlock: false };
     for (const [module, { a, b }] of state.adapters) {

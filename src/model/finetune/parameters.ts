@@ -5,6 +5,7 @@ import type { Shape } from '../graph/types.ts';
 import { isBound, isModuleWeight, type WeightSource } from '../network/loaded-weights.ts';
 import { loraNames } from '../network/scope.ts';
 import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
+import { adaptedConfig, ownConfigSchema, type OwnConfig } from '../policy/own-config.ts';
 import { Random } from '../random.ts';
 import { decodeFloat32 } from '../weights/encoding.ts';
 import type { Checkpoint } from './checkpoints.ts';
@@ -77,22 +78,27 @@ export async function initialParameters(
   return { lora: resolved?.config ?? null, modules: resolved?.modules ?? [], ...divide(all, config) };
 }
 
-/** The parameters as a run left them, to be trained on. @throws ModelError `bad-shape` where they do not fit the base */
+/**
+ * The parameters as a run left them, to be trained on.
+ * @param base configuration of the policy that they lie over
+ * @throws ModelError `bad-shape` where they do not fit it
+ */
 export function continuedParameters(
-  config: PolicyConfig,
+  base: PolicyConfig,
   shapes: ReadonlyMap<string, Shape>,
   state: TrainedState,
 ): Parameters {
+  const config = adaptedConfig(base, state);
   const all = new Map<string, HostTensor>();
   const modules: LoraModule[] = [];
   for (const [name, { a, b }] of state.adapters) {
-    const base = withTiedHead(shapes).get(`${name}.weight`);
-    const fits = base && a.shape.slice(1).join() === base.slice(1).join() && b.shape[0] === base[0];
+    const weight = withTiedHead(shapes).get(`${name}.weight`);
+    const fits = weight && a.shape.slice(1).join() === weight.slice(1).join() && b.shape[0] === weight[0];
     if (!fits) {
       throw new ModelError(
         'bad-shape',
         `The adapter of "${name}" is [${a.shape.join(', ')}] and [${b.shape.join(', ')}]; the policy's weight is ` +
-          `${base ? `[${base.join(', ')}]` : 'not there'}.`,
+          `${weight ? `[${weight.join(', ')}]` : 'not there'}.`,
         'The adapter belongs to another base.',
       );
     }
@@ -146,7 +152,7 @@ function checkpointState(checkpoint: Checkpoint): TrainedState {
       'It was written by another program; start the run anew.',
     );
   }
-  const { lora, modules, statistics } = parsed.output;
+  const { own, lora, modules, statistics } = parsed.output;
   const values = new Map<string, HostTensor>();
   for (const [name, tensor] of checkpoint.tensors) {
     if (name.startsWith('parameter/')) values.set(name.slice('parameter/'.length), tensor);
@@ -159,13 +165,14 @@ function checkpointState(checkpoint: Checkpoint): TrainedState {
   }
   const { run, step } = checkpoint;
   return trainedState(
-    { run, step, statistics },
+    { run, step, own, statistics },
     { lora, modules: modules.map((name) => ({ name })) },
     values,
   );
 }
 
 const checkpointStateSchema = v.object({
+  own: v.optional(v.nullable(ownConfigSchema), null),
   lora: v.nullable(
     v.object({ r: v.number(), alpha: v.number(), dropout: v.number(), targetModules: v.array(v.string()) }),
   ),
@@ -217,7 +224,7 @@ export function countContinued(
   shapes: ReadonlyMap<string, Shape>,
   state: TrainedState,
 ): ParameterCount {
-  return tally(config, shapes, continuedParameters(config, shapes, state).modules);
+  return tally(adaptedConfig(config, state), shapes, continuedParameters(config, shapes, state).modules);
 }
 
 function tally(
@@ -238,7 +245,7 @@ function tally(
 
 /** What a run has made, from current values by name. */
 export function trainedState(
-  of: { run: string; step: number; statistics: Readonly<Record<string, unknown>> },
+  of: { run: string; step: number; own: OwnConfig | null; statistics: Readonly<Record<string, unknown>> },
   parameters: { lora: LoraConfig | null; modules: readonly Pick<LoraModule, 'name'>[] },
   values: ReadonlyMap<string, HostTensor>,
 ): TrainedState {

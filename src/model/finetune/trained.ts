@@ -1,3 +1,5 @@
+import type { OwnConfig } from '../policy/own-config.ts';
+
 /** A float32 tensor on the CPU. */
 export interface HostTensor {
   readonly shape: readonly number[];
@@ -19,6 +21,8 @@ export interface LoraConfig {
 export interface TrainedState {
   readonly run: string;
   readonly step: number;
+  /** The robot, head and FiLM it was trained for, where they are not the base's. */
+  readonly own: OwnConfig | null;
   readonly lora: LoraConfig | null;
   /** By adapted module (`vision_backbone.featurizer.blocks.0.attn.qkv`): A [r, in] (convolution [r, 3, p, p]), B [out, r] ([out, r, 1, 1]). */
   readonly adapters: ReadonlyMap<string, { readonly a: HostTensor; readonly b: HostTensor }>;

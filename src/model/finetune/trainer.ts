@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
 import { sizeOf, type Shape } from '../graph/types.ts';
 import { Tape } from '../network/tape.ts';
+import type { OwnConfig } from '../policy/own-config.ts';
 import type { Policy } from '../policy/policy.ts';
 import { Random } from '../random.ts';
 import type { Tensor } from '../runtime/runtime.ts';
@@ -111,7 +112,10 @@ export interface History {
 
 export interface TrainerParts {
   readonly run: string;
+  /** With the configuration that is trained. */
   readonly policy: Policy;
+  /** What of it is not the base's; default nothing. */
+  readonly own?: OwnConfig | null;
   readonly parameters: Parameters;
   readonly train: SampleSource;
   /** Empty or null for none. */
@@ -281,8 +285,9 @@ export class Trainer {
   async checkpoint(): Promise<Checkpoint> {
     const tensors = await this.trainables.state();
     for (const [name, tensor] of this.#parts.parameters.idle) tensors.set(`parameter/${name}`, tensor);
-    const { run, parameters, statistics } = this.#parts;
+    const { run, own = null, parameters, statistics } = this.#parts;
     const state = {
+      ...(own ? { own } : {}),
       options: this.options,
       history: this.history,
       lora: parameters.lora,
@@ -312,10 +317,10 @@ export class Trainer {
 
   /** What has been trained so far, for export and sharing. */
   async trained(): Promise<TrainedState> {
-    const { run, parameters, statistics } = this.#parts;
+    const { run, own = null, parameters, statistics } = this.#parts;
     const values = new Map<string, HostTensor>(parameters.idle);
     for (const name of this.trainables.names) values.set(name, await this.trainables.value(name));
-    return trainedState({ run, step: this.step, statistics }, parameters, values);
+    return trainedState({ run, step: this.step, own, statistics }, parameters, values);
   }
 
   /** Frees the parameters; the policy is the base again. */

@@ -59,6 +59,11 @@ export class LoadedWeights implements WeightStore {
     return tensor;
   }
 
+  /** False also for one that was freed with the attempt that loaded it. */
+  has(name: string): boolean {
+    return this.#tensors.get(name)?.disposed === false;
+  }
+
   get names(): readonly string[] {
     return [...this.#tensors.keys()];
   }

@@ -56,7 +56,7 @@ const vit = v.object({
   eps: v.number(),
 });
 
-const profileSchema = v.object({
+export const profileSchema = v.object({
   name: v.string(),
   chunkSize: v.pipe(positive, v.maxValue(1000)),
   actions: v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000)),
@@ -267,15 +267,7 @@ export function parseRobotProfile(json: unknown): RobotProfile {
 
 function profileFor(name: string | RobotProfile | undefined, key: string, actionDim: number): RobotProfile {
   if (typeof name === 'object') return name;
-  const guess =
-    /aloha/i.test(key) || actionDim === 14
-      ? 'aloha'
-      : /bridge/i.test(key)
-        ? 'bridge'
-        : /libero/i.test(key)
-          ? 'libero'
-          : undefined;
-  const profile = ROBOT_PROFILES[name ?? guess ?? ''];
+  const profile = name === undefined ? knownProfile(key, actionDim) : ROBOT_PROFILES[name];
   if (!profile) {
     throw new ModelError(
       'bad-input',
@@ -284,6 +276,19 @@ function profileFor(name: string | RobotProfile | undefined, key: string, action
     );
   }
   return profile;
+}
+
+/** A robot that openvla-oft knows, by the key of its statistics or their size. */
+export function knownProfile(key: string, actionDim: number): RobotProfile | undefined {
+  const name =
+    /aloha/i.test(key) || actionDim === 14
+      ? 'aloha'
+      : /bridge/i.test(key)
+        ? 'bridge'
+        : /libero/i.test(key)
+          ? 'libero'
+          : '';
+  return ROBOT_PROFILES[name];
 }
 
 function fitImages(images: RobotProfile['images'], wanted: number): RobotProfile['images'] {

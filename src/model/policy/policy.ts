@@ -79,13 +79,15 @@ export class Policy {
   /** The weights, as seen through the adapter in use. */
   #layered: WeightStore;
   #modules: Modules;
+  /** False for one that shares another's weights. */
+  readonly #ownsWeights: boolean;
   readonly #trace: PolicyTrace | undefined;
   readonly #traceTensor: ((stage: string, tensor: Tensor) => Promise<void>) | undefined;
 
   private constructor(
     config: PolicyConfig,
     runtime: Runtime,
-    parts: { network: Network; weights: LoadedWeights; embedding: TokenEmbedding },
+    parts: { network: Network; weights: LoadedWeights; embedding: TokenEmbedding; ownsWeights: boolean },
     trace: PolicyTrace | undefined,
   ) {
     this.config = config;
@@ -93,7 +95,8 @@ export class Policy {
     this.network = parts.network;
     this.#weights = parts.weights;
     this.#layered = parts.weights;
-    this.#modules = new Modules(runtime, parts.weights.names, parts.weights);
+    this.#ownsWeights = parts.ownsWeights;
+    this.#modules = new Modules(runtime, modulesOf(config, parts.weights.names), parts.weights);
     this.embedding = parts.embedding;
     this.#trace = trace;
     this.#traceTensor =
@@ -127,24 +130,43 @@ export class Policy {
       await withMemoryCheck(runtime.device, upload);
       const embedding = new TokenEmbedding(await source.load(EMBEDDING));
       const { trace } = options;
-      const network = new Network(runtime, config.network, weights, weights.byteLength, {
-        ...(options.partition ? { partition: options.partition } : {}),
-        ...(trace
-          ? { trace: async (stage, tensor) => trace(stage, await runtime.read(tensor), tensor.shape) }
-          : {}),
-      });
-      return new Policy(config, runtime, { network, weights, embedding }, trace);
+      const network = networkOf(config, runtime, weights, options.partition, trace);
+      return new Policy(config, runtime, { network, weights, embedding, ownsWeights: true }, trace);
     } catch (error) {
       weights.dispose();
       throw error;
     }
   }
 
+  /**
+   * Another policy over the same weights: of another robot, with another head. Nothing is loaded again, but for lm_head where it is needed first.
+   * It is disposed of before this one, and leaves the weights.
+   * @param source where the weights came from
+   * @throws ModelError `unsupported` where the package lacks lm_head and action tokens are asked for
+   */
+  async withConfig(config: PolicyConfig, source: WeightSource): Promise<Policy> {
+    const weights = this.#weights;
+    if (config.head === 'discrete' && !source.names.includes(LM_HEAD)) {
+      throw new ModelError(
+        'unsupported',
+        'The loaded policy has no lm_head, which predicts action tokens.',
+        'Choose the L1 or the diffusion head.',
+      );
+    }
+    const needs = { lmHead: needsLmHead(config), lastBlock: false };
+    for (const name of source.names)
+      if (isBound(name, config.network, needs) && !weights.has(name))
+        weights.add(this.runtime, await source.load(name));
+    const { runtime, embedding } = this;
+    const network = networkOf(config, runtime, weights, this.network.partition, this.#trace);
+    return new Policy(config, runtime, { network, weights, embedding, ownsWeights: false }, this.#trace);
+  }
+
   /** Lays an adapter over the base from the next prediction on, or none; it stays the caller's. Nothing is reloaded. */
   use(adapter: Adapter | null): void {
     const names = new Set([...this.#weights.names, ...(adapter?.names ?? [])]);
     this.#layered = layered(this.#weights, adapter);
-    this.#modules = new Modules(this.runtime, [...names], this.#layered);
+    this.#modules = new Modules(this.runtime, modulesOf(this.config, [...names]), this.#layered);
     this.network.use(adapter);
   }
 
@@ -233,7 +255,7 @@ export class Policy {
 
   async dispose(): Promise<void> {
     await this.network.dispose();
-    this.#weights.dispose();
+    if (this.#ownsWeights) this.#weights.dispose();
   }
 
   /** Token embeddings with zeros at the action positions, whole and in the parts the language model takes. */
@@ -356,6 +378,32 @@ export class Policy {
     rows.set(await this.runtime.read(actions), (1 + text.prompt.shape[1]!) * hidden);
     this.#trace('input_embeddings', rows, [1, rows.length / hidden, hidden]);
   }
+}
+
+const LM_HEAD = 'language_model.lm_head.weight';
+
+function networkOf(
+  config: PolicyConfig,
+  runtime: Runtime,
+  weights: LoadedWeights,
+  partition: Partition | undefined,
+  trace: PolicyTrace | undefined,
+): Network {
+  return new Network(runtime, config.network, weights, weights.byteLength, {
+    ...(partition ? { partition } : {}),
+    ...(trace
+      ? { trace: async (stage, tensor) => trace(stage, await runtime.read(tensor), tensor.shape) }
+      : {}),
+  });
+}
+
+/** Without the modules of another head, or of a state that is not taken: the base has its own, whatever lies over it. */
+function modulesOf({ head, profile }: PolicyConfig, names: readonly string[]): string[] {
+  return names.filter((name) => {
+    if (name.startsWith('action_head.model.')) return head !== 'diffusion' && head !== 'discrete';
+    if (/^(action_head\.noise_predictor|noisy_action_projector)\./.test(name)) return head === 'diffusion';
+    return profile.state !== null || !name.startsWith('proprio_projector.');
+  });
 }
 
 /**

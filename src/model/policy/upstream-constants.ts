@@ -1,5 +1,5 @@
 /** A profile as openvla-oft's constants, which its Python code is edited with for a new robot (prismatic/vla/constants.py). */
-import type { RobotProfile } from '../model/policy/robot-profiles.ts';
+import type { RobotProfile } from './robot-profiles.ts';
 
 export interface UpstreamConstants {
   readonly NUM_ACTIONS_CHUNK: number;

@@ -1,0 +1,103 @@
+/** Which robot and head a checkpoint folder was trained for: as our exports say it, else as its sizes tell. */
+import * as v from 'valibot';
+import { ModelError } from '../errors.ts';
+import { knownProfile, type PolicyConfig } from '../policy/config.ts';
+import { adaptedConfig, ownConfigSchema, sameShape, type OwnConfig } from '../policy/own-config.ts';
+import { fitDimensions } from '../policy/robot-profiles.ts';
+import { openTorchArchive } from '../weights/torch-archive.ts';
+import type { ModuleFile } from '../weights/checkpoint-modules.ts';
+import { readJson, type ImportFolder } from './import-checkpoint-folder.ts';
+
+/** Beside upstream's files; Python does not read it. */
+export const PROFILE_FILE = 'robot_profile.json';
+
+/**
+ * Null where it is the base's own. What the folder does not hold is taken to be as the base has it: a missing head is a damaged folder rather
+ * than one of action tokens. A folder of upstream's does not tell its chunk, rate, names, units and number of images: those are of a robot that
+ * openvla-oft knows by the statistics' key or size, else the base's.
+ * @throws ModelError `bad-file` for a profile that cannot be read, or that other numbers of the folder contradict
+ */
+export async function ownConfigOf(
+  folder: ImportFolder,
+  modules: ReadonlyMap<ModuleFile, { readonly path: string }>,
+  statistics: Readonly<Record<string, unknown>>,
+  base: PolicyConfig,
+): Promise<OwnConfig | null> {
+  const own =
+    (await saidIn(folder, statistics)) ?? (await inferred(folder, modules, actionsIn(statistics), base));
+  return sameShape(adaptedConfig(base, { own, statistics }), base) && !(await readJson(folder, PROFILE_FILE))
+    ? null
+    : own;
+}
+
+async function saidIn(
+  folder: ImportFolder,
+  statistics: Readonly<Record<string, unknown>>,
+): Promise<OwnConfig | null> {
+  const json = await readJson(folder, PROFILE_FILE);
+  if (!json) return null;
+  const parsed = v.safeParse(ownConfigSchema, json);
+  if (!parsed.success) {
+    const issue = parsed.issues[0];
+    throw new ModelError(
+      'bad-file',
+      `${PROFILE_FILE}: ${v.getDotPath(issue) ?? 'it'}: ${issue.message}.`,
+      'Take the folder as it was exported.',
+    );
+  }
+  const { dim, key } = actionsIn(statistics);
+  const { actions } = parsed.output.profile;
+  if (actions.length === dim) return parsed.output;
+  throw new ModelError(
+    'bad-file',
+    `${PROFILE_FILE} describes a robot of ${actions.length} action dimensions; the statistics "${key}" have ${dim}.`,
+    'Take both files from the same checkpoint.',
+  );
+}
+
+async function inferred(
+  folder: ImportFolder,
+  modules: ReadonlyMap<ModuleFile, { readonly path: string }>,
+  { dim, key }: { readonly dim: number; readonly key: string },
+  base: PolicyConfig,
+): Promise<OwnConfig | null> {
+  // VLA-Adapter's, which finetune.py knows nothing of.
+  if (base.head === 'bridge') return null;
+  const shapesIn = async (module: ModuleFile) => {
+    const found = modules.get(module);
+    if (!found) return null;
+    const { entries } = await openTorchArchive(await folder.open(found.path));
+    return new Map([...entries].map(([name, { shape }]) => [name.replace(/^module\./, ''), shape]));
+  };
+  const headShapes = await shapesIn('action_head');
+  const head = headShapes
+    ? [...headShapes.keys()].some((name) => name.startsWith('noise_predictor.'))
+      ? 'diffusion'
+      : 'l1'
+    : base.head;
+  if (head === 'autoregressive') return null;
+  const proprio = await shapesIn('proprio_projector');
+  const width = proprio?.get('fc1.weight')?.[1] ?? base.profile.state?.length ?? null;
+  const same = dim === base.profile.actions.length;
+  const known = same ? base.profile : (knownProfile(key, dim) ?? base.profile);
+  return {
+    profile: {
+      ...known,
+      actions: fitDimensions(known.actions, dim, 'action'),
+      state: width === null ? null : fitDimensions(known.state, width, 'state'),
+    },
+    head,
+    diffusion: head === 'diffusion' ? (base.diffusion ?? { trainSteps: 50, inferenceSteps: 50 }) : null,
+    film: modules.has('vision_backbone') || base.network.vits.some(({ film }) => film),
+    centerCrop: base.centerCrop,
+  };
+}
+
+/** Sizes of the first statistics, which un-normalise; they were checked to be statistics. */
+function actionsIn(statistics: Readonly<Record<string, unknown>>): {
+  readonly dim: number;
+  readonly key: string;
+} {
+  const [key, value] = Object.entries(statistics)[0]!;
+  return { key, dim: (value as { action: { q01: readonly number[] } }).action.q01.length };
+}

@@ -1,0 +1,81 @@
+/** What an adapter brings of a policy's configuration: its robot, its head, FiLM. The rest is the base's. */
+import * as v from 'valibot';
+import { profileSchema, type PolicyConfig } from './config.ts';
+import type { RobotProfile } from './robot-profiles.ts';
+import type { DatasetStatistics } from './statistics.ts';
+
+/** Heads that finetune.py trains. */
+export type TrainableHead = 'l1' | 'diffusion' | 'discrete';
+
+export interface OwnConfig {
+  readonly profile: RobotProfile;
+  readonly head: TrainableHead;
+  /** DDIM steps in training and at inference; null unless the head is a diffusion head. */
+  readonly diffusion: { readonly trainSteps: number; readonly inferenceSteps: number } | null;
+  readonly film: boolean;
+  /** As for policies trained with image augmentation. */
+  readonly centerCrop: boolean;
+}
+
+const steps = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000));
+
+export const ownConfigSchema = v.pipe(
+  v.object({
+    profile: profileSchema,
+    head: v.picklist(['l1', 'diffusion', 'discrete']),
+    diffusion: v.nullable(v.object({ trainSteps: steps, inferenceSteps: steps })),
+    film: v.boolean(),
+    centerCrop: v.boolean(),
+  }),
+  v.check(
+    ({ head, diffusion }) => (head === 'diffusion') === (diffusion !== null),
+    'diffusion steps belong to a diffusion head, and to no other',
+  ),
+);
+
+/**
+ * The configuration of base and adapter together: what is in use.
+ * @param state what the adapter brings; `own` null for one of the base's own robot and head
+ */
+export function adaptedConfig(
+  base: PolicyConfig,
+  state: { readonly own: OwnConfig | null; readonly statistics: Readonly<Record<string, unknown>> },
+): PolicyConfig {
+  const { own } = state;
+  const statistics = state.statistics as Readonly<Record<string, DatasetStatistics>>;
+  const [key] = Object.keys(statistics);
+  const named = key === undefined ? {} : { statistics, defaultUnnormKey: key };
+  if (!own) return { ...base, ...named };
+  const { profile, head, diffusion, film, centerCrop } = own;
+  const { vits, language } = base.network;
+  return {
+    ...base,
+    ...named,
+    profile,
+    head,
+    diffusion,
+    centerCrop,
+    bridge: null,
+    network: {
+      ...base.network,
+      vits: vits.map((vit) => ({ ...vit, film })),
+      // A chunk in one pass sees in both directions (OpenVLA-OFT, section 3), whatever the base was trained to do.
+      language: { ...language, attention: 'bidirectional' },
+    },
+  };
+}
+
+/** Whether two configurations are of one robot, with one head: what is in use need not be made anew then. */
+export function sameShape(a: PolicyConfig, b: PolicyConfig): boolean {
+  const { profile: p, head, diffusion, network } = a;
+  const { profile: q } = b;
+  return (
+    head === b.head &&
+    diffusion?.trainSteps === b.diffusion?.trainSteps &&
+    p.chunkSize === q.chunkSize &&
+    p.actions.length === q.actions.length &&
+    p.state?.length === q.state?.length &&
+    p.images.length === q.images.length &&
+    network.vits.every(({ film }, i) => film === b.network.vits[i]?.film)
+  );
+}
