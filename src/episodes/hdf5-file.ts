@@ -285,6 +285,8 @@ function halfToFloat(bits: number): number {
 
 /** Header of a global heap, and of each of its objects (HDF5 File Format Specification, III.E). */
 const HEAP_HEADER = 16;
+/** WebAssembly's memory: HDF5 keeps the lower 32 bits of a larger size, which may be none. */
+const MOST_HEAP_OBJECT = 2n ** 31n;
 
 /**
  * A global heap (texts of variable length) with an object of no size: HDF5 2.0 walks round in such a one for ever, and cannot be stopped.
@@ -297,7 +299,7 @@ function isEndlessHeap(bytes: Uint8Array): boolean {
   for (let at = HEAP_HEADER; at + HEAP_HEADER <= end;) {
     const size = view.getBigUint64(at + 8, true);
     const isFree = view.getUint16(at, true) === 0;
-    if ((isFree && size < BigInt(HEAP_HEADER)) || size > BigInt(Number.MAX_SAFE_INTEGER)) return true;
+    if ((isFree && size < BigInt(HEAP_HEADER)) || size > MOST_HEAP_OBJECT) return true;
     at += isFree ? Number(size) : HEAP_HEADER + 8 * Math.ceil(Number(size) / 8);
   }
   return false;

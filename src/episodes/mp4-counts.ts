@@ -73,6 +73,8 @@ function wrongCount(
   fileBytes: number,
   depth: number,
 ): string | null {
+  let samples = 0;
+  let perChunk = 0;
   for (let at = start; at < end;) {
     const box = boxAt(view, at, end - at);
     if (!box) return null;
@@ -82,9 +84,26 @@ function wrongCount(
         ? wrongCount(view, from, to, fileBytes, depth + 1)
         : wrongTable(view, box.type, from, to, fileBytes);
     if (problem !== null) return problem;
+    if (box.type === 'stsz' || box.type === 'stz2') samples = numberAt(view, from + 8, to);
+    if (box.type === 'stsc') perChunk = mostPerChunk(view, from, to);
     at += box.size;
   }
-  return null;
+  // mediabunny goes through the samples of a chunk for each of its packets.
+  return perChunk > Math.max(1, samples)
+    ? `its index claims ${perChunk} frames in a chunk where there are ${samples} in all`
+    : null;
+}
+
+const numberAt = (view: DataView, at: number, end: number): number =>
+  at + 4 <= end ? view.getUint32(at) : 0;
+
+/** Of the entries of an `stsc`: first chunk, samples in each, description. */
+function mostPerChunk(view: DataView, from: number, to: number): number {
+  let most = 0;
+  for (let i = 0; i < numberAt(view, from + 4, to); i++) {
+    most = Math.max(most, numberAt(view, from + 12 + i * ENTRY_BYTES['stsc']!, to));
+  }
+  return most;
 }
 
 function wrongTable(
@@ -94,7 +113,7 @@ function wrongTable(
   to: number,
   fileBytes: number,
 ): string | null {
-  const at = (offset: number) => (from + offset + 4 <= to ? view.getUint32(from + offset) : 0);
+  const at = (offset: number) => numberAt(view, from + offset, to);
   if (type === 'stsz' || type === 'stz2') {
     const samples = at(8);
     return samples > fileBytes ? `its index claims ${samples} frames in ${fileBytes} bytes` : null;

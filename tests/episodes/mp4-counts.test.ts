@@ -31,6 +31,7 @@ describe('the sample tables of an MP4', () => {
     ['frames of one duration', 'stts', 8, 'frames in'],
     ['frames of one shift', 'ctts', 8, 'frames in'],
     ['frames', 'stsz', 8, 'frames in'],
+    ['frames in a chunk', 'stsc', 12, 'in a chunk'],
     ['durations', 'stts', 4, 'entries in'],
     ['chunks', 'stco', 4, 'entries in'],
     ['key frames', 'stss', 4, 'entries in'],

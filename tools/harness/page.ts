@@ -5,6 +5,7 @@ import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { ortFiles } from '../../src/workers/ort-files.ts';
 import { benchLlamaBlock } from '../bench/llama-block.ts';
 import { benchLlamaBlockTraining } from '../bench/llama-block-training.ts';
+import { runDataJob } from './data-job.ts';
 import { runDestroyedDevice, runKilledTraining } from './killed-training-job.ts';
 import { runPolicyStep, runPolicyTraining } from './policy-step-job.ts';
 import { runTrainingJob } from './training-job.ts';
@@ -19,6 +20,7 @@ export interface JobArguments {
 export type Job = (runtime: Runtime, args: JobArguments) => Promise<unknown>;
 
 const jobs: Record<string, Job> = {
+  data: runDataJob,
   ops: runOps,
   parity: runParityJob,
   'policy-step': runPolicyStep,
