@@ -83,9 +83,10 @@ test('a prediction that gives way to another policy is not a failure', async () 
   expect(usePracticeStore.getState().failure).toBeNull();
 });
 
+const latest = () => usePredictionStore.getState().latest;
+
 test('a prediction of the table before goes with it, and so does one of things that were moved', async () => {
   useViewStore.setState({ view: 'table' });
-  const latest = () => usePredictionStore.getState().latest;
   for (const change of [() => chooseAgain('same'), () => chooseAgain('new'), disturbTable]) {
     await runTrials('plate', 10, { episodes: 1 });
     expect(latest()).not.toBeNull();
