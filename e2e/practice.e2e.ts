@@ -56,7 +56,7 @@ test('an instruction nobody can judge runs until it is stopped, and Esc stops', 
   await policyPage.openTable();
   await quiet(page);
   await instruction(page).fill('wave at the audience');
-  await expect(page.getByText('Nobody can tell when this one is done')).toBeVisible();
+  await expect(page.getByText('I don’t know “wave”, “at” or “audience”.')).toBeVisible();
   await doIt(page).click();
   await expect(outcome(page)).toContainText('Working');
   await page.keyboard.press('Escape');
@@ -81,7 +81,7 @@ test('objects can be dragged, the view turned, the table reset', async ({ policy
   });
   expect(turned).toBeGreaterThan(0.02);
   const disturbed = await changed(page, async () => {
-    await page.getByRole('button', { name: 'Disturb it' }).click();
+    await page.getByRole('button', { name: 'Nudge an object' }).click();
     await page.waitForTimeout(1500);
   });
   expect(disturbed).toBeGreaterThan(0.0005);
@@ -104,7 +104,8 @@ test('trials say how often it works, the same each time; the camera view is one 
   const trials = page.getByRole('list', { name: 'Trials' }).getByRole('listitem');
   const once = await trials.allTextContents();
   expect(once).toHaveLength(20);
-  await page.getByLabel('from seed').fill(once[0]!.match(/seed (\d+)/)![1]!);
+  await page.getByText('Advanced', { exact: true }).click();
+  await page.getByLabel('Starting layout').fill(once[0]!.match(/layout (\d+)/)![1]!);
   await page.getByRole('button', { name: 'Run 20 trials' }).click();
   await expect.poll(() => trials.count()).toBeLessThan(20);
   await expect.poll(() => trials.count(), { timeout: 60_000 }).toBeGreaterThanOrEqual(6);

@@ -5,7 +5,7 @@ import { episodes } from './studio.ts';
 
 export const SLOW = { timeout: 120_000 };
 
-export const takeTheGripper = (page: Page) => page.getByRole('button', { name: 'Take the gripper' });
+export const takeTheGripper = (page: Page) => page.getByRole('button', { name: 'Start recording' });
 export const listed = (page: Page) => episodes(page).getByRole('listitem');
 export const myTurn = (page: Page) => page.getByText('Your turn: recording starts when you move');
 /** A chunk of 8 and more is recorded, however long that takes. */

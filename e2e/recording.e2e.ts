@@ -136,8 +136,9 @@ test('a demonstration is recorded by dragging the gripper in the picture', async
 test('the speed limit holds for a hand, and a replay stops at Esc', async ({ policyPage, page }) => {
   await openRecorder(policyPage);
   await goTo(page, 'Run');
+  await page.getByText('Advanced', { exact: true }).click();
   await page.getByRole('slider', { name: /^Speed limit/ }).press('Home');
-  await expect(page.getByText('10 % of the largest step')).toBeVisible();
+  await expect(page.getByText('10 % of full speed')).toBeVisible();
   await goTo(page, 'Demonstrations');
   await page.getByLabel('Say what you show').fill('wave at the audience');
   await takeTheGripper(page).click();
@@ -174,6 +175,7 @@ test('the speed limit holds for a hand, and a replay stops at Esc', async ({ pol
 test('the speed limit holds for dragging', async ({ policyPage, page }) => {
   await openRecorder(policyPage);
   await goTo(page, 'Run');
+  await page.getByText('Advanced', { exact: true }).click();
   await page.getByRole('slider', { name: /^Speed limit/ }).press('Home');
   await goTo(page, 'Demonstrations');
   await page.getByLabel('Say what you show').fill('wave at the audience');
@@ -198,7 +200,7 @@ test('the keyboard alone records a demonstration and relabels it', async ({ poli
   await tabTo(page, /^Say what you show$/);
   await page.keyboard.press('ControlOrMeta+A');
   await page.keyboard.type('wave at the audience');
-  await tabTo(page, /^Take the gripper$/);
+  await tabTo(page, /^Start recording$/);
   await page.keyboard.press('Enter');
   await expect(myTurn(page)).toBeVisible(SLOW);
   // The keys are the gripper's now, and nothing lets them do something else.

@@ -24,7 +24,7 @@ test('an upload that breaks off goes on by itself where it stopped', async ({
 
   line.breakNextUpload();
   await shareButton(policyPage).click();
-  await expect(page.getByText('The connection broke; trying again…')).toBeVisible(SLOW);
+  await expect(page.getByText('Connection lost; trying again…')).toBeVisible(SLOW);
   expect(line.broken()).toBe(true);
   const before = line.parts.length;
   line.mend();
@@ -50,16 +50,16 @@ test('a link of a static host carries everything but the adapter, which is fetch
   await goTo(page, 'Run');
   await page.getByLabel('Task', { exact: true }).selectOption('can');
   await goTo(page, 'Share');
-  await expect(page.getByText('This page has no share server')).toBeVisible();
+  await expect(page.getByText('This site has no share server')).toBeVisible();
   await page.getByLabel('Title').fill('From a static host');
   const saving = page.waitForEvent('download');
-  await page.getByRole('button', { name: 'Save the adapter’s file' }).click();
+  await page.getByRole('button', { name: 'Download the adapter file' }).click();
   const saved = await saving;
   expect(saved.suggestedFilename()).toMatch(/^adapter-[0-9a-f]{12}\.safetensors$/);
   const elsewhere = await hostFile(saved.suggestedFilename(), await readFile(await saved.path()));
-  const make = page.getByRole('button', { name: 'Make a link' });
+  const make = page.getByRole('button', { name: 'Create link' });
   await expect(make).toBeDisabled();
-  await page.getByLabel('Address of the adapter’s file').fill(elsewhere.address);
+  await page.getByLabel('Address of the adapter file').fill(elsewhere.address);
   await make.click();
   const url = await link(policyPage).inputValue();
   expect(url.startsWith(`${site.url}/#share=`)).toBe(true);
@@ -67,11 +67,11 @@ test('a link of a static host carries everything but the adapter, which is fetch
 
   const visitor = await openFresh(browser, url);
   await expect(banner(visitor)).toContainText('From a static host');
-  await expect(banner(visitor)).toContainText(`Fetches files from ${new URL(elsewhere.url).host}.`);
+  await expect(banner(visitor)).toContainText(`Downloads files from ${new URL(elsewhere.url).host}.`);
   // The policy that ships with the page is the page's own; nothing else is fetched unasked.
   await visitor.ready();
   expect(elsewhere.requests()).toBe(0);
-  await banner(visitor).getByRole('button', { name: 'Load it' }).click();
+  await banner(visitor).getByRole('button', { name: 'Load', exact: true }).click();
   await expect(ready(visitor)).toBeVisible(SLOW);
   expect(elsewhere.requests()).toBeGreaterThan(0);
   await expect(visitor.page.getByLabel('Task', { exact: true })).toHaveValue('can');
@@ -86,7 +86,7 @@ test('a link of a static host carries everything but the adapter, which is fetch
   // Where the file is gone, the page says so and goes on without.
   elsewhere.close();
   const late = await openFresh(browser, url);
-  await banner(late).getByRole('button', { name: 'Load it' }).click();
+  await banner(late).getByRole('button', { name: 'Load', exact: true }).click();
   await expect(late.failure('download-failed')).toContainText('could not be fetched', SLOW);
   await expect(late.page.getByRole('button', { name: 'Do it' })).toBeEnabled();
   await late.page.context().close();
@@ -103,11 +103,11 @@ test('a link that was cut off is opened once it is put right in the address', as
   await policyPage.ready();
   await page.getByLabel('Title').fill('Only a table');
   // Without an adapter there is nothing to put anywhere.
-  await page.getByRole('button', { name: 'Make a link' }).click();
+  await page.getByRole('button', { name: 'Create link' }).click();
   const { hash } = new URL(await link(policyPage).inputValue());
 
   await page.goto(`${site.url}/${hash.slice(0, -9)}`);
-  await expect(banner(policyPage)).toContainText('This share could not be opened');
+  await expect(banner(policyPage)).toContainText('This shared link could not be opened');
   await expect(page.getByRole('button', { name: 'Do it' })).toBeEnabled(SLOW);
   // The rest of the address stays as it is now: on its own the browser would not load the page again.
   await expect(page).toHaveURL(/instruction=/);
@@ -123,8 +123,8 @@ test('axe finds nothing serious about a share, made or opened', async ({ policyP
   await policyPage.openTable('?step=share');
   await policyPage.ready();
   await page.getByLabel('Title').fill('Just as it was loaded');
-  await page.getByLabel('What should people know?').fill('Nothing was taught.\nIt is shared all the same.');
-  await page.getByText('What goes with it').click();
+  await page.getByLabel('Description (optional)').fill('Nothing was taught.\nIt is shared all the same.');
+  await page.getByText('What is shared').click();
   await shareButton(policyPage).click();
   await expect(link(policyPage)).toBeVisible(SLOW);
   await expect(page.getByText('Shared from this browser')).toBeVisible();
@@ -132,10 +132,10 @@ test('axe finds nothing serious about a share, made or opened', async ({ policyP
 
   const visitor = await openFresh(browser, await link(policyPage).inputValue());
   await expect(ready(visitor)).toBeVisible(SLOW);
-  await visitor.page.getByText('What it is made of').click();
+  await visitor.page.getByText('Details', { exact: true }).click();
   expect(await violationsInBothSchemes(visitor.page)).toEqual([]);
   await visitor.page.context().close();
 
-  await page.getByRole('button', { name: 'Take it down' }).click();
+  await page.getByRole('button', { name: 'Delete from the server' }).click();
   await expect(page.getByText('Shared from this browser')).toHaveCount(0);
 });

@@ -23,10 +23,10 @@ test('an upload that is given up goes on where it stopped when it is tried again
   line.breakNextUpload();
   await shareButton(policyPage).click();
   // The page tries for half a minute, then gives up.
-  await expect(page.getByText('The connection broke; trying again…')).toBeVisible(SLOW);
+  await expect(page.getByText('Connection lost; trying again…')).toBeVisible(SLOW);
   await expect(policyPage.failure('download-failed')).toBeVisible(SLOW);
   expect(line.broken()).toBe(true);
-  await expect(policyPage.failure('download-failed')).toContainText('Sharing did not work');
+  await expect(policyPage.failure('download-failed')).toContainText('Sharing failed');
   await expect(policyPage.failure('download-failed')).toContainText('cannot be reached');
   await expect(policyPage.failure('download-failed')).toContainText('goes on where it stopped');
   await expect(page.getByLabel('Title')).toHaveValue('Over a bad line');

@@ -27,12 +27,12 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
   await policyPage.openTable('?step=demonstrations');
   await expect(page.getByLabel('Task', { exact: true })).toBeEnabled({ timeout: 60_000 });
   await page.getByLabel('Say what you show').fill('wave to the left');
-  await page.getByRole('button', { name: 'Take the gripper' }).click();
+  await page.getByRole('button', { name: 'Start recording' }).click();
   for (let count = 1; count <= 2; count++) await recordByKeyboard(page, count);
   // While an episode is kept, Esc is not heard.
   await expect(page.getByText('Your turn: recording starts when you move')).toBeVisible();
   await page.keyboard.press('Escape');
-  await expect(page.getByRole('button', { name: 'Take the gripper' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Start recording' })).toBeVisible();
 
   // Looked at, relabelled, trimmed, deleted and taken back: what is trained on follows.
   const episodes = page.getByRole('list', { name: 'Episodes' });
@@ -45,7 +45,7 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
   await expect(episodes.getByText('trimmed')).toBeVisible();
   await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await expect(episodes.getByText('deleted')).toBeVisible();
-  await page.getByRole('button', { name: 'Take it back' }).click();
+  await page.getByRole('button', { name: 'Restore' }).click();
   await expect(episodes.getByText('deleted')).toHaveCount(0);
   await page.getByRole('button', { name: 'What would the policy do here?' }).click();
   await expect(page.getByText(/differs from the demonstration by an L1 of/)).toBeVisible();
@@ -74,7 +74,7 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
   await page.getByRole('button', { name: 'Practice table' }).click();
   await goTo(page, 'Share');
   await page.getByLabel('Title').fill('Waves <b>to the left</b>');
-  await page.getByLabel('Your name, if you like').fill('A visitor');
+  await page.getByLabel('Your name (optional)').fill('A visitor');
   await page.getByRole('button', { name: 'Share', exact: true }).click();
   const url = await page.getByLabel(/^Link to/).inputValue();
   expect(url).toMatch(/\/s\/[\w-]{16,}$/);
@@ -82,16 +82,16 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
   const visitor = await openFresh(browser, url);
   await expect(visitor.page.getByRole('heading', { name: 'Waves <b>to the left</b>' })).toBeVisible();
   await expect(visitor.page.getByText('Ready: press “Do it”.')).toBeVisible({ timeout: 120_000 });
-  await visitor.page.getByText('What it is made of').click();
+  await visitor.page.getByText('Details', { exact: true }).click();
   await expect(visitor.page.getByRole('row', { name: /^reach/ })).toBeVisible();
   expect(furthest(await chunkOfStills(visitor), taught)).toBeLessThanOrEqual(1e-5);
   expect(visitor.pageErrors).toEqual([]);
   await visitor.page.context().close();
 
-  await page.getByRole('button', { name: 'Take it down' }).click();
+  await page.getByRole('button', { name: 'Delete from the server' }).click();
   await expect(page.getByText('Shared from this browser')).toHaveCount(0);
   const late = await openFresh(browser, url);
-  await expect(late.page.getByText('This share could not be opened')).toBeVisible();
+  await expect(late.page.getByText('This shared link could not be opened')).toBeVisible();
   await late.page.context().close();
 });
 
@@ -103,7 +103,7 @@ test('demonstrations from a webcam with sliders are kept, seen, trained on and s
   test.slow();
   await policyPage.openAndLoad();
   await goTo(page, 'Demonstrations');
-  await page.getByRole('tab', { name: 'Show it to cameras' }).click();
+  await page.getByRole('tab', { name: 'Record with cameras' }).click();
   await policyPage.useCameras();
   await page.getByLabel('Say what you show').fill('lift the cup');
   for (let episode = 1; episode <= 2; episode++) {
@@ -126,7 +126,7 @@ test('demonstrations from a webcam with sliders are kept, seen, trained on and s
 test('what is no share is told, and the page works without', async ({ policyPage, page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.goto('./#share=AAAA');
-  await expect(page.getByText('This share could not be opened')).toBeVisible();
+  await expect(page.getByText('This shared link could not be opened')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Do it' })).toBeEnabled({ timeout: 60_000 });
   expect(await policyPage.overflow()).toBe(0);
 });

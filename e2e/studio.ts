@@ -25,10 +25,10 @@ export function episodes(page: Page): Locator {
 /** Teaches the policy on the table next to nothing: enough for an adapter that can be shared. */
 export async function teachLittle(page: Page): Promise<void> {
   await goTo(page, 'Demonstrations');
-  await page.getByRole('tab', { name: 'Let the expert show it' }).click();
+  await page.getByRole('tab', { name: 'Auto-generate' }).click();
   await page.getByLabel('Task to show').selectOption('can');
   await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill('2');
-  await page.getByLabel(/^Rehearse/).uncheck();
+  await page.getByLabel(/^Include known tasks/).uncheck();
   await page.getByRole('button', { name: 'Record demonstrations' }).click();
   await expect(page.getByText('Expert on the practice table: can')).toBeVisible({ timeout: 120_000 });
   await goTo(page, 'Fine-tune');

@@ -70,10 +70,10 @@ async function takeStudio(browser: Browser, url: string, look: Look): Promise<vo
   await page.keyboard.press('Escape');
 
   await goTo(page, 'Demonstrations');
-  await page.getByRole('tab', { name: 'Let the expert show it' }).click();
+  await page.getByRole('tab', { name: 'Auto-generate' }).click();
   await page.getByLabel('Task to show').selectOption('can');
   await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill('10');
-  await page.getByLabel(/^Rehearse/).uncheck();
+  await page.getByLabel(/^Include known tasks/).uncheck();
   await page.getByRole('button', { name: 'Record demonstrations' }).click();
   await page
     .getByRole('img', { name: /^y over/ })
@@ -102,7 +102,7 @@ async function takeStudio(browser: Browser, url: string, look: Look): Promise<vo
 
   await goTo(page, 'Share');
   await page.getByLabel('Title').fill('Lifts the can');
-  await page.getByLabel('Your name, if you like').fill('A visitor');
+  await page.getByLabel('Your name (optional)').fill('A visitor');
   await page.getByRole('button', { name: 'Share', exact: true }).click();
   await page.getByLabel(/^Link to/).waitFor();
   await page.getByLabel(/^Link to/).evaluate((element) => {

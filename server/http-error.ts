@@ -12,12 +12,12 @@ export type ApiErrorCode =
   | 'forbidden'
   | 'internal';
 
-/** The body of every answer that is no success. */
+/** The body of every answer that is not a success. */
 export interface ApiErrorBody {
   readonly error: { readonly code: ApiErrorCode; readonly message: string; readonly hint: string };
 }
 
-/** An answer of the API that is no success: thrown anywhere, sent by the app as `ApiErrorBody`. */
+/** An answer of the API that is not a success: thrown anywhere, sent by the app as `ApiErrorBody`. */
 export class HttpError extends Error {
   readonly status: ContentfulStatusCode;
   readonly code: ApiErrorCode;

@@ -39,7 +39,7 @@ export function App() {
       <Masthead />
       <main className="page" id="main">
         {share && (
-          <Suspense fallback={<p className="waiting">Opening what was shared…</p>}>
+          <Suspense fallback={<p className="waiting">Opening the shared link…</p>}>
             <SharedBanner />
           </Suspense>
         )}

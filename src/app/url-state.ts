@@ -26,6 +26,11 @@ export function defaultPolicyUrl(): string {
   return new URL(`models/default/manifest.json?v=${import.meta.env.POLICY_VERSION}`, pageRoot()).href;
 }
 
+/** Whether a package is the one that comes with the page. */
+export function isShippedPolicy(url: string): boolean {
+  return url === defaultPolicyUrl();
+}
+
 /** Whether the address asks for a policy of its own: that one is not fetched before the visitor agrees. */
 export function namesPolicy(): boolean {
   return new URLSearchParams(location.search).has('policy');

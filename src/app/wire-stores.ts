@@ -7,6 +7,7 @@ import { refreshRuns } from './finetune/finetune-session.ts';
 import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
 import { currentPolicy, usePolicyStore } from './policy/policy-store.ts';
+import { startEyesLoop } from './practice/eyes-loop.ts';
 import { startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
 import { instructTable } from './practice/practice-session.ts';
 import { usePracticeStore } from './practice/practice-store.ts';
@@ -76,7 +77,9 @@ export function wireStores(): void {
   });
 
   // A run that ended with its camera can go on once the slot is fed again.
-  useCameraStore.subscribe(({ slots }) => {
+  useCameraStore.subscribe(({ slots }, before) => {
+    const gone = before.slots.some((slot, index) => slot.kind === 'live' && slot !== slots[index]);
+    if (gone && useViewStore.getState().view === 'camera') outdatePrediction();
     const { failure, setFailure } = useRunStore.getState();
     if (failure?.code.startsWith('camera-') && slots.every(({ kind }) => kind !== 'failed')) setFailure(null);
   });
@@ -92,6 +95,18 @@ export function wireStores(): void {
   });
   wirePractice();
   startPreviewLoop();
+  startEyesLoop();
+}
+
+/** A prediction is gone when what it was made from is; and the frames that were kept to save it with. */
+function settlePrediction(): void {
+  usePredictionStore.getState().settle();
+  if (!usePredictionStore.getState().latest) keepFrames([]);
+}
+
+function outdatePrediction(): void {
+  usePredictionStore.getState().outdate();
+  settlePrediction();
 }
 
 function wirePractice(): void {
@@ -100,9 +115,17 @@ function wirePractice(): void {
     if (view === before.view && step === before.step) return;
     stopRun();
     stopPractice();
+    // Table and cameras see different things.
+    if (view !== before.view) outdatePrediction();
   });
   useInstructionStore.subscribe(({ text }, before) => {
-    if (text !== before.text) void instructTable(text);
+    if (text === before.text) return;
+    // How the last run ended was about other words.
+    usePracticeStore.setState({ outcome: { kind: 'none' } });
+    void instructTable(text);
+  });
+  usePracticeStore.subscribe(({ run }, before) => {
+    if (run.kind === 'idle' && before.run.kind !== 'idle') settlePrediction();
   });
 
   // A visitor who has done nothing yet, and was sent nothing, is shown something; once per visit.

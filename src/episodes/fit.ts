@@ -41,7 +41,7 @@ const FEW_EPISODES = 5;
 
 const listed = (names: readonly string[]): string => `${names.length} (${names.join(', ')})`;
 
-/** @param numbers the dataset's statistics: they tell what never changes, and what is no number */
+/** @param numbers the dataset's statistics: they tell what never changes, and what is not a number */
 export function checkFit(
   dataset: Dataset,
   wanted: Wanted,

@@ -123,7 +123,7 @@ function metadataOf(json: unknown, { refused }: Refusing): ReadonlyMap<string, s
   return new Map(
     entries.map(([key, value]) => {
       if (typeof value === 'string') return [key, value];
-      throw refused(`its metadata has ${quoted(key)}, which is no text`);
+      throw refused(`its metadata has ${quoted(key)}, which is not text`);
     }),
   );
 }
@@ -186,7 +186,7 @@ function refuseGapsAndOverlaps(
     throw refused(`its tensors take ${end - dataStart} bytes, there are ${fileLength - dataStart}`);
 }
 
-/** What a file is that is no safetensors, by its first bytes; null when they say nothing. */
+/** What a file is that is not a safetensors file, by its first bytes; null when they say nothing. */
 function foreignFormat(start: Uint8Array): string | null {
   const begins = (...bytes: number[]) => bytes.every((byte, at) => start[at] === byte);
   if (begins(0x50, 0x4b)) return 'it is a zip archive (PyTorch files are)';

@@ -98,7 +98,7 @@ export async function recordDemonstrations({
     }
     table.dispose();
     const images = await Promise.all(seen);
-    // A disturbance can throw a block out of reach; such an episode is no demonstration.
+    // A disturbance can throw a block out of reach; such an episode is not a demonstration.
     if (!done) continue;
     turns.take(assignment);
     recorded.push({

@@ -63,6 +63,14 @@ export class PeopleCamera {
     return point && [clamp(point.x, [-0.3, 0.3]), clamp(point.y, [-0.35, 0.35]), height];
   }
 
+  /** Where in the picture a place is, pixels; null where it is out of the picture. */
+  project(place: Vector): { x: number; y: number } | null {
+    const { x, y, z } = new THREE.Vector3(...place).project(this.camera);
+    if (Math.max(Math.abs(x), Math.abs(y), Math.abs(z)) > 1) return null;
+    const { width, height } = this.#size;
+    return { x: ((1 + x) * width) / 2, y: ((1 - y) * height) / 2 };
+  }
+
   #aim(x: number, y: number): void {
     const { width, height } = this.#size;
     this.#ray.setFromCamera(new THREE.Vector2((2 * x) / width - 1, 1 - (2 * y) / height), this.camera);

@@ -274,10 +274,24 @@ const INSTRUCTIONS = new Map(
 /** Every instruction of every task. */
 export const ALL_INSTRUCTIONS: readonly string[] = [...INSTRUCTIONS.keys()];
 
+/** Lower case, without punctuation, one space between words: as the tasks' instructions are written. */
+export function plainInstruction(text: string): string {
+  return text
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{M}\p{N}\s]/gu, ' ')
+    .trim()
+    .replaceAll(/\s+/g, ' ');
+}
+
 /** What a typed instruction asks for, where it is one of the tasks'; null where nothing can tell whether it is done. */
 export function goalOf(instruction: string): { readonly task: Task; readonly goal: Goal } | null {
-  const plain = instruction.trim().toLowerCase().replaceAll(/\s+/g, ' ').replace(/[.!]$/, '');
-  return INSTRUCTIONS.get(plain) ?? null;
+  return INSTRUCTIONS.get(plainInstruction(instruction)) ?? null;
+}
+
+/** An instruction as the policy gets it, and as it is recorded: a task's as it was trained, others as they were typed. */
+export function canonicalInstruction(text: string): string {
+  const plain = plainInstruction(text);
+  return INSTRUCTIONS.has(plain) ? plain : text.trim();
 }
 
 /** One instruction per task that can be done with these objects. */

@@ -45,6 +45,7 @@ export class TableView {
   readonly #elbow: THREE.Mesh;
   readonly #objects = new Map<ObjectName, THREE.Group>();
   readonly #shadows = new Map<string, THREE.Mesh>();
+  #revision = 0;
   /** Places at the last movement that could be seen. */
   #last: number[] = [];
 
@@ -143,8 +144,16 @@ export class TableView {
     );
     const before = this.#last;
     const moved = now.length !== before.length || now.some((value, i) => Math.abs(value - before[i]!) > SEEN);
-    if (moved) this.#last = now;
+    if (moved) {
+      this.#last = now;
+      this.#revision++;
+    }
     return moved;
+  }
+
+  /** Counts the movements that could be seen. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** The drawn object, to be picked by a pointer. */

@@ -36,14 +36,14 @@ export async function checkAdapterFile(file: ReadableFile): Promise<void> {
   if (tensors.size === 0) throw refused('there is no tensor in it');
   for (const name of tensors.keys()) {
     if (NAME.test(name) && !RESERVED.includes(name)) continue;
-    throw refused(`${JSON.stringify(name.slice(0, 80))} is no name of a tensor`);
+    throw refused(`${JSON.stringify(name.slice(0, 80))} is not the name of a tensor`);
   }
 }
 
 function refused(what: string, cause?: unknown): ModelError {
   return new ModelError(
     'bad-file',
-    `This is no adapter in the safetensors format: ${what}.`,
+    `This is not an adapter in the safetensors format: ${what}.`,
     'Share an adapter that this page trained, or export it as safetensors of F32, F16 or BF16.',
     { cause },
   );

@@ -192,7 +192,7 @@ function unreachable(cause: unknown): ModelError {
 function notOurServer(server: string): ModelError {
   return new ModelError(
     'download-failed',
-    `What answers at ${server || 'this address'} is no share server.`,
+    `What answers at ${server || 'this address'} is not a share server.`,
     'Open the page from a server started with `npm run serve`, or share as a file.',
   );
 }

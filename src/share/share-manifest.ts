@@ -172,7 +172,7 @@ async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 function damagedLink(what: string, cause?: unknown): ModelError {
   return new ModelError(
     'bad-input',
-    `This is no link to a share: ${what}.`,
+    `This is not a link to a share: ${what}.`,
     'Copy the whole link again, from where it was shared.',
     { cause },
   );

@@ -28,6 +28,8 @@ export interface TableReport {
   readonly execute: number;
   /** Other instructions that fit. */
   readonly suggestions: readonly string[];
+  /** What lies there, by the names that instructions use. */
+  readonly objects: readonly string[];
 }
 
 /** What the policy gets. */
@@ -111,6 +113,11 @@ export interface PracticeWorker {
   instruct(instruction: string): Promise<boolean>;
   observe(): Promise<TableObservation>;
   /**
+   * What the policy's cameras see, where anything moved.
+   * @param since `revision` of the last glance @returns null where nothing has moved since
+   */
+  glance(since: number): Promise<{ readonly revision: number; readonly images: RawImage[] } | null>;
+  /**
    * Carries out actions [n][7], in real time or as fast as it goes; ends early when the goal is reached. In real time physics goes on
    * afterwards, else it waits for the next action (or a hand).
    */
@@ -121,6 +128,8 @@ export interface PracticeWorker {
   showPath(actions: number[][] | null): Promise<void>;
   /** A pointer in the picture, in pixels of the page: drags an object, or turns the view. */
   pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'>;
+  /** Where in the picture a thing is that can be dragged, and is not what the instruction is about: pixels of the page; null where none shows. */
+  draggable(): Promise<{ readonly x: number; readonly y: number } | null>;
   /** Turns and zooms the view for people; nothing of it reaches the policy. */
   orbit(azimuth: number, elevation: number, zoom: number): Promise<void>;
   /** Knocks one object, at random. */

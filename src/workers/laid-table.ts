@@ -2,7 +2,7 @@ import { ModelError } from '../model/errors.ts';
 import type { Goal } from '../practice/goal.ts';
 import { SuccessJudge } from '../practice/rollout.ts';
 import { PracticeTable, type Mujoco } from '../practice/table.ts';
-import { goalOf, type Assignment } from '../practice/tasks.ts';
+import { canonicalInstruction, goalOf, type Assignment } from '../practice/tasks.ts';
 
 /** What lies on the table, what is asked there, and whether its physics still hold. */
 export class LaidTable {
@@ -60,7 +60,7 @@ export class LaidTable {
       found !== null &&
       table.has(found.goal.target) &&
       (!('destination' in found.goal) || table.has(found.goal.destination));
-    this.#instruction = instruction;
+    this.#instruction = canonicalInstruction(instruction);
     this.#goal = possible ? found.goal : null;
     this.#judge = this.#goal && new SuccessJudge(this.#goal);
     return possible;

@@ -9,7 +9,7 @@ import { rehearsalFor } from '../practice/rehearsal.ts';
 import type { Mujoco } from '../practice/table.ts';
 import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
-import type { WorkerError } from './contract.ts';
+import type { RawImage, WorkerError } from './contract.ts';
 import type {
   DemonstrationOrder,
   ExecutionReport,
@@ -115,6 +115,7 @@ export class PracticeHost implements PracticeWorker {
       maxSteps: MAX_STEPS,
       execute: EXECUTED,
       suggestions: fittingInstructions(names),
+      objects: names,
     };
   }
 
@@ -129,6 +130,13 @@ export class PracticeHost implements PracticeWorker {
     picture.sync(table);
     const state = table.state();
     return { images: await cameras.observe(this.#view), state };
+  }
+
+  async glance(since: number): Promise<{ revision: number; images: RawImage[] } | null> {
+    const { cameras, picture } = this.#opened();
+    picture.sync(this.#whole().table);
+    const { revision } = this.#view;
+    return revision === since ? null : { revision, images: await cameras.observe(this.#view) };
   }
 
   async execute(actions: number[][], realTime: boolean): Promise<ExecutionReport> {
@@ -169,6 +177,14 @@ export class PracticeHost implements PracticeWorker {
     const { picture } = this.#opened();
     this.#stepped = false;
     return this.#drag.to(phase, [x, y], { table, picture, hand: this.#hand });
+  }
+
+  async draggable(): Promise<{ x: number; y: number } | null> {
+    const { table, goal } = this.#whole();
+    const { people } = this.#opened().picture;
+    const loose = table.layout.objects.map(({ name }) => name).filter((name) => OBJECTS[name].width !== null);
+    const name = loose.find((other) => other !== goal?.target) ?? loose[0];
+    return name ? people.project(table.position(name)) : null;
   }
 
   async orbit(azimuth: number, elevation: number, zoom: number): Promise<void> {

@@ -69,7 +69,7 @@ describe('Policy', () => {
     const runtime = await createNodeRuntime({ threads: 1 });
     const policy = await Policy.load(config, source, runtime);
     await expect(createObserver(config, runtime, noFrames).observe([grey(56)])).rejects.toThrow(
-      /wants 2 images .* it got 1/,
+      /Needs 2 images .*, but got 1/,
     );
     expect(() => policy.normalizeState([1, 2], config.defaultUnnormKey)).toThrow(/has 2 values/);
     expect(() => policy.unnormalize([[0]], 'other_robot')).toThrow(/no statistics "other_robot"/);

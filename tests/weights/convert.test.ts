@@ -82,7 +82,7 @@ describe('npm run convert', () => {
     await writeFile(join(out, 'thesis.txt'), 'years of work');
     const refused = await convert(GOLDEN, out, '--bits', '4');
     expect(refused.code).toBe(1);
-    expect(refused.output).toContain('is no policy package');
+    expect(refused.output).toContain('is not a policy package');
     expect(await readFile(join(out, 'thesis.txt'), 'utf8')).toBe('years of work');
     expect((await convert(GOLDEN, join(out, 'thesis.txt'), '--bits', '4')).code).toBe(1);
 

@@ -64,12 +64,33 @@ describe('a table', () => {
     await expect(host.open({} as OffscreenCanvas, SIZE, nothing)).rejects.toThrow('no WebGL');
   });
 
+  test('is looked at again only where something moved since', async () => {
+    const { host, frames } = await openHost();
+    await host.reset('lift', 3);
+    // What was laid in the air comes to rest.
+    frames(200);
+    const first = await host.glance(-1);
+    expect(first!.images).toHaveLength(2);
+    expect(await host.glance(first!.revision)).toBeNull();
+    await host.reset('lift', 4);
+    const other = await host.glance(first!.revision);
+    expect(other!.revision).toBeGreaterThan(first!.revision);
+    await host.execute([RIGHT, RIGHT], false);
+    expect(await host.glance(other!.revision)).not.toBeNull();
+  });
+
   test('is laid for a task, alike for the same seed, with an instruction that can be judged', async () => {
     const { host, tasks } = await openHost();
     expect(tasks.map(({ name }) => name)).toContain('plate');
     const first = await host.reset('lift', 3);
     expect(first).toMatchObject({ task: 'lift', seed: 3 });
     expect(first.suggestions.length).toBeGreaterThan(2);
+    expect(first.objects.some((name) => first.instruction.endsWith(name))).toBe(true);
+    const place = await host.draggable();
+    expect(place!.x).toBeGreaterThan(0.2 * SIZE.width);
+    expect(place!.x).toBeLessThan(0.8 * SIZE.width);
+    expect(place!.y).toBeGreaterThan(0.2 * SIZE.height);
+    expect(place!.y).toBeLessThan(SIZE.height);
     expect(await host.reset('lift', 3)).toEqual(first);
     expect(await host.instruct('sing a song')).toBe(false);
     expect(await host.instruct(first.instruction)).toBe(true);

@@ -43,7 +43,7 @@ const { page } = evaluation;
 const teach = page.getByRole('region', { name: 'Fine-tune' });
 let start = performance.now();
 await goTo(page, 'Demonstrations');
-await page.getByRole('tab', { name: 'Let the expert show it' }).click();
+await page.getByRole('tab', { name: 'Auto-generate' }).click();
 await page.getByLabel('Task to show').selectOption(task.name);
 await page.getByRole('spinbutton', { name: 'Demonstrations' }).fill(String(demonstrations));
 await page.getByRole('button', { name: 'Record demonstrations' }).click();

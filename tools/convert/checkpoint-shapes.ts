@@ -46,7 +46,7 @@ export const CHECKPOINT_SHAPES = {
     actionDim: 7,
     proprioDim: 8,
   },
-  /** Some MB; some sizes are no multiple of the quantisation block. */
+  /** Some MB; some sizes are not a multiple of the quantisation block. */
   tiny: {
     imageSize: 56,
     patchSize: 14,

@@ -203,7 +203,7 @@ async function refuseForeignFolder(target: string): Promise<void> {
   if (files.length === 0 || (known && files.includes('manifest.json'))) return;
   throw new ModelError(
     'bad-input',
-    `${target} exists and is no policy package.`,
+    `${target} exists and is not a policy package.`,
     'Name another folder, or remove it yourself.',
   );
 }

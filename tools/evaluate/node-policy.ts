@@ -4,20 +4,46 @@ import { ModelError } from '../../src/model/errors.ts';
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import { shapesOf } from '../../src/model/finetune/parameters.ts';
+import type { TrainedState } from '../../src/model/finetune/trained.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import { checkpointFolder } from '../../src/model/weights/checkpoint.ts';
-import { parsePolicyConfig, type PolicyConfig } from '../../src/model/policy/config.ts';
+import { parsePolicyConfig } from '../../src/model/policy/config.ts';
+import type { ImageBytes } from '../../src/model/policy/image-processor.ts';
+import { gaussianNoise } from '../../src/model/policy/noise.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
 import { adaptedConfig } from '../../src/model/policy/own-config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
+import type { DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import { createTokenizer, type Tokenize } from '../../src/model/policy/tokenizer.ts';
 import { openPlace } from '../node/disk-folder.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
+import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { Predict } from '../../src/practice/evaluate.ts';
 import { openPackageFolder } from '../node/package-folder.ts';
 
+export interface NodeObservation {
+  /** One per image slot of the policy, in its order. */
+  readonly frames: readonly ImageBytes[];
+  readonly instruction: string;
+  /** In the robot's units; null where the policy takes none. */
+  readonly state: readonly number[] | null;
+  /** One of `statistics`; default `unnormKey`. */
+  readonly unnormKey?: string;
+  /** Of a diffusion head's initial noise; default 0. */
+  readonly seed?: number;
+}
+
 export interface NodePolicy {
   readonly policy: Policy;
+  /** The package's own name. */
+  readonly name: string;
+  readonly adapter: { readonly run: string; readonly step: number } | null;
+  /** By key: the adapter's where it brought some, else the package's. */
+  readonly statistics: Readonly<Record<string, DatasetStatistics>>;
+  /** The key in use where none is named. */
+  readonly unnormKey: string;
+  /** Actions [chunk][dim] in the robot's units. @throws ModelError for an observation that does not fit */
+  act(observation: NodeObservation): Promise<number[][]>;
   readonly predict: Predict;
   readonly source: WeightSource;
   readonly tokenize: Tokenize;
@@ -26,45 +52,69 @@ export interface NodePolicy {
   dispose(): void;
 }
 
-/** @throws ModelError `bad-input` where there is no such package or adapter */
+/**
+ * @param options.runtime where it runs, instead of onnxruntime-node; it is disposed of with the policy
+ * @throws ModelError `bad-input` where there is no such package or adapter
+ */
 export async function openNodePolicy(
   folder: string,
-  options: { readonly threads?: number; readonly adapter?: string } = {},
+  options: { readonly threads?: number; readonly adapter?: string; readonly runtime?: Runtime } = {},
 ): Promise<NodePolicy> {
   if (options.adapter && !existsSync(options.adapter))
     throw new ModelError('bad-input', `There is no file ${options.adapter}.`);
   const reader = await openPackageFolder(folder);
   const loaded = parsePolicyConfig(reader.manifest.config);
-  const runtime = await createNodeRuntime(options.threads ? { threads: options.threads } : {});
+  const runtime =
+    options.runtime ?? (await createNodeRuntime(options.threads ? { threads: options.threads } : {}));
   const base = await Policy.load(loaded, reader, runtime);
   const tokenizer = await reader.tokenizer();
   const tokenize = await createTokenizer(tokenizer);
-  const policy = options.adapter ? await adapted(base, reader, options.adapter) : base;
+  const { policy, adapter } = options.adapter
+    ? await adapted(base, reader, options.adapter)
+    : { policy: base, adapter: null };
   const { config } = policy;
   const observer = createObserver(config, runtime, () => {
     throw new Error('Node has no video frames.');
   });
-  const key = config.defaultUnnormKey;
+  // As in the page: what an adapter was trained with replaces the package's (src/workers/predict.ts).
+  const { statistics, defaultUnnormKey: unnormKey } = config;
+  const noiseLength = config.profile.chunkSize * config.profile.actions.length;
+
+  const act = async (observation: NodeObservation): Promise<number[][]> => {
+    const key = observation.unnormKey ?? unnormKey;
+    // Before anything is computed: it may not fit.
+    const proprio = policy.normalizeState(observation.state, key, statistics);
+    const promptIds = policy.promptIds(observation.instruction, tokenize).ids;
+    const { pixels } = await observer.observe(observation.frames);
+    try {
+      const noise =
+        config.head === 'diffusion' ? { noise: gaussianNoise(noiseLength, observation.seed ?? 0) } : {};
+      const normalized = await policy.predict({ pixels, promptIds, proprio, ...noise });
+      return policy.unnormalize(normalized, key, statistics);
+    } finally {
+      pixels.dispose();
+    }
+  };
   return {
     policy,
+    name: reader.manifest.name,
+    adapter: adapter && { run: adapter.run, step: adapter.step },
+    statistics,
+    unnormKey,
+    act,
     source: reader,
     tokenize,
     tokenizer,
-    predict: async ({ frames, instruction, state }) => {
-      const { pixels } = await observer.observe(
-        frames.map(({ width, height, data }) => ({ width, height, data: new Uint8Array(data.buffer) })),
-      );
-      try {
-        const normalized = await policy.predict({
-          pixels,
-          promptIds: policy.promptIds(instruction, tokenize).ids,
-          proprio: policy.normalizeState(state, key),
-        });
-        return policy.unnormalize(normalized, key);
-      } finally {
-        pixels.dispose();
-      }
-    },
+    predict: ({ frames, instruction, state }) =>
+      act({
+        frames: frames.map(({ width, height, data }) => ({
+          width,
+          height,
+          data: new Uint8Array(data.buffer),
+        })),
+        instruction,
+        state,
+      }),
     dispose: () => {
       if (policy !== base) void policy.dispose();
       void base.dispose();
@@ -73,23 +123,15 @@ export async function openNodePolicy(
   };
 }
 
-const sizesOf = ({ profile: { actions, state, images } }: PolicyConfig): string =>
-  `${actions.length} action values, a state of ${state?.length ?? 0} and ${images.length} images`;
-
-/** With the head and the statistics of the adapter. @throws ModelError `bad-input` for one of another robot than the policy's */
-async function adapted(base: Policy, source: WeightSource, path: string): Promise<Policy> {
-  const shapes = shapesOf(source);
+/** With the robot, the head and the statistics of the adapter. */
+async function adapted(
+  base: Policy,
+  source: WeightSource,
+  path: string,
+): Promise<{ policy: Policy; adapter: TrainedState }> {
   const folder = await checkpointFolder(await openPlace(path));
-  const state = await importCheckpoint(folder, { config: base.config, shapes });
-  const config = adaptedConfig(base.config, state);
-  if (sizesOf(config) !== sizesOf(base.config)) {
-    throw new ModelError(
-      'bad-input',
-      `${path} was trained for another robot: ${sizesOf(config)}; the policy's has ${sizesOf(base.config)}.`,
-      'Evaluate an adapter that was trained on the practice table.',
-    );
-  }
-  const policy = await base.withConfig(config, source);
-  policy.use(new LoadedAdapter(base.runtime, base.config, state));
-  return policy;
+  const adapter = await importCheckpoint(folder, { config: base.config, shapes: shapesOf(source) });
+  const policy = await base.withConfig(adaptedConfig(base.config, adapter), source);
+  policy.use(new LoadedAdapter(base.runtime, base.config, adapter));
+  return { policy, adapter };
 }

@@ -10,7 +10,7 @@ export async function openPackageFolder(folder: string): Promise<PackageReader> 
   if (!existsSync(join(folder, 'manifest.json')))
     throw new ModelError(
       'bad-input',
-      `${folder} is no policy package: it has no manifest.json.`,
+      `${folder} is not a policy package: it has no manifest.json.`,
       'Name a folder that `npm run convert` wrote.',
     );
   const manifest = parseManifest(await readFile(join(folder, 'manifest.json'), 'utf8'));

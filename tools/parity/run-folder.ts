@@ -32,6 +32,6 @@ export async function runFolder(
   if (has('cases.json')) return runTokenizer(files, tokenizeFor);
   if (has('expected.json')) return runConvert(files);
   throw new Error(
-    `${files.name} is no golden case: it has none of io.safetensors, preprocess.safetensors, cases.json, expected.json.`,
+    `${files.name} is not a golden case: it has none of io.safetensors, preprocess.safetensors, cases.json, expected.json.`,
   );
 }

@@ -24,7 +24,7 @@ export interface BatchArrays {
   readonly inputs: Readonly<
     Record<string, { readonly data: Float32Array; readonly shape: readonly number[] }>
   >;
-  /** Token of each text position behind BOS [B · (T − 1)]; −1 where the input is no embedding (actions). */
+  /** Token of each text position behind BOS [B · (T − 1)]; −1 where the input is not an embedding (actions). */
   readonly textIds: Int32Array;
 }
 

@@ -7,29 +7,29 @@ export function cameraFailure(error: unknown): Failure {
   if (name === 'NotAllowedError' || name === 'SecurityError') {
     return {
       code: 'camera-refused',
-      message: 'This page may not use a camera: the permission was refused.',
-      hint: 'Allow the camera in the address bar’s site settings and try again, or use a video or image file.',
+      message: 'Camera access was denied.',
+      hint: 'Allow the camera in the browser’s site settings and try again, or use a video or image file.',
     };
   }
   if (name === 'NotFoundError') {
     return {
       code: 'camera-missing',
-      message: 'A camera is needed, and this device reports none.',
+      message: 'No camera was found on this device.',
       hint: 'Plug one in and try again, or use a video or image file.',
     };
   }
   if (name === 'OverconstrainedError') {
     return {
       code: 'camera-missing',
-      message: 'The chosen camera is no longer there.',
+      message: 'The selected camera is no longer connected.',
       hint: 'Plug it in again or choose another one.',
     };
   }
   if (name === 'NotReadableError' || name === 'AbortError') {
     return {
       code: 'camera-busy',
-      message: `The camera was found but gives no picture${detail}.`,
-      hint: 'Close other programs and tabs that use it, then try again.',
+      message: `The camera was found but sends no picture${detail}.`,
+      hint: 'Close other apps and tabs that use it, then try again.',
     };
   }
   return {
@@ -41,12 +41,12 @@ export function cameraFailure(error: unknown): Failure {
 
 export const insecureContext: Failure = {
   code: 'camera-unavailable',
-  message: 'This browser offers cameras only to pages that come over https or from localhost.',
-  hint: 'Open the page that way, or use a video or image file.',
+  message: 'This browser allows cameras only on https pages or localhost.',
+  hint: 'Open the page over https, or use a video or image file.',
 };
 
 export const cameraEnded: Failure = {
   code: 'camera-ended',
-  message: 'The camera stopped sending pictures: it was unplugged or taken by another program.',
-  hint: 'Plug it in again or close the other program, then choose it once more.',
+  message: 'The camera stopped sending pictures: it was unplugged, or another app is using it.',
+  hint: 'Plug it in again or close the other app, then select it again.',
 };

@@ -25,7 +25,7 @@ function unreadable(file: File, needed: string): Failure {
   const found = file.type || 'a file of unknown type';
   return {
     code: 'file-unreadable',
-    message: `“${file.name}” (${found}) cannot be used here: ${needed} is needed.`,
+    message: `“${file.name}” (${found}) cannot be used: it must be ${needed}.`,
     hint: 'Choose a PNG, JPEG or WebP image, or an MP4 or WebM video.',
   };
 }

@@ -8,7 +8,7 @@ import { useRunStore } from '../prediction/run-store.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { useCameraStore } from './camera-store.ts';
 import type { FrameSource } from './frame-source.ts';
-import { setSeen } from './seen-frames.ts';
+import { cameraSeen } from './seen-frames.ts';
 import { slotSource } from './slots.ts';
 
 /** Five a second is fluent enough to aim a camera by, and leaves the machine idle. */
@@ -31,7 +31,7 @@ async function previewOnce(fed: readonly Fed[]): Promise<void> {
   const images = await policyWorker().preview(frames);
   fed.forEach(({ index, source }, at) => {
     const image = images[at];
-    if (image && slotSource(index) === source) setSeen(index, image);
+    if (image && slotSource(index) === source) cameraSeen.set(index, image);
   });
 }
 

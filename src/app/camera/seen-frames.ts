@@ -2,27 +2,43 @@
 import { useSyncExternalStore } from 'react';
 import type { RawImage } from '../../workers/contract.ts';
 
-const seen = new Map<number, RawImage>();
-const listeners = new Set<() => void>();
+/** What the model sees of one world: the cameras' pictures and the table's never mix. */
+export class SeenFrames {
+  readonly #seen = new Map<number, RawImage>();
+  readonly #listeners = new Set<() => void>();
 
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  get(index: number): RawImage | null {
+    return this.#seen.get(index) ?? null;
+  }
+
+  set(index: number, image: RawImage): void {
+    this.#seen.set(index, image);
+    this.#notify();
+  }
+
+  clear(index: number): void {
+    if (this.#seen.delete(index)) this.#notify();
+  }
+
+  clearAll(): void {
+    if (this.#seen.size === 0) return;
+    this.#seen.clear();
+    this.#notify();
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
 }
 
-function notify(): void {
-  for (const listener of listeners) listener();
-}
+export const cameraSeen = new SeenFrames();
+export const tableSeen = new SeenFrames();
 
-export function setSeen(index: number, image: RawImage): void {
-  seen.set(index, image);
-  notify();
-}
-
-export function clearSeen(index: number): void {
-  if (seen.delete(index)) notify();
-}
-
-export function useSeen(index: number): RawImage | null {
-  return useSyncExternalStore(subscribe, () => seen.get(index) ?? null);
+export function useSeen(frames: SeenFrames, index: number): RawImage | null {
+  return useSyncExternalStore(frames.subscribe, () => frames.get(index));
 }

@@ -2,6 +2,7 @@ import { useState, type DragEvent } from 'react';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import type { SlotStatus } from './camera-store.ts';
 import { SeenCanvas } from './seen-canvas.tsx';
+import { cameraSeen } from './seen-frames.ts';
 import { feedFromFile } from './slots.ts';
 import { SourceControls } from './source-controls.tsx';
 import { SourceView } from './source-view.tsx';
@@ -45,7 +46,13 @@ export function SlotCard({ index, label, status, size }: Props) {
           </figcaption>
         </figure>
         <figure>
-          <SeenCanvas index={index} label={label} size={size} />
+          <SeenCanvas
+            frames={cameraSeen}
+            waiting="Waiting for a camera"
+            index={index}
+            label={label}
+            size={size}
+          />
           <figcaption>
             Model sees, {size.width} × {size.height}
           </figcaption>

@@ -12,8 +12,8 @@ export function Slots({ info }: { info: PolicyInfo }) {
     <section aria-labelledby="slots-title">
       <h2 id="slots-title">{info.imageSlots.length === 1 ? 'Image' : 'Images'}</h2>
       <p className="section-hint">
-        Feed each from a camera, a video or a still image. “Model sees” is the exact picture that goes into
-        the network{info.centerCrop ? ', cropped to its centre as in training' : ''}.
+        Connect a camera, a video or a still image to each. “Model sees” is the exact picture that the network
+        gets{info.centerCrop ? ', cropped to its centre as in training' : ''}.
       </p>
       <div className="slots">
         {info.imageSlots.map(({ name, label }, index) => (

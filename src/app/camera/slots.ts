@@ -4,7 +4,7 @@ import { toFailure } from '../status/failure.ts';
 import { cameraEnded } from './camera-failure.ts';
 import { useCameraStore, type SourceKind } from './camera-store.ts';
 import { openCamera, openFile, type FrameSource } from './frame-source.ts';
-import { clearSeen } from './seen-frames.ts';
+import { cameraSeen } from './seen-frames.ts';
 
 const sources = new Map<number, FrameSource>();
 /** The last request per slot; an answer to an earlier one is closed again. */
@@ -33,7 +33,7 @@ export function rawFrames(from: readonly FrameSource[]): RawImage[] {
 function release(index: number): void {
   sources.get(index)?.close();
   sources.delete(index);
-  clearSeen(index);
+  cameraSeen.clear(index);
 }
 
 async function open(index: number, kind: SourceKind, opening: () => Promise<FrameSource>): Promise<void> {

@@ -134,8 +134,8 @@ function Earlier({ disabled }: { disabled: boolean }) {
 
 const TABS = [
   { value: 'table', label: 'Show it on the table' },
-  { value: 'camera', label: 'Show it to cameras' },
-  { value: 'expert', label: 'Let the expert show it' },
+  { value: 'camera', label: 'Record with cameras' },
+  { value: 'expert', label: 'Auto-generate' },
   { value: 'dataset', label: 'Open a dataset' },
 ] as const;
 

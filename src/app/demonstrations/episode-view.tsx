@@ -175,7 +175,7 @@ function Edits({
           Shows success
         </label>
         <button type="button" onClick={() => change({ deleted: !edit?.deleted })}>
-          {edit?.deleted ? 'Take it back' : 'Delete'}
+          {edit?.deleted ? 'Restore' : 'Delete'}
         </button>
         <Replay track={track} disabled={whyNotOnTable(policy) !== null || track.actionNames.length !== 7} />
       </div>

@@ -46,7 +46,7 @@ export function ExpertPicker({ disabled }: { disabled: boolean }) {
       </div>
       <label className="option-check">
         <input type="checkbox" checked={rehearse} onChange={(event) => setRehearse(event.target.checked)} />
-        Rehearse the trained tasks meanwhile, so that they are not forgotten
+        Include known tasks so they aren’t forgotten
       </label>
       <div className="actions">
         <button type="submit" disabled={disabled || !idle}>

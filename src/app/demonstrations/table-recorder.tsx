@@ -12,6 +12,7 @@ import { useRecorderStore } from './recorder-store.ts';
 import {
   discardEpisode,
   finishEpisode,
+  recordingKey,
   startTableRecording,
   stopTableRecording,
   tableSteering,
@@ -80,12 +81,8 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
   const setText = useInstructionStore((state) => state.setText);
   useEffect(() => stopTableRecording, []);
   useEffect(() => {
-    const keys = (event: KeyboardEvent): void => {
-      if (useRecorderStore.getState().status.kind !== 'recording') return;
-      if (event.key === 'Escape') stopTableRecording();
-      else if (event.key === 'Backspace' && !(event.target instanceof HTMLInputElement))
-        void discardEpisode();
-    };
+    const keys = ({ key, target }: KeyboardEvent): void =>
+      recordingKey(key, target instanceof HTMLInputElement);
     document.addEventListener('keydown', keys);
     return () => document.removeEventListener('keydown', keys);
   }, []);
@@ -103,7 +100,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
     <div className="recorder" data-recording={recording}>
       <div className="stage-picture" ref={stage}>
         {tableStatus.kind === 'failed' ? (
-          <FailureNotice failure={tableStatus.failure} title="The practice table is not there" />
+          <FailureNotice failure={tableStatus.failure} title="The practice table could not be opened" />
         ) : (
           <TablePicture />
         )}
@@ -138,7 +135,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           />
         </div>
         {!judged && text.trim() !== '' && (
-          <p className="aside">The table cannot tell when this is done: press “Finish” then.</p>
+          <p className="aside">The table can’t tell when this is finished: press Finish when it is.</p>
         )}
         <div className="actions">
           {status.kind === 'idle' ? (
@@ -149,7 +146,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
               disabled={table === null || !text.trim()}
               onClick={() => void startTableRecording()}
             >
-              Take the gripper
+              Start recording
             </button>
           ) : (
             <>

@@ -58,8 +58,8 @@ export async function finishEpisode(): Promise<void> {
       const failed = judgedBefore && !achieved;
       const rehearsed = await addRecordings('table', about, episodes, failed ? { success: false } : {});
       const kept = failed
-        ? 'Kept as a failure: it is not trained on unless you mark it as a success.'
-        : 'Kept. The table is laid anew for the next one.';
+        ? 'Saved as a failure: it is left out of training unless you mark it as a success.'
+        : 'Saved. New layout ready.';
       set({ last: rehearsed ? `${kept} Mix in what it knows again when you are done.` : kept });
       const { text } = useInstructionStore.getState();
       await relayTable('new');
@@ -80,7 +80,7 @@ export async function discardEpisode(): Promise<void> {
   try {
     await practiceWorker().handBack(false);
     await relayTable('same');
-    set({ last: 'Thrown away. The same layout again.' });
+    set({ last: 'Discarded. Same layout again.' });
     await attempt();
   } catch (error) {
     endSteering();
@@ -97,10 +97,18 @@ function endSteering(): void {
 export function stopTableRecording(): void {
   if (!steering) return;
   endSteering();
+  // What was done is kept; then, with nobody at the gripper, recording has ended.
+  if (useRecorderStore.getState().status.kind === 'saving') return;
   set({ status: { kind: 'idle' } });
   void practiceWorker()
     .handBack(false)
     .catch(() => undefined);
+}
+
+/** @param typing whether the key goes into a text */
+export function recordingKey(key: string, typing: boolean): void {
+  if (key === 'Escape') stopTableRecording();
+  else if (key === 'Backspace' && !typing) void discardEpisode();
 }
 
 /** Carries out an episode's actions on the layout it was recorded on, or on the one that is there. */

@@ -127,7 +127,7 @@ let reviewing = 0;
 async function review(): Promise<void> {
   const mine = ++reviewing;
   const { demonstrations } = get();
-  // What cannot be trained on, or not even decoded, says so already; which episodes hold values that are no numbers, a review says.
+  // What cannot be trained on, or not even decoded, says so already; a review says which episodes hold values that are not numbers.
   if (demonstrations.kind !== 'open' || demonstrations.info.problems.some(({ id }) => id !== 'not-finite')) {
     set({ findings: { kind: 'none' } });
     return;

@@ -1,5 +1,6 @@
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { SeenCanvas } from '../camera/seen-canvas.tsx';
+import { tableSeen } from '../camera/seen-frames.ts';
 
 /** What the policy sees: the table's two cameras, as it gets them. */
 export function PolicyEyes({ info }: { info: PolicyInfo }) {
@@ -7,7 +8,13 @@ export function PolicyEyes({ info }: { info: PolicyInfo }) {
     <div className="eyes">
       {info.imageSlots.map(({ name, label }, index) => (
         <figure key={name} className="eye">
-          <SeenCanvas index={index} label={label} size={info.imageSize} />
+          <SeenCanvas
+            frames={tableSeen}
+            waiting="Waiting for the table"
+            index={index}
+            label={label}
+            size={info.imageSize}
+          />
           <figcaption>{label}</figcaption>
         </figure>
       ))}

@@ -1,8 +1,11 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
-import { runTrials, whyNotOnTable } from './practice-run.ts';
-import { openTable } from './practice-session.ts';
+import { runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
+import { usePredictionStore } from '../prediction/prediction-store.ts';
+import { useViewStore } from '../view-store.ts';
+import { chooseAgain, disturbTable, openTable } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 const { worker, predict, failPolicy } = vi.hoisted(() => ({
@@ -15,9 +18,10 @@ const { worker, predict, failPolicy } = vi.hoisted(() => ({
     showPath: async () => undefined,
     execute: vi.fn<() => Promise<{ achieved: boolean; steps: number }>>(),
     halt: async () => undefined,
+    disturb: async () => undefined,
     terminate: () => undefined,
   },
-  predict: vi.fn<() => Promise<object>>(),
+  predict: vi.fn<(asked: object) => Promise<object>>(),
   failPolicy: vi.fn<() => void>(),
 }));
 vi.mock('../../workers/client.ts', () => ({ connectPracticeWorker: () => worker }));
@@ -95,4 +99,29 @@ test('another arm of as many joints is not set to work on the table', () => {
   expect(whyNotOnTable({ ...table, adapted: true })).toBeNull();
   const actions = named('joint 1', 'joint 2', 'joint 3', 'joint 4', 'joint 5', 'joint 6', 'joint 7');
   expect(whyNotOnTable({ ...table, adapted: true, robot: 'franka', actions })).toContain('is for franka');
+});
+
+test('a prediction of the table before goes with it, and so does one of things that were moved', async () => {
+  useViewStore.setState({ view: 'table' });
+  const latest = () => usePredictionStore.getState().latest;
+  for (const change of [() => chooseAgain('same'), () => chooseAgain('new'), disturbTable]) {
+    await runTrials('plate', 10, { episodes: 1 });
+    expect(latest()).not.toBeNull();
+    await change();
+    expect(latest()).toBeNull();
+  }
+  // Under the cameras it is theirs, and the table has nothing to do with it.
+  await runTrials('plate', 10, { episodes: 1 });
+  useViewStore.setState({ view: 'camera' });
+  await chooseAgain('same');
+  expect(latest()).not.toBeNull();
+});
+
+test('case and punctuation of a trained instruction do not reach the policy', async () => {
+  useInstructionStore.getState().setText(' LIFT the red block! ');
+  await startPractice();
+  expect(predict.mock.lastCall).toMatchObject([{ instruction: 'lift the red block' }]);
+  useInstructionStore.getState().setText(' Wave to me. ');
+  await startPractice();
+  expect(predict.mock.lastCall).toMatchObject([{ instruction: 'Wave to me.' }]);
 });

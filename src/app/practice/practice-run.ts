@@ -1,7 +1,8 @@
 /** The policy at work on the table: observe, predict, carry out, again. Physics and drawing go on meanwhile in their own worker. */
+import { canonicalInstruction } from '../../practice/tasks.ts';
 import type { Observation, PolicyInfo, Prediction, RawImage } from '../../workers/contract.ts';
 import type { TableObservation } from '../../workers/contract-practice.ts';
-import { setSeen } from '../camera/seen-frames.ts';
+import { tableSeen } from '../camera/seen-frames.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, loadedPolicy } from '../policy/policy-store.ts';
@@ -51,10 +52,11 @@ async function predict(
   const { unnormKey } = useStateStore.getState();
   const asked: Observation = { images, instruction, state, unnormKey };
   const start = performance.now();
+  const { inputs } = usePredictionStore.getState();
   const prediction = await policyWorker().predict(asked);
   if (marksLeft > 0) performance.measure('prediction', { start });
   const { seen, ...numbers } = prediction;
-  seen.forEach((image, index) => setSeen(index, image));
+  seen.forEach((image, index) => tableSeen.set(index, image));
   keepFrames(kept);
   usePredictionStore.getState().add(
     { ...numbers, instruction, state, unnormKey: prediction.unnormKey, seed: null },
@@ -64,6 +66,7 @@ async function predict(
       finishedAtMs: performance.now(),
       startsRun,
     },
+    inputs,
   );
   return prediction;
 }
@@ -114,7 +117,7 @@ async function runEpisode(by: 'visitor' | 'show'): Promise<Outcome> {
     most: judged ? 2 * (table?.maxSteps ?? LONGEST) : LONGEST,
     realTime: true,
     execute: table?.execute,
-    instruction: () => useInstructionStore.getState().text.trim(),
+    instruction: () => canonicalInstruction(useInstructionStore.getState().text),
     onSteps: (count) => {
       if (runNow().kind === 'running') set({ run: { kind: 'running', by, steps: count } });
     },

@@ -4,6 +4,8 @@ import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 import type { TableReport } from '../../workers/contract-practice.ts';
+import { usePredictionStore } from '../prediction/prediction-store.ts';
+import { useViewStore } from '../view-store.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 let client: PracticeClient | null = null;
@@ -83,9 +85,19 @@ export function showTable(visible: boolean): void {
 export async function layTable(task: string, seed: number, realTime = true): Promise<TableReport> {
   const table = await practiceWorker().reset(task, seed, realTime);
   set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
+  tableChanged();
   useInstructionStore.getState().setText(table.instruction);
   writeUrlState({ table: task === firstTask && seed === firstSeed ? null : { task, seed } });
   return table;
+}
+
+/** Things lie elsewhere than when the last prediction was made: it goes, at once or when what runs has ended. */
+export function tableChanged(): void {
+  if (useViewStore.getState().view !== 'table') return;
+  usePredictionStore.getState().outdate();
+  if (usePracticeStore.getState().run.kind !== 'idle') return;
+  usePredictionStore.getState().settle();
+  void client?.showPath(null).catch(() => undefined);
 }
 
 /** Lays the table as a button does it: a failure is shown. */
@@ -141,6 +153,7 @@ export async function limitSpeed(share: number): Promise<void> {
 export async function disturbTable(): Promise<void> {
   try {
     await practiceWorker().disturb();
+    tableChanged();
   } catch (error) {
     set({ failure: toFailure(error) });
   }

@@ -43,7 +43,12 @@ interface PracticeState {
   /** Share of the largest step that an action may take, 0…1. */
   speedLimit: number;
   trials: readonly TrialResult[];
+  /** Seed of the first trial's layout. */
+  trialSeed: number;
+  /** The visitor has dragged an object. */
+  dragged: boolean;
   setEnsembling: (ensembling: boolean) => void;
+  setTrialSeed: (trialSeed: number) => void;
 }
 
 export const usePracticeStore = create<PracticeState>()((set) => ({
@@ -56,5 +61,8 @@ export const usePracticeStore = create<PracticeState>()((set) => ({
   ensembling: false,
   speedLimit: 1,
   trials: [],
+  trialSeed: 1000,
+  dragged: false,
   setEnsembling: (ensembling) => set({ ensembling }),
+  setTrialSeed: (trialSeed) => set({ trialSeed }),
 }));

@@ -1,5 +1,12 @@
 import { useEffect, useRef, type PointerEvent, type KeyboardEvent, type WheelEvent } from 'react';
-import { openTable, practiceCanvas, practiceWorker, resizeTable, showTable } from './practice-session.ts';
+import {
+  openTable,
+  practiceCanvas,
+  practiceWorker,
+  resizeTable,
+  showTable,
+  tableChanged,
+} from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 /** Radians per pixel dragged, and per key press. */
@@ -59,6 +66,9 @@ export function TablePicture() {
       .then((what) => {
         dragging.current = what === 'object';
         turning.current = what === 'view' ? start : null;
+        if (what === 'view') return;
+        usePracticeStore.setState({ dragged: true });
+        tableChanged();
       })
       .catch(ignore);
   };

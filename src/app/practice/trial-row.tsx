@@ -1,6 +1,5 @@
 import type { TrialResult } from './practice-store.ts';
-
-const seconds = (steps: number): string => `${(steps / 10).toFixed(1)} s`;
+import { seconds } from './seconds.ts';
 
 /** One square per trial. */
 export function TrialRow({ trials }: { trials: readonly TrialResult[] }) {
@@ -14,7 +13,7 @@ export function TrialRow({ trials }: { trials: readonly TrialResult[] }) {
           className={trial.success ? 'trial-good' : 'trial-bad'}
         >
           <span className="visually-hidden">
-            seed {trial.seed}: {trial.success ? `done in ${seconds(trial.steps)}` : 'not managed'}
+            layout {trial.seed}: {trial.success ? `done in ${seconds(trial.steps)}` : 'failed'}
           </span>
         </li>
       ))}

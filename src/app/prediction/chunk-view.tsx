@@ -23,8 +23,8 @@ export function EmptyChunk({ info }: { info: PolicyInfo }) {
         <h2 id="chunk-title">No prediction yet</h2>
       </div>
       <p className="chunk-prompt">
-        Here appear the next {info.chunkSize} actions: {(info.chunkSize / info.controlHz).toFixed(2)} s of
-        movement at {info.controlHz} Hz, as plots and as a table.
+        The next {info.chunkSize} actions will appear here: {(info.chunkSize / info.controlHz).toFixed(2)} s
+        of movement at {info.controlHz} Hz, as plots and as a table.
       </p>
       <div className="plots">
         {info.actions.map(({ name, unit }) => (

@@ -125,3 +125,25 @@ test('nothing is predicted without an instruction or with a half-typed state', a
   await predictOnce();
   expect(predict.mock.calls[0]?.[0]).toMatchObject({ state: [-0.5], instruction: 'open' });
 });
+
+test('a prediction whose inputs went while it was made is not shown, and one that is shown goes with them', async () => {
+  let arrive!: () => void;
+  predict.mockImplementation(() => new Promise((resolve) => (arrive = () => resolve(prediction()))));
+  const { outdate, settle } = usePredictionStore.getState();
+  const late = predictOnce();
+  await vi.waitFor(() => expect(predict).toHaveBeenCalledOnce());
+  outdate();
+  arrive();
+  await late;
+  expect(usePredictionStore.getState().latest).toBeNull();
+
+  const inTime = predictOnce();
+  await vi.waitFor(() => expect(predict).toHaveBeenCalledTimes(2));
+  arrive();
+  await inTime;
+  settle();
+  expect(usePredictionStore.getState().latest).not.toBeNull();
+  outdate();
+  settle();
+  expect(usePredictionStore.getState().latest).toBeNull();
+});

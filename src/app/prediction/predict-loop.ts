@@ -2,7 +2,7 @@
 import type { Frame, Observation, PolicyInfo, Prediction } from '../../workers/contract.ts';
 import { useCameraStore } from '../camera/camera-store.ts';
 import type { FrameSource } from '../camera/frame-source.ts';
-import { setSeen } from '../camera/seen-frames.ts';
+import { cameraSeen } from '../camera/seen-frames.ts';
 import { allSources, rawFrames } from '../camera/slots.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
@@ -39,7 +39,7 @@ function readInputs(info: PolicyInfo): Asked | null {
 function show(asked: Asked, prediction: Prediction, kept: KeptFrame[], startsRun: boolean): void {
   const { seen, ...numbers } = prediction;
   const { instruction, state, unnormKey, seed = null } = asked;
-  seen.forEach((image, index) => setSeen(index, image));
+  seen.forEach((image, index) => cameraSeen.set(index, image));
   keepFrames(kept);
   usePredictionStore.getState().add(
     { ...numbers, instruction, state, unnormKey, seed },
@@ -53,8 +53,14 @@ function show(asked: Asked, prediction: Prediction, kept: KeptFrame[], startsRun
 }
 
 async function predict(asked: Asked, images: Frame[], kept: KeptFrame[], startsRun: boolean): Promise<void> {
+  const { inputs } = usePredictionStore.getState();
   try {
     const prediction = await policyWorker().predict({ ...asked, images });
+    // A source was taken away meanwhile, or the page shows the table: what it was made from is not there any more.
+    if (usePredictionStore.getState().inputs !== inputs) {
+      closeFrames(kept);
+      return;
+    }
     show(asked, prediction, kept, startsRun);
   } catch (error) {
     closeFrames(kept);
@@ -91,7 +97,7 @@ function lostSource(): Failure | null {
 
 function end(failure: Failure | null): void {
   useRunStore.getState().setStatus({ kind: 'idle' });
-  // The policy was closed or moved elsewhere meanwhile: that its worker ended is no failure, or told already.
+  // The policy was closed or moved elsewhere meanwhile: that its worker ended is not a failure, or was told already.
   if (!currentPolicy()) return;
   if (failure && needsRestart(failure.code)) failPolicy(failure);
   else useRunStore.getState().setFailure(failure);

@@ -23,17 +23,37 @@ interface PredictionState {
   latest: ShownPrediction | null;
   /** The last predictions, oldest first. */
   timings: Timing[];
-  add: (prediction: ShownPrediction, timing: Timing) => void;
+  /** Counts up whenever what a prediction was made from is gone. */
+  inputs: number;
+  /** `inputs` when the latest was asked for. */
+  madeFrom: number;
+  /** @param madeFrom `inputs` when it was asked for; default now */
+  add: (prediction: ShownPrediction, timing: Timing, madeFrom?: number) => void;
+  /** What predictions so far were made from is gone: one that is in flight comes too late. */
+  outdate: () => void;
+  /** Takes away a prediction whose inputs are gone, where no newer one is on its way. */
+  settle: () => void;
   clear: () => void;
 }
 
 /** Rolling figures are over this many predictions. */
 export const WINDOW = 20;
 
-export const usePredictionStore = create<PredictionState>()((set) => ({
+export const usePredictionStore = create<PredictionState>()((set, get) => ({
   latest: null,
   timings: [],
-  add: (latest, timing) =>
-    set(({ timings }) => ({ latest, timings: [...timings.slice(-(WINDOW - 1)), timing] })),
+  inputs: 0,
+  madeFrom: 0,
+  add: (latest, timing, madeFrom) =>
+    set(({ timings, inputs }) => ({
+      latest,
+      madeFrom: madeFrom ?? inputs,
+      timings: [...timings.slice(-(WINDOW - 1)), timing],
+    })),
+  outdate: () => set(({ inputs }) => ({ inputs: inputs + 1 })),
+  settle: () => {
+    const { latest, madeFrom, inputs } = get();
+    if (latest && madeFrom !== inputs) set({ latest: null });
+  },
   clear: () => set({ latest: null, timings: [] }),
 }));

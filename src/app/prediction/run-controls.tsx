@@ -8,11 +8,6 @@ import { useRunStore } from './run-store.ts';
 import { predictionRate } from './timing.ts';
 import './run-controls.css';
 
-function list(parts: readonly string[]): string {
-  if (parts.length < 2) return parts.join('');
-  return `${parts.slice(0, -1).join(', ')} and ${parts.at(-1) ?? ''}`;
-}
-
 /** Where inputs and chunk are below each other, pressing a button leads to what it brings. */
 function showChunk(): void {
   if (!matchMedia('(max-width: 63.99rem)').matches) return;
@@ -71,11 +66,13 @@ export function RunControls({ info }: { info: PolicyInfo }) {
           {status.kind === 'once' ? 'Predicting…' : 'Predict once'}
         </button>
         <p id="run-needs" className="run-needs">
-          {blocked && `Still needed: ${list(missing)}.`}
-          {!blocked && idle && 'Start follows the newest frame; predict once takes a single one.'}
+          {blocked && missing.join(' ')}
+          {!blocked &&
+            idle &&
+            'Start predicts continuously from the newest frames; Predict once uses the current ones.'}
           {!blocked && status.kind === 'streaming' && (
             <>
-              Following the newest frame. <Rate />
+              Predicting from the newest frames. <Rate />
               <span className="run-key">
                 <kbd>Esc</kbd> stops.
               </span>

@@ -17,7 +17,7 @@ function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
         <strong>{model.name}</strong> {loaded && <span className="tag">in use</span>}
         <p className="aside model-facts">
           {formatBytes(model.byteLength)}
-          {!model.complete && ', not all of it is here'}; manifest{' '}
+          {!model.complete && ', partly downloaded'}; manifest{' '}
           <code title={model.hash}>{model.hash.slice(0, 12)}</code>
           {model.url && <>; from {model.url}</>}
         </p>
@@ -30,7 +30,7 @@ function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
       <div className="actions">
         {model.url && !loaded && (
           <button type="button" onClick={() => void openPolicy(model.url!)}>
-            Use it
+            Use
           </button>
         )}
         <button type="button" onClick={() => void checkModel(model)}>
@@ -52,8 +52,8 @@ export function ModelsSection() {
       <h3 id="models-title">Policies on this device</h3>
       {room && (
         <p className="section-hint">
-          {formatBytes(room.usage)} of {formatBytes(room.quota)} that the browser gives this page are used, by
-          policies, runs and recordings.
+          Using {formatBytes(room.usage)} of the {formatBytes(room.quota)} this browser allows, for policies,
+          runs and recordings.
         </p>
       )}
       <ul className="stored">

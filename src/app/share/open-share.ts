@@ -80,7 +80,7 @@ async function policyOf({ policy }: ShareManifest): Promise<void> {
 const notLoaded: Failure = {
   code: 'download-failed',
   message: 'The policy of this share is not loaded.',
-  hint: 'Load it first.',
+  hint: 'Load the shared policy first.',
 };
 
 async function adapterOf({ adapter, title }: ShareManifest): Promise<void> {

@@ -56,11 +56,11 @@ function Own() {
               <a href={share.url}>{share.title}</a>
               <p className="aside">
                 {new Date(share.createdAt).toLocaleString()}
-                {!share.server && '; the link carries everything but the adapter’s file'}
+                {!share.server && '; the link contains everything except the adapter file'}
               </p>
             </div>
             <button type="button" onClick={() => void removeShare(share)}>
-              {share.server ? 'Take it down' : 'Forget it'}
+              {share.server ? 'Delete from the server' : 'Remove from this list'}
             </button>
           </li>
         ))}
@@ -75,16 +75,15 @@ function StaticHost({ text, adapter }: { text: ShareText; adapter: string | null
   return (
     <>
       <p className="aside">
-        This page has no share server, so the link carries everything itself.
-        {adapter &&
-          ' The adapter’s file has to lie somewhere that others can reach: save it, put it there, and give its address.'}
+        This site has no share server, so the link itself contains everything.
+        {adapter && ' Download the adapter file, upload it somewhere public, and paste its address.'}
       </p>
       {adapter && (
         <div className="share-hosted">
           <button type="button" onClick={() => void saveAdapterFile()}>
-            Save the adapter’s file
+            Download the adapter file
           </button>
-          <label htmlFor={field}>Address of the adapter’s file</label>
+          <label htmlFor={field}>Address of the adapter file</label>
           <input
             id={field}
             type="url"
@@ -100,13 +99,13 @@ function StaticHost({ text, adapter }: { text: ShareText; adapter: string | null
         disabled={!text.title.trim() || (adapter !== null && !url.trim())}
         onClick={() => void shareAsLink(text, adapter ? url.trim() : null)}
       >
-        Make a link
+        Create link
       </button>
     </>
   );
 }
 
-/** Passing on what was taught, and keeping house: policies on this device. */
+/** Sharing what was taught, and the policies stored on this device. */
 export default function SharePage({ info }: { info: PolicyInfo }) {
   const { work, server, failure } = useShareStore();
   const active = useFineTuneStore((state) => state.active);
@@ -122,8 +121,8 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
       <section className="share-part" aria-labelledby="share-title">
         <h2 id="share-title">Share</h2>
         <p className="section-hint">
-          Who opens the link gets this policy, {active ? `with “${active}”` : 'as it was loaded'}, this table
-          and this instruction, and can go on teaching it. Recordings are not part of it.
+          Anyone with the link gets this policy{active && `, with “${active}”`}, this table and this
+          instruction, and can keep teaching it. Recordings are not included.
         </p>
         <div className="share-form">
           <div className="option">
@@ -139,7 +138,7 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
             />
           </div>
           <div className="option">
-            <label htmlFor={`${field}-author`}>Your name, if you like</label>
+            <label htmlFor={`${field}-author`}>Your name (optional)</label>
             <input
               id={`${field}-author`}
               type="text"
@@ -150,7 +149,7 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
             />
           </div>
           <div className="option share-note">
-            <label htmlFor={`${field}-note`}>What should people know?</label>
+            <label htmlFor={`${field}-note`}>Description (optional)</label>
             <textarea
               id={`${field}-note`}
               maxLength={2000}
@@ -162,10 +161,10 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
           </div>
         </div>
         <details>
-          <summary>What goes with it</summary>
+          <summary>What is shared</summary>
           <ShareFacts manifest={manifestOf(text, active ? { sha256: '', bytes: 0, url: null } : null)} />
         </details>
-        {server === null && <p className="waiting">Looking for a share server…</p>}
+        {server === null && <p className="waiting">Checking for a share server…</p>}
         {server === false && <StaticHost text={text} adapter={active} />}
         {server && !busy && (
           <div className="actions">
@@ -178,8 +177,8 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
               Share
             </button>
             <p className="aside">
-              {active ? 'Uploads the adapter' : 'Uploads a description'} to {location.host}; this is the only
-              thing that leaves this device.
+              {active ? 'Uploads the adapter' : 'Uploads a description'} to {location.host}. Nothing else
+              leaves this device.
             </p>
           </div>
         )}
@@ -187,7 +186,7 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
           <div aria-busy="true">
             <p className="waiting" id="uploading">
               Uploading, {formatBytes(work.sent)} of {formatBytes(work.total)}
-              {work.waiting && '. The connection broke; trying again…'}
+              {work.waiting && '. Connection lost; trying again…'}
             </p>
             <progress max={work.total} value={work.sent} aria-labelledby="uploading" />
             <div className="actions">
@@ -198,7 +197,7 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
           </div>
         )}
         {work.kind === 'done' && <Link share={work.share} />}
-        {failure && <FailureNotice failure={failure} title="Sharing did not work" />}
+        {failure && <FailureNotice failure={failure} title="Sharing failed" />}
       </section>
       <Own />
       <AdaptersSection />

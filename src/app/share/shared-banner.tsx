@@ -27,7 +27,7 @@ export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
       [
         'Training',
         `${steps} steps of ${batchSize}, rate ${learningRate}${lora ? `, LoRA rank ${lora.r}` : ''}` +
-          (startedFrom ? `, going on from “${startedFrom}”` : ''),
+          (startedFrom ? `, continued from “${startedFrom}”` : ''),
       ],
     );
   }
@@ -36,7 +36,7 @@ export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
       <Facts facts={facts} />
       {success.length > 0 && (
         <table className="share-table">
-          <caption>Success on the practice table, as its maker measured it</caption>
+          <caption>Success rate on the practice table, measured by the author</caption>
           <thead>
             <tr>
               <th scope="col">task</th>
@@ -66,7 +66,7 @@ export function SharedBanner() {
   const opened = useShareStore((state) => state.opened);
   const setStep = useViewStore((state) => state.setStep);
   if (opened.kind === 'none') return null;
-  if (opened.kind === 'reading') return <p className="shared waiting">Opening what was shared…</p>;
+  if (opened.kind === 'reading') return <p className="shared waiting">Opening the shared link…</p>;
   const { manifest } = opened;
   return (
     <section className="shared" aria-label="Shared with you">
@@ -74,7 +74,7 @@ export function SharedBanner() {
         <>
           <h2>{manifest.title}</h2>
           <p className="aside">
-            {manifest.author ? `Made by ${manifest.author}` : 'Made by somebody who gave no name'},{' '}
+            {manifest.author ? `By ${manifest.author}` : 'By an anonymous author'},{' '}
             <time dateTime={manifest.createdAt}>{new Date(manifest.createdAt).toLocaleDateString()}</time>
           </p>
           {manifest.note && <p className="shared-note">{manifest.note}</p>}
@@ -83,18 +83,18 @@ export function SharedBanner() {
       {opened.kind === 'known' && !opened.agreed && (
         <div className="actions">
           <button type="button" className="button-primary" onClick={() => void loadShare()}>
-            Load it
+            Load
           </button>
-          <p className="aside">Fetches files from {foreignHosts(opened.manifest).join(' and ')}.</p>
+          <p className="aside">Downloads files from {foreignHosts(opened.manifest).join(' and ')}.</p>
         </div>
       )}
       {opened.kind === 'known' && opened.agreed && (
         <p className="waiting" aria-busy="true">
-          Loading the policy and what it was taught…
+          Loading the policy and its adapter…
         </p>
       )}
       {opened.kind === 'failed' && (
-        <FailureNotice failure={opened.failure} title="This share could not be opened">
+        <FailureNotice failure={opened.failure} title="This shared link could not be opened">
           {manifest && (
             <button type="button" onClick={() => void loadShare()}>
               Try again
@@ -116,7 +116,7 @@ export function SharedBanner() {
       )}
       {manifest && (
         <details>
-          <summary>What it is made of</summary>
+          <summary>Details</summary>
           <ShareFacts manifest={manifest} />
         </details>
       )}

@@ -7,7 +7,7 @@ import { useViewStore } from '../view-store.ts';
 import './masthead.css';
 
 function phase(policy: PolicyStatus, run: RunStatus): { text: string; tone: string } {
-  if (policy.kind === 'asking') return { text: 'Waiting for your yes', tone: 'idle' };
+  if (policy.kind === 'asking') return { text: 'Waiting for your permission', tone: 'idle' };
   if (policy.kind === 'inspecting') return { text: 'Checking this machine', tone: 'busy' };
   if (policy.kind === 'inspected') return { text: 'Policy not loaded', tone: 'idle' };
   if (policy.kind === 'loading') return { text: 'Loading policy', tone: 'busy' };

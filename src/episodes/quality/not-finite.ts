@@ -38,7 +38,7 @@ function inField(
       from,
       to,
       message:
-        `${named.join(', ')} of the ${field} ${named.length === 1 ? 'is' : 'are'} ${[...kinds].join(' or ')}, no number to learn from, ` +
+        `${named.join(', ')} of the ${field} ${named.length === 1 ? 'is' : 'are'} ${[...kinds].join(' or ')}, which nothing can be learnt from, ` +
         `in ${steps.size} of ${length} steps, first at step ${from}.`,
       hint: hint(from, to, length),
     },

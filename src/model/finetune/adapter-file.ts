@@ -57,7 +57,7 @@ export function adapterFile({
 }
 
 /**
- * @throws ModelError `bad-file` for a file that is no adapter of ours or is damaged, `bad-shape` where it belongs to another policy, `missing-statistics`;
+ * @throws ModelError `bad-file` for a file that is not an adapter of ours or is damaged, `bad-shape` where it belongs to another policy, `missing-statistics`;
  * nothing of it is used then
  */
 export async function readAdapterFile(file: ByteReader, on: ImportBase): Promise<TrainedState> {

@@ -108,9 +108,14 @@ function matcher(targets: LoraTargets, leaves: ReadonlySet<string>): (name: stri
     const whole = new RegExp(`^(?:${targets.pattern})$`);
     return (name) => whole.test(name);
   } catch (error) {
-    throw new ModelError('bad-input', `LoRA's pattern "${targets.pattern}" is no regular expression.`, '', {
-      cause: error,
-    });
+    throw new ModelError(
+      'bad-input',
+      `LoRA's pattern "${targets.pattern}" is not a regular expression.`,
+      '',
+      {
+        cause: error,
+      },
+    );
   }
 }
 

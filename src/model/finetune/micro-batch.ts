@@ -117,7 +117,7 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
   };
 }
 
-/** Positions before the text's second token that are no text: patches of all images, proprio, timestep. */
+/** Positions before the text's second token that are not text: patches of all images, proprio, timestep. */
 export function patchTokens(config: PolicyConfig): number {
   const { network, profile, head } = config;
   const patches = imageTokens(network, profile.images.length);

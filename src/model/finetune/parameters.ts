@@ -122,7 +122,7 @@ export function continuedParameters(
 
 /**
  * The parameters a checkpoint holds, for a trainer that then restores it.
- * @throws ModelError `bad-file` where it is no checkpoint of a run, `bad-shape` where it belongs to another base
+ * @throws ModelError `bad-file` where it is not a checkpoint of a run, `bad-shape` where it belongs to another base
  */
 export function checkpointParameters(
   config: PolicyConfig,

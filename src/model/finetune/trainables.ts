@@ -6,7 +6,7 @@ import type { HostTensor } from './trained.ts';
 
 /**
  * The trained parameters as an adapter over the base, with their optimiser. Parameters without a gradient (the last ViT block's LoRA,
- * attention pooling's, lm_head's under L1 and diffusion) are no part of it: AdamW never touches them, nor decays them.
+ * attention pooling's, lm_head's under L1 and diffusion) are not part of it: AdamW never touches them, nor decays them.
  */
 export class Trainables implements Adapter {
   readonly names: readonly string[];

@@ -99,6 +99,6 @@ function vitConfig(prefix: string, imageSize: number, heads: number, shapes: Sha
 }
 
 function arrayOf(value: unknown, name: string): unknown[] {
-  if (!Array.isArray(value)) throw new ModelError('bad-file', `config.json: "${name}" is no list.`);
+  if (!Array.isArray(value)) throw new ModelError('bad-file', `config.json: "${name}" is not a list.`);
   return value;
 }

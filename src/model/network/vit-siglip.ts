@@ -11,7 +11,7 @@ export const siglip: VitBackbone = {
     vit_base_patch16_siglip_256: { ...base, imageSize: 256 },
     vit_base_patch16_siglip_384: { ...base, imageSize: 384 },
     vit_so400m_patch14_siglip_224: { ...so400m, imageSize: 224 },
-    // 384 is no multiple of 14: the convolution leaves out the last 6 rows and columns, which makes 27 · 27 patches.
+    // 384 is not a multiple of 14: the convolution leaves out the last 6 rows and columns, which makes 27 · 27 patches.
     vit_so400m_patch14_siglip_384: { ...so400m, imageSize: 384 },
   },
   normalization: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },

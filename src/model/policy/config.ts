@@ -153,7 +153,7 @@ export interface CheckpointFacts {
   readonly modelingCode?: string | null;
   /** Teach this head of OpenVLA-OFT on the checkpoint instead of using its own way to act: it is bidirectional from then on. */
   readonly teach?: 'l1' | 'diffusion' | 'discrete' | undefined;
-  /** How action tokens come out where there is no head beside them; told from the files when missing. */
+  /** How action tokens come out where there is no head beside them; found from the files when missing. */
   readonly decoding?: Decoding['kind'] | undefined;
   /** A robot profile or the name of a known one; guessed from statistics and shapes when missing. */
   readonly profile?: string | RobotProfile;

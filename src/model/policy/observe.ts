@@ -38,8 +38,8 @@ export function createObserver(config: PolicyConfig, runtime: Runtime, readPixel
     if (frames.length === wanted.length) return;
     throw new ModelError(
       'bad-input',
-      `The policy wants ${wanted.length} images (${wanted.map(({ label }) => label).join(', ')}), it got ${frames.length}.`,
-      'Give every image slot a camera, a video or an image.',
+      `Needs ${wanted.length} images (${wanted.map(({ label }) => label).join(', ')}), but got ${frames.length}.`,
+      'Connect a camera, a video or an image to every slot.',
     );
   };
 

@@ -5,7 +5,7 @@ export type Tokenize = (text: string) => number[];
 
 /**
  * A tokenizer from the package's tokenizer.json (Hugging Face format). transformers.js is loaded when first needed.
- * @throws ModelError `bad-package` when the file is no tokenizer.
+ * @throws ModelError `bad-package` when the file is not a tokenizer.
  */
 export async function createTokenizer(tokenizerJson: unknown): Promise<Tokenize> {
   const { PreTrainedTokenizer } = await import('@xenova/transformers');

@@ -75,7 +75,7 @@ function decoderShapes(language: LanguageConfig, mlp: number): Map<string, Shape
   return shapes;
 }
 
-/** Standard deviations of what is no matrix product. */
+/** Standard deviations of what is not a matrix product. */
 const EMBEDDING_STD = 0.3;
 const POSITION_STD = 0.2;
 

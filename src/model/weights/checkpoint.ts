@@ -165,7 +165,10 @@ async function readJson(folder: CheckpointFolder, path: string): Promise<Json | 
   if (!folder.files.includes(path)) return null;
   const file = await folder.open(path);
   if (file.byteLength > MAX_JSON_BYTES)
-    throw new ModelError('bad-file', `${path} has ${file.byteLength} bytes; that is no configuration.`);
+    throw new ModelError(
+      'bad-file',
+      `${path} has ${file.byteLength} bytes, far more than any configuration.`,
+    );
   const text = new TextDecoder().decode(await file.slice(0, file.byteLength));
   const json = parsePythonJson(text, path);
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;

@@ -92,7 +92,7 @@ export async function fetchText(
   for await (const chunk of bodyOf(response, url, options)) {
     size += chunk.byteLength;
     if (size > limit)
-      throw new ModelError('bad-package', `${url} has more than ${limit} bytes; that is no manifest.`);
+      throw new ModelError('bad-package', `${url} has more than ${limit} bytes, far more than any manifest.`);
     parts.push(chunk);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());

@@ -240,13 +240,14 @@ class Machine {
 
   #append(items: Item[]): void {
     const list = this.#stack.at(-1);
-    if (!Array.isArray(list)) throw damaged('something is appended to what is no list');
+    if (!Array.isArray(list)) throw damaged('something is appended to a value that is not a list');
     for (const item of items) list.push(item as Pickled);
   }
 
   #setItems(items: Item[]): void {
     const map = this.#stack.at(-1);
-    if (!(map instanceof Map) || items.length % 2 !== 0) throw damaged('an item is set on what is no dict');
+    if (!(map instanceof Map) || items.length % 2 !== 0)
+      throw damaged('an item is set on a value that is not a dict');
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i];
       if (typeof key !== 'string' && typeof key !== 'number')
@@ -270,7 +271,7 @@ class Machine {
 
   #stackGlobal(): void {
     const [module, name] = this.#popMany(2);
-    if (typeof module !== 'string' || typeof name !== 'string') throw damaged('a name is no string');
+    if (typeof module !== 'string' || typeof name !== 'string') throw damaged('a name is not a string');
     this.#pushGlobal(`${module}.${name}`);
   }
 
@@ -299,7 +300,7 @@ class Machine {
       return this.#push(new Map<string, Pickled>());
     }
     if (name === 'torch._utils._rebuild_parameter') {
-      if (!isTensor(args[0] ?? null)) throw damaged('a parameter is no tensor');
+      if (!isTensor(args[0] ?? null)) throw damaged('a parameter is not a tensor');
       return this.#push(args[0]!);
     }
     return this.#push(tensorFrom(args));

@@ -41,7 +41,7 @@ export async function openSafetensors(file: ByteReader): Promise<SafetensorsFile
 function damaged(what: string, cause?: unknown): ModelError {
   return new ModelError(
     'bad-file',
-    `This is no intact safetensors file: ${what}.`,
+    `This is not an intact safetensors file: ${what}.`,
     'Copy or download the file again.',
     { cause },
   );

@@ -15,7 +15,7 @@ const MAX_NAME_CHARACTERS = MAX_PICKLE_BYTES;
 
 /**
  * Opens an archive without reading its tensors. Nested dicts give names joined by `/`, as in
- * `model/projector/projector.0.weight`; values that are no tensors are left out.
+ * `model/projector/projector.0.weight`; values that are not tensors are left out.
  *
  * @throws ModelError `bad-file`, or `bad-pickle` when the archive holds more than data.
  */

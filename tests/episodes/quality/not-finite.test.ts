@@ -34,9 +34,9 @@ describe('values that are not finite', () => {
       { id: 'not-finite', severity: 'warning', episode: 7, from: 59, to: LENGTH },
     ]);
     expect(findings.map(({ message }) => message)).toEqual([
-      '"x" of the action is NaN, no number to learn from, in 1 of 60 steps, first at step 50.',
-      '"x", "y" of the state are Infinity or NaN, no number to learn from, in 2 of 60 steps, first at step 40.',
-      '"left finger" of the state is -Infinity, no number to learn from, in 1 of 60 steps, first at step 59.',
+      '"x" of the action is NaN, which nothing can be learnt from, in 1 of 60 steps, first at step 50.',
+      '"x", "y" of the state are Infinity or NaN, which nothing can be learnt from, in 2 of 60 steps, first at step 40.',
+      '"left finger" of the state is -Infinity, which nothing can be learnt from, in 1 of 60 steps, first at step 59.',
     ]);
   });
 

@@ -1,0 +1,88 @@
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { FailureNotice } from '../status/failure-notice.tsx';
+import { DragHint } from './drag-hint.tsx';
+import { PolicyEyes } from './policy-eyes.tsx';
+import { stopPractice } from './practice-run.ts';
+import { chooseAgain, chooseTable, disturbTable, randomSeed } from './practice-session.ts';
+import { usePracticeStore, type Outcome, type PracticeRun } from './practice-store.ts';
+import { seconds } from './seconds.ts';
+import { TablePicture } from './table-picture.tsx';
+
+function outcomeText(run: PracticeRun, outcome: Outcome): { text: string; tone: 'calm' | 'good' | 'bad' } {
+  if (run.kind === 'replaying') return { text: 'Replaying', tone: 'calm' };
+  if (run.kind === 'trials') return { text: `Trial ${run.done + 1} of ${run.total}`, tone: 'calm' };
+  if (outcome.kind === 'success') return { text: `Done in ${seconds(outcome.steps)}.`, tone: 'good' };
+  if (run.kind === 'running') return { text: `Working, ${seconds(run.steps)}`, tone: 'calm' };
+  if (outcome.kind === 'gave-up')
+    return { text: `Failed: not finished in ${seconds(outcome.steps)}`, tone: 'bad' };
+  if (outcome.kind === 'stopped') return { text: 'Stopped.', tone: 'calm' };
+  return { text: 'Ready.', tone: 'calm' };
+}
+
+/** The table, what became of the last run, and what changes the layout. */
+export function Stage({ info }: { info: PolicyInfo | null }) {
+  const status = usePracticeStore((state) => state.status);
+  const table = usePracticeStore((state) => state.table);
+  const run = usePracticeStore((state) => state.run);
+  const outcome = usePracticeStore((state) => state.outcome);
+  const busy = run.kind === 'trials' || status.kind !== 'open';
+  const { text, tone } = outcomeText(run, outcome);
+  const tasks = status.kind === 'open' ? status.tasks : [];
+  return (
+    <section className="stage" aria-label="Practice table">
+      <div className="stage-picture">
+        {status.kind === 'failed' ? (
+          <FailureNotice failure={status.failure} title="The practice table could not be opened">
+            <button type="button" onClick={() => location.reload()}>
+              Reload the page
+            </button>
+          </FailureNotice>
+        ) : (
+          <TablePicture />
+        )}
+        {status.kind === 'open' && run.kind !== 'trials' && <DragHint />}
+        {status.kind === 'opening' && (
+          <p className="stage-note" aria-busy="true">
+            Opening the practice table…
+          </p>
+        )}
+        {status.kind === 'open' && info && (
+          <p className={`stage-note stage-${tone}`} role="status">
+            {text}
+          </p>
+        )}
+        {info && <PolicyEyes info={info} />}
+      </div>
+      <div className="actions stage-tools">
+        <div className="stage-task">
+          <label htmlFor="table-task">Task</label>
+          <select
+            id="table-task"
+            value={table?.task ?? ''}
+            disabled={busy}
+            onChange={(event) => {
+              stopPractice();
+              void chooseTable(event.target.value, randomSeed());
+            }}
+          >
+            {tasks.map(({ name, heldOut }) => (
+              <option key={name} value={name}>
+                {name}
+                {heldOut ? ' (never trained)' : ''}
+              </option>
+            ))}
+          </select>
+        </div>
+        <button type="button" disabled={busy} onClick={() => void chooseAgain('same')}>
+          Reset
+        </button>
+        <button type="button" disabled={busy} onClick={() => void chooseAgain('new')}>
+          New layout
+        </button>
+        <button type="button" disabled={busy} onClick={() => void disturbTable()}>
+          Nudge an object
+        </button>
+      </div>
+    </section>
+  );
+}
