@@ -22,8 +22,8 @@ async function adapterWith(name: string, statistics: TrainedState['statistics'])
   const state: TrainedState = {
     run: name,
     step: 7,
-    lora: null,
     own: null,
+    lora: null,
     adapters: new Map(),
     modules,
     statistics,

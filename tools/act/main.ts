@@ -50,7 +50,6 @@ if (!token && !isLoopback(values.host))
 
 const dawn = backend === 'dawn' ? await createDawnRuntime() : null;
 const opened = await openNodePolicy(values.policy, {
-  anyRobot: true,
   ...(dawn ? { runtime: dawn.runtime } : {}),
   ...(threads ? { threads } : {}),
   ...(values.adapter ? { adapter: values.adapter } : {}),

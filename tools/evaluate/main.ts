@@ -7,6 +7,7 @@ import { taskNamed, TASKS } from '../../src/practice/tasks.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
 import { openPageEvaluation, TRIALS } from './in-page.ts';
+import { ModelError } from '../../src/model/errors.ts';
 import { openNodePolicy } from './node-policy.ts';
 import { ABLATIONS } from './ablation.ts';
 import { evaluateTask } from './evaluate-task.ts';
@@ -84,6 +85,14 @@ async function inNode(): Promise<void> {
     ...(values.adapter ? { adapter: values.adapter } : {}),
     ...(threads ? { threads } : {}),
   });
+  const { actions, state, images } = policy.policy.config.profile;
+  if (actions.length !== 7 || state?.length !== 8 || images.length !== 2) {
+    throw new ModelError(
+      'bad-input',
+      `This policy is for another robot: ${actions.length} action values, a state of ${state?.length ?? 0}, ${images.length} images; the table has 7, 8 and 2.`,
+      'Evaluate one that was trained on the practice table.',
+    );
+  }
   const mujoco = await loadMujoco();
   const cameras = await openNodeCameras();
   const results = [];

@@ -7,7 +7,7 @@ import { shapesOf } from '../../src/model/finetune/parameters.ts';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import { checkpointFolder } from '../../src/model/weights/checkpoint.ts';
-import { parsePolicyConfig, type PolicyConfig } from '../../src/model/policy/config.ts';
+import { parsePolicyConfig } from '../../src/model/policy/config.ts';
 import type { ImageBytes } from '../../src/model/policy/image-processor.ts';
 import { gaussianNoise } from '../../src/model/policy/noise.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
@@ -52,18 +52,14 @@ export interface NodePolicy {
   dispose(): void;
 }
 
-export interface NodePolicyOptions {
-  readonly threads?: number;
-  /** A checkpoint: folder or zip. */
-  readonly adapter?: string;
-  /** Where it runs, instead of onnxruntime-node; it is disposed of with the policy. */
-  readonly runtime?: Runtime;
-  /** Whether the adapter may be of another robot than the policy's; default no. */
-  readonly anyRobot?: boolean;
-}
-
-/** @throws ModelError `bad-input` where there is no such package or adapter, or the adapter is of another robot */
-export async function openNodePolicy(folder: string, options: NodePolicyOptions = {}): Promise<NodePolicy> {
+/**
+ * @param options.runtime where it runs, instead of onnxruntime-node; it is disposed of with the policy
+ * @throws ModelError `bad-input` where there is no such package or adapter
+ */
+export async function openNodePolicy(
+  folder: string,
+  options: { readonly threads?: number; readonly adapter?: string; readonly runtime?: Runtime } = {},
+): Promise<NodePolicy> {
   if (options.adapter && !existsSync(options.adapter))
     throw new ModelError('bad-input', `There is no file ${options.adapter}.`);
   const reader = await openPackageFolder(folder);
@@ -73,13 +69,14 @@ export async function openNodePolicy(folder: string, options: NodePolicyOptions 
   const base = await Policy.load(loaded, reader, runtime);
   const tokenizer = await reader.tokenizer();
   const tokenize = await createTokenizer(tokenizer);
-  const adapter = options.adapter ? await readAdapter(base, reader, options.adapter) : null;
-  if (adapter && !options.anyRobot) requireSameRobot(base.config, adapter, options.adapter!);
-  const policy = adapter ? await adapted(base, reader, adapter) : base;
+  const { policy, adapter } = options.adapter
+    ? await adapted(base, reader, options.adapter)
+    : { policy: base, adapter: null };
   const { config } = policy;
   const observer = createObserver(config, runtime, () => {
     throw new Error('Node has no video frames.');
   });
+  // As in the page: what an adapter was trained with replaces the package's (src/workers/predict.ts).
   const { statistics, defaultUnnormKey: unnormKey } = config;
   const noiseLength = config.profile.chunkSize * config.profile.actions.length;
 
@@ -126,30 +123,15 @@ export async function openNodePolicy(folder: string, options: NodePolicyOptions 
   };
 }
 
-async function readAdapter({ config }: Policy, source: WeightSource, path: string): Promise<TrainedState> {
-  return importCheckpoint(await checkpointFolder(await openPlace(path)), {
-    config,
-    shapes: shapesOf(source),
-  });
-}
-
-/** With the head and the statistics of the adapter. */
-async function adapted(base: Policy, source: WeightSource, state: TrainedState): Promise<Policy> {
-  const policy = await base.withConfig(adaptedConfig(base.config, state), source);
-  policy.use(new LoadedAdapter(base.runtime, base.config, state));
-  return policy;
-}
-
-function requireSameRobot(base: PolicyConfig, state: TrainedState, path: string): void {
-  const [theirs, ours] = [sizesOf(adaptedConfig(base, state)), sizesOf(base)];
-  if (theirs === ours) return;
-  throw new ModelError(
-    'bad-input',
-    `${path} was trained for another robot: ${theirs}; the policy's has ${ours}.`,
-    'Evaluate an adapter that was trained on the practice table.',
-  );
-}
-
-function sizesOf({ profile: { actions, state, images } }: PolicyConfig): string {
-  return `${actions.length} action values, a state of ${state?.length ?? 0} and ${images.length} images`;
+/** With the robot, the head and the statistics of the adapter. */
+async function adapted(
+  base: Policy,
+  source: WeightSource,
+  path: string,
+): Promise<{ policy: Policy; adapter: TrainedState }> {
+  const folder = await checkpointFolder(await openPlace(path));
+  const adapter = await importCheckpoint(folder, { config: base.config, shapes: shapesOf(source) });
+  const policy = await base.withConfig(adaptedConfig(base.config, adapter), source);
+  policy.use(new LoadedAdapter(base.runtime, base.config, adapter));
+  return { policy, adapter };
 }

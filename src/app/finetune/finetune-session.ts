@@ -65,9 +65,12 @@ export async function openDemonstrations(
   set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
   try {
     const { demonstrations } = policyWorker();
+    // Progress crosses on a port of its own, and may come after what it was about.
+    let reading = true;
     let info = await demonstrations.open(source, (done, total) => {
-      if (mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
+      if (reading && mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
     });
+    reading = false;
     const edits = as.origin === 'dataset' ? storedEdits(info) : as.edits;
     if (Object.keys(edits).length > 0) info = await demonstrations.edit(edits);
     if (mine !== opening) return;

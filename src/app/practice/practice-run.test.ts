@@ -2,9 +2,9 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
+import { runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
-import { runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
 import { chooseAgain, disturbTable, openTable } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
@@ -83,10 +83,27 @@ test('a prediction that gives way to another policy is not a failure', async () 
   expect(usePracticeStore.getState().failure).toBeNull();
 });
 
-const latest = () => usePredictionStore.getState().latest;
+const named = (...names: string[]) => names.map((name) => ({ name, unit: '' }));
+
+test('another arm of as many joints is not set to work on the table', () => {
+  const table = {
+    adapted: false,
+    robot: 'practice table',
+    imageSlots: [{}, {}],
+    actions: named('x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'),
+    state: named('1', '2', '3', '4', '5', '6', '7', '8'),
+  } as unknown as PolicyInfo;
+  usePolicyStore.setState({ status: { kind: 'ready', info: table, report: {} as never } });
+  expect(whyNotOnTable(table)).toBeNull();
+  // With a head of its own, but for the same directions.
+  expect(whyNotOnTable({ ...table, adapted: true })).toBeNull();
+  const actions = named('joint 1', 'joint 2', 'joint 3', 'joint 4', 'joint 5', 'joint 6', 'joint 7');
+  expect(whyNotOnTable({ ...table, adapted: true, robot: 'franka', actions })).toContain('is for franka');
+});
 
 test('a prediction of the table before goes with it, and so does one of things that were moved', async () => {
   useViewStore.setState({ view: 'table' });
+  const latest = () => usePredictionStore.getState().latest;
   for (const change of [() => chooseAgain('same'), () => chooseAgain('new'), disturbTable]) {
     await runTrials('plate', 10, { episodes: 1 });
     expect(latest()).not.toBeNull();
@@ -107,22 +124,4 @@ test('case and punctuation of a trained instruction do not reach the policy', as
   useInstructionStore.getState().setText(' Wave to me. ');
   await startPractice();
   expect(predict.mock.lastCall).toMatchObject([{ instruction: 'Wave to me.' }]);
-});
-
-const named = (...names: string[]) => names.map((name) => ({ name, unit: '' }));
-
-test('another arm of as many joints is not set to work on the table', () => {
-  const table = {
-    adapted: false,
-    robot: 'practice table',
-    imageSlots: [{}, {}],
-    actions: named('x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'),
-    state: named('1', '2', '3', '4', '5', '6', '7', '8'),
-  } as unknown as PolicyInfo;
-  usePolicyStore.setState({ status: { kind: 'ready', info: table, report: {} as never } });
-  expect(whyNotOnTable(table)).toBeNull();
-  // With a head of its own, but for the same directions.
-  expect(whyNotOnTable({ ...table, adapted: true })).toBeNull();
-  const actions = named('joint 1', 'joint 2', 'joint 3', 'joint 4', 'joint 5', 'joint 6', 'joint 7');
-  expect(whyNotOnTable({ ...table, adapted: true, robot: 'franka', actions })).toContain('is for franka');
 });
