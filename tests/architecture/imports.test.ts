@@ -7,7 +7,14 @@ import { describe, expect, it } from 'vitest';
  * `src/workers` is two rooms: what the page sees (contract, client) and the worker itself.
  */
 const ARROWS: Record<string, readonly string[]> = {
-  'src/app': ['src/workers/boundary', 'src/model/errors', 'src/practice/success-rate', 'src/share'],
+  'src/app': [
+    'src/workers/boundary',
+    'src/model/errors',
+    'src/practice/success-rate',
+    'src/practice/tasks',
+    'src/practice/vocabulary',
+    'src/share',
+  ],
   'src/workers/boundary': ['src/model/errors'],
   'src/workers': ['src/workers/boundary', 'src/io', 'src/model', 'src/episodes', 'src/practice', 'src/robot'],
   'src/model/errors': [],
@@ -51,7 +58,16 @@ const ARROWS: Record<string, readonly string[]> = {
   'src/robot': ['src/episodes', 'src/model/errors', 'src/model/policy'],
   'src/share': ['src/model/errors', 'src/model/safetensors-header', 'src/model/strict-json'],
   'src/practice/success-rate': [],
-  'src/practice': ['src/practice/success-rate', 'src/model/errors', 'src/model/random', 'src/episodes'],
+  // What the table can be told: words, without physics or drawing.
+  'src/practice/tasks': ['src/practice', 'src/model/errors', 'src/model/random'],
+  'src/practice/vocabulary': ['src/practice', 'src/practice/tasks'],
+  'src/practice': [
+    'src/practice/success-rate',
+    'src/practice/tasks',
+    'src/model/errors',
+    'src/model/random',
+    'src/episodes',
+  ],
 };
 
 /** Packages that only one room may name, and packages no library room may name. */

@@ -18,6 +18,7 @@ test('progress that arrives after the demonstrations are open does not close the
     episodes: [],
     recorded: [],
     problems: [],
+    robot: { choice: null, startFrom: null },
     edits: {},
   } as unknown as DemonstrationsInfo;
   let late!: Progress;

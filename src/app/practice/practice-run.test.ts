@@ -101,9 +101,10 @@ test('another arm of as many joints is not set to work on the table', () => {
   expect(whyNotOnTable({ ...table, adapted: true, robot: 'franka', actions })).toContain('is for franka');
 });
 
+const latest = () => usePredictionStore.getState().latest;
+
 test('a prediction of the table before goes with it, and so does one of things that were moved', async () => {
   useViewStore.setState({ view: 'table' });
-  const latest = () => usePredictionStore.getState().latest;
   for (const change of [() => chooseAgain('same'), () => chooseAgain('new'), disturbTable]) {
     await runTrials('plate', 10, { episodes: 1 });
     expect(latest()).not.toBeNull();
