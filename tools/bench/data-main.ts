@@ -10,7 +10,7 @@ import { registerDecoders } from '../node/decoders.ts';
 import { openPlace } from '../node/disk-folder.ts';
 import { readAllFrames, readOneFrame, type FramesRead } from './data-frames.ts';
 import { dataPython, readInPython } from './data-python.ts';
-import { filesOf, makeSources, type Source } from './data-sources.ts';
+import { filesOf, KINDS, makeSource, type Source } from './data-sources.ts';
 import { median } from './llama-block.ts';
 
 const USAGE = `usage: npm run bench:data -- [options]
@@ -20,12 +20,14 @@ writes into a temporary folder first; and the RLDS fixture. Prints frames a seco
 and TFDS where Python has them (BENCH_PYTHON, BENCH_H5PY_PYTHON, BENCH_TFDS_PYTHON; default python3), and bytes that are
 fetched by URL.
 
+  --only KIND  video, images, hdf5 or rlds
   --page       in headless Chromium, too; by URL, from this machine
   --frames N   of the sets that are written (default 200)
   --rounds N   of which the median is printed (default 3)`;
 
 const args = parseArguments(USAGE, {
   options: {
+    only: { type: 'string' },
     page: { type: 'boolean', default: false },
     frames: { type: 'string', default: '200' },
     rounds: { type: 'string', default: '3' },
@@ -33,6 +35,7 @@ const args = parseArguments(USAGE, {
 });
 const frames = args.wholeNumber('frames', 2);
 const rounds = args.wholeNumber('rounds', 1);
+const only = args.oneOf('only', KINDS);
 const python = dataPython();
 const root = mkdtempSync(join(tmpdir(), 'bench-data-'));
 let browser: Browser | null = null;
@@ -40,7 +43,7 @@ try {
   await registerDecoders();
   if (args.values.page) browser = await (await import('../harness/browser.ts')).openHarness();
   console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`);
-  for (const source of await makeSources(root, frames, python)) await benchSource(source);
+  for (const kind of only ? [only] : KINDS) await benchSource(await makeSource(kind, root, frames, python));
 } finally {
   await browser?.close();
   rmSync(root, { recursive: true });

@@ -25,9 +25,18 @@ export function dataPython(): DataPython {
   };
 }
 
-/** @returns what is missing, in a line; null where nothing is */
+const found = new Map<Source['kind'], string | null>();
+
+/** @returns what is missing, in a line; null where nothing is. TensorFlow takes seconds to tell: it is asked once. */
 function missing(python: DataPython, kind: Source['kind']): string | null {
-  const path = python[kind];
+  const known = found.get(kind);
+  if (known !== undefined) return known;
+  const answer = lookFor(python[kind], kind);
+  found.set(kind, answer);
+  return answer;
+}
+
+function lookFor(path: string, kind: Source['kind']): string | null {
   const { error, status, stderr } = spawnSync(path, ['-c', `import ${MODULES[kind].join(', ')}`], {
     encoding: 'utf8',
   });

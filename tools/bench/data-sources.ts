@@ -8,8 +8,10 @@ import { Random } from '../../src/model/random.ts';
 import { writeFiles } from '../node/write-files.ts';
 import { makeHdf5, type DataPython } from './data-python.ts';
 
+export const KINDS = ['video', 'images', 'hdf5', 'rlds'] as const;
+
 export interface Source {
-  readonly kind: 'video' | 'images' | 'hdf5' | 'rlds';
+  readonly kind: (typeof KINDS)[number];
   /** For the reader of the table. */
   readonly told: string;
   /** A folder with nothing else in it. */
@@ -68,29 +70,40 @@ function painted(frames: number): Dataset {
 }
 
 /** @param python with h5py, which writes the larger HDF5 file; without it the fixture is read */
-export async function makeSources(root: string, frames: number, python: DataPython): Promise<Source[]> {
-  const sources: Source[] = [];
-  for (const form of ['video', 'images'] as const) {
-    const folder = join(root, form);
-    await writeFiles(folder, leRobotFiles(painted(frames), { version: 'v3.0', frames: form }));
-    const told = form === 'video' ? 'H.264' : 'PNG in Parquet';
-    sources.push({ kind: form, told: `LeRobot v3.0, ${told}, ${WIDTH}×${HEIGHT}`, folder, file: '' });
-  }
-  const hdf5 = join(root, 'hdf5');
-  mkdirSync(hdf5);
+export async function makeSource(
+  kind: Source['kind'],
+  root: string,
+  frames: number,
+  python: DataPython,
+): Promise<Source> {
+  if (kind === 'hdf5') return hdf5Source(join(root, kind), frames, python);
+  if (kind === 'rlds') return rldsSource(join(root, kind));
+  const folder = join(root, kind);
+  await writeFiles(folder, leRobotFiles(painted(frames), { version: 'v3.0', frames: kind }));
+  const form = kind === 'video' ? 'H.264' : 'PNG in Parquet';
+  return { kind, told: `LeRobot v3.0, ${form}, ${WIDTH}×${HEIGHT}`, folder, file: '' };
+}
+
+function hdf5Source(folder: string, frames: number, python: DataPython): Source {
+  mkdirSync(folder);
   const file = 'bench_demo.hdf5';
-  const made = makeHdf5(python, join(hdf5, file), frames);
-  if (made !== null) cpSync(`${FIXTURES}/hdf5-libero/pick_up_the_black_bowl_demo.hdf5`, join(hdf5, file));
-  const told = made === null ? 'LIBERO layout by h5py, 256×256' : `LIBERO fixture (${made})`;
-  sources.push({ kind: 'hdf5', told, folder: hdf5, file });
-  const rlds = join(root, 'rlds', 'libero_spatial_no_noops', '1.0.0');
+  const missing = makeHdf5(python, join(folder, file), frames);
+  if (missing !== null) {
+    cpSync(`${FIXTURES}/hdf5-libero/pick_up_the_black_bowl_demo.hdf5`, join(folder, file));
+  }
+  const told =
+    missing === null ? 'LIBERO layout by h5py, 256×256' : `LIBERO fixture (h5py skipped: ${missing})`;
+  return { kind: 'hdf5', told, folder, file };
+}
+
+function rldsSource(root: string): Source {
+  const folder = join(root, 'libero_spatial_no_noops', '1.0.0');
   for (const path of filesBelow(`${FIXTURES}/rlds`)) {
     if (/tfrecord|(features|dataset_info)\.json$/.test(path)) {
-      cpSync(join(FIXTURES, 'rlds', path), join(rlds, path));
+      cpSync(join(FIXTURES, 'rlds', path), join(folder, path));
     }
   }
-  sources.push({ kind: 'rlds', told: 'LIBERO fixture by TFDS, JPEG', folder: rlds, file: '' });
-  return sources;
+  return { kind: 'rlds', told: 'LIBERO fixture by TFDS, JPEG', folder, file: '' };
 }
 
 function filesBelow(folder: string): string[] {
