@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ByteReader } from '../../src/io/byte-reader.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
+import type { PageHeader } from 'hyparquet';
+import { decodePage, loadHyparquet, type Decoder } from '../../src/episodes/parquet/page.ts';
 import { ParquetFile } from '../../src/episodes/parquet/parquet-file.ts';
 import { checkRuns, checkThrift } from '../../src/episodes/parquet/untrusted.ts';
 import { fixtureFiles } from './fixture-source.ts';
@@ -45,6 +47,24 @@ describe('sizes that a header claims', () => {
   it('are taken where they fit', () => {
     // 90 values of one run, 10 of two bit-packed groups.
     expect(() => checkRuns(viewOf(0xb4, 1, 1, 5, 0xff, 0xff), 0, 1, 100)).not.toThrow();
+  });
+
+  it('are refused where levels end before the values do, and other bytes would be taken for them', async () => {
+    const parts = await loadHyparquet();
+    const leaf = { path: [], maxDefinition: 1, itemDefinition: 0, maxRepetition: 0 };
+    const decoder = { type: 'INT32', codec: 'UNCOMPRESSED', element: { name: 'x' } } as unknown as Decoder;
+    // No bytes of levels; the values behind them begin like a run of 2^30 levels.
+    const body = Uint8Array.from([0, 0, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x08, 1, 0, 0, 0, 0, 0, 0]);
+    const v1 = { num_values: 3, encoding: 'PLAIN' } as NonNullable<PageHeader['data_page_header']>;
+    const header = {
+      type: 'DATA_PAGE',
+      uncompressed_page_size: body.length,
+      compressed_page_size: body.length,
+      data_page_header: v1,
+    } as PageHeader;
+    expect(() => decodePage(parts, { header, body, next: 0 }, leaf, decoder, undefined)).toThrow(
+      'a page of 3 values has 0 levels',
+    );
   });
 
   it('never make a whole file’s numbers', async () => {

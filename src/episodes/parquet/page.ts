@@ -172,10 +172,10 @@ function decodePageV2(
     throw new Error(`a page of ${v2.num_values} values claims ${v2.num_nulls} nulls`);
   }
   if (leaf.maxRepetition > 0) {
-    checkRuns(viewOf(body.subarray(0, repetition)), 0, bitsOf(leaf.maxRepetition), v2.num_values);
+    checkLevelRuns(viewOf(body.subarray(0, repetition)), leaf.maxRepetition, v2.num_values);
   }
   if (leaf.maxDefinition > 0) {
-    checkRuns(viewOf(body.subarray(repetition, levels)), 0, bitsOf(leaf.maxDefinition), v2.num_values);
+    checkLevelRuns(viewOf(body.subarray(repetition, levels)), leaf.maxDefinition, v2.num_values);
   }
   const packed = body.subarray(levels);
   const values =
@@ -203,13 +203,19 @@ function decodePageV2(
 
 const bitsOf = (level: number) => 32 - Math.clz32(level);
 
+/** hyparquet reads on beyond their end, where there are fewer levels than values. */
+function checkLevelRuns(view: DataView, max: number, count: number): void {
+  const found = checkRuns(view, 0, bitsOf(max), count);
+  if (found < count) throw new Error(`a page of ${count} values has ${found} levels`);
+}
+
 /** Levels of a page of the first kind: their length in bytes, then runs. */
 function checkLevels(view: DataView, at: number, max: number, count: number): number {
   if (max === 0) return at;
   const length = view.getUint32(at, true);
   const start = at + 4;
   if (length > view.byteLength - start) throw new Error(`a page claims levels of ${length} bytes`);
-  checkRuns(new DataView(view.buffer, view.byteOffset + start, length), 0, bitsOf(max), count);
+  checkLevelRuns(new DataView(view.buffer, view.byteOffset + start, length), max, count);
   return start + length;
 }
 

@@ -80,8 +80,9 @@ export function readVarint(view: DataView, at: number): { value: number; next: n
 /**
  * Walks levels or dictionary indices in the hybrid of runs and bit-packed values (apache/parquet-format, Encodings.md): a run must not
  * hold more values than are left. Where the bytes end before, hyparquet says so.
+ * @returns how many values there are
  */
-export function checkRuns(view: DataView, offset: number, bitWidth: number, count: number): void {
+export function checkRuns(view: DataView, offset: number, bitWidth: number, count: number): number {
   if (bitWidth > 32) throw new Error(`a page has values of ${bitWidth} bits`);
   let at = offset;
   let seen = 0;
@@ -100,6 +101,7 @@ export function checkRuns(view: DataView, offset: number, bitWidth: number, coun
       seen += value / 2;
     }
   }
+  return seen;
 }
 
 /** Delta encodings start with the size of a block and how many parts it has. */
