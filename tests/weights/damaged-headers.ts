@@ -66,14 +66,14 @@ export const DAMAGED: readonly [what: string, bytes: Uint8Array<ArrayBuffer>, me
   ['fields nobody knows', fileWith({ a: { ...F32, code: 'x' } }, 8), 'code'],
   ['an entry that is a number', fileWith({ a: 8 }, 8), 'entry of "a"'],
   [
-    'metadata that is no text',
+    'metadata that is not text',
     fileWith({ __metadata__: { b: { c: 1 } }, a: F32 }, 8),
-    '"b", which is no text',
+    '"b", which is not text',
   ],
   [
     'metadata with a prototype',
     fileWith(`{"__metadata__":{"__proto__":{}},"a":${JSON.stringify(F32)}}`, 8),
-    '"__proto__", which is no text',
+    '"__proto__", which is not text',
   ],
   ['a list for metadata', fileWith({ __metadata__: ['a'], a: F32 }, 8), 'metadata'],
   ['nothing for metadata', fileWith({ __metadata__: null, a: F32 }, 8), 'metadata'],
