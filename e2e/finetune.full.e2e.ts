@@ -23,7 +23,7 @@ for (const [version, rate] of [
 test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page }) => {
   test.slow(); // In software it is slow.
   await serveDataset(page, 'v21');
-  const losses: number[] = [];
+  const losses: { first: number; last: number }[] = [];
   for (const backend of ['webgpu', 'wasm']) {
     await policyPage.open(`?backend=${backend}`);
     if (backend === 'webgpu') await policyPage.loadButton.click();
@@ -32,8 +32,12 @@ test('it trains on WebGPU as well, on the same curve', async ({ policyPage, page
     await chooseSmallRun(page, `on ${backend}`, 3);
     await page.getByRole('button', { name: 'Start training' }).click();
     await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 180_000 });
-    losses.push((await shownLoss(page)).last);
+    losses.push(await shownLoss(page));
   }
-  // Two AdamW steps apart; the plot's text has four digits.
-  expect(Math.abs(losses[0]! - losses[1]!)).toBeLessThanOrEqual(2e-4);
+  const apart = (at: 'first' | 'last') => Math.abs(losses[0]![at] - losses[1]![at]);
+  // The plot's text has four digits.
+  expect(apart('first')).toBeLessThanOrEqual(1e-4);
+  // Two AdamW steps later: it divides by |g|, so that weights whose gradient is rounding go either way. What the steps
+  // are is held against PyTorch by parity, on WebGPU too.
+  expect(apart('last') / losses[1]!.last).toBeLessThanOrEqual(5e-4);
 });
