@@ -10,14 +10,45 @@ if (chromium === null) {
   );
 }
 
-// Code that runs on both hosts is tested on both, by the same files.
-const ON_BOTH_HOSTS = ['src/model/kernels/**/*.test.ts', 'src/model/policy/image-processor*.test.ts'];
+// Code that runs on both hosts is tested on both, by the same files: on Dawn in `npm test`, in Chromium in `npm run test:full`.
+const KERNELS = ['src/model/kernels/**/*.test.ts'];
 // What only a browser has: WebCodecs, canvases.
 const BROWSER_ONLY = ['tests/**/*.browser.test.ts'];
+const IMAGES = ['src/model/policy/image-processor*.test.ts'];
 // What takes minutes: `npm run test:full`.
 const FULL_ONLY = ['tests/**/*.full.test.ts'];
 /** Tests that `npm run test:full` runs once more, for longer. */
 const LONGER = ['tests/**/*.property.test.ts', 'tests/server/{killed,share-manifest,adapter-file}.test.ts'];
+
+function inChromium(name: string, include: string[]) {
+  return {
+    // Named beforehand: a dependency that Vite discovers while tests run reloads the page under them.
+    optimizeDeps: {
+      include: [
+        'valibot',
+        'apache-arrow',
+        'h5wasm',
+        'hyparquet',
+        ...['column', 'convert', 'datapage', 'plain', 'schema'].map((file) => `hyparquet/src/${file}.js`),
+        'hyparquet-compressors',
+        'hyparquet-writer',
+        'mediabunny',
+      ],
+    },
+    test: {
+      name,
+      include,
+      testTimeout: 30_000,
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({ launchOptions: { executablePath: chromium!, args: CHROMIUM_FLAGS } }),
+        instances: [{ browser: 'chromium' as const }],
+      },
+    },
+  };
+}
 
 export default defineConfig({
   test: {
@@ -49,33 +80,9 @@ export default defineConfig({
           testTimeout: 300_000,
         },
       },
-      {
-        // Named beforehand: a dependency that Vite discovers while tests run reloads the page under them.
-        optimizeDeps: {
-          include: [
-            'valibot',
-            'apache-arrow',
-            'h5wasm',
-            'hyparquet',
-            ...['column', 'convert', 'datapage', 'plain', 'schema'].map((name) => `hyparquet/src/${name}.js`),
-            'hyparquet-compressors',
-            'hyparquet-writer',
-            'mediabunny',
-          ],
-        },
-        test: {
-          name: 'chromium',
-          include: [...ON_BOTH_HOSTS, ...BROWSER_ONLY],
-          testTimeout: 30_000,
-          browser: {
-            enabled: true,
-            headless: true,
-            screenshotFailures: false,
-            provider: playwright({ launchOptions: { executablePath: chromium, args: CHROMIUM_FLAGS } }),
-            instances: [{ browser: 'chromium' }],
-          },
-        },
-      },
+      inChromium('chromium', [...BROWSER_ONLY, ...IMAGES]),
+      // The same files run on Dawn in the fast test.
+      inChromium('chromium-full', KERNELS),
     ],
   },
 });

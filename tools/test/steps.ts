@@ -84,6 +84,10 @@ export const FULL: readonly Step[] = [
       'twenty kills of a training run and of the server, a GPU device lost in a step, fuzzing with 20 times the runs',
   },
   {
+    ...vitest('kernels in Chromium', 'chromium-full'),
+    about: 'every kernel in Chromium; `npm test` runs them on Dawn in Node',
+  },
+  {
     ...parity('long parity', '--full'),
     about:
       'every golden case on webgpu in software, forward and in training, one with all five steps; a LLaMA-2-7B layer',
