@@ -25,6 +25,8 @@ export interface Inspection {
   readonly format: string;
   /** Such as "v3.0"; null where the format has no versions. */
   readonly version: string | null;
+  /** Its layout, and what the file does not say and was assumed; null where there is nothing to say. */
+  readonly about: string | null;
   /** Hz */
   readonly fps: number;
   readonly cameras: readonly CameraInfo[];
@@ -73,11 +75,12 @@ export async function inspectDataset(dataset: Dataset, options: InspectOptions =
       if (!(error instanceof ModelError)) throw error;
     }
   }
-  const [, format = dataset.format, version = null] = /^(.*?)(?: (v\d[\w.]*))?$/.exec(dataset.format) ?? [];
+  const { format, version, about } = formatOf(dataset.format);
   return {
     name: dataset.name,
     format,
     version,
+    about,
     fps: dataset.fps,
     cameras: dataset.cameras,
     actionNames: dataset.actionNames,
@@ -120,4 +123,11 @@ function statisticsOf(dataset: Dataset, motions: readonly Motion[]) {
 function rows(values: Float32Array, length: number): number[][] {
   const width = length === 0 ? 0 : values.length / length;
   return Array.from({ length }, (_, step) => [...values.subarray(step * width, (step + 1) * width)]);
+}
+
+/** "LeRobot v3.0", "HDF5 (LIBERO layout; …)", "RLDS (TFDS 1.0.0; …)" in parts. */
+function formatOf(text: string): Pick<Inspection, 'format' | 'version' | 'about'> {
+  const [, format = text, numbered = null, about = null] =
+    /^(\w+)(?: (v\d[\w.]*))?(?: \((.*)\))?$/.exec(text) ?? [];
+  return { format, version: numbered ?? /\bTFDS (\d[\w.]*)/.exec(about ?? '')?.[1] ?? null, about };
 }

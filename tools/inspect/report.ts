@@ -3,10 +3,11 @@ import type { FieldStatistics } from '../../src/episodes/statistics.ts';
 
 /** For people: a screen or two. */
 export function asText(inspection: Inspection, standardised: (Inspection & { by: string }) | null): string {
-  const { name, format, version, fps, episodes, cameras, reading } = inspection;
+  const { name, format, version, about, fps, episodes, cameras, reading } = inspection;
   const steps = episodes.reduce((sum, { length }) => sum + length, 0);
   const lines = [
     `${name}: ${format}${version === null ? '' : ` ${version}`}, ${episodes.length} episodes, ${steps} steps at ${fps} Hz`,
+    ...(about === null ? [] : [about]),
     `cameras: ${cameras.map((camera) => `${camera.name} (${camera.width}×${camera.height})`).join(', ') || 'none'}`,
     ...tasks(inspection),
     ...table('action', inspection.actionNames, inspection.statistics?.action ?? null),
