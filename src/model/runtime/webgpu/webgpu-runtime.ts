@@ -1,0 +1,130 @@
+import { ModelError } from '../../errors.ts';
+import { sizeOf, type Graph, type Shape } from '../../graph/types.ts';
+import { readBuffer, uploadStorageBuffer } from '../../kernels/gpu-run.ts';
+import { decodeFloat32, type EncodedTensor } from '../../weights/encoding.ts';
+import { watchDevice } from '../device-errors.ts';
+import { Ledger } from '../ledger.ts';
+import type { Program, Runtime, Tensor } from '../runtime.ts';
+import { Arena, BufferPool } from './buffers.ts';
+import { compilePlan } from './compile.ts';
+import { GpuTensor } from './gpu-tensor.ts';
+import { planMemory } from './memory-plan.ts';
+import { Pipelines } from './pipelines.ts';
+import { GpuProgram } from './program.ts';
+
+/** Our own executor of graphs, on WebGPU. The device is the caller's until the runtime is disposed of, which destroys it. */
+export function createOwnWebGpuRuntime(device: GPUDevice): Runtime {
+  const ledger = new Ledger();
+  const pool = new BufferPool(device);
+  const arena = new Arena(device);
+  const pipelines = new Pipelines(device);
+  const programs = new Set<Program>();
+  const checkGpu = watchDevice(device);
+  let runMs = 0;
+
+  const tensorOver = (buffer: GPUBuffer, shape: Shape, release: () => void): GpuTensor =>
+    new GpuTensor({
+      shape,
+      dtype: 'float32',
+      byteLength: 4 * sizeOf(shape),
+      parts: { value: buffer },
+      ledger,
+      release,
+    });
+
+  const output = (shape: Shape, label: string): GpuTensor => {
+    const buffer = pool.take(4 * sizeOf(shape), label);
+    return tensorOver(buffer, shape, () => pool.give(buffer));
+  };
+
+  const adopt = (buffer: GPUBuffer, shape: Shape): Tensor =>
+    tensorOver(buffer, shape, () => buffer.destroy());
+
+  const upload = (data: Float32Array, shape: Shape): Tensor => {
+    if (data.length !== sizeOf(shape)) {
+      throw new ModelError(
+        'bad-shape',
+        `A tensor of shape [${shape.join(', ')}] got ${data.length} numbers.`,
+      );
+    }
+    return adopt(uploadStorageBuffer(device, data, 'tensor'), shape);
+  };
+
+  const uploadWeight = (weight: EncodedTensor): Tensor => {
+    const { encoding, shape, data, scales, name } = weight;
+    if (encoding === 'f32' || encoding === 'f16') return upload(decodeFloat32(weight), shape);
+    if (!scales) throw new ModelError('bad-file', `${name}: ${encoding} without scales.`);
+    const codes = uploadStorageBuffer(device, data, name);
+    let scaleBuffer: GPUBuffer;
+    try {
+      scaleBuffer = uploadStorageBuffer(device, scales, `${name}:scales`);
+    } catch (error) {
+      codes.destroy();
+      throw error;
+    }
+    return new GpuTensor({
+      shape,
+      dtype: encoding,
+      byteLength: data.byteLength + scales.byteLength,
+      parts: { codes, scales: scaleBuffer },
+      ledger,
+      release: () => {
+        codes.destroy();
+        scaleBuffer.destroy();
+      },
+    });
+  };
+
+  const compile = async (graph: Graph): Promise<Program> => {
+    const plan = compilePlan(graph, device.limits);
+    const memory = planMemory(plan, { pageLimit: device.limits.maxBufferSize });
+    const inner = await GpuProgram.create(graph, plan, memory, {
+      device,
+      pipelines,
+      arena,
+      output,
+      guard: 0,
+    });
+    const program: Program = {
+      graph,
+      run: async (feeds) => {
+        const start = performance.now();
+        const results = inner.run(feeds);
+        runMs += performance.now() - start;
+        return results;
+      },
+      dispose: async () => {
+        if (programs.delete(program)) inner.dispose();
+      },
+    };
+    programs.add(program);
+    return program;
+  };
+
+  return {
+    backend: 'webgpu',
+    device,
+    compile,
+    upload,
+    uploadWeight,
+    adopt,
+    read: async (tensor) => {
+      const bytes = await readBuffer(device, (tensor as GpuTensor).part('value'), 4 * sizeOf(tensor.shape));
+      checkGpu();
+      return new Float32Array(bytes);
+    },
+    gpuBuffer: (tensor) => (tensor as GpuTensor).part('value'),
+    live: ledger,
+    attempt: (task) => ledger.attempt(task),
+    view: () => null,
+    get runMs() {
+      return runMs;
+    },
+    dispose: async () => {
+      for (const program of programs) await program.dispose();
+      pool.dispose();
+      arena.dispose();
+      device.destroy();
+    },
+  };
+}
