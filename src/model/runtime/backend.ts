@@ -87,9 +87,12 @@ async function requestAdapter(gpu: GPU | undefined): Promise<GPUAdapter | null> 
 
 function describe(adapter: GPUAdapter): AdapterInfo {
   const { vendor, architecture, description } = adapter.info;
-  const isFallback =
-    adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|software/i.test(`${architecture} ${description}`);
-  return { vendor, architecture, description, isFallback };
+  return { vendor, architecture, description, isFallback: isSoftware(adapter.info) };
+}
+
+/** Whether a CPU plays GPU. */
+export function isSoftware({ isFallbackAdapter, architecture, description }: GPUAdapterInfo): boolean {
+  return isFallbackAdapter || /swiftshader|llvmpipe|software/i.test(`${architecture} ${description}`);
 }
 
 function nameOf(info: AdapterInfo): string {

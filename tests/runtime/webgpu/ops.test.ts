@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../../src/model/graph/types.ts';
 import { vjp } from '../../../src/model/graph/vjp.ts';
 import { createOwnWebGpuRuntime } from '../../../src/model/runtime/webgpu/webgpu-runtime.ts';
@@ -27,13 +27,14 @@ const blocks: { name: string; graph: Graph; wrt: string[]; range: [number, numbe
 ];
 
 describeGpu('our WGSL executor against the float64 evaluator', (device) => {
-  const runtime = createOwnWebGpuRuntime(device);
-
-  it.each([...opCases, ...blocks])('$name: forward and backward', async ({ graph, wrt, range }) => {
-    await withoutGpuErrors(device, async () => {
-      expect(await largestError(runtime, graph, range)).toBeLessThan(TOLERANCE);
-      expect(await largestError(runtime, vjp(graph, { wrt }), range)).toBeLessThan(TOLERANCE);
+  describe.each(['direct', 'tiled'] as const)('%s', (style) => {
+    const runtime = createOwnWebGpuRuntime(device, { style });
+    it.each([...opCases, ...blocks])('$name: forward and backward', async ({ graph, wrt, range }) => {
+      await withoutGpuErrors(device, async () => {
+        expect(await largestError(runtime, graph, range)).toBeLessThan(TOLERANCE);
+        expect(await largestError(runtime, vjp(graph, { wrt }), range)).toBeLessThan(TOLERANCE);
+      });
+      expect(runtime.live.tensors).toBe(0);
     });
-    expect(runtime.live.tensors).toBe(0);
   });
 });

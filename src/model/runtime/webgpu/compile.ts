@@ -7,16 +7,22 @@ import { copyStep, lowerChain } from './lowering/chain.ts';
 import { lowerings } from './lowering/index.ts';
 import { PlanBuilder } from './plan-builder.ts';
 import { wholeView } from './view.ts';
-import type { Limits, Plan } from './plan.ts';
+import type { Limits, Plan, Style } from './plan.ts';
 
 export interface CompileOptions {
   /** Run element-wise chains as one dispatch each; off to see each op on its own. Default true. */
   readonly fuse?: boolean;
+  /** Default `tiled`. */
+  readonly style?: Style;
 }
 
-export function compilePlan(graph: Graph, limits: Limits, { fuse = true }: CompileOptions = {}): Plan {
+export function compilePlan(
+  graph: Graph,
+  limits: Limits,
+  { fuse = true, style = 'tiled' }: CompileOptions = {},
+): Plan {
   const targets = directOutputs(graph);
-  const to = new PlanBuilder(limits, targets);
+  const to = new PlanBuilder(limits, style, targets);
   for (const { name, value } of graph.inputs) to.input(name, value);
   graph.constants.forEach(({ value }, index) => {
     const block = to.block({ kind: 'constant', index }, 4 * sizeOf(value.shape), 'constant');

@@ -10,6 +10,7 @@ import {
   type Part,
   type Source,
   type Step,
+  type Style,
 } from './plan.ts';
 import { copyStep } from './lowering/chain.ts';
 import { extentOf, isContiguous, wholeView, type View } from './view.ts';
@@ -32,6 +33,7 @@ export interface StepSpec {
 /** Collects blocks and steps while a graph is lowered, and knows how each value is seen. */
 export class PlanBuilder {
   readonly limits: Limits;
+  readonly style: Style;
   readonly blocks: Block[] = [];
   readonly steps: Step[] = [];
   readonly #views = new Map<number, View>();
@@ -39,8 +41,9 @@ export class PlanBuilder {
   /** Outputs of the graph that a step may write to directly: value id → name. */
   readonly #targets: Map<number, string>;
 
-  constructor(limits: Limits, targets: Map<number, string>) {
+  constructor(limits: Limits, style: Style, targets: Map<number, string>) {
     this.limits = limits;
+    this.style = style;
     this.#targets = targets;
   }
 

@@ -2,6 +2,7 @@ import { ModelError } from '../../errors.ts';
 import { sizeOf, type Graph, type Shape } from '../../graph/types.ts';
 import { readBuffer, uploadStorageBuffer } from '../../kernels/gpu-run.ts';
 import { decodeFloat32, type EncodedTensor } from '../../weights/encoding.ts';
+import { isSoftware } from '../backend.ts';
 import { watchDevice } from '../device-errors.ts';
 import { Ledger } from '../ledger.ts';
 import type { Program, Runtime, Tensor } from '../runtime.ts';
@@ -10,10 +11,22 @@ import { compilePlan } from './compile.ts';
 import { GpuTensor } from './gpu-tensor.ts';
 import { planMemory } from './memory-plan.ts';
 import { Pipelines } from './pipelines.ts';
+import type { Plan, Style } from './plan.ts';
 import { GpuProgram } from './program.ts';
 
 /** Our own executor of graphs, on WebGPU. The device is the caller's until the runtime is disposed of, which destroys it. */
-export function createOwnWebGpuRuntime(device: GPUDevice): Runtime {
+export interface OwnWebGpuRuntime extends Runtime {
+  /** Runs a graph by a plan that was made, or changed, elsewhere. */
+  compilePlanned(graph: Graph, plan: Plan): Promise<Program>;
+}
+
+export interface OwnWebGpuOptions {
+  /** Default: `direct` on a software adapter, else `tiled`. */
+  readonly style?: Style;
+}
+
+export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOptions = {}): OwnWebGpuRuntime {
+  const style = options.style ?? (isSoftware(device.adapterInfo) ? 'direct' : 'tiled');
   const ledger = new Ledger();
   const pool = new BufferPool(device);
   const arena = new Arena(device);
@@ -75,8 +88,10 @@ export function createOwnWebGpuRuntime(device: GPUDevice): Runtime {
     });
   };
 
-  const compile = async (graph: Graph): Promise<Program> => {
-    const plan = compilePlan(graph, device.limits);
+  const compile = (graph: Graph): Promise<Program> =>
+    compilePlanned(graph, compilePlan(graph, device.limits, { style }));
+
+  const compilePlanned = async (graph: Graph, plan: Plan): Promise<Program> => {
     const memory = planMemory(plan, { pageLimit: device.limits.maxBufferSize });
     const inner = await GpuProgram.create(graph, plan, memory, {
       device,
@@ -105,6 +120,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice): Runtime {
     backend: 'webgpu',
     device,
     compile,
+    compilePlanned,
     upload,
     uploadWeight,
     adopt,

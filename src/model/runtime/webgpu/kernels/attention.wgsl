@@ -1,37 +1,14 @@
 // softmax(scale · q·kᵀ + bias) · v for one head and ROWS queries a workgroup, without a matrix of scores in memory
 // (FlashAttention: running maximum and sum).
 //
-//   q [batch, length, heads · D], k and v [batch, total, kvHeads · D] by their strides, bias [1|batch, 1|heads, length, total].
-//
 // 64 threads: for scores thread (y, x) has queries 2y, 2y + 1 and keys 4x … 4x + 3; for results queries 2y, 2y + 1 and, of each 32
 // columns, 4x … 4x + 3. Keys are walked 32 at a time, columns 32 at a time.
-// workgroup_size 64, dispatch (ceil(length / 16), heads, batch).
+// workgroup_size 64, dispatch (ceil(length / 16), heads, batch). Comes after attention-operands.wgsl.
 
 override CHUNKS: u32 = 1; // ceil(D / 32), at most 8
-override HAS_BIAS: u32 = 0;
 
 const ROWS = 16u;
 const KEYS = 32u;
-
-struct Params {
-  length: u32,
-  total: u32,
-  head_dim: u32,
-  group: u32, // query heads that share a key head
-  q: vec4u, // start, stride of batch, stride of row
-  k: vec4u,
-  v: vec4u,
-  bias: vec4u, // start, strides of batch, head and query
-  width: u32, // of a row of y
-  scale: f32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<f32>;
-@group(0) @binding(2) var<storage, read> k: array<f32>;
-@group(0) @binding(3) var<storage, read> v: array<f32>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
 var<workgroup> q_tile: array<f32, CHUNKS * 512>; // [column][ROWS]
 var<workgroup> kv_tile: array<f32, 33 * 32>; // keys: [column][33], values: [key][33]

@@ -5,62 +5,17 @@
 // through workgroup memory.
 //
 // workgroup_size (TILE_COLUMNS / 4, TILE_ROWS / 4), dispatch (ceil(columns / TILE_COLUMNS), ceil(rows / TILE_ROWS), batch).
-// Comes after finish.wgsl.
+// Comes after product-operands.wgsl.
 
 override TILE_ROWS: u32 = 32;
 override TILE_COLUMNS: u32 = 32;
 override DEPTH: u32 = 16;
 override GROUP_X: u32 = 8; // TILE_COLUMNS / 4
 override GROUP_Y: u32 = 8; // TILE_ROWS / 4
-override BITS: u32 = 32; // 4 and 8: b is packed along its axis of stride 1
-override BY_ROW: u32 = 0; // packed: 0 where k runs along the packed axis (x · Wᵀ), 1 where columns do (dy · W)
-// Which axis of a tile neighbouring threads load along: that of stride 1.
-override A_BY_ROW: u32 = 0;
-override B_BY_COLUMN: u32 = 0;
-
-struct Params {
-  rows: u32,
-  columns: u32,
-  depth: u32,
-  blocks: u32, // of 32 codes in a packed row
-  a: vec4u, // start, stride of row, stride of k
-  b: vec4u, // start, stride of k, stride of column
-  batch: vec4u, // up to three axes, innermost first
-  a_batch: vec4u,
-  b_batch: vec4u,
-  finish: Finish,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<u32>;
-@group(0) @binding(3) var<storage, read> scales: array<f32>;
-@group(0) @binding(8) var<storage, read_write> c: array<f32>;
 
 // [DEPTH][row] and [DEPTH][column], one element of padding a line against bank conflicts.
 var<workgroup> a_tile: array<f32, (TILE_ROWS + 1) * DEPTH>;
 var<workgroup> b_tile: array<f32, (TILE_COLUMNS + 1) * DEPTH>;
-
-fn batch_start(batch: u32, steps: vec4u) -> u32 {
-  let x = batch % params.batch.x;
-  let rest = batch / params.batch.x;
-  return x * steps.x + (rest % params.batch.y) * steps.y + (rest / params.batch.y) * steps.z;
-}
-
-fn b_value(start: u32, k: u32, column: u32) -> f32 {
-  if (BITS == 32) {
-    return bitcast<f32>(b[start + k * params.b.y + column * params.b.z]);
-  }
-  let row = select(column, k, BY_ROW == 1);
-  let inner = select(k, column, BY_ROW == 1);
-  let block = row * params.blocks + inner / 32;
-  if (BITS == 8) {
-    let code = (b[block * 8 + (inner % 32) / 4] >> (8 * (inner % 4))) & 255;
-    return (f32(code) - 128) * scales[block];
-  }
-  let code = (b[block * 4 + (inner % 32) / 8] >> (4 * (inner % 8))) & 15;
-  return (f32(code) - 8) * scales[block];
-}
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn main(

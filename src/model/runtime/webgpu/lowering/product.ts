@@ -107,20 +107,28 @@ function productStep(
   const end = finishing(to, node, epilogue, columns, target, bias);
   const write = to.operand(target);
 
+  const aByRow = aRow === 1 && aK !== 1;
+  const bByColumn = isPacked(b) ? b.byRow : bColumn === 1 && bK !== 1;
+  const start = 'start' in right ? (right.start as number) : 0;
+  // Whether both can be read four numbers at a time.
+  const strides = [left.start, start, aByRow ? aK : aRow, isPacked(b) ? 0 : bByColumn ? bK : bColumn];
+  const sizes = [depth, aByRow ? rows : 0, bByColumn ? columns : 0, ...flatBatch.steps.flat()];
+  const dense = (aByRow || aK === 1 || depth === 1) && (isPacked(b) || bByColumn || bK === 1);
+  const fours = dense && [...strides, ...sizes].every((n) => n % 4 === 0);
   const tile = { rows: 32, columns: 32 };
   to.step({
-    kernel: 'product',
+    kernel: to.style === 'tiled' ? 'product' : fours ? 'product-direct4' : 'product-direct',
     constants: {
       BITS: isPacked(b) ? b.bits : 32,
       BY_ROW: isPacked(b) && b.byRow ? 1 : 0,
-      A_BY_ROW: aRow === 1 && aK !== 1 ? 1 : 0,
-      B_BY_COLUMN: isPacked(b) ? Number(b.byRow) : bColumn === 1 && bK !== 1 ? 1 : 0,
+      A_BY_ROW: aByRow ? 1 : 0,
+      B_BY_COLUMN: bByColumn ? 1 : 0,
       ...end.constants,
     },
     params: [
       ...u32([rows, columns, depth, isPacked(b) ? b.blocks : 0]),
       ...u32([left.start, aRow, aK, 0]),
-      ...u32(['start' in right ? (right.start as number) : 0, bK, bColumn, 0]),
+      ...u32([start, bK, bColumn, 0]),
       ...u32(three(flatBatch.dims, 1)),
       ...u32(three(flatBatch.steps[0]!, 0)),
       ...u32(three(flatBatch.steps[1]!, 0)),

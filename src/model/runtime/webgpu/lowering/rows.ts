@@ -11,9 +11,10 @@ export function lowerNormalize(to: PlanBuilder, node: Node): void {
   const [x, weight, bias] = node.inputs.map((input) => to.denseOperand(input));
   const width = node.output.shape.at(-1)!;
   const rows = node.output.shape.slice(0, -1).reduce((a, b) => a * b, 1);
-  const [groups, lines] = to.flat(rows, 1);
+  const direct = to.style === 'direct';
+  const [groups, lines] = to.flat(rows, direct ? 32 : 1);
   to.step({
-    kernel: 'normalize',
+    kernel: direct ? 'normalize-direct' : 'normalize',
     constants: { KIND: KINDS[node.op]! },
     params: [...u32([rows, width, groups]), ['f32', (node.attrs['eps'] as number | undefined) ?? 0]],
     reads: [x!, weight ?? x!, bias ?? x!],
@@ -48,6 +49,8 @@ export function lowerRope(to: PlanBuilder, node: Node): void {
 }
 
 const MAX_HEAD_DIM = 256;
+/** What `attention-direct.wgsl` has room for. */
+const MAX_DIRECT_HEAD_DIM = 128;
 
 export function lowerAttention(to: PlanBuilder, node: Node): void {
   const [q, k, v, bias] = node.inputs;
@@ -61,9 +64,10 @@ export function lowerAttention(to: PlanBuilder, node: Node): void {
   const at = (view: View, start: number) => u32([start, view.strides[0]!, view.strides[1]!, 0]);
   const wide = bias && rowsDense(to, expanded(to.view(bias), [batch, heads, length, total]));
   const biasRead = wide && to.operand(wide);
+  const direct = to.style === 'direct' && dim <= MAX_DIRECT_HEAD_DIM;
   to.step({
-    kernel: 'attention',
-    constants: { CHUNKS: Math.ceil(dim / 32), HAS_BIAS: bias ? 1 : 0 },
+    kernel: direct ? 'attention-direct' : 'attention',
+    constants: { HAS_BIAS: bias ? 1 : 0, ...(direct ? {} : { CHUNKS: Math.ceil(dim / 32) }) },
     params: [
       ...u32([length, total, dim, heads / kvHeads]),
       ...at(views[0]!, qRead!.start),
@@ -75,7 +79,7 @@ export function lowerAttention(to: PlanBuilder, node: Node): void {
     ],
     reads: [qRead!, kRead!, vRead!, biasRead ?? qRead!],
     write: to.operand(to.result(node.output, node.op)),
-    workgroups: [Math.ceil(length / 16), heads, batch],
+    workgroups: [Math.ceil(length / (direct ? 32 : 16)), heads, batch],
     note: node.op,
   });
 }
