@@ -42,8 +42,9 @@ export function currentHost(): Host {
  */
 export async function chooseBackend(
   host: Host,
-  preference: 'auto' | 'wasm' | 'webgpu' = 'auto',
+  wanted: 'auto' | 'wasm' | 'webgpu' | 'webgpu-ort' = 'auto',
 ): Promise<{ choice: BackendChoice; adapter: GPUAdapter | null }> {
+  const preference = wanted === 'webgpu-ort' ? 'webgpu' : wanted;
   const threads = host.crossOriginIsolated ? Math.max(1, Math.min(MAX_THREADS, host.hardwareConcurrency)) : 1;
   const adapter = preference === 'wasm' ? null : await requestAdapter(host.gpu);
   const info = adapter && describe(adapter);

@@ -2,15 +2,16 @@
 import type { OpName } from '../../graph/ops/index.ts';
 import { opNamed } from '../../graph/ops/index.ts';
 import { sizeOf, type Graph, type Node } from '../../graph/types.ts';
-import { elementwiseChains } from './fuse.ts';
+import { elementwiseChains, epilogues } from './fuse.ts';
 import { copyStep, lowerChain } from './lowering/chain.ts';
 import { lowerings } from './lowering/index.ts';
+import { lowerProduct } from './lowering/product.ts';
 import { PlanBuilder } from './plan-builder.ts';
 import { wholeView } from './view.ts';
 import type { Limits, Plan, Style } from './plan.ts';
 
 export interface CompileOptions {
-  /** Run element-wise chains as one dispatch each; off to see each op on its own. Default true. */
+  /** Run element-wise chains as one dispatch each, or at the end of the product before them; off to see each op on its own. Default true. */
   readonly fuse?: boolean;
   /** Default `tiled`. */
   readonly style?: Style;
@@ -30,11 +31,17 @@ export function compilePlan(
   });
 
   const chains = fuse ? elementwiseChains(graph) : new Map<Node, Node[]>();
-  const inside = new Set([...chains].flatMap(([root, nodes]) => nodes.filter((node) => node !== root)));
+  const hosts = epilogues(graph, chains);
+  const inside = new Set([
+    ...[...chains].flatMap(([root, nodes]) => nodes.filter((node) => node !== root)),
+    ...hosts.values(),
+  ]);
   for (const node of graph.nodes) {
     if (inside.has(node)) continue;
     const chain = chains.get(node);
-    if (chain) lowerChain(to, chain);
+    const host = hosts.get(node);
+    if (chain && host) lowerProduct(to, host, { nodes: chain });
+    else if (chain) lowerChain(to, chain);
     else lowerings[node.op as OpName](to, node);
   }
 

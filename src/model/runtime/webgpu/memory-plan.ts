@@ -55,11 +55,12 @@ export function lifetimesOf({ blocks, steps }: Plan): Lifetime[] {
 
 /**
  * Largest first, each at the lowest offset where nothing that lives at the same time lies, in the page that grows least.
- * @param guard bytes left free before and after each block, for debugging
+ * @param guard bytes left free before and after each block, for debugging: then nothing is used twice
  * @param pageLimit bytes that one buffer can have
  */
 export function planMemory(plan: Plan, { guard = 0, pageLimit = Infinity } = {}): MemoryPlan {
-  const lifetimes = lifetimesOf(plan);
+  const all = lifetimesOf(plan);
+  const lifetimes = guard > 0 ? all.map((life) => ({ ...life, first: 0, last: plan.steps.length })) : all;
   const order = lifetimes.toSorted((a, b) => b.byteLength - a.byteLength || a.first - b.first);
   const places = new Map<number, Place>();
   const pages: number[] = [];

@@ -4,7 +4,7 @@ import { sizeOf, type Graph } from '../../graph/types.ts';
 import { createStorageBuffer } from '../../kernels/gpu-run.ts';
 import type { Tensors } from '../runtime.ts';
 import type { Arena } from './buffers.ts';
-import { GpuTensor } from './gpu-tensor.ts';
+import type { GpuTensor } from './gpu-tensor.ts';
 import { kernels } from './kernels/index.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import type { Pipelines } from './pipelines.ts';

@@ -5,11 +5,12 @@ import { decodeFloat32, type EncodedTensor } from '../../weights/encoding.ts';
 import { isSoftware } from '../backend.ts';
 import { watchDevice } from '../device-errors.ts';
 import { Ledger } from '../ledger.ts';
-import type { Program, Runtime, Tensor } from '../runtime.ts';
+import type { Program, Runtime, Tensor, Tensors } from '../runtime.ts';
 import { Arena, BufferPool } from './buffers.ts';
 import { compilePlan } from './compile.ts';
 import { GpuTensor } from './gpu-tensor.ts';
-import { planMemory } from './memory-plan.ts';
+import { checkGuards, checkTail, fillWithPattern, GUARD_BYTES } from './guard.ts';
+import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { Pipelines } from './pipelines.ts';
 import type { Plan, Style } from './plan.ts';
 import { GpuProgram } from './program.ts';
@@ -23,6 +24,8 @@ export interface OwnWebGpuRuntime extends Runtime {
 export interface OwnWebGpuOptions {
   /** Default: `direct` on a software adapter, else `tiled`. */
   readonly style?: Style;
+  /** Debugging: look after each run whether something was written outside of tensors, and throw then. Default false. */
+  readonly guard?: boolean;
 }
 
 export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOptions = {}): OwnWebGpuRuntime {
@@ -33,6 +36,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
   const pipelines = new Pipelines(device);
   const programs = new Set<Program>();
   const checkGpu = watchDevice(device);
+  const guard = options.guard ? GUARD_BYTES : 0;
   let runMs = 0;
 
   const tensorOver = (buffer: GPUBuffer, shape: Shape, release: () => void): GpuTensor =>
@@ -46,7 +50,8 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     });
 
   const output = (shape: Shape, label: string): GpuTensor => {
-    const buffer = pool.take(4 * sizeOf(shape), label);
+    const buffer = pool.take(4 * sizeOf(shape) + guard, label);
+    if (guard > 0) fillWithPattern(device, buffer);
     return tensorOver(buffer, shape, () => pool.give(buffer));
   };
 
@@ -88,23 +93,31 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     });
   };
 
+  const checkRun = async (plan: Plan, memory: MemoryPlan, results: Tensors): Promise<void> => {
+    await checkGuards(device, plan, memory, arena.pages(memory.pages).slice(0, memory.pages.length));
+    for (const [name, tensor] of Object.entries(results))
+      await checkTail(device, (tensor as GpuTensor).part('value'), 4 * sizeOf(tensor.shape), name);
+  };
+
   const compile = (graph: Graph): Promise<Program> =>
     compilePlanned(graph, compilePlan(graph, device.limits, { style }));
 
   const compilePlanned = async (graph: Graph, plan: Plan): Promise<Program> => {
-    const memory = planMemory(plan, { pageLimit: device.limits.maxBufferSize });
+    const memory = planMemory(plan, { pageLimit: device.limits.maxBufferSize, guard });
     const inner = await GpuProgram.create(graph, plan, memory, {
       device,
       pipelines,
       arena,
       output,
-      guard: 0,
+      guard,
     });
     const program: Program = {
       graph,
       run: async (feeds) => {
         const start = performance.now();
+        if (guard > 0) for (const page of arena.pages(memory.pages)) fillWithPattern(device, page);
         const results = inner.run(feeds);
+        if (guard > 0) await checkRun(plan, memory, results);
         runMs += performance.now() - start;
         return results;
       },

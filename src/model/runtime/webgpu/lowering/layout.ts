@@ -52,6 +52,9 @@ export function lowerPad(to: PlanBuilder, { inputs: [x], attrs, output }: Node):
   });
 }
 
+const eight = (values: readonly number[]) =>
+  u32(Array.from({ length: 8 }, (_, i) => values.toReversed()[i] ?? 0));
+
 /** Terms from which a workgroup shares one sum. */
 const SHARED_FROM = 64;
 
@@ -65,8 +68,6 @@ export function lowerReduceSum(to: PlanBuilder, { inputs: [x], attrs, output }: 
   const [kept, inner] = [part(false), part(true)];
   const outer = collapsed(kept.shape, [kept.strides]);
   const terms = collapsed(inner.shape, [inner.strides]);
-  const eight = (values: readonly number[]) =>
-    u32(Array.from({ length: 8 }, (_, i) => values.toReversed()[i] ?? 0));
   const count = sizeOf(output.shape);
   const number = sizeOf(inner.shape);
   // Neighbouring results that lie side by side are best summed by neighbouring threads.

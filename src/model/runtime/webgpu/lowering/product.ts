@@ -4,7 +4,7 @@ import { BLOCK_SIZE, sizeOf, type Node, type Shape, type Value } from '../../../
 import { ELEMENTWISE, scalarOf } from '../elementwise.ts';
 import type { Binding, Field } from '../plan.ts';
 import type { PlanBuilder } from '../plan-builder.ts';
-import { collapsed, expanded, isContiguous, reshaped, transposed, type View } from '../view.ts';
+import { collapsed, expanded, reshaped, transposed, type View } from '../view.ts';
 import { u32, type Instruction } from './chain.ts';
 
 /** What `finish.wgsl` has room for. */
@@ -86,6 +86,10 @@ function packed(to: PlanBuilder, weight: Value, byRow: boolean): Packed {
 
 const isPacked = (b: View | Packed): b is Packed => 'codes' in b;
 
+/** Up to three axes as the uniform has them. */
+const innermostFirst = (values: readonly number[], rest: number): number[] =>
+  Array.from({ length: 4 }, (_, i) => values.toReversed()[i] ?? rest);
+
 function productStep(
   to: PlanBuilder,
   node: Node,
@@ -97,8 +101,6 @@ function productStep(
   const batchSteps = (view: View) => view.strides.slice(0, batch.length);
   const flatBatch = collapsed(batch, [batchSteps(a), isPacked(b) ? batch.map(() => 0) : batchSteps(b)]);
   if (flatBatch.dims.length > 3) throw badShape(note, `${flatBatch.dims.length} batch axes`, 'at most 3');
-  const three = (values: readonly number[], rest: number) =>
-    Array.from({ length: 4 }, (_, i) => values.toReversed()[i] ?? rest);
 
   const [aRow, aK] = a.strides.slice(-2) as [number, number];
   const left = to.operand(a);
@@ -129,9 +131,9 @@ function productStep(
       ...u32([rows, columns, depth, isPacked(b) ? b.blocks : 0]),
       ...u32([left.start, aRow, aK, 0]),
       ...u32([start, bK, bColumn, 0]),
-      ...u32(three(flatBatch.dims, 1)),
-      ...u32(three(flatBatch.steps[0]!, 0)),
-      ...u32(three(flatBatch.steps[1]!, 0)),
+      ...u32(innermostFirst(flatBatch.dims, 1)),
+      ...u32(innermostFirst(flatBatch.steps[0]!, 0)),
+      ...u32(innermostFirst(flatBatch.steps[1]!, 0)),
       ...end.params,
     ],
     reads: [left, right, isPacked(b) ? b.scales : left, ...end.reads.map((read) => read ?? left)],
@@ -144,13 +146,11 @@ function productStep(
 const E_MODE = { dense: 0, scalar: 1, column: 2 } as const;
 
 /** How an operand of an epilogue is indexed, or null where `finish.wgsl` cannot. */
-export function finishMode(view: View, shape: Shape, columns: number): number | null {
-  const wide = expanded(view, shape);
-  if (sizeOf(view.shape) === 1) return E_MODE.scalar;
-  if (isContiguous(wide)) return E_MODE.dense;
-  const { dims, steps } = collapsed(shape, [wide.strides]);
-  const byColumn = dims.length === 2 && dims[1] === columns && steps[0]![0] === 0 && steps[0]![1] === 1;
-  return byColumn ? E_MODE.column : null;
+export function finishMode(shape: Shape, result: Shape, columns: number): number | null {
+  const count = sizeOf(shape);
+  if (count === sizeOf(result)) return E_MODE.dense;
+  if (count === 1) return E_MODE.scalar;
+  return count === columns && shape.at(-1) === columns ? E_MODE.column : null;
 }
 
 function finishing(
@@ -179,13 +179,13 @@ function finishing(
     });
     registers.set(step.output.id, 1 + FINISH_INPUTS + code.length - 1);
   }
-  const views = operands.map((value) => to.view(value));
+  const views = operands.map((value) => to.contiguous(to.view(value)));
   const reads = views.map((view) => to.operand(view));
   const constants: Record<string, number> = { E_INPUTS: operands.length, E_LENGTH: code.length };
   views.forEach((view, i) => {
     // A bias is a column's whatever the shape of the result, also of a single row.
-    const mode = bias && i === 0 ? E_MODE.column : finishMode(view, target.shape, columns);
-    if (mode === null) throw new Error(`${node.op}: an operand of its epilogue is laid out otherwise.`);
+    const mode = bias && i === 0 ? E_MODE.column : finishMode(view.shape, target.shape, columns);
+    if (mode === null) throw new Error(`${node.op}: an operand of its epilogue has another shape.`);
     constants[`E_MODE${i}`] = mode;
   });
   code.forEach(({ op, a, b }, i) =>

@@ -48,6 +48,8 @@ export function lowerRope(to: PlanBuilder, node: Node): void {
   });
 }
 
+const placeOf = (view: View, start: number) => u32([start, view.strides[0]!, view.strides[1]!, 0]);
+
 const MAX_HEAD_DIM = 256;
 /** What `attention-direct.wgsl` has room for. */
 const MAX_DIRECT_HEAD_DIM = 128;
@@ -61,7 +63,6 @@ export function lowerAttention(to: PlanBuilder, node: Node): void {
   if (dim > MAX_HEAD_DIM) throw badShape('attention', `heads of ${dim}`, `at most ${MAX_HEAD_DIM} on WebGPU`);
   const views = [q!, k!, v!].map((value) => rowsDense(to, to.view(value)));
   const [qRead, kRead, vRead] = views.map((view) => to.operand(view));
-  const at = (view: View, start: number) => u32([start, view.strides[0]!, view.strides[1]!, 0]);
   const wide = bias && rowsDense(to, expanded(to.view(bias), [batch, heads, length, total]));
   const biasRead = wide && to.operand(wide);
   const direct = to.style === 'direct' && dim <= MAX_DIRECT_HEAD_DIM;
@@ -70,9 +71,9 @@ export function lowerAttention(to: PlanBuilder, node: Node): void {
     constants: { HAS_BIAS: bias ? 1 : 0, ...(direct ? {} : { CHUNKS: Math.ceil(dim / 32) }) },
     params: [
       ...u32([length, total, dim, heads / kvHeads]),
-      ...at(views[0]!, qRead!.start),
-      ...at(views[1]!, kRead!.start),
-      ...at(views[2]!, vRead!.start),
+      ...placeOf(views[0]!, qRead!.start),
+      ...placeOf(views[1]!, kRead!.start),
+      ...placeOf(views[2]!, vRead!.start),
       ...u32(wide ? [biasRead!.start, ...wide.strides.slice(0, 3)] : [0, 0, 0, 0]),
       ['u32', width],
       ['f32', scale],
