@@ -11,6 +11,7 @@ import {
   type Source,
   type Step,
   type Style,
+  type Variant,
 } from './plan.ts';
 import { copyStep } from './lowering/chain.ts';
 import { extentOf, isContiguous, wholeView, type View } from './view.ts';
@@ -28,6 +29,7 @@ export interface StepSpec {
   readonly write: Binding;
   readonly workgroups: readonly [number, number?, number?];
   readonly note: string;
+  readonly variants?: readonly Variant[];
 }
 
 /** Collects blocks and steps while a graph is lowered, and knows how each value is seen. */
@@ -123,6 +125,7 @@ export class PlanBuilder {
       write: bindingOf(spec.write),
       workgroups: [x, y, z],
       note: spec.note,
+      ...(spec.variants ? { variants: spec.variants } : {}),
     });
   }
 

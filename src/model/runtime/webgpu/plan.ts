@@ -33,6 +33,15 @@ export const OFFSET_ALIGNMENT = 256;
 
 export type Field = readonly ['u32' | 'f32', number];
 
+/** One way to compute a step: its result is the same whatever the variant, but for rounding. */
+export interface Variant {
+  /** For people: `tile 128x64`. */
+  readonly name: string;
+  readonly kernel: string;
+  readonly constants: Readonly<Record<string, number>>;
+  readonly workgroups: readonly [number, number, number];
+}
+
 /** One dispatch: uniforms at binding 0, `reads` from 1 on, then `write`. */
 export interface Step {
   /** The name of the kernel (`kernels/index.ts`). */
@@ -45,6 +54,8 @@ export interface Step {
   readonly workgroups: readonly [number, number, number];
   /** The ops it computes, for people and tests. */
   readonly note: string;
+  /** Other ways to compute it: what a tuner has to choose from. The step itself is the first of them. */
+  readonly variants?: readonly Variant[];
 }
 
 export interface Plan {

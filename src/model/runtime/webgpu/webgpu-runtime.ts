@@ -12,13 +12,16 @@ import { GpuTensor } from './gpu-tensor.ts';
 import { checkGuards, checkTail, fillWithPattern, GUARD_BYTES } from './guard.ts';
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { Pipelines } from './pipelines.ts';
-import type { Plan, Style } from './plan.ts';
+import type { Plan, Step, Style } from './plan.ts';
 import { GpuProgram } from './program.ts';
+import { Tuner, type Tuned, type TuningStore } from './tuner.ts';
 
 /** Our own executor of graphs, on WebGPU. The device is the caller's until the runtime is disposed of, which destroys it. */
 export interface OwnWebGpuRuntime extends Runtime {
   /** Runs a graph by a plan that was made, or changed, elsewhere. */
   compilePlanned(graph: Graph, plan: Plan): Promise<Program>;
+  /** How products are computed on this device, and which variants were wrong. */
+  readonly tuning: readonly Tuned[];
 }
 
 export interface OwnWebGpuOptions {
@@ -26,6 +29,10 @@ export interface OwnWebGpuOptions {
   readonly style?: Style;
   /** Debugging: look after each run whether something was written outside of tensors, and throw then. Default false. */
   readonly guard?: boolean;
+  /** Check variants of products on the device and take the fastest. Default: on anything but a software adapter. */
+  readonly tune?: boolean;
+  /** Where choices are kept between visits. */
+  readonly tuningStore?: TuningStore;
 }
 
 export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOptions = {}): OwnWebGpuRuntime {
@@ -34,6 +41,8 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
   const pool = new BufferPool(device);
   const arena = new Arena(device);
   const pipelines = new Pipelines(device);
+  const tuner = new Tuner(device, pipelines, { store: options.tuningStore ?? null });
+  const tune = options.tune ?? style === 'tiled';
   const programs = new Set<Program>();
   const checkGpu = watchDevice(device);
   const guard = options.guard ? GUARD_BYTES : 0;
@@ -99,10 +108,18 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
       await checkTail(device, (tensor as GpuTensor).part('value'), 4 * sizeOf(tensor.shape), name);
   };
 
+  const tunedPlan = async (plan: Plan): Promise<Plan> => {
+    const steps: Step[] = [];
+    for (const step of plan.steps) steps.push(await tuner.tuned(step));
+    await tuner.save();
+    return { ...plan, steps };
+  };
+
   const compile = (graph: Graph): Promise<Program> =>
     compilePlanned(graph, compilePlan(graph, device.limits, { style }));
 
-  const compilePlanned = async (graph: Graph, plan: Plan): Promise<Program> => {
+  const compilePlanned = async (graph: Graph, untuned: Plan): Promise<Program> => {
+    const plan = tune ? await tunedPlan(untuned) : untuned;
     const memory = planMemory(plan, { pageLimit: device.limits.maxBufferSize, guard });
     const inner = await GpuProgram.create(graph, plan, memory, {
       device,
@@ -134,6 +151,9 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     device,
     compile,
     compilePlanned,
+    get tuning() {
+      return tuner.report;
+    },
     upload,
     uploadWeight,
     adopt,

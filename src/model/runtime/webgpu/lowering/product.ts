@@ -2,7 +2,7 @@
 import { badShape } from '../../../graph/shape-check.ts';
 import { BLOCK_SIZE, sizeOf, type Node, type Shape, type Value } from '../../../graph/types.ts';
 import { ELEMENTWISE, scalarOf } from '../elementwise.ts';
-import type { Binding, Field } from '../plan.ts';
+import type { Binding, Field, Style, Variant } from '../plan.ts';
 import type { PlanBuilder } from '../plan-builder.ts';
 import { collapsed, expanded, reshaped, transposed, type View } from '../view.ts';
 import { u32, type Instruction } from './chain.ts';
@@ -117,16 +117,16 @@ function productStep(
   const sizes = [depth, aByRow ? rows : 0, bByColumn ? columns : 0, ...flatBatch.steps.flat()];
   const dense = (aByRow || aK === 1 || depth === 1) && (isPacked(b) || bByColumn || bK === 1);
   const fours = dense && [...strides, ...sizes].every((n) => n % 4 === 0);
-  const tile = { rows: 32, columns: 32 };
+  const constants = {
+    BITS: isPacked(b) ? b.bits : 32,
+    BY_ROW: isPacked(b) && b.byRow ? 1 : 0,
+    A_BY_ROW: aByRow ? 1 : 0,
+    B_BY_COLUMN: bByColumn ? 1 : 0,
+    ...end.constants,
+  };
+  const variants = variantsOf({ rows, columns, batch: sizeOf(batch) }, constants, to.style, fours);
   to.step({
-    kernel: to.style === 'tiled' ? 'product' : fours ? 'product-direct4' : 'product-direct',
-    constants: {
-      BITS: isPacked(b) ? b.bits : 32,
-      BY_ROW: isPacked(b) && b.byRow ? 1 : 0,
-      A_BY_ROW: aByRow ? 1 : 0,
-      B_BY_COLUMN: bByColumn ? 1 : 0,
-      ...end.constants,
-    },
+    ...variants[0]!,
     params: [
       ...u32([rows, columns, depth, isPacked(b) ? b.blocks : 0]),
       ...u32([left.start, aRow, aK, 0]),
@@ -138,9 +138,46 @@ function productStep(
     ],
     reads: [left, right, isPacked(b) ? b.scales : left, ...end.reads.map((read) => read ?? left)],
     write,
-    workgroups: [Math.ceil(columns / tile.columns), Math.ceil(rows / tile.rows), sizeOf(batch)],
     note,
+    variants,
   });
+}
+
+/** Rows and columns of `product.wgsl`'s tiles, largest first. */
+const TILES = [
+  [128, 64],
+  [64, 64],
+  [32, 32],
+] as const;
+
+/** Workgroups from which a large GPU is busy. */
+const BUSY = 128;
+
+/** Ways to compute a product, the likely best first. */
+function variantsOf(
+  { rows, columns, batch }: { rows: number; columns: number; batch: number },
+  constants: Readonly<Record<string, number>>,
+  style: Style,
+  fours: boolean,
+): Variant[] {
+  const groups = (height: number, width: number) =>
+    [Math.ceil(columns / width), Math.ceil(rows / height), batch] as const;
+  const tiles = TILES.map(([height, width]): Variant => ({
+    name: `tile ${height}x${width}`,
+    kernel: 'product',
+    constants: { ...constants, TILE_ROWS: height, TILE_COLUMNS: width },
+    workgroups: groups(height, width),
+  }));
+  const direct: Variant[] = [...(fours ? ['product-direct4'] : []), 'product-direct'].map((kernel) => ({
+    name: kernel.replace('product-', ''),
+    kernel,
+    constants,
+    workgroups: groups(32, 32),
+  }));
+  if (style === 'direct') return [...direct, ...tiles];
+  // The largest tile that still keeps the GPU busy: it reads least.
+  const best = tiles.find(({ workgroups: [x, y, z] }) => x * y * z >= BUSY) ?? tiles.at(-1)!;
+  return [best, ...tiles.filter((tile) => tile !== best), ...direct];
 }
 
 const E_MODE = { dense: 0, scalar: 1, column: 2 } as const;
