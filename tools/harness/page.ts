@@ -14,7 +14,7 @@ import { runOps } from './ops-job.ts';
 
 export interface JobArguments {
   backend: 'wasm' | 'webgpu';
-  /** On WebGPU; default onnxruntime. */
+  /** On WebGPU; default our own. */
   executor?: Executor;
   [name: string]: unknown;
 }
@@ -46,8 +46,11 @@ window.runJob = async (name, args) => {
   const job = jobs[name];
   if (!job) throw new Error(`No job "${name}".`);
   const { choice, adapter } = await chooseBackend(currentHost(), args.backend);
-  const { executor = 'onnxruntime' } = args;
-  const runtime = await createWebRuntime(choice, adapter, { files: ortFiles, executor });
+  const { executor } = args;
+  const runtime = await createWebRuntime(choice, adapter, {
+    files: ortFiles,
+    ...(executor ? { executor } : {}),
+  });
   try {
     return await job(runtime, args);
   } finally {

@@ -25,7 +25,7 @@ export async function createWasmRuntime(options: { threads: number; files?: OrtF
 export type Executor = 'own' | 'onnxruntime';
 
 /** What the page takes on WebGPU unless its address says otherwise. */
-export const DEFAULT_EXECUTOR: Executor = 'onnxruntime';
+export const DEFAULT_EXECUTOR: Executor = 'own';
 
 /** Our own executor on WebGPU. `onLost` hears of a lost device once. */
 export async function createOwnRuntime(options: {

@@ -32,7 +32,7 @@ export class Arena {
 }
 
 /** Bytes of freed buffers that are kept. */
-const KEPT_BYTES = 256 * 2 ** 20;
+const KEPT_BYTES = 64 * 2 ** 20;
 
 /** Results come and go in the same sizes, step after step. */
 export class BufferPool {

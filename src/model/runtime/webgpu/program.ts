@@ -76,6 +76,11 @@ export class GpuProgram {
     return new GpuProgram(graph, plan, memory, at, pipelines);
   }
 
+  /** Of its own: uniforms and constants. */
+  get byteLength(): number {
+    return (this.#uniforms?.size ?? 0) + (this.#constants?.size ?? 0);
+  }
+
   /** Records everything and submits it; nothing is waited for. */
   run(feeds: Tensors): Tensors {
     const inputs = this.#checked(feeds);

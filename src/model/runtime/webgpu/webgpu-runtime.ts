@@ -13,6 +13,7 @@ import { checkGuards, checkTail, fillWithPattern, GUARD_BYTES } from './guard.ts
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { Pipelines } from './pipelines.ts';
 import type { Plan, Step, Style } from './plan.ts';
+import type { PlannedMemory } from './planning-runtime.ts';
 import { GpuProgram } from './program.ts';
 import { Tuner, type Tuned, type TuningStore } from './tuner.ts';
 
@@ -22,6 +23,8 @@ export interface OwnWebGpuRuntime extends Runtime {
   compilePlanned(graph: Graph, plan: Plan): Promise<Program>;
   /** How products are computed on this device, and which variants were wrong. */
   readonly tuning: readonly Tuned[];
+  /** Bytes that are allocated now, as `createPlanningRuntime` counts them. */
+  readonly memory: PlannedMemory;
 }
 
 export interface OwnWebGpuOptions {
@@ -44,6 +47,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
   const tuner = new Tuner(device, pipelines, { store: options.tuningStore ?? null });
   const tune = options.tune ?? style === 'tiled';
   const programs = new Set<Program>();
+  const inners = new Set<GpuProgram>();
   const checkGpu = watchDevice(device);
   const guard = options.guard ? GUARD_BYTES : 0;
   let runMs = 0;
@@ -139,10 +143,13 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
         return results;
       },
       dispose: async () => {
-        if (programs.delete(program)) inner.dispose();
+        if (!programs.delete(program)) return;
+        inners.delete(inner);
+        inner.dispose();
       },
     };
     programs.add(program);
+    inners.add(inner);
     return program;
   };
 
@@ -151,6 +158,10 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     device,
     compile,
     compilePlanned,
+    get memory() {
+      const compiled = [...inners].reduce((sum, { byteLength }) => sum + byteLength, 0);
+      return { arena: arena.byteLength, programs: compiled, tensors: ledger.byteLength };
+    },
     get tuning() {
       return tuner.report;
     },
