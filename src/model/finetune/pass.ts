@@ -46,7 +46,7 @@ export async function runPass(
     }
     const segments = trainingSegments(config, { size, padded });
     const stages = trace ? stagesOf(segments) : new Map<string, string>();
-    const wanted = ['loss', 'predicted', ...stages.keys()];
+    const wanted = [...new Set(['loss', 'predicted', ...stages.keys()])];
     const made = tape
       ? await network.differentiate(segments, length, feeds, wanted, { tape, factor })
       : await network.run(segments, length, feeds, wanted);
@@ -64,7 +64,7 @@ export async function runPass(
 
 /** Values between the parts of a policy → their stages. */
 function stagesOf(segments: readonly Segment[]): Map<string, string> {
-  const between = ['patches', 'proprio', 'features', 'states', 'logits'];
+  const between = ['patches', 'proprio', 'features', 'states', 'logits', 'predicted'];
   const outputs = segments.map(({ outputs: made, stage }) => [Object.values(made)[0]!, stage] as const);
   return new Map(outputs.filter(([name]) => between.includes(name)));
 }
