@@ -5,9 +5,9 @@ import { expertAction } from './expert.ts';
 import type { Goal } from './goal.ts';
 import { IMAGE_SIZE } from './image-size.ts';
 import type { Layout } from './layout.ts';
-import { CONTROL_HZ } from './mjcf.ts';
 import type { TableCameras } from './observe.ts';
 import { ActionNoise, SuccessJudge } from './rollout.ts';
+import { ACTION_NAMES, CONTROL_HZ, STATE_NAMES } from './table-profile.ts';
 import { PracticeTable, type Mujoco } from './table.ts';
 import {
   askedFor,
@@ -20,18 +20,6 @@ import {
   type Task,
 } from './tasks.ts';
 import { CAMERAS, type TableView } from './view.ts';
-
-export const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
-export const STATE_NAMES = [
-  'x',
-  'y',
-  'z',
-  'axis-angle x',
-  'axis-angle y',
-  'axis-angle z',
-  'left finger',
-  'right finger',
-] as const;
 
 const DEMONSTRATE = 51;
 /** The noisiest episode's standard deviation, as a share of the largest step. */

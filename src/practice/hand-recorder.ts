@@ -61,18 +61,23 @@ export class HandRecorder {
 
   /**
    * To be asked when no action is being carried out, with what the person commands.
-   * @returns the action to carry out; null where nothing happens: as upstream's regenerate_libero_dataset.py, no-ops are left out
+   * @param carryOut begins it, and says what of it is carried out
+   * @returns that; null where nothing happens: as upstream's regenerate_libero_dataset.py, no-ops are left out
    */
-  step(table: PracticeTable, command: readonly number[]): number[] | null {
+  step(
+    table: PracticeTable,
+    command: readonly number[],
+    carryOut: (command: readonly number[]) => readonly number[],
+  ): readonly number[] | null {
     const moving = command.slice(0, 6).some((value) => Math.abs(value) > RESTING);
     const grips = this.#gripper !== null && command[6] !== this.#gripper;
     const fingers = this.#gripper !== null && Math.abs(table.opening - this.#opening) > FINGERS_RESTING;
     this.#opening = table.opening;
     if (this.done || !(moving || grips || fingers || this.achieved)) return null;
     this.#gripper = command[6]!;
-    const action = [...command];
     this.#images.push(this.#observe());
     this.#state.push(...table.state());
+    const action = carryOut(command);
     this.#actions.push(...action);
     return action;
   }

@@ -1,10 +1,10 @@
 /** The table, the gripper and a layout's objects as MuJoCo's XML (MJCF). */
 import type { Layout } from './layout.ts';
 import { OBJECTS, type Geom } from './objects.ts';
+import { CONTROL_HZ } from './table-profile.ts';
 
-/** Physics steps per second, and per action at the control rate. */
+/** Of a physics step, seconds; and physics steps per action at the control rate. */
 export const TIMESTEP = 0.01;
-export const CONTROL_HZ = 10;
 export const SUBSTEPS = Math.round(1 / CONTROL_HZ / TIMESTEP);
 
 /** Where the tool centre point (between the finger tips) can be, metres. */

@@ -119,14 +119,20 @@ export class Drive {
   settle(): void {
     if (!this.#idle) {
       this.#carried = this.#begun;
-      if (this.#options.judge?.()) this.#end('reached');
-      else if (this.#carried >= (this.#options.most ?? Infinity)) this.#end('limit');
+      // What was cut short is not judged.
+      if (!this.#ended) this.#judge();
     }
     for (const waiter of this.#waiting) {
       if (waiter.step > this.#carried && !this.#ended) continue;
       this.#waiting.delete(waiter);
       waiter.resolve();
     }
+  }
+
+  #judge(): void {
+    const { judge, most = Infinity } = this.#options;
+    if (judge?.()) this.#end('reached');
+    else if (this.#carried >= most) this.#end('limit');
   }
 
   /** Stops at once: the robot stays where it is. */

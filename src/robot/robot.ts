@@ -3,6 +3,8 @@ import type { FrameImage } from '../episodes/dataset.ts';
 import type { RobotProfile } from '../model/policy/robot-profiles.ts';
 import type { Command, DimensionLimits } from './guard.ts';
 
+export type { RobotProfile };
+
 export interface RobotObservation {
   /** When it was like this, milliseconds of the robot's clock. */
   readonly atMs: number;

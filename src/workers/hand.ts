@@ -1,11 +1,12 @@
 import type { FrameImage } from '../episodes/dataset.ts';
-import { ACTION_NAMES, STATE_NAMES } from '../practice/demonstrations.ts';
 import type { Goal } from '../practice/goal.ts';
 import { HandRecorder, steerTowards } from '../practice/hand-recorder.ts';
 import { IMAGE_SIZE } from '../practice/image-size.ts';
-import { CONTROL_HZ, SUBSTEPS } from '../practice/mjcf.ts';
+import { SUBSTEPS } from '../practice/mjcf.ts';
 import type { Vector } from '../practice/objects.ts';
+import { ACTION_NAMES, CONTROL_HZ, STATE_NAMES } from '../practice/table-profile.ts';
 import type { PracticeTable } from '../practice/table.ts';
+import type { GuardedRobot } from '../robot/guarded-robot.ts';
 import { CAMERAS } from '../practice/view.ts';
 import type { HandReport, RecordedDemonstrations } from './contract-practice.ts';
 
@@ -15,8 +16,8 @@ const RESTING: readonly number[] = [0, 0, 0, 0, 0, 0, 1];
 interface HandOptions {
   /** What is to be shown; null where nothing can judge it. */
   readonly goal: Goal | null;
-  /** What every action passes before it is recorded and carried out. */
-  readonly guard: (action: readonly number[]) => number[];
+  /** What carries out every action; what passes its guard is recorded. */
+  readonly robot: GuardedRobot;
   readonly observe: () => Promise<FrameImage[]>;
   readonly onStep: (report: HandReport) => void;
 }
@@ -25,7 +26,7 @@ interface HandOptions {
 export class Hand {
   readonly #table: PracticeTable;
   readonly #recorder: HandRecorder;
-  readonly #guard: HandOptions['guard'];
+  readonly #robot: GuardedRobot;
   readonly #onStep: (report: HandReport) => void;
   #command = RESTING;
   /** Where the gripper is dragged to in the picture, metres. */
@@ -34,10 +35,10 @@ export class Hand {
   #ticks = 0;
   #left = 0;
 
-  constructor(table: PracticeTable, { goal, guard, observe, onStep }: HandOptions) {
+  constructor(table: PracticeTable, { goal, robot, observe, onStep }: HandOptions) {
     this.#table = table;
     this.#recorder = new HandRecorder(goal, observe);
-    this.#guard = guard;
+    this.#robot = robot;
     this.#onStep = onStep;
   }
 
@@ -59,11 +60,8 @@ export class Hand {
       this.#left--;
       return;
     }
-    const action = recorder.step(this.#table, this.#wanted());
-    if (action) {
-      this.#table.begin(action);
-      this.#left = SUBSTEPS - 1;
-    }
+    const action = recorder.step(this.#table, this.#wanted(), (wanted) => this.#robot.command(wanted));
+    if (action) this.#left = SUBSTEPS - 1;
     if (action || recorder.done)
       this.#onStep({ steps: recorder.steps, achieved: recorder.achieved, done: recorder.done });
   }
@@ -89,10 +87,8 @@ export class Hand {
     };
   }
 
-  #wanted(): number[] {
-    const gripper = this.#command[6]!;
-    const wanted = this.#towards ? steerTowards(this.#table, this.#towards, gripper) : this.#command;
-    return this.#guard(wanted);
+  #wanted(): readonly number[] {
+    return this.#towards ? steerTowards(this.#table, this.#towards, this.#command[6]!) : this.#command;
   }
 }
 

@@ -1,21 +1,35 @@
 import { ModelError } from '../model/errors.ts';
 import type { Goal } from '../practice/goal.ts';
 import { SuccessJudge } from '../practice/rollout.ts';
+import type { FrameImage } from '../episodes/dataset.ts';
+import { TableRobot } from '../practice/table-robot.ts';
 import { PracticeTable, type Mujoco } from '../practice/table.ts';
 import { canonicalInstruction, goalOf, type Assignment } from '../practice/tasks.ts';
+import { GuardedRobot } from '../robot/guarded-robot.ts';
 
 /** What lies on the table, what is asked there, and whether its physics still hold. */
 export class LaidTable {
   readonly scene: { readonly task: string; readonly seed: number };
   readonly #table: PracticeTable;
+  readonly #robot: GuardedRobot;
   #instruction = '';
   /** What the instruction asks for; null where nothing can judge it. */
   #goal: Goal | null = null;
   #judge: SuccessJudge | null = null;
   #broken: ModelError | null = null;
 
-  constructor(mujoco: Mujoco, scene: LaidTable['scene'], { layout, instruction }: Assignment) {
+  /**
+   * @param see draws what the robot's cameras see of it
+   * @param now milliseconds
+   */
+  constructor(
+    { mujoco, see, now }: { mujoco: Mujoco; see: (table: PracticeTable) => Promise<FrameImage[]>; now: () => number },
+    scene: LaidTable['scene'],
+    { layout, instruction }: Assignment,
+  ) {
     this.#table = new PracticeTable(mujoco, layout);
+    const robot = new TableRobot(this.#table, () => see(this.table), now);
+    this.#robot = new GuardedRobot(robot, now);
     this.scene = scene;
     this.instruct(instruction);
   }
@@ -24,6 +38,12 @@ export class LaidTable {
   get table(): PracticeTable {
     this.check();
     return this.#table;
+  }
+
+  /** The robot at it, behind its guard. @throws ModelError as `table` */
+  get robot(): GuardedRobot {
+    this.check();
+    return this.#robot;
   }
 
   /** @throws ModelError as `table` */
@@ -83,6 +103,6 @@ export class LaidTable {
   }
 
   dispose(): void {
-    this.#table.dispose();
+    this.#robot.close();
   }
 }

@@ -26,9 +26,11 @@ export async function evaluateTask(
     /** Actions carried out of each chunk; default as in the page. */
     readonly execute?: number;
     readonly ablation?: Ablation;
+    /** Periods that a prediction takes while the robot goes on; default none. */
+    readonly latency?: number;
   },
 ): Promise<TaskResult> {
-  const { mujoco, cameras, predict, execute = EXECUTED, ablation = 'none' } = options;
+  const { mujoco, cameras, predict, execute = EXECUTED, ablation = 'none', latency = 0 } = options;
   cameras.view.setAppearance(PLAIN);
   const failed: number[] = [];
   let steps = 0;
@@ -37,6 +39,7 @@ export async function evaluateTask(
     const table = new PracticeTable(mujoco, assignment.layout);
     const result = await runEpisode(table, assignment, {
       execute,
+      latency,
       ...ablated(ablation, assignment, {
         predict,
         observe: async (world) => {

@@ -23,6 +23,8 @@ Lets a policy do the tasks of the practice table, closed loop, and prints each t
   --policy FOLDER       policy package (default public/models/default)
   --adapter FILE        checkpoint zip of a fine-tuning, applied to the policy (default: none)
   --execute N           actions carried out of each predicted chunk (default ${EXECUTED})
+  --latency N           periods that a prediction takes while the robot goes on, as in the page's real time; 0 (default) for a
+                        table that waits
   --threads N           threads of onnxruntime (default: as many as it chooses)
   --ablation KIND       what the policy does without: ${ABLATIONS.join(', ')} (default none); "instruction" tells
                         it a goal of the same task at random, "images" shows it grey
@@ -38,6 +40,7 @@ const args = parseArguments(USAGE, {
     episodes: { type: 'string', default: '100' },
     seed: { type: 'string', default: '1000' },
     execute: { type: 'string', default: String(EXECUTED) },
+    latency: { type: 'string', default: '0' },
     threads: { type: 'string' },
     ablation: { type: 'string', default: 'none' },
     page: { type: 'boolean', default: false },
@@ -48,6 +51,7 @@ const { values } = args;
 const episodes = args.wholeNumber('episodes', 1);
 const firstSeed = args.wholeNumber('seed', 0);
 const execute = args.wholeNumber('execute', 1);
+const latency = args.wholeNumber('latency', 0);
 const threads = args.wholeNumber('threads', 1);
 const ablation = args.oneOf('ablation', ABLATIONS);
 if (values.page && episodes % TRIALS !== 0)
@@ -104,6 +108,7 @@ async function inNode(): Promise<void> {
       predict: policy.predict,
       execute,
       ablation,
+      latency,
     });
     console.log(
       `${task.name.padEnd(8)} ${task.heldOut ? 'held out' : 'trained '}  ${percent(rate.rate).padStart(5)}  (${percent(rate.low)} … ${percent(rate.high)})  ` +
