@@ -6,7 +6,8 @@ import { runLoop } from '../robot/loop.ts';
 import { steppedTime } from '../robot/stepped.ts';
 import { SuccessJudge } from './rollout.ts';
 import { TableRobot } from './table-robot.ts';
-import type { PracticeTable } from './table.ts';
+import { EPISODES } from './episode-length.ts';
+import type { AnyWorld } from './open-world.ts';
 import type { Assignment } from './tasks.ts';
 import { advancePeriod } from './world.ts';
 
@@ -14,17 +15,17 @@ export interface PolicyObservation {
   /** Main and wrist camera. */
   readonly frames: readonly FrameImage[];
   readonly instruction: string;
-  /** LIBERO's proprio [8]. */
+  /** In the units of the robot's profile. */
   readonly state: readonly number[];
 }
 
-/** Real actions [chunk][7]. */
+/** Actions [chunk][dim] in the robot's units. */
 export type Predict = (observation: PolicyObservation) => Promise<readonly (readonly number[])[]>;
 
 export interface EpisodeOptions {
   readonly predict: Predict;
-  readonly observe: (table: PracticeTable) => Promise<readonly FrameImage[]>;
-  /** Actions executed of each chunk before the next prediction; default `EXECUTED`. */
+  readonly observe: (table: AnyWorld) => Promise<readonly FrameImage[]>;
+  /** Actions executed of each chunk before the next prediction; default as in the page. */
   readonly execute?: number;
   readonly maxSteps?: number;
   /** Periods that a prediction takes, while the robot goes on: 0 for a world that waits (default). */
@@ -39,23 +40,22 @@ export interface EpisodeResult {
   readonly predictions: number;
 }
 
-/** Half a chunk: what was not foreseen is seen half a second later, for twice the predictions. */
-export const EXECUTED = 4;
-
-/** About three times what the expert needs for the longest task. */
-export const MAX_STEPS = 80;
-
 /** Runs one episode on a fresh table, until it succeeds or time is up. */
 export async function runEpisode(
-  table: PracticeTable,
+  table: AnyWorld,
   assignment: Assignment,
   options: EpisodeOptions,
 ): Promise<EpisodeResult> {
-  const { predict, observe, execute = EXECUTED, maxSteps = MAX_STEPS, latency = 0 } = options;
+  const { executed, most } = EPISODES[table.robot];
+  const { predict, observe, execute = executed, maxSteps = most, latency = 0 } = options;
   const instruction = options.instruction ?? assignment.instruction;
   const judge = new SuccessJudge(assignment.goal);
   let predictions = 0;
-  const bare = new TableRobot(table, async () => [...(await observe(table))], () => time.now());
+  const bare = new TableRobot(
+    table,
+    async () => [...(await observe(table))],
+    () => time.now(),
+  );
   const robot = new GuardedRobot(bare, () => time.now());
   const drive = new Drive(robot, { judge: () => judge.after(table), most: maxSteps });
   const time = steppedTime(drive, robot.periodMs, () => advancePeriod(table));

@@ -42,7 +42,13 @@ const SHARE: DimensionLimits = {
   speed: Infinity,
   acceleration: 2 * CONTROL_HZ,
 };
-const GRIPPER: DimensionLimits = { kind: 'position', min: 0, max: 1, speed: Infinity, acceleration: Infinity };
+const GRIPPER: DimensionLimits = {
+  kind: 'position',
+  min: 0,
+  max: 1,
+  speed: Infinity,
+  acceleration: Infinity,
+};
 
 export const TABLE_LIMITS: readonly DimensionLimits[] = ACTION_NAMES.map((name) =>
   name === 'gripper' ? GRIPPER : SHARE,

@@ -5,7 +5,7 @@ import type { Layout } from './layout.ts';
 import { FINGER_TRAVEL, mjcf, REACH, SUBSTEPS, TIMESTEP } from './mjcf.ts';
 import { type ObjectName, type Vector } from './objects.ts';
 import { TABLE_LIMITS, TABLE_PROFILE } from './table-profile.ts';
-import type { Pose, Snapshot, World } from './world.ts';
+import type { PathPoint, Pose, Snapshot, World } from './world.ts';
 
 export type Mujoco = MainModule;
 
@@ -21,6 +21,7 @@ const LEASH = 0.03;
  * gripper always points down), gripper 1 open … 0 closed.
  */
 export class PracticeTable implements World {
+  readonly robot = 'gripper';
   readonly layout: Layout;
   readonly profile = TABLE_PROFILE;
   readonly limits = TABLE_LIMITS;
@@ -109,6 +110,28 @@ export class PracticeTable implements World {
         'Reset the table.',
       );
     }
+  }
+
+  get toolStep(): number {
+    return MAX_TRANSLATION;
+  }
+
+  toolAction(shares: readonly number[]): number[] {
+    return [...shares];
+  }
+
+  pathOf(actions: readonly (readonly number[])[]): PathPoint[] {
+    let at = this.position('gripper');
+    return actions.map((action) => {
+      const moved = (axis: 0 | 1 | 2) => at[axis] + action[axis]! * MAX_TRANSLATION;
+      at = [moved(0), moved(1), moved(2)];
+      return { position: at, open: action[6]! >= 0.5 };
+    });
+  }
+
+  /** Things lie nearly straight, and the fingers close straight. */
+  misturned(): number {
+    return 0;
   }
 
   /** Goes no further than it has been commanded until now. */

@@ -16,7 +16,17 @@ export interface Snapshot {
   readonly target: readonly number[];
 }
 
+export interface PathPoint {
+  readonly position: Vector;
+  readonly open: boolean;
+}
+
+/** The robots that can stand at the table. */
+export const ROBOTS = ['gripper', 'so101'] as const;
+export type RobotName = (typeof ROBOTS)[number];
+
 export interface World {
+  readonly robot: RobotName;
   readonly layout: Layout;
   readonly profile: RobotProfile;
   readonly limits: readonly DimensionLimits[];
@@ -38,6 +48,17 @@ export interface World {
   pose(name: ObjectName | 'gripper'): Pose;
   /** Half the distance between the fingers where they hold something, metres. */
   readonly opening: number;
+  /** The furthest that the tool centre point is led in a period along an axis, metres. */
+  readonly toolStep: number;
+  /**
+   * The action that leads the tool: [x, y, z, roll, pitch, yaw, gripper], shares of the largest step, gripper 1 open … 0 closed.
+   * @param closing the direction in which it is to close, about the vertical, radians; null to stay as it is
+   */
+  toolAction(shares: readonly number[], closing: number | null): number[];
+  /** Where such actions would lead the tool from here, and whether it opens there. */
+  pathOf(actions: readonly (readonly number[])[]): PathPoint[];
+  /** How far the direction in which it closes is from the one that suits a thing there, radians; 0 for what turns nothing. */
+  misturned(closing: number | null): number;
   /** Draws an object towards a point [m] like a spring, as a hand would; null lets go. */
   hold(name: ObjectName | 'gripper', point: Vector | null): void;
   snapshot(): Snapshot;

@@ -77,7 +77,9 @@ export class Guard {
     const values = this.#limits.map((limits, i) => {
       const motion = this.#motions[i]!;
       const wanted = finiteOr(wantedOf(i), null);
-      return limits.kind === 'rate' ? this.#rate(limits, motion, wanted) : this.#place(limits, motion, wanted);
+      return limits.kind === 'rate'
+        ? this.#rate(limits, motion, wanted)
+        : this.#place(limits, motion, wanted);
     });
     return { values } as unknown as Command;
   }

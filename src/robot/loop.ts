@@ -37,7 +37,8 @@ export async function runLoop(robot: GuardedRobot, drive: Drive, options: LoopOp
       // What hangs must not keep a stopped run from ending.
       const actions = await Promise.race([robot.observe().then(predict), drive.over.then(() => null)]);
       if (!actions || drive.ended) break;
-      if (actions.length === 0) throw new ModelError('bad-input', 'The policy answered without a single action.');
+      if (actions.length === 0)
+        throw new ModelError('bad-input', 'The policy answered without a single action.');
       for (const action of actions) robot.require(action);
       const { execute, ensembling, ahead } = settings();
       const most = ensembling ? 1 : Math.max(1, Math.min(execute, actions.length));

@@ -39,5 +39,7 @@ export function ensemble(said: readonly (readonly number[])[]): readonly number[
   if (said.length === 1) return first!;
   const weights = said.map((_, age) => Math.exp(-DECAY * age));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return first!.map((_, dim) => said.reduce((sum, action, i) => sum + (action[dim]! * weights[i]!) / total, 0));
+  return first!.map((_, dim) =>
+    said.reduce((sum, action, i) => sum + (action[dim]! * weights[i]!) / total, 0),
+  );
 }

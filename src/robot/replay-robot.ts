@@ -79,8 +79,10 @@ export class ReplayRobot implements Robot {
   meanErrors(): number[] {
     return this.profile.actions.map(
       (_, dim) =>
-        this.#told.reduce((sum, values, step) => sum + Math.abs(values[dim]! - this.#recordedAt(step)[dim]!), 0) /
-        Math.max(1, this.#told.length),
+        this.#told.reduce(
+          (sum, values, step) => sum + Math.abs(values[dim]! - this.#recordedAt(step)[dim]!),
+          0,
+        ) / Math.max(1, this.#told.length),
     );
   }
 

@@ -1,7 +1,12 @@
 /** What crosses the boundary between the page and the practice worker, which owns the table's physics and its drawing. */
 import type { Prediction, RawImage, WorkerError } from './contract.ts';
 
+/** Who stands at the table: its own gripper, or an SO-101. */
+export type TableRobotName = 'gripper' | 'so101';
+
 export interface PracticeTask {
+  /** Who can be asked for it. */
+  readonly robot: TableRobotName;
   readonly name: string;
   readonly about: string;
   readonly heldOut: boolean;
@@ -20,6 +25,9 @@ export interface TableReport {
   /** The task it was laid out for. */
   readonly task: string;
   readonly seed: number;
+  readonly robot: TableRobotName;
+  /** Actions per second. */
+  readonly controlHz: number;
   /** An instruction that fits what lies there. */
   readonly instruction: string;
   /** An episode is given up after this many actions. */
@@ -36,7 +44,7 @@ export interface TableReport {
 export interface TableObservation {
   /** Main and wrist camera. */
   readonly images: RawImage[];
-  /** LIBERO's proprio [8], metres and radians. */
+  /** In the units of the robot's profile. */
   readonly state: number[];
 }
 
@@ -155,8 +163,9 @@ export interface PracticeWorker {
   /**
    * Lays the table anew. The same task and seed give the same layout. Where that fails, the table before stays as it is.
    * @param realTime whether time goes by on it before the next action (default true)
+   * @param robot who stands there (default who stood there before)
    */
-  reset(task: string, seed: number, realTime?: boolean): Promise<TableReport>;
+  reset(task: string, seed: number, realTime?: boolean, robot?: TableRobotName): Promise<TableReport>;
   /** Which instruction counts from now on. @returns whether it is one whose success can be judged */
   instruct(instruction: string): Promise<boolean>;
   observe(): Promise<TableObservation>;
@@ -174,7 +183,7 @@ export interface PracticeWorker {
    * halted. In real time physics goes on afterwards, else it waits for the next action (or a hand). Rejects with what predicting fails with.
    */
   run(order: RunOrder, onNews: (news: RunNews) => void): Promise<ExecutionReport>;
-  /** Carries out actions [n][7] that are known already; otherwise as `run`. */
+  /** Carries out actions [n][dim] that are known already; otherwise as `run`. */
   execute(actions: number[][], realTime: boolean): Promise<ExecutionReport>;
   /** The newest commands that were sent to the robot of this table, oldest first: each has passed the guard. */
   commands(): Promise<SentCommand[]>;

@@ -2,10 +2,8 @@ import type { FrameImage } from '../episodes/dataset.ts';
 import type { Goal } from '../practice/goal.ts';
 import { HandRecorder, steerTowards } from '../practice/hand-recorder.ts';
 import { IMAGE_SIZE } from '../practice/image-size.ts';
-import { SUBSTEPS } from '../practice/mjcf.ts';
 import type { Vector } from '../practice/objects.ts';
-import { ACTION_NAMES, CONTROL_HZ, STATE_NAMES } from '../practice/table-profile.ts';
-import type { PracticeTable } from '../practice/table.ts';
+import { substepsOf, type World } from '../practice/world.ts';
 import type { GuardedRobot } from '../robot/guarded-robot.ts';
 import { CAMERAS } from '../practice/view.ts';
 import type { HandReport, RecordedDemonstrations } from './contract-practice.ts';
@@ -24,7 +22,7 @@ interface HandOptions {
 
 /** Somebody at the gripper: what they command becomes actions on the table, and an episode. */
 export class Hand {
-  readonly #table: PracticeTable;
+  readonly #table: World;
   readonly #recorder: HandRecorder;
   readonly #robot: GuardedRobot;
   readonly #onStep: (report: HandReport) => void;
@@ -35,7 +33,7 @@ export class Hand {
   #ticks = 0;
   #left = 0;
 
-  constructor(table: PracticeTable, { goal, robot, observe, onStep }: HandOptions) {
+  constructor(table: World, { goal, robot, observe, onStep }: HandOptions) {
     this.#table = table;
     this.#recorder = new HandRecorder(goal, observe);
     this.#robot = robot;
@@ -55,13 +53,18 @@ export class Hand {
   /** To be called before each physics step. An action is carried out to its end; while nothing happens, the next may begin at any step. */
   tick(): void {
     const recorder = this.#recorder;
-    if (this.#ticks++ % SUBSTEPS === 0) recorder.judge(this.#table);
+    if (this.#ticks++ % substepsOf(this.#table) === 0) recorder.judge(this.#table);
     if (this.#left > 0) {
       this.#left--;
       return;
     }
-    const action = recorder.step(this.#table, this.#wanted(), (wanted) => this.#robot.command(wanted));
-    if (action) this.#left = SUBSTEPS - 1;
+    const action = recorder.step(this.#table, this.#wanted(), (wanted) =>
+      this.#robot.command(this.#table.toolAction(wanted, null)),
+    );
+    const rests = this.#robot.atRest;
+    // What moves is brought to rest, a period at a time.
+    if (!action && !rests) this.#robot.hold();
+    if (action || !rests) this.#left = substepsOf(this.#table) - 1;
     if (action || recorder.done)
       this.#onStep({ steps: recorder.steps, achieved: recorder.achieved, done: recorder.done });
   }
@@ -74,14 +77,15 @@ export class Hand {
     const episode = await this.#recorder.episode();
     if (!episode) return null;
     const { actions, state, images } = episode;
+    const { profile } = this.#table;
     const frames = await Promise.all(
       CAMERAS.map(async (name, i) => [name, await Promise.all(images.map((pair) => png(pair[i]!)))] as const),
     );
     return {
-      name: 'Practice table',
-      fps: CONTROL_HZ,
-      actionNames: ACTION_NAMES,
-      stateNames: STATE_NAMES,
+      name: this.#table.robot === 'gripper' ? 'Practice table' : profile.name,
+      fps: profile.controlHz,
+      actionNames: profile.actions.map(({ name }) => name),
+      stateNames: profile.state?.map(({ name }) => name) ?? null,
       cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),
       episodes: [{ instruction, actions, state, frames: Object.fromEntries(frames), scene }],
     };

@@ -1,12 +1,22 @@
 import { ModelError } from '../model/errors.ts';
 import { Random } from '../model/random.ts';
-import { EXECUTED, MAX_STEPS } from '../practice/evaluate.ts';
+import { EPISODES } from '../practice/episode-length.ts';
 import { recordDemonstrations } from '../practice/demonstrations.ts';
 import { OBJECTS, type Vector } from '../practice/objects.ts';
 import { rehearsalFor } from '../practice/rehearsal.ts';
-import type { Mujoco, PracticeTable } from '../practice/table.ts';
-import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
+import type { AnyWorld } from '../practice/open-world.ts';
+import type { Mujoco } from '../practice/table.ts';
+import {
+  assignmentFor,
+  fittingInstructions,
+  goalOf,
+  taskNamed,
+  taskOf,
+  TASKS,
+  tasksOf,
+} from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
+import { ROBOTS, type RobotName } from '../practice/world.ts';
 import type { Drive } from '../robot/drive.ts';
 import { runLoop } from '../robot/loop.ts';
 import type { RawImage, WorkerError } from './contract.ts';
@@ -57,6 +67,7 @@ export class PracticeHost implements PracticeWorker {
   #stage: Stage | null = null;
   #laid: LaidTable | null = null;
   #onTrouble: (error: WorkerError) => void = () => undefined;
+  #robot: RobotName = 'gripper';
   #policy: RemotePolicy | null = null;
   #choices: LoopChoices = { ensembling: false, ahead: true };
   readonly #motion = new TableMotion((error) => {
@@ -89,7 +100,9 @@ export class PracticeHost implements PracticeWorker {
     await this.reset(TASKS[0]!.name, 0);
     this.#around.everyFrame((now) => this.#frame(now));
     this.#around.everyTick((now) => this.#tick(now));
-    return TASKS.map(({ name, about, heldOut }) => ({ name, about, heldOut }));
+    return ROBOTS.flatMap((robot) =>
+      tasksOf(robot).map(({ name, about, heldOut }) => ({ robot, name, about, heldOut })),
+    );
   }
 
   async resize(size: PictureSize): Promise<void> {
@@ -101,19 +114,25 @@ export class PracticeHost implements PracticeWorker {
     this.#stage?.picture.touch();
   }
 
-  async reset(task: string, seed: number, realTime = true): Promise<TableReport> {
+  async reset(
+    task: string,
+    seed: number,
+    realTime = true,
+    robot: RobotName = this.#robot,
+  ): Promise<TableReport> {
     const { mujoco, cameras, picture } = this.#opened();
-    const assignment = assignmentFor(taskNamed(task), seed);
-    const see = async (table: PracticeTable): Promise<RawImage[]> => {
+    const assignment = assignmentFor(taskOf(robot, task), seed, robot);
+    const see = async (table: AnyWorld): Promise<RawImage[]> => {
       // What moved until now has been taken in, not shown.
       picture.sync(table);
       return cameras.observe(this.#view);
     };
-    const laid = new LaidTable({ mujoco, see, now: this.#around.now }, { task, seed }, assignment);
+    const laid = new LaidTable({ mujoco, see, now: this.#around.now }, { task, seed }, assignment, robot);
     laid.robot.limitSpeed(this.#speedLimit);
     this.#motion.halt();
     this.#laid?.dispose();
     this.#laid = laid;
+    this.#robot = robot;
     this.#drag.drop();
     this.#motion.hand = null;
     this.#motion.stepped = !realTime;
@@ -124,9 +143,11 @@ export class PracticeHost implements PracticeWorker {
       task,
       seed,
       instruction: assignment.instruction,
-      maxSteps: MAX_STEPS,
-      execute: EXECUTED,
-      suggestions: fittingInstructions(names),
+      robot,
+      maxSteps: EPISODES[robot].most,
+      execute: EPISODES[robot].executed,
+      controlHz: laid.robot.profile.controlHz,
+      suggestions: fittingInstructions(names, tasksOf(robot)),
       objects: names,
     };
   }
@@ -158,13 +179,14 @@ export class PracticeHost implements PracticeWorker {
   async run(order: RunOrder, onNews: (news: RunNews) => void): Promise<ExecutionReport> {
     const laid = this.#whole();
     const policy = this.#policy;
-    if (!policy) throw new ModelError('bad-input', 'No policy is linked to the table.', 'Load a policy first.');
+    if (!policy)
+      throw new ModelError('bad-input', 'No policy is linked to the table.', 'Load a policy first.');
     const reporter = new RunReporter(onNews);
     const { path } = this.#opened().picture;
     const predict = reporter.predicting(async (observation) => {
       const prediction = await policy.predict(observation);
       if (order.realTime && this.#motion.isDriving(drive)) {
-        path.show({ from: laid.table.position('gripper'), actions: prediction.actions });
+        path.show(laid.table.pathOf(prediction.actions));
         this.#opened().picture.touch();
       }
       return prediction;
@@ -174,7 +196,10 @@ export class PracticeHost implements PracticeWorker {
     try {
       await runLoop(laid.robot, drive, {
         predict: ({ images, state }) =>
-          predict({ images, state: state!, instruction: laid.instruction, unnormKey: order.unnormKey }, drive),
+          predict(
+            { images, state: state!, instruction: laid.instruction, unnormKey: order.unnormKey },
+            drive,
+          ),
         settings: () => ({
           ...this.#choices,
           execute: order.execute,
@@ -216,7 +241,7 @@ export class PracticeHost implements PracticeWorker {
   async showPath(actions: number[][] | null): Promise<void> {
     const { picture } = this.#opened();
     picture.touch();
-    picture.path.show(actions && { from: this.#whole().table.position('gripper'), actions });
+    picture.path.show(actions && this.#whole().table.pathOf(actions));
   }
 
   async pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'> {
@@ -265,7 +290,8 @@ export class PracticeHost implements PracticeWorker {
       mujoco,
       view: this.#view,
       cameras,
-      task: taskNamed(task),
+      robot: this.#robot,
+      task: taskOf(this.#robot, task),
       onProgress,
     });
   }

@@ -44,7 +44,13 @@ export async function settled(): Promise<void> {
 
 /** An arm's joint and a gripper, degrees and 0…100. */
 export const JOINT: DimensionLimits = { kind: 'position', min: -90, max: 90, speed: 60, acceleration: 300 };
-export const GRIPPER: DimensionLimits = { kind: 'position', min: 0, max: 100, speed: Infinity, acceleration: Infinity };
+export const GRIPPER: DimensionLimits = {
+  kind: 'position',
+  min: 0,
+  max: 100,
+  speed: Infinity,
+  acceleration: Infinity,
+};
 export const SHARE: DimensionLimits = { kind: 'rate', min: -1, max: 1, speed: Infinity, acceleration: 20 };
 
 export interface FakeRobot extends Robot {
@@ -53,7 +59,11 @@ export interface FakeRobot extends Robot {
   at: number[];
 }
 
-export function fakeRobot(clock: Clock, limits: readonly DimensionLimits[] = [JOINT, GRIPPER], hz = 30): FakeRobot {
+export function fakeRobot(
+  clock: Clock,
+  limits: readonly DimensionLimits[] = [JOINT, GRIPPER],
+  hz = 30,
+): FakeRobot {
   return {
     profile: {
       name: 'fake',

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { array, assert, constant, constantFrom, double, oneof, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Guard, stoppableFrom } from '../../src/robot/guard.ts';
 import { GRIPPER, JOINT, SHARE } from './fake-robot.ts';
@@ -20,27 +20,33 @@ describe('the guard of a position', () => {
   });
 
   test('whatever is asked, and however often it is told to hold: within range, speed and acceleration', () => {
-    const asked = fc.oneof(
-      fc.double({ min: -400, max: 400, noNaN: true }),
-      fc.constantFrom(Number.NaN, Infinity, -Infinity, 1e308, -90, 90),
-      fc.constant(null),
+    const asked = oneof(
+      double({ min: -400, max: 400, noNaN: true }),
+      constantFrom(Number.NaN, Infinity, -Infinity, 1e308, -90, 90),
+      constant(null),
     );
-    fc.assert(
-      fc.property(fc.double({ min: -90, max: 90, noNaN: true }), fc.array(asked, { minLength: 5, maxLength: 80 }), (from, all) => {
-        const guard = new Guard([JOINT], PERIOD);
-        guard.start([from]);
-        let before = from;
-        let velocity = 0;
-        for (const one of all) {
-          const [place] = (one === null ? guard.hold() : guard.pass([one])).values as [number];
-          expect(place).toBeGreaterThanOrEqual(JOINT.min - EXACT);
-          expect(place).toBeLessThanOrEqual(JOINT.max + EXACT);
-          expect(Math.abs(place - before)).toBeLessThanOrEqual(JOINT.speed * SECONDS + EXACT);
-          expect(Math.abs(place - before - velocity)).toBeLessThanOrEqual(JOINT.acceleration * SECONDS ** 2 + EXACT);
-          velocity = place - before;
-          before = place;
-        }
-      }),
+    assert(
+      property(
+        double({ min: -90, max: 90, noNaN: true }),
+        array(asked, { minLength: 5, maxLength: 80 }),
+        (from, all) => {
+          const guard = new Guard([JOINT], PERIOD);
+          guard.start([from]);
+          let before = from;
+          let velocity = 0;
+          for (const one of all) {
+            const [place] = (one === null ? guard.hold() : guard.pass([one])).values as [number];
+            expect(place).toBeGreaterThanOrEqual(JOINT.min - EXACT);
+            expect(place).toBeLessThanOrEqual(JOINT.max + EXACT);
+            expect(Math.abs(place - before)).toBeLessThanOrEqual(JOINT.speed * SECONDS + EXACT);
+            expect(Math.abs(place - before - velocity)).toBeLessThanOrEqual(
+              JOINT.acceleration * SECONDS ** 2 + EXACT,
+            );
+            velocity = place - before;
+            before = place;
+          }
+        },
+      ),
     );
   });
 
@@ -80,7 +86,9 @@ describe('the guard of a rate', () => {
   test('clamps it to the speed limit, and stands still where a prediction is no number', () => {
     const guard = new Guard([limits], 100);
     guard.limitSpeed(0.5);
-    expect([0.9, -3, 0.1, Number.NaN, Infinity].map((one) => guard.pass([one]).values[0])).toEqual([0.5, -0.5, 0.1, 0, 0]);
+    expect([0.9, -3, 0.1, Number.NaN, Infinity].map((one) => guard.pass([one]).values[0])).toEqual([
+      0.5, -0.5, 0.1, 0, 0,
+    ]);
     expect(guard.pass([]).values).toEqual([0]);
     expect(guard.hold().values).toEqual([0]);
   });
@@ -95,11 +103,15 @@ describe('the guard of a rate', () => {
 });
 
 test('what can be stopped from is the most that can be: braking covers the distance, and no more', () => {
-  fc.assert(
-    fc.property(fc.double({ min: 0, max: 200, noNaN: true }), fc.double({ min: 1e-3, max: 50, noNaN: true }), (distance, change) => {
-      let gone = 0;
-      for (let v = stoppableFrom(distance, change); v > 0; v -= change) gone += v;
-      expect(gone).toBeCloseTo(distance, 6);
-    }),
+  assert(
+    property(
+      double({ min: 0, max: 200, noNaN: true }),
+      double({ min: 1e-3, max: 50, noNaN: true }),
+      (distance, change) => {
+        let gone = 0;
+        for (let v = stoppableFrom(distance, change); v > 0; v -= change) gone += v;
+        expect(gone).toBeCloseTo(distance, 6);
+      },
+    ),
   );
 });

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Drive, type Hold } from '../../src/robot/drive.ts';
 import { GuardedRobot } from '../../src/robot/guarded-robot.ts';
 import { runLoop, type LoopSettings } from '../../src/robot/loop.ts';
@@ -42,7 +42,9 @@ function atWork(
 
 /** Answers after a while of the clock's time. */
 const after = (clock: () => FakeClock, ms: number, value: readonly (readonly number[])[]) =>
-  new Promise<readonly (readonly number[])[]>((resolve) => clock().at(clock().now() + ms, () => resolve(value)));
+  new Promise<readonly (readonly number[])[]>((resolve) =>
+    clock().at(clock().now() + ms, () => resolve(value)),
+  );
 
 /** None of the commands that were sent is beyond the limits. */
 function expectWithinLimits(log: GuardedRobot['log']): void {
@@ -52,7 +54,9 @@ function expectWithinLimits(log: GuardedRobot['log']): void {
     const [joint, gripper] = values as [number, number];
     expect(Math.abs(joint)).toBeLessThanOrEqual(JOINT.max + EXACT);
     expect(Math.abs(joint - before)).toBeLessThanOrEqual(JOINT.speed * seconds + EXACT);
-    expect(Math.abs(joint - before - velocity)).toBeLessThanOrEqual(JOINT.acceleration * seconds ** 2 + EXACT);
+    expect(Math.abs(joint - before - velocity)).toBeLessThanOrEqual(
+      JOINT.acceleration * seconds ** 2 + EXACT,
+    );
     expect(gripper).toBeGreaterThanOrEqual(GRIPPER.min);
     expect(gripper).toBeLessThanOrEqual(GRIPPER.max);
     [before, velocity] = [joint, joint - before];
@@ -186,9 +190,15 @@ describe('predicting ahead', () => {
 
   test('leaves no pause between chunks, and skips what has passed meanwhile', async () => {
     const seen: number[] = [];
+    const skipped: number[] = [];
     let clockNow!: FakeClock;
     const work = atWork(
-      (_, turn) => after(() => clockNow, LATENCY, Array.from({ length: 8 }, (__, i) => [turn + i / 100, 0])),
+      (_, turn) =>
+        after(
+          () => clockNow,
+          LATENCY,
+          Array.from({ length: 8 }, (__, i) => [turn + i / 100, 0]),
+        ),
       { ahead: true },
     );
     clockNow = work.clock;
@@ -203,8 +213,9 @@ describe('predicting ahead', () => {
       const index = Math.round((asked![0]! - turn) * 100);
       seen[turn] ??= step - index;
       expect(step - index).toBe(seen[turn]);
-      if (turn > 0) expect(index).toBeGreaterThanOrEqual(2);
+      skipped.push(turn > 0 ? index : 2);
     }
+    expect(Math.min(...skipped)).toBeGreaterThanOrEqual(2);
     expect(seen.length).toBeGreaterThan(8);
     work.drive.halt();
   });
@@ -214,7 +225,9 @@ describe('predicting ahead', () => {
     const work = atWork(() => after(() => clockNow, LATENCY, constant(3)));
     clockNow = work.clock;
     await work.clock.pass(2000);
-    const gaps = work.robot.log.filter(({ asked }) => asked).map(({ atMs }, i, all) => atMs - (all[i - 1]?.atMs ?? atMs));
+    const gaps = work.robot.log
+      .filter(({ asked }) => asked)
+      .map(({ atMs }, i, all) => atMs - (all[i - 1]?.atMs ?? atMs));
     expect(Math.max(...gaps)).toBeGreaterThan(LATENCY);
     work.drive.halt();
   });
@@ -235,7 +248,7 @@ describe('temporal ensembling', () => {
 
 test('an action for another robot is refused with the names of what it takes', () => {
   const clock = new FakeClock();
-  const robot = new GuardedRobot(fakeRobot(clock), vi.fn(() => 0));
+  const robot = new GuardedRobot(fakeRobot(clock), () => 0);
   expect(() => robot.command([1, 2, 3])).toThrow(/2 numbers \(joint 0, joint 1\); got 3/);
 });
 

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { Plan } from '../../src/robot/plan.ts';
 
-const chunk = (at: number, value: number) => ({ at, actions: Array.from({ length: 4 }, (_, i) => [value, i]) });
+const chunk = (at: number, value: number) => ({
+  at,
+  actions: Array.from({ length: 4 }, (_, i) => [value, i]),
+});
 
 test('of overlapping chunks the newest counts, and nothing is said beyond them', () => {
   const plan = new Plan();

@@ -48,5 +48,7 @@ test('shows the episode step by step, whatever it is told, and says how far that
 });
 
 test('an episode of another robot is refused', () => {
-  expect(() => replay(new FakeClock(), new Float32Array(30))).toThrow(/3 action values in a step; fake takes 2/);
+  expect(() => replay(new FakeClock(), new Float32Array(30))).toThrow(
+    /3 action values in a step; fake takes 2/,
+  );
 });

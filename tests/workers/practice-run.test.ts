@@ -29,7 +29,11 @@ async function atTable(predict: (observation: Observation) => Promise<Prediction
   const host = new PracticeHost({
     loadMujoco,
     openScreen: async () => ({
-      screen: { setPixelRatio: vi.fn<() => void>(), setSize: vi.fn<() => void>(), render: vi.fn<() => void>() },
+      screen: {
+        setPixelRatio: vi.fn<() => void>(),
+        setSize: vi.fn<() => void>(),
+        render: vi.fn<() => void>(),
+      },
       cameras: { observe: async () => [frame(), frame()] },
       software: false,
     }),
@@ -64,13 +68,22 @@ describe('a run', () => {
     await host.instruct(' LIFT, the red block!! ');
     const report = await host.run(ORDER, tell);
     expect(report).toMatchObject({ steps: 12 });
-    expect(asked.map(({ instruction, unnormKey, images, state }) => [instruction, unnormKey, images.length, state!.length])).toEqual(
-      [0, 4, 8].map(() => ['lift the red block', 'practice_table', 2, 8]),
+    expect(
+      asked.map(({ instruction, unnormKey, images, state }) => [
+        instruction,
+        unnormKey,
+        images.length,
+        state!.length,
+      ]),
+    ).toEqual([0, 4, 8].map(() => ['lift the red block', 'practice_table', 2, 8]));
+    expect(
+      news.map((item) =>
+        item.kind === 'predicted' ? [item.steps, item.images.length, item.images[0]!.data.length] : item.kind,
+      ),
+    ).toEqual([0, 4, 8].flatMap((steps) => ['asked', [steps, 2, 4]]));
+    expect((await host.commands()).map(({ values }) => values)).toEqual(
+      Array.from({ length: 12 }, () => LIFT_OFF),
     );
-    expect(news.map((item) => (item.kind === 'predicted' ? [item.steps, item.images.length, item.images[0]!.data.length] : item.kind))).toEqual(
-      [0, 4, 8].flatMap((steps) => ['asked', [steps, 2, 4]]),
-    );
-    expect((await host.commands()).map(({ values }) => values)).toEqual(Array.from({ length: 12 }, () => LIFT_OFF));
     await host.instruct(' Wave to me. ');
     await host.run(ORDER, tell);
     expect(asked.at(-1)!.instruction).toBe('Wave to me.');
@@ -93,7 +106,9 @@ describe('a run', () => {
 
   test('whose policy jumps sends nothing beyond the limits', async () => {
     const { host, until, tell } = await atTable(async () =>
-      prediction(Array.from({ length: 8 }, (_, i) => [i % 2 ? 50 : -50, Number.NaN, 1e9, 0, 0, 0, i % 2 ? 9 : -9])),
+      prediction(
+        Array.from({ length: 8 }, (_, i) => [i % 2 ? 50 : -50, Number.NaN, 1e9, 0, 0, 0, i % 2 ? 9 : -9]),
+      ),
     );
     await host.limitSpeed(0.5);
     let over = false;

@@ -26,7 +26,10 @@ const { worker, failPolicy } = vi.hoisted(() => ({
   failPolicy: vi.fn<() => void>(),
 }));
 vi.mock('../../workers/client.ts', () => ({ connectPracticeWorker: () => worker }));
-vi.mock('../policy/policy-session.ts', () => ({ policyWorker: () => ({ serve: async () => undefined }), failPolicy }));
+vi.mock('../policy/policy-session.ts', () => ({
+  policyWorker: () => ({ serve: async () => undefined }),
+  failPolicy,
+}));
 vi.mock('../url-state.ts', () => ({ readUrlState: () => ({ table: null }), writeUrlState: () => undefined }));
 
 const info = { imageSlots: [], actions: [], state: null } as unknown as PolicyInfo;

@@ -41,20 +41,25 @@ function times(a: Frame, b: Frame): Frame {
 
 /** A point of a frame, in the frame that it is in. */
 export function pointOf(frame: Frame, [x, y, z]: Vector): Vector {
-  const row = (i: number) => frame[4 * i]! * x + frame[4 * i + 1]! * y + frame[4 * i + 2]! * z + frame[4 * i + 3]!;
+  const row = (i: number) =>
+    frame[4 * i]! * x + frame[4 * i + 1]! * y + frame[4 * i + 2]! * z + frame[4 * i + 3]!;
   return [row(0), row(1), row(2)];
 }
 
 const FRAMES = LINKS.map(({ position, quaternion }) => frameOf(position, quaternion));
 /** Links up to the hand; the jaw moves nothing else. */
 const ARM_JOINTS = 5;
+const ROLL = 4;
 
 /** The hand's frame on the table. @param angles of the first five joints, radians */
 export function handFrame(angles: ArrayLike<number>): Frame {
   let frame: Frame = frameOf(BASE, [1, 0, 0, 0]);
   for (let i = 0; i < ARM_JOINTS; i++) {
     const angle = angles[i]!;
-    frame = times(times(frame, FRAMES[i]!), frameOf([0, 0, 0], [Math.cos(angle / 2), 0, 0, Math.sin(angle / 2)]));
+    frame = times(
+      times(frame, FRAMES[i]!),
+      frameOf([0, 0, 0], [Math.cos(angle / 2), 0, 0, Math.sin(angle / 2)]),
+    );
   }
   return frame;
 }
@@ -95,7 +100,7 @@ export function poseOf(angles: ArrayLike<number>): HandPose {
   };
 }
 
-function errorsOf(angles: readonly number[], wanted: HandPose): number[] {
+function allErrors(angles: readonly number[], wanted: HandPose): number[] {
   const { point, lean, closing } = poseOf(angles);
   return [
     wanted.point[0] - point[0],
@@ -108,15 +113,23 @@ function errorsOf(angles: readonly number[], wanted: HandPose): number[] {
 
 /**
  * Joints [5] that bring the hand there, within their ranges: damped least squares from `start`.
+ * @param keepRoll leaves the wrist's roll as it is, wherever that makes it close
  * @returns the joints, and how far the point is missed, metres
  */
-export function solve(wanted: HandPose, start: ArrayLike<number>): { angles: number[]; missed: number } {
+export function solve(
+  wanted: HandPose,
+  start: ArrayLike<number>,
+  keepRoll = false,
+): { angles: number[]; missed: number } {
+  const errorsOf = (at: readonly number[]) =>
+    keepRoll ? allErrors(at, wanted).slice(0, 4) : allErrors(at, wanted);
   let angles = Array.from({ length: ARM_JOINTS }, (_, i) => start[i]!);
-  let errors = errorsOf(angles, wanted);
+  let errors = errorsOf(angles);
   for (let round = 0; round < ROUNDS && Math.hypot(...errors) > EXACT; round++) {
     const columns = angles.map((_, joint) => {
+      if (keepRoll && joint === ROLL) return errors.map(() => 0);
       const moved = angles.map((angle, i) => (i === joint ? angle + 1e-5 : angle));
-      return errorsOf(moved, wanted).map((error, i) => (errors[i]! - error) / 1e-5);
+      return errorsOf(moved).map((error, i) => (errors[i]! - error) / 1e-5);
     });
     const step = leastSquares(columns, errors);
     const longest = Math.max(...step.map(Math.abs));
@@ -125,14 +138,15 @@ export function solve(wanted: HandPose, start: ArrayLike<number>): { angles: num
       const [low, high] = LINKS[i]!.range;
       return Math.min(high, Math.max(low, angle + share * step[i]!));
     });
-    errors = errorsOf(angles, wanted);
+    errors = errorsOf(angles);
   }
   return { angles, missed: Math.hypot(errors[0]!, errors[1]!, errors[2]!) };
 }
 
 /** x of (JᵀJ + λ) x = Jᵀe. @param columns of J */
 function leastSquares(columns: readonly (readonly number[])[], errors: readonly number[]): number[] {
-  const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+  const dot = (a: readonly number[], b: readonly number[]) =>
+    a.reduce((sum, value, i) => sum + value * b[i]!, 0);
   const rows = columns.map((column, i) => [
     ...columns.map((other, j) => dot(column, other) + (i === j ? DAMPING : 0)),
     dot(column, errors),

@@ -12,7 +12,8 @@ export function so101Xml(layout: Layout): string {
   return sceneXml(
     'SO-101 at the practice table',
     TIMESTEP,
-    `<worldbody>
+    `<compiler angle="radian"/>
+  <worldbody>
     ${TABLE_XML}
     <body name="base" pos="${BASE.join(' ')}">${shapesXml('base')}${chain(LINKS)}</body>
     ${objectsXml(layout)}

@@ -2,8 +2,9 @@
 import type { Geom, Vector } from '../objects.ts';
 import { LINKS, TIP, type Quaternion } from './figures.ts';
 
-export interface Shape extends Omit<Geom, 'yaw'> {
-  /** The cylinder lies along this; boxes are turned by it. Default: as the link. */
+export interface Shape extends Omit<Geom, 'yaw' | 'type'> {
+  readonly type: 'box';
+  /** Default: as the link. */
   readonly quaternion?: Quaternion;
   /** Pads are what things are held with; others are looked at only. */
   readonly pad?: boolean;
@@ -79,9 +80,14 @@ export const SHAPES: Readonly<Record<string, readonly Shape[]>> = {
   hand: [
     box([0.008, 0, -0.022], [0.019, 0.024, 0.02], SERVO),
     box([-0.012, 0, -0.032], [0.004, 0.022, 0.03], PLASTIC),
-    box([TIP[0] - PAD_HALF[0], 0, PARALLEL_TIP[1] + jaw.position[2] + 0.028], [PAD_HALF[0], PAD_HALF[2], 0.028], PAD, {
-      pad: true,
-    }),
+    box(
+      [TIP[0] - PAD_HALF[0], 0, PARALLEL_TIP[1] + jaw.position[2] + 0.028],
+      [PAD_HALF[0], PAD_HALF[2], 0.028],
+      PAD,
+      {
+        pad: true,
+      },
+    ),
   ],
   jaw: [
     box(inJaw([0.006, -0.02]), [0.006, 0.02, 0.012], PLASTIC, { quaternion: aboutZ(-(CLOSED + PARALLEL)) }),

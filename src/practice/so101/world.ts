@@ -4,15 +4,19 @@ import { ModelError } from '../../model/errors.ts';
 import type { Layout } from '../layout.ts';
 import type { ObjectName, Vector } from '../objects.ts';
 import type { Mujoco } from '../table.ts';
-import { substepsOf, type Pose, type Snapshot, type World } from '../world.ts';
+import { substepsOf, type PathPoint, type Pose, type Snapshot, type World } from '../world.ts';
 import { LINKS } from './figures.ts';
-import { GRASP, pointOf, solve } from './kinematics.ts';
+import { GRASP, pointOf, poseOf, solve } from './kinematics.ts';
 import { so101Xml, TIMESTEP } from './mjcf.ts';
 import { fromRadians, SO101_LIMITS, SO101_PROFILE, toRadians } from './profile.ts';
 import { openingAt } from './shapes.ts';
 import { LEAN, OPEN } from './stance.ts';
 
 const JOINTS = LINKS.length;
+/** Of the tool in a period and along an axis, metres: about 0.2 m/s, as people steer such an arm. */
+const TOOL_STEP = 0.007;
+/** Of a joint in a period, radians: half of what its servo manages. */
+const FASTEST_TURN = 0.08;
 
 export class So101World implements World {
   readonly robot = 'so101';
@@ -37,7 +41,11 @@ export class So101World implements World {
     this.#model = mujoco.MjModel.from_xml_string(so101Xml(layout));
     this.#data = new mujoco.MjData(this.#model);
     const body = mujoco.mjtObj.mjOBJ_BODY.value;
-    for (const name of ['base', ...LINKS.map((link) => link.body), ...layout.objects.map((object) => object.name)])
+    for (const name of [
+      'base',
+      ...LINKS.map((link) => link.body),
+      ...layout.objects.map((object) => object.name),
+    ])
       this.#bodies.set(name, mujoco.mj_name2id(this.#model, body, name));
     this.#stateSignature = mujoco.mjtState.mjSTATE_INTEGRATION.value;
     this.#buffer = new mujoco.DoubleBuffer(mujoco.mj_stateSize(this.#model, this.#stateSignature));
@@ -75,7 +83,11 @@ export class So101World implements World {
     this.#pull();
     this.#mujoco.mj_step(this.#model, this.#data);
     if (!Number.isFinite(this.#data.qpos[0])) {
-      throw new ModelError('diverged', 'The physics of the practice table became unstable.', 'Reset the table.');
+      throw new ModelError(
+        'diverged',
+        'The physics of the practice table became unstable.',
+        'Reset the table.',
+      );
     }
   }
 
@@ -97,13 +109,47 @@ export class So101World implements World {
     return [...this.#data.qpos.subarray(0, JOINTS)];
   }
 
-  /** Where they were last told to be. */
-  get commanded(): readonly number[] {
-    return this.#target;
+  get toolStep(): number {
+    return TOOL_STEP;
+  }
+
+  toolAction(shares: readonly number[], closing: number | null): number[] {
+    const now = this.angles;
+    const pose = poseOf(now);
+    const at = (axis: 0 | 1 | 2) => pose.point[axis] + shares[axis]! * TOOL_STEP;
+    // Half turns are the same: the near one.
+    const turn = closing === null ? 0 : this.#turnTo(closing);
+    const { angles } = solve(
+      { point: [at(0), at(1), at(2)], lean: LEAN, closing: pose.closing + turn },
+      now,
+      closing === null,
+    );
+    const fastest = Math.max(...angles.map((angle, i) => Math.abs(angle - now[i]!)));
+    const share = fastest > FASTEST_TURN ? FASTEST_TURN / fastest : 1;
+    const targets = angles.map((angle, i) => now[i]! + share * (angle - now[i]!));
+    return [...fromRadians([...targets, 0]).slice(0, -1), shares[6]! >= 0.5 ? OPEN : 0];
+  }
+
+  pathOf(actions: readonly (readonly number[])[]): PathPoint[] {
+    return actions.map((action) => ({
+      position: poseOf(toRadians(action)).point,
+      open: action[JOINTS - 1]! > OPEN / 2,
+    }));
+  }
+
+  misturned(closing: number | null): number {
+    return closing === null ? 0 : Math.abs(this.#turnTo(closing));
+  }
+
+  /** To any side of a square thing. */
+  #turnTo(closing: number): number {
+    const quarter = Math.PI / 2;
+    const turn = closing - poseOf(this.angles).closing;
+    return turn - quarter * Math.round(turn / quarter);
   }
 
   get opening(): number {
-    return openingAt(this.#data.qpos[JOINTS - 1]!);
+    return openingAt(this.#data.qpos[JOINTS - 1]);
   }
 
   has(name: ObjectName): boolean {
