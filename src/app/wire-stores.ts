@@ -8,7 +8,7 @@ import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
 import { currentPolicy, usePolicyStore } from './policy/policy-store.ts';
 import { startEyesLoop } from './practice/eyes-loop.ts';
-import { startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
+import { hidePractice, startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
 import { instructTable } from './practice/practice-session.ts';
 import { usePracticeStore } from './practice/practice-store.ts';
 import { keepFrames } from './prediction/kept-frames.ts';
@@ -92,6 +92,9 @@ export function wireStores(): void {
     if (event.key !== 'Escape') return;
     stopRun();
     stopPractice();
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) hidePractice();
   });
   wirePractice();
   startPreviewLoop();

@@ -76,6 +76,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/errors',
     'src/model/random',
     'src/episodes',
+    'src/robot',
   ],
 };
 
