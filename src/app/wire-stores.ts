@@ -6,7 +6,10 @@ import { refreshDevices, setSlotCount } from './camera/slots.ts';
 import { refreshRuns } from './finetune/finetune-session.ts';
 import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
-import { currentPolicy, usePolicyStore } from './policy/policy-store.ts';
+import { askBeforeClosing, mayGo } from './leaving.ts';
+import { keepPlaceHistory } from './place-history.ts';
+import { policyWorker } from './policy/policy-session.ts';
+import { currentPolicy, isTraining, usePolicyStore } from './policy/policy-store.ts';
 import { startEyesLoop } from './practice/eyes-loop.ts';
 import { startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
 import { instructTable } from './practice/practice-session.ts';
@@ -17,7 +20,7 @@ import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
-import { useViewStore } from './view-store.ts';
+import { guardPlaces, useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
 const URL_DELAY_MS = 300;
@@ -93,9 +96,27 @@ export function wireStores(): void {
     stopRun();
     stopPractice();
   });
+  guardPlaces(mayGo);
+  keepPlaceHistory(mayGo);
+  askBeforeClosing();
+  saveWhenHidden();
   wirePractice();
   startPreviewLoop();
   startEyesLoop();
+}
+
+/** A run is saved whenever the page may be about to close. On a phone being hidden is the last that a page hears. */
+function saveWhenHidden(): void {
+  const save = (): void => {
+    if (isTraining())
+      void policyWorker()
+        .training.save()
+        .catch(() => undefined);
+  };
+  window.addEventListener('pagehide', save);
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) save();
+  });
 }
 
 /** A prediction is gone when what it was made from is; and the frames that were kept to save it with. */
@@ -111,7 +132,6 @@ function outdatePrediction(): void {
 
 function wirePractice(): void {
   useViewStore.subscribe(({ view, step }, before) => {
-    writeUrlState({ view, step });
     if (view === before.view && step === before.step) return;
     stopRun();
     stopPractice();

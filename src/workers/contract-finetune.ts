@@ -431,6 +431,8 @@ export interface TrainingApi {
   ): Promise<FineTuneProgress>;
   pause(): Promise<void>;
   continue(): Promise<void>;
+  /** Has the run that goes on, if any, save a checkpoint as soon as the step it is at is done: the page may be about to close. */
+  save(): Promise<void>;
   /** Those on this device, of this tab and of others. */
   runs(): Promise<RunInfo[]>;
   /** Rejects with `busy` for one that is being trained, here or in another tab. */

@@ -67,6 +67,14 @@ export async function openTable(size: ViewSize): Promise<void> {
 const firstTask = 'plate';
 const firstSeed = 3;
 
+/** What the address says about a table: nothing of the one that a visitor finds anyway. */
+export function addressedTable(
+  table: Pick<TableReport, 'task' | 'seed'> | null,
+): { readonly task: string; readonly seed: number } | null {
+  if (!table || (table.task === firstTask && table.seed === firstSeed)) return null;
+  return { task: table.task, seed: table.seed };
+}
+
 export function resizeTable(size: ViewSize): void {
   if (client) void client.resize(scaled(size)).catch(() => undefined);
 }
@@ -87,7 +95,7 @@ export async function layTable(task: string, seed: number, realTime = true): Pro
   set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
   tableChanged();
   useInstructionStore.getState().setText(table.instruction);
-  writeUrlState({ table: task === firstTask && seed === firstSeed ? null : { task, seed } });
+  writeUrlState({ table: addressedTable(table) });
   return table;
 }
 
