@@ -7,6 +7,7 @@ import { refreshRuns } from './finetune/finetune-session.ts';
 import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
 import { askBeforeClosing, mayGo } from './leaving.ts';
+import { keepPage } from './offline.ts';
 import { keepPlaceHistory } from './place-history.ts';
 import { policyWorker } from './policy/policy-session.ts';
 import { currentPolicy, isTraining, usePolicyStore } from './policy/policy-store.ts';
@@ -25,6 +26,9 @@ import { guardPlaces, useViewStore } from './view-store.ts';
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
 const URL_DELAY_MS = 300;
 
+/** Until the show on the table has begun. */
+const AFTER_FIRST_ACTIONS_MS = 5000;
+
 /** Other robots have other cameras and other states. */
 const robotOf = (info: PolicyInfo): string =>
   JSON.stringify([info.package.hash, info.imageSlots, info.state, info.actions, info.chunkSize]);
@@ -41,6 +45,13 @@ export function wireStores(): void {
     urlTimer = window.setTimeout(() => writeUrlState({ instruction: text.trim() }), URL_DELAY_MS);
   });
 
+  let kept = false;
+  const keepOnce = (runsOn: 'wasm' | 'webgpu'): void => {
+    if (kept) return;
+    kept = true;
+    // Not beside the first actions.
+    whenIdle(() => void keepPage(runsOn));
+  };
   let adopted = '';
   let shownUrl = policyUrl;
   usePolicyStore.subscribe(({ status, inUse, url, backend: wanted }, before) => {
@@ -61,6 +72,7 @@ export function wireStores(): void {
       // A new worker knows nothing of what the one before had open.
       resetFineTune(info.centerCrop);
       void refreshRuns();
+      keepOnce(info.backend.backend);
     }
     const predicting = inUse ?? info;
     const { unnormKey, setUnnormKey, adopt } = useStateStore.getState();
@@ -105,18 +117,27 @@ export function wireStores(): void {
   startEyesLoop();
 }
 
+/** Browsers without `requestIdleCallback` get some seconds. */
+function whenIdle(task: () => void): void {
+  setTimeout(() => {
+    if ('requestIdleCallback' in window) requestIdleCallback(task, { timeout: 10_000 });
+    else task();
+  }, AFTER_FIRST_ACTIONS_MS);
+}
+
 /** A run is saved whenever the page may be about to close. On a phone being hidden is the last that a page hears. */
 function saveWhenHidden(): void {
-  const save = (): void => {
-    if (isTraining())
-      void policyWorker()
-        .training.save()
-        .catch(() => undefined);
-  };
-  window.addEventListener('pagehide', save);
+  window.addEventListener('pagehide', saveRun);
   document.addEventListener('visibilitychange', () => {
-    if (document.hidden) save();
+    if (document.hidden) saveRun();
   });
+}
+
+function saveRun(): void {
+  if (!isTraining()) return;
+  void policyWorker()
+    .training.save()
+    .catch(() => undefined);
 }
 
 /** A prediction is gone when what it was made from is; and the frames that were kept to save it with. */

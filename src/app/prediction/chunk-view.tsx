@@ -1,11 +1,15 @@
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { lazyPart } from '../lazy-part.tsx';
 import { ChunkTable } from './chunk-table.tsx';
 import type { ShownPrediction } from './prediction-store.ts';
 
 const load = () => import('./chunk-plots.tsx');
 // uPlot is not needed to load a policy; by the time there is a chunk it is here.
-const ChunkPlots = lazy(async () => ({ default: (await load()).ChunkPlots }));
+const ChunkPlots = lazyPart(
+  async () => ({ default: (await load()).ChunkPlots }),
+  <p className="waiting">Drawing…</p>,
+);
 
 export type Scale = 'real' | 'normalized';
 
@@ -16,7 +20,7 @@ const scales: { value: Scale; label: string }[] = [
 
 /** The same frame as around a chunk, before there is one. */
 export function EmptyChunk({ info }: { info: PolicyInfo }) {
-  useEffect(() => void load(), []);
+  useEffect(() => void load().catch(() => undefined), []);
   return (
     <section className="chunk" aria-labelledby="chunk-title">
       <div className="title-row">
@@ -73,9 +77,7 @@ export function ChunkView({ info, latest }: { info: PolicyInfo; latest: ShownPre
       <p className="chunk-prompt">
         For <q>{latest.instruction}</q>, {latest.promptTokens} prompt tokens.
       </p>
-      <Suspense fallback={<p className="waiting">Drawing…</p>}>
-        <ChunkPlots key={scale} names={info.actions} units={units} rows={rows} scale={scale} />
-      </Suspense>
+      <ChunkPlots key={scale} names={info.actions} units={units} rows={rows} scale={scale} />
       <ChunkTable names={info.actions} units={units} rows={rows} controlHz={info.controlHz} />
     </section>
   );

@@ -64,6 +64,8 @@ export async function loadShare(): Promise<void> {
 async function policyOf({ policy }: ShareManifest): Promise<void> {
   const url = policy.url ?? defaultPolicyUrl();
   if (currentPolicy()?.package.url !== url) await openPolicy(url, true);
+  const { asked } = usePolicyStore.getState();
+  if (asked.kind === 'refused' && asked.url === url) throw asked.failure;
   const info = currentPolicy();
   if (!info) {
     const { status } = usePolicyStore.getState();

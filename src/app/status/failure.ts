@@ -7,7 +7,8 @@ type PageFailureCode =
   | 'camera-busy'
   | 'camera-ended'
   | 'camera-unavailable'
-  | 'file-unreadable';
+  | 'file-unreadable'
+  | 'part-missing';
 
 export type FailureCode = ClientError['code'] | PageFailureCode;
 
@@ -46,6 +47,7 @@ const titles: Record<FailureCode, string> = {
   'camera-ended': 'Camera disconnected',
   'camera-unavailable': 'Cameras are not available',
   'file-unreadable': 'File cannot be used',
+  'part-missing': 'This part of the page could not be loaded',
 };
 
 export function failureTitle(code: FailureCode): string {
