@@ -52,8 +52,9 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
 
   // They are still there after a reload, edits included.
   await page.reload();
-  await page.getByRole('button', { name: '2 from the practice table' }).click();
-  await expect(page.getByRole('list', { name: 'Episodes' }).getByText('trimmed')).toBeVisible();
+  await expect(page.getByRole('list', { name: 'Episodes' }).getByText('trimmed')).toBeVisible({
+    timeout: 60_000,
+  });
 
   await page.getByRole('button', { name: 'Fine-tune on these' }).click();
   await page.getByLabel(/^Steps max_steps/).fill('4');
@@ -120,6 +121,10 @@ test('demonstrations from a webcam with sliders are kept, seen, trained on and s
   await page.getByLabel(/^Steps max_steps/).fill('3');
   await page.getByRole('button', { name: 'Start training' }).click();
   await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 120_000 });
+  // Closed and opened again: the adapter is in use, and the recordings are open.
+  await page.reload();
+  await expect(page.getByRole('radio', { name: /at step 3|step 3,/ })).toBeChecked({ timeout: 60_000 });
+  await expect(page.getByRole('button', { name: 'Start training' })).toBeVisible();
   await expectSharedTheSame(policyPage, browser, 'Lifts the cup');
 });
 

@@ -3,7 +3,7 @@ import type { PolicyInfo } from '../workers/contract.ts';
 import { useCameraStore } from './camera/camera-store.ts';
 import { startPreviewLoop } from './camera/preview-loop.ts';
 import { refreshDevices, setSlotCount } from './camera/slots.ts';
-import { refreshRuns } from './finetune/finetune-session.ts';
+import { refreshRuns, restoreRuns } from './finetune/finetune-session.ts';
 import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
 import { askBeforeClosing, mayGo } from './leaving.ts';
@@ -71,7 +71,9 @@ export function wireStores(): void {
     if (status !== before.status) {
       // A new worker knows nothing of what the one before had open.
       resetFineTune(info.centerCrop);
-      void refreshRuns();
+      // A share brings its own.
+      void (addressedShare() ? refreshRuns() : restoreRuns());
+      restoreOpen();
       keepOnce(info.backend.backend);
     }
     const predicting = inUse ?? info;
@@ -117,6 +119,16 @@ export function wireStores(): void {
   startEyesLoop();
 }
 
+/** What was open at the last visit is opened where it is shown: making episodes anew would keep the table of the first step busy. */
+function restoreOpen(): void {
+  const { step } = useViewStore.getState();
+  if (step !== 'demonstrations' && step !== 'fine-tune') return;
+  void import('./demonstrations/restore-demonstrations.ts').then(
+    ({ restoreDemonstrations }) => restoreDemonstrations(),
+    () => undefined,
+  );
+}
+
 /** Browsers without `requestIdleCallback` get some seconds. */
 function whenIdle(task: () => void): void {
   setTimeout(() => {
@@ -154,6 +166,7 @@ function outdatePrediction(): void {
 function wirePractice(): void {
   useViewStore.subscribe(({ view, step }, before) => {
     if (view === before.view && step === before.step) return;
+    restoreOpen();
     stopRun();
     stopPractice();
     // Table and cameras see different things.
