@@ -54,7 +54,7 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   await page.reload();
   await policyPage.ready();
   await expect(teach(page).getByText(/stopped at step \d+ of 40/)).toBeVisible();
-  await expect(teach(page).getByText('A run was interrupted')).toBeVisible();
+  await expect(teach(page).getByText('“left and right” was interrupted. Nothing is lost')).toBeVisible();
   await page.getByRole('button', { name: 'Resume' }).click();
   await expect(teach(page).getByRole('status')).toHaveText('Done');
   const loss = await shownLoss(page);

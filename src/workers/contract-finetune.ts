@@ -319,6 +319,7 @@ export interface RunInfo {
   /** Steps of all checkpoints that are kept, oldest first. */
   checkpoints: number[];
   maxSteps: number;
+  /** Of all its checkpoints. */
   byteLength: number;
   /** URL and hash of the policy package it was started from. */
   packageUrl: string;
@@ -330,6 +331,8 @@ export interface RunInfo {
     /** Zero for runs from before this was written down. */
     episodes: number;
     steps: number;
+    /** What was taught, the most frequent first; not all of many. */
+    instructions: string[];
   };
   options: FineTuneOptions;
 }

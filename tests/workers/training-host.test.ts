@@ -214,7 +214,12 @@ describe('a run', () => {
     });
     expect(await stopped).toMatchObject({ phase: 'cancelled', step: 3 });
     const [stored] = await tiny.host.training.runs();
-    expect(stored).toMatchObject({ run: 'a run', step: 3, maxSteps: 6, demonstrations: { name: 'made up' } });
+    expect(stored).toMatchObject({
+      run: 'a run',
+      step: 3,
+      maxSteps: 6,
+      demonstrations: { name: 'made up', instructions: expect.arrayContaining([expect.any(String)]) },
+    });
 
     const later = await loadedHost(device);
     const resume = (events: FineTuneEvent[] = [], run = 'a run') =>

@@ -3,6 +3,7 @@ import { canonicalInstruction } from '../../practice/tasks.ts';
 import type { Observation, PolicyInfo, Prediction, RawImage } from '../../workers/contract.ts';
 import type { TableObservation } from '../../workers/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
+import { predictorName } from '../finetune/predictor-name.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, loadedPolicy } from '../policy/policy-store.ts';
@@ -222,7 +223,8 @@ export async function runTrials(
   seed: number,
   options: { episodes?: number; onTrial?: (trials: readonly TrialResult[]) => void } = {},
 ): Promise<boolean> {
-  const { episodes = TRIALS, onTrial = (trials) => set({ trials }) } = options;
+  const by = predictorName();
+  const { episodes = TRIALS, onTrial = (trials) => set({ trials, trialsBy: by }) } = options;
   if (!currentPolicy() || runNow().kind !== 'idle') return false;
   const results: TrialResult[] = [];
   set({ failure: null, outcome: { kind: 'none' } });

@@ -43,6 +43,8 @@ interface PracticeState {
   /** Share of the largest step that an action may take, 0…1. */
   speedLimit: number;
   trials: readonly TrialResult[];
+  /** What did them, for people. */
+  trialsBy: string;
   /** Seed of the first trial's layout. */
   trialSeed: number;
   /** The visitor has dragged an object. */
@@ -61,6 +63,7 @@ export const usePracticeStore = create<PracticeState>()((set) => ({
   ensembling: false,
   speedLimit: 1,
   trials: [],
+  trialsBy: '',
   trialSeed: 1000,
   dragged: false,
   setEnsembling: (ensembling) => set({ ensembling }),
