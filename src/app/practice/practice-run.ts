@@ -142,12 +142,13 @@ export async function startPractice(): Promise<void> {
 /** Does something else from now on, whatever goes on. */
 export async function doInstruction(instruction: string): Promise<void> {
   stopPractice();
-  await idle();
+  await practiceIdle();
   useInstructionStore.getState().setText(instruction);
   await startPractice();
 }
 
-function idle(): Promise<void> {
+/** When what runs on the table has ended. */
+export function practiceIdle(): Promise<void> {
   return new Promise((resolve) => {
     if (runNow().kind === 'idle') {
       resolve();
@@ -198,7 +199,7 @@ export async function replay(
   scene: { readonly task: string; readonly seed: number },
 ): Promise<'reached' | 'done' | 'stopped'> {
   stopPractice();
-  await idle();
+  await practiceIdle();
   set({ run: { kind: 'replaying' }, outcome: { kind: 'none' }, failure: null });
   try {
     await layTable(scene.task, scene.seed);
