@@ -21,7 +21,8 @@ export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
     ],
     ['Instruction', scene.instruction ? `“${scene.instruction}”` : 'none'],
   ];
-  if (scene.view === 'table' && scene.task !== null) facts.push(['Table', `${scene.task}, layout ${scene.seed}`]);
+  if (scene.view === 'table' && scene.task !== null)
+    facts.push(['Table', `${scene.task}, layout ${scene.seed}`]);
   if (training) {
     const { demonstrations, steps, batchSize, learningRate, lora, startedFrom } = training;
     facts.push(

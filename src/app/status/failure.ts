@@ -34,6 +34,7 @@ const titles: Record<FailureCode, string> = {
   'storage-full': 'No storage space left',
   'no-webgpu': 'WebGPU is not available',
   'device-lost': 'The GPU was lost',
+  'drawing-lost': 'The practice table cannot be drawn',
   'out-of-memory': 'Out of memory',
   cancelled: 'Loading stopped',
   diverged: 'Training diverged',

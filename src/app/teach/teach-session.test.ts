@@ -16,7 +16,11 @@ const { recordExpert, startRun, compare, setOptions, stopComparing } = vi.hoiste
 }));
 vi.mock('../demonstrations/expert-session.ts', () => ({ recordExpert }));
 vi.mock('../finetune/compare-session.ts', () => ({ compare, stopComparing }));
-vi.mock('../finetune/finetune-session.ts', () => ({ setOptions, startRun, cancelRun: async () => undefined }));
+vi.mock('../finetune/finetune-session.ts', () => ({
+  setOptions,
+  startRun,
+  cancelRun: async () => undefined,
+}));
 vi.mock('../practice/practice-run.ts', () => ({ stopPractice: () => undefined, TRIALS: 20 }));
 vi.mock('../url-state.ts', () => ({ readUrlState: () => ({ step: 'run', view: 'table' }) }));
 

@@ -67,7 +67,11 @@ function Training() {
 function Trying() {
   const run = usePracticeStore((state) => state.run);
   const done = run.kind === 'trials' ? run.done : 0;
-  return <p>3 of 3: trials on layouts it never saw, {done} of {TRIALS}</p>;
+  return (
+    <p>
+      3 of 3: trials on layouts it never saw, {done} of {TRIALS}
+    </p>
+  );
 }
 
 /** Where a task that was never trained has failed: the way to teach it, and what came of it. */
@@ -134,7 +138,9 @@ export default function TeachThis() {
   if (!unknown && !(offered && !judged) && phase.kind !== 'failed') return null;
   return (
     <section className="teach-this" aria-label="Teach it this">
-      {phase.kind === 'failed' && <FailureNotice failure={phase.failure} title={`“${task}” was not taught`} />}
+      {phase.kind === 'failed' && (
+        <FailureNotice failure={phase.failure} title={`“${task}” was not taught`} />
+      )}
       {unknown && <Offer task={found.task.name} instruction={text.trim()} />}
       {offered && !judged && (
         <>

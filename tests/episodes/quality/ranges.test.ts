@@ -73,7 +73,10 @@ describe('statistics', () => {
   });
 
   it('are not compared where neither moves: a range of 1e-9 has no units', async () => {
-    const policy = { actions: [POLICY.actions[0]!, range('y', -1e-9, 1e-9), POLICY.actions[2]!], state: null };
+    const policy = {
+      actions: [POLICY.actions[0]!, range('y', -1e-9, 1e-9), POLICY.actions[2]!],
+      state: null,
+    };
     const findings = await review(
       (made) => {
         for (const { actions } of made)
