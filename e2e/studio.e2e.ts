@@ -56,6 +56,7 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
     timeout: 60_000,
   });
 
+  await page.getByLabel(/^Mix in tasks it knows/).uncheck();
   await page.getByRole('button', { name: 'Fine-tune on these' }).click();
   await page.getByLabel(/^Steps max_steps/).fill('4');
   await page.getByLabel(/^Samples per step/).fill('2');
@@ -65,7 +66,7 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
   await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
   await expect(page.getByText(/normalised, over \d+ frames/)).toBeVisible({ timeout: 60_000 });
 
-  await page.getByRole('button', { name: 'Compare before and after' }).click();
+  await page.getByRole('button', { name: 'Compare', exact: true }).click();
   await page.getByLabel('Task to compare').selectOption('reach');
   await page.getByRole('button', { name: 'Run 20 trials each' }).click();
   const compared = page.getByRole('group', { name: 'Success of reach' });

@@ -55,6 +55,7 @@ export async function openTable(size: ViewSize): Promise<void> {
     set({ status: { kind: 'open', tasks } });
     performance.mark('table-open');
     const asked = readUrlState().table;
+    set({ addressed: asked !== null });
     const known = asked && tasks.some(({ name }) => name === asked.task);
     await layTable(known ? asked.task : firstTask, known ? asked.seed : firstSeed);
   } catch (error) {
@@ -73,6 +74,24 @@ export function addressedTable(
 ): { readonly task: string; readonly seed: number } | null {
   if (!table || (table.task === firstTask && table.seed === firstSeed)) return null;
   return { task: table.task, seed: table.seed };
+}
+
+let azimuth = 0;
+
+/** From where the table is looked at, radians around the vertical; see `PracticeWorker.orbit`. */
+export function tableAzimuth(): number {
+  return azimuth;
+}
+
+/** Turns and zooms the picture. */
+export async function orbitTable(turn: number, elevation: number, zoom: number): Promise<void> {
+  azimuth = await practiceWorker().orbit(turn, elevation, zoom);
+}
+
+/** Looks along the table's axes, so that left is left in the picture, too. */
+export async function faceTable(): Promise<void> {
+  await orbitTable(0, 0, 1);
+  await orbitTable(-azimuth, 0, 1);
 }
 
 export function resizeTable(size: ViewSize): void {

@@ -33,6 +33,8 @@ export interface TrialResult {
 interface PracticeState {
   status: TableStatus;
   table: TableReport | null;
+  /** The address asked for a table when the page was opened. */
+  addressed: boolean;
   /** Whether success can be judged for what is asked. */
   judged: boolean;
   run: PracticeRun;
@@ -56,6 +58,7 @@ interface PracticeState {
 export const usePracticeStore = create<PracticeState>()((set) => ({
   status: { kind: 'opening' },
   table: null,
+  addressed: false,
   judged: false,
   run: { kind: 'idle' },
   outcome: { kind: 'none' },
