@@ -36,6 +36,9 @@ export const useModelsStore = create<ModelsState>()(() => ({
 
 const set = useModelsStore.setState;
 
+const sum = (of: readonly { readonly byteLength: number }[]): number =>
+  of.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+
 export async function refreshModels(): Promise<void> {
   try {
     const models = await policyWorker().packages.list();
@@ -45,8 +48,6 @@ export async function refreshModels(): Promise<void> {
       recordingsSize(),
       navigator.storage.estimate(),
     ]);
-    const sum = (of: readonly { readonly byteLength: number }[]): number =>
-      of.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
     const kept = { policies: sum(models), runs: sum(runs), recordings: recordings.bytes };
     set({ kept: { ...kept, quota: quota ?? null } });
   } catch (error) {
