@@ -3,7 +3,8 @@ import { achieved, placeOf, type Goal } from './goal.ts';
 import { FINGER_TRAVEL } from './mjcf.ts';
 import { PUSH_LINE } from './layout.ts';
 import { OBJECTS, type ObjectName, type Vector } from './objects.ts';
-import { MAX_TRANSLATION, type PracticeTable } from './table.ts';
+import type { PracticeTable } from './table.ts';
+import { MAX_TRANSLATION } from './units.ts';
 
 const OPEN = 1;
 const CLOSED = 0;

@@ -3,7 +3,8 @@ import type { FrameImage } from '../episodes/dataset.ts';
 import type { Goal } from './goal.ts';
 import { SuccessJudge } from './rollout.ts';
 import type { Vector } from './objects.ts';
-import { MAX_TRANSLATION, type PracticeTable } from './table.ts';
+import type { PracticeTable } from './table.ts';
+import { MAX_TRANSLATION } from './units.ts';
 
 /** Below this an axis rests (action units), and below the other the fingers do (metres per step). */
 const RESTING = 1e-3;

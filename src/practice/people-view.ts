@@ -1,7 +1,7 @@
 /** How people see the table: a camera that can be turned, what a pointer points at, and the path to come. */
 import * as THREE from 'three/webgpu';
 import type { ObjectName, Vector } from './objects.ts';
-import { MAX_TRANSLATION } from './table.ts';
+import { MAX_TRANSLATION } from './units.ts';
 import { PEOPLE_LAYER, type TableView } from './view.ts';
 
 const ELEVATION = [0.15, 1.5] as const;

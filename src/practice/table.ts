@@ -4,13 +4,10 @@ import { ModelError } from '../model/errors.ts';
 import type { Layout } from './layout.ts';
 import { FINGER_TRAVEL, mjcf, REACH, SUBSTEPS } from './mjcf.ts';
 import { type ObjectName, type Vector } from './objects.ts';
+import { MAX_ROTATION, MAX_TRANSLATION } from './units.ts';
 
 export type Mujoco = MainModule;
 
-/** Largest step of the tool centre point per action and axis, metres (an action of ±1). */
-export const MAX_TRANSLATION = 0.025;
-/** Largest turn about the vertical per action, radians. */
-const MAX_ROTATION = 0.25;
 /** The commanded point never runs further ahead of the gripper than this, metres. */
 const LEASH = 0.03;
 

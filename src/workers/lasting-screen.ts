@@ -1,4 +1,4 @@
-import * as THREE from 'three/webgpu';
+import type * as THREE from 'three/webgpu';
 import { ModelError } from '../model/errors.ts';
 import type { FrameImage } from '../episodes/dataset.ts';
 import { TableCameras } from '../practice/observe.ts';
