@@ -12,6 +12,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/errors',
     'src/practice/success-rate',
     'src/practice/tasks',
+    'src/practice/units',
     'src/practice/vocabulary',
     'src/share',
   ],
@@ -70,8 +71,10 @@ const ARROWS: Record<string, readonly string[]> = {
   // What the table can be told: words, without physics or drawing.
   'src/practice/tasks': ['src/practice', 'src/model/errors', 'src/model/random'],
   'src/practice/vocabulary': ['src/practice', 'src/practice/tasks'],
+  'src/practice/units': [],
   'src/practice': [
     'src/practice/success-rate',
+    'src/practice/units',
     'src/practice/tasks',
     'src/model/errors',
     'src/model/random',
