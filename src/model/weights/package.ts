@@ -5,9 +5,9 @@ import { MAX_MANIFEST_BYTES, parseManifest, type Manifest, type PackageFile } fr
 import { checkHash, PackageReader, sha256Hex } from './package-reader.ts';
 import { storageFull, type ShardStore } from './shard-store.ts';
 
-const MANIFEST = 'manifest.json';
+export const MANIFEST = 'manifest.json';
 /** Says where a stored package came from: its folder's name does not. */
-const SOURCE = 'source.txt';
+export const SOURCE = 'source.txt';
 
 export type ShardState = 'waiting' | 'stored' | 'downloading' | 'verifying' | 'refetching' | 'done';
 
