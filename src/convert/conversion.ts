@@ -7,7 +7,6 @@ import type { RunOptions } from './run-conversion.ts';
 import type { Stretch } from './stretches.ts';
 import { checkableFiles, WholeFileHash, type HashState } from './whole-file-hash.ts';
 
-/** Progress is written down after so many bytes of the checkpoint, and at each file's end. */
 const KEEP_BYTES = 64 * 2 ** 20;
 
 /** The weights of one conversion on their way: stretches are read ahead, hashed in order, encoded side by side, and written. */
@@ -133,7 +132,7 @@ export class Conversion {
       endsFile ||= stretches[this.#next]!.file !== stretches[this.#next + 1]?.file;
     }
     this.#report(stretches[index]!);
-    if (endsFile || this.#bytes.waiting >= KEEP_BYTES) await this.#keep(null);
+    if (endsFile || this.#bytes.waiting >= (this.#options.keepBytes ?? KEEP_BYTES)) await this.#keep(null);
     this.#shardHashes.writtenTo(this.#next);
   }
 

@@ -10,7 +10,7 @@ import { checkpointFolder, type CheckpointFolder } from '../model/weights/checkp
 import { guessedFiles } from './guessed-files.ts';
 
 /** Weights pass by once: only headers are worth remembering. */
-const CACHE = { blockBytes: 64 * 2 ** 10, keptBytes: 2 ** 20 };
+const CACHE = { blockBytes: 4 * 2 ** 10, keptBytes: 64 * 2 ** 10 };
 
 /** @throws ModelError `bad-input`, `download-failed`, `bad-file` */
 export async function openCheckpointAddress(
@@ -36,7 +36,7 @@ export async function openCheckpointFiles(
 async function inside(folder: Folder): Promise<CheckpointFolder> {
   const root = await rootWith(folder, 'config.json');
   if (root) return checkpointFolder(root);
-  if (await folder.has('manifest.json')) {
+  if (await rootWith(folder, 'manifest.json')) {
     throw new ModelError(
       'bad-input',
       `${folder.name} is a policy package, which needs no conversion.`,

@@ -52,6 +52,12 @@ export interface CheckpointPlan extends ConversionPlan {
   readonly told: readonly string[];
 }
 
+/** Smaller ones, for tests. */
+export interface PlanSizes {
+  readonly maxShardBytes?: number;
+  readonly stretchBytes?: number;
+}
+
 const FAMILIES: Readonly<Record<PolicyConfig['head'], string>> = {
   l1: 'OpenVLA-OFT with an L1 head',
   diffusion: 'OpenVLA-OFT with a diffusion head',
@@ -64,6 +70,7 @@ const FAMILIES: Readonly<Record<PolicyConfig['head'], string>> = {
 export async function planCheckpoint(
   folder: CheckpointFolder,
   choices: PackageChoices,
+  sizes: PlanSizes = {},
 ): Promise<CheckpointPlan> {
   const checkpoint = await openCheckpoint(folder);
   const { bits, name = folder.name ?? 'checkpoint', description = '', ...facts } = choices;
@@ -78,7 +85,7 @@ export async function planCheckpoint(
       config: { ...config },
     },
     tokenizer,
-    { encodingOf: (tensor, shape) => storageEncoding(tensor, shape, bits), hashes: folder.hashes },
+    { encodingOf: (tensor, shape) => storageEncoding(tensor, shape, bits), hashes: folder.hashes, ...sizes },
   );
   return { ...plan, config, told: whatItIs(checkpoint, config, choices) };
 }
@@ -91,10 +98,7 @@ export async function planPackage(
   options: {
     readonly encodingOf: EncodingOf;
     readonly hashes?: ReadonlyMap<string, string> | undefined;
-    /** Smaller shards and stretches, for tests. */
-    readonly maxShardBytes?: number;
-    readonly stretchBytes?: number;
-  },
+  } & PlanSizes,
 ): Promise<ConversionPlan> {
   const layout = layoutOf(checkpoint.tensors.entries, options.encodingOf, options.maxShardBytes);
   if (layout.shards.length === 0) throw new ModelError('bad-file', 'The checkpoint holds no weights.');

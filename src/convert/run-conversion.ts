@@ -39,6 +39,8 @@ export interface RunOptions {
   readonly journal?: ProgressJournal;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ConversionProgress) => void;
+  /** Progress is written down after so many bytes of the checkpoint, and at each file's end. */
+  readonly keepBytes?: number;
 }
 
 /**

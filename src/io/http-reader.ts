@@ -90,7 +90,7 @@ class Target {
   /** Longer each time. */
   async pause(times: number): Promise<void> {
     const { wait = sleep, signal } = this.#options;
-    await wait(times === 1 ? 0 : 500 * 2 ** times, signal);
+    await wait(times === 1 ? 0 : Math.min(LONGEST_PAUSE_MS, 500 * 2 ** times), signal);
   }
 }
 
@@ -116,7 +116,8 @@ function rangedReader(target: Target, name: string, byteLength: number, version?
 }
 
 /** A connection that breaks before another byte has come, this often in a row, is given up. */
-const MOST_BREAKS = 5;
+const MOST_BREAKS = 8;
+const LONGEST_PAUSE_MS = 30_000;
 
 /** The bytes of a range. Where the connection breaks, what has come is kept and the rest asked for. */
 async function fromRanges(

@@ -154,7 +154,14 @@ export class ConvertHost implements ConvertWorker {
         const encoders = this.#around.startEncoders();
         try {
           const journal = storedJournal(packages, pack);
-          await runConversion(plan, storedTarget(packages, pack), { encoders, journal, signal, onProgress });
+          const { keepBytes } = this.#around.sizes ?? {};
+          await runConversion(plan, storedTarget(packages, pack), {
+            encoders,
+            journal,
+            signal,
+            onProgress,
+            ...(keepBytes ? { keepBytes } : {}),
+          });
           await endConversion(packages, pack);
         } finally {
           await encoders.end();
@@ -185,7 +192,7 @@ export class ConvertHost implements ConvertWorker {
             ...(source.token ? { hubToken: source.token } : {}),
             ...(signal ? { signal } : {}),
           });
-    const plan = await planCheckpoint(folder, choices);
+    const plan = await planCheckpoint(folder, choices, this.#around.sizes);
     const { from, kind } = fromOf(source);
     const content = kind === 'folder' ? { content: await contentOf(plan) } : {};
     const url = checkpointUrl({ from, kind, choices, ...content });

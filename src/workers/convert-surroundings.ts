@@ -1,4 +1,5 @@
 import type { Encoders } from '../convert/encoders.ts';
+import type { PlanSizes } from '../convert/plan.ts';
 import type { BackendChoice } from '../model/runtime/backend.ts';
 import type { ShardStore } from '../model/weights/shard-store.ts';
 
@@ -14,6 +15,8 @@ export interface ConvertSurroundings {
   chooseBackend(): Promise<BackendChoice>;
   readonly deviceMemoryGib: number | null;
   storage(): Promise<{ readonly quota: number; readonly usage: number } | null>;
+  /** Smaller ones, for tests. */
+  readonly sizes?: PlanSizes & { readonly keepBytes?: number };
   /** How long to wait before a host is asked again; default as long as is polite. */
   readonly wait?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
