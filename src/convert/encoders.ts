@@ -69,7 +69,7 @@ export function encodersOf(threads: readonly EncodeThread[]): Encoders {
         desk.thread.post({ id, job }, [job.bytes]);
       }),
     end: async () => {
-      await Promise.all(threads.map((thread) => thread.end()));
+      for (const thread of threads) await thread.end();
     },
   };
 }

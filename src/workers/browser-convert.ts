@@ -6,14 +6,14 @@ import type { ConvertSurroundings } from './convert-surroundings.ts';
 /** More threads than these only wait for the network. */
 const MOST_THREADS = 8;
 
+const threads = Math.min(MOST_THREADS, Math.max(1, navigator.hardwareConcurrency));
+
 export const browserConvert: ConvertSurroundings = {
   packages: opfsShardStore('packages'),
   fetch: (url, init) => fetch(url, init),
   now: () => performance.now(),
-  startEncoders: () => {
-    const count = Math.min(MOST_THREADS, Math.max(1, navigator.hardwareConcurrency));
-    return encodersOf(Array.from({ length: count }, startThread));
-  },
+  threads,
+  startEncoders: () => encodersOf(Array.from({ length: threads }, startThread)),
   chooseBackend: async () => (await chooseBackend(currentHost(), 'auto')).choice,
   deviceMemoryGib: (navigator as { deviceMemory?: number }).deviceMemory ?? null,
   storage: async () => {

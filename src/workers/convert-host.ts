@@ -199,7 +199,7 @@ export class ConvertHost implements ConvertWorker {
     return { plan, url, pack: await packageKey(url) };
   }
 
-  /** Bytes of weights that this machine converts in a second, one thread after the other. */
+  /** Bytes of weights that this machine converts in a second, with nothing to wait for. */
   #speed(): number {
     const values = Uint16Array.from({ length: MEASURED_BYTES / 2 }, (_, i) => 0x3c00 + ((i * 7919) % 512));
     const part = { name: 'a sample', dtype: 'BF16', encoding: 'q4', columns: 1024, start: 0 } as const;
@@ -209,7 +209,7 @@ export class ConvertHost implements ConvertWorker {
     const measured = job();
     const start = this.#around.now();
     encodeParts(measured);
-    return (1000 * MEASURED_BYTES) / Math.max(1, this.#around.now() - start);
+    return (1000 * this.#around.threads * MEASURED_BYTES) / Math.max(1, this.#around.now() - start);
   }
 }
 

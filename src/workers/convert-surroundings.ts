@@ -11,6 +11,8 @@ export interface ConvertSurroundings {
   readonly hubUrl?: string;
   /** Milliseconds; only differences count. */
   readonly now: () => number;
+  /** Of these, `startEncoders` starts as many. */
+  readonly threads: number;
   startEncoders(): Encoders;
   chooseBackend(): Promise<BackendChoice>;
   readonly deviceMemoryGib: number | null;

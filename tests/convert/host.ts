@@ -57,6 +57,7 @@ export function browser(
       fetch: (url, init) => fetch(url, init),
       hubUrl,
       now: () => performance.now(),
+      threads: 1,
       startEncoders: () => ownThread,
       chooseBackend: async () => choice,
       deviceMemoryGib: 8,
