@@ -1,3 +1,4 @@
+import * as Comlink from 'comlink';
 import { assessCapability } from '../model/policy/capability.ts';
 import { parsePolicyConfig } from '../model/policy/config.ts';
 import { demandOf } from '../model/policy/demand.ts';
@@ -17,13 +18,15 @@ import type {
 import type { Cancellable, LeaseState } from './contract-lease.ts';
 import { DemonstrationsHost } from './demonstrations-host.ts';
 import { Lease } from './lease.ts';
-import { backendReport, loadPolicy, summaryOf } from './load-policy.ts';
+import { backendReport } from './backend-report.ts';
+import { loadPolicy, summaryOf } from './load-policy.ts';
 import type { LoadedPolicy, PolicyFacts } from './loaded-policy.ts';
 import { PackagesHost } from './packages-host.ts';
 import { predictWith } from './predict.ts';
 import { StoredRuns } from './stored-runs.ts';
 import type { Surroundings } from './surroundings.ts';
 import { TrainingHost } from './training-host.ts';
+import { offered } from './transfer.ts';
 
 /** What the policy worker does, apart from its messages: one policy at a time, behind one lease. */
 export class PolicyHost implements PolicyWorker {
@@ -101,6 +104,11 @@ export class PolicyHost implements PolicyWorker {
     } finally {
       close(observation.images);
     }
+  }
+
+  async serve(port: MessagePort): Promise<void> {
+    const predict = (observation: Observation) => this.predict(observation);
+    Comlink.expose(offered({ predict }), port);
   }
 
   async preview(images: Frame[]): Promise<RawImage[]> {
