@@ -1,17 +1,21 @@
 /** What a policy takes on a GPU, to the byte, from shapes alone: before anything is fetched. */
+import type { DType, Shape } from '../graph/types.ts';
+import { actionCount, type Given } from '../heads/head.ts';
+import { headOf } from '../heads/index.ts';
+import { prefixTokens, sequenceSegments, trainingSegments } from '../heads/sequence-segments.ts';
 import { isBound, isModuleWeight } from '../network/loaded-weights.ts';
 import { Network, type Partition } from '../network/network.ts';
-import { Tape } from '../network/tape.ts';
 import { loraNames } from '../network/scope.ts';
-import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
-import { sizeOf, type DType, type Shape } from '../graph/types.ts';
-import type { Tensor } from '../runtime/runtime.ts';
+import { Tape } from '../network/tape.ts';
+import { imageTokens } from '../network/vision.ts';
+import type { PolicyConfig } from '../policy/config.ts';
+import { Random } from '../random.ts';
+import type { Tensor, Tensors } from '../runtime/runtime.ts';
 import type { Limits } from '../runtime/webgpu/plan.ts';
 import { createPlanningRuntime } from '../runtime/webgpu/planning-runtime.ts';
 import type { Encoding } from '../weights/encoding.ts';
 import { bytesPerParameter } from './estimate.ts';
 import { resolveLora } from './lora.ts';
-import { patchTokens } from './micro-batch.ts';
 
 export interface GpuMemoryOptions {
   /** Text tokens after the first one: prompt, actions, stop token. */
@@ -25,9 +29,9 @@ export interface GpuMemoryOptions {
 /** Bytes. */
 export interface GpuMemory {
   readonly weights: number;
-  /** LoRA factors and modules as they are bound, with gradient and AdamW's moments. */
+  /** What is trained: bound copies, parameters, gradients, AdamW's moments. */
   readonly optimizer: number;
-  /** Inputs of blocks that are kept for the way back, and whatever else lives between dispatches of different runs. */
+  /** Inputs of blocks that are kept for the way back, and whatever else lives between runs of graphs. */
   readonly activations: number;
   /** Inside of one graph at a time. */
   readonly arena: number;
@@ -36,7 +40,7 @@ export interface GpuMemory {
 }
 
 /**
- * Vision and language model are run on a runtime that only plans (`createPlanningRuntime`); the modules beside them count as weights.
+ * A prediction, or a step, on a runtime that only plans (`createPlanningRuntime`). For policies that predict in one pass.
  * @param tensors of the package
  */
 export async function planGpuMemory(
@@ -44,62 +48,37 @@ export async function planGpuMemory(
   tensors: Iterable<{ readonly name: string; readonly shape: Shape; readonly encoding: Encoding }>,
   { textTokens, limits, partition, training }: GpuMemoryOptions,
 ): Promise<GpuMemory> {
-  const { network, profile } = config;
   const runtime = createPlanningRuntime(limits);
   const held = new Map<string, Tensor>();
   const shapes = new Map<string, Shape>();
   for (const { name, shape, encoding } of tensors) {
     shapes.set(name, shape);
-    if (!isBound(name, network, { lmHead: needsLmHead(config), lastBlock: false })) continue;
+    if (!isBound(name, config.network, { lmHead: headOf(config).lmHead, lastBlock: false })) continue;
     held.set(name, runtime.declareWeight(shape, encoding));
   }
   const weights = runtime.live.byteLength;
-  const table = new Map<string, { shape: Shape; dtype: DType }>();
-  for (const [name, { shape, dtype }] of held) table.set(name, { shape, dtype });
-  const store = { table, tensor: (name: string) => held.get(name)! };
-  const model = new Network(runtime, network, store, weights, partition ? { partition } : {});
-
-  const factors = new Map<string, Tensor>();
-  let trained = 0;
-  if (training) {
-    for (const [name, shape] of shapes) if (isModuleWeight(name)) trained += sizeOf(shape);
-    for (const { name, a, b } of resolveLora(shapes, { r: training.rank }).modules) {
-      if (!held.has(`${name}.weight`)) continue;
-      const names = loraNames(name);
-      factors.set(names.a, runtime.declareWeight([a[0]!, sizeOf(a) / a[0]!], 'f32'));
-      factors.set(names.b, runtime.declareWeight([b[0]!, training.rank], 'f32'));
-      trained += sizeOf(a) + sizeOf(b);
-    }
-    const own = new Map(
-      [...factors].map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]),
-    );
-    model.use({ table: own, tensor: (name) => factors.get(name)!, scaling: 0.5, names: [...own.keys()] });
-  }
+  const options = partition ? { partition } : {};
+  const model = new Network(runtime, config.network, storeOf(held), weights, options);
+  const trained = training ? trainedShapes(shapes, held, training.rank) : new Map<string, Shape>();
+  const adapter = new Map([...trained].map(([name, shape]) => [name, runtime.declareWeight(shape, 'f32')]));
+  if (training) model.use({ ...storeOf(adapter), scaling: 0.5, names: [...adapter.keys()] });
   const bound = runtime.live.byteLength;
 
-  const batch = training?.batch ?? 1;
-  const tape = training ? new Tape({ trains: (name) => factors.has(name), sink: async () => {} }) : undefined;
-  const float = (...shape: number[]) => runtime.upload(NOTHING, shape);
-  const { hidden } = network.language;
-  const side = network.vits[0]!.imageSize;
-  const rows = profile.chunkSize * profile.actions.length;
-  const images = profile.images.length;
-  const pixels = float(batch * images, 3 * network.vits.length, side, side);
-  const film = network.vits.some((vit) => vit.film) ? float(batch, hidden) : undefined;
-  const patches = await model.vision(pixels, { samples: batch, tape, ...(film ? { language: film } : {}) });
-  const extra = profile.state ? [float(batch, 1, hidden)] : [];
-  const inputs = { bos: float(batch, 1, hidden), patches, extra, text: [float(batch, textTokens, hidden)] };
-  const length = 1 + patchTokens(config) + textTokens;
-  const wanted = training
-    ? { select: float(batch, rows, length) }
-    : { start: length - 1 - rows, end: length - 1 };
-  const states = await model.language(inputs, wanted, tape);
-  if (tape) await tape.backward(states, float(...states.shape));
+  const float = (shape: Shape) => runtime.upload(NOTHING, shape);
+  if (training) {
+    const tape = new Tape({ trains: (name) => adapter.has(name), sink: async () => {} });
+    const segments = trainingSegments(config, { size: training.batch, padded: false });
+    const feeds = trainingFeeds(config, training.batch, textTokens, float);
+    const length = 1 + prefixTokens(config) + textTokens;
+    await model.differentiate(segments, length, feeds, ['loss', 'predicted'], { tape, factor: 1 });
+  } else {
+    await predict(model, config, textTokens, float);
+  }
 
   const { arena, programs, tensors: alive } = runtime.peak;
+  const factors = (bound - weights) / 4;
+  const optimizer = factors * bytesPerParameter(true);
   const activations = alive - bound;
-  // The bound copies of what is trained are among bytesPerParameter.
-  const optimizer = trained * bytesPerParameter(true);
   return {
     weights,
     optimizer,
@@ -112,3 +91,91 @@ export async function planGpuMemory(
 
 /** Uploads on a planning runtime have a shape only. */
 const NOTHING = new Float32Array(0);
+
+function storeOf(tensors: ReadonlyMap<string, Tensor>) {
+  const table = new Map<string, { shape: Shape; dtype: DType }>();
+  for (const [name, { shape, dtype }] of tensors) table.set(name, { shape, dtype });
+  return { table, tensor: (name: string) => tensors.get(name)! };
+}
+
+/** LoRA factors of layers that run, and the modules that are trained whole. */
+function trainedShapes(
+  shapes: ReadonlyMap<string, Shape>,
+  held: ReadonlyMap<string, Tensor>,
+  rank: number,
+): Map<string, Shape> {
+  const trained = new Map<string, Shape>();
+  for (const [name, shape] of shapes) if (isModuleWeight(name)) trained.set(name, shape);
+  for (const { name, a, b } of resolveLora(shapes, { r: rank }).modules) {
+    if (!held.has(`${name}.weight`)) continue;
+    trained.set(loraNames(name).a, a);
+    trained.set(loraNames(name).b, b);
+  }
+  return trained;
+}
+
+function trainingFeeds(
+  config: PolicyConfig,
+  size: number,
+  textTokens: number,
+  float: (shape: Shape) => Tensor,
+): Tensors {
+  const { network, profile } = config;
+  const head = headOf(config);
+  const { hidden } = network.language;
+  const length = 1 + prefixTokens(config) + textTokens;
+  const draws = head.draw(config, size, { sample: (i) => new Random(i), pass: new Random(0) });
+  const targets = { size, actions: new Float32Array(size * actionCount(config)) };
+  const given = Object.entries(head.given(config, targets, draws)).map(
+    ([name, { shape }]: [string, Given]) => [name, float(shape)] as const,
+  );
+  return {
+    ...imageFeeds(config, size, float),
+    bos: float([size, 1, hidden]),
+    text: float([size, textTokens, hidden]),
+    select: float([size, head.trainedRows(config), length]),
+    ...(head.placed ? { place: float([size, length, actionCount(config)]) } : {}),
+    ...(profile.state ? { state: float([size, profile.state.length]) } : {}),
+    ...Object.fromEntries(given),
+  };
+}
+
+function imageFeeds(
+  { network, profile }: PolicyConfig,
+  size: number,
+  float: (shape: Shape) => Tensor,
+): Tensors {
+  const side = network.vits[0]!.imageSize;
+  const pixels = float([size * profile.images.length, 3 * network.vits.length, side, side]);
+  const film = network.vits.some((vit) => vit.film);
+  return { pixels, ...(film ? { language: float([size, network.language.hidden]) } : {}) };
+}
+
+async function predict(
+  model: Network,
+  config: PolicyConfig,
+  textTokens: number,
+  float: (shape: Shape) => Tensor,
+): Promise<void> {
+  const { network, profile } = config;
+  const { hidden } = network.language;
+  const { pixels, language } = imageFeeds(config, 1, float);
+  const patches = await model.vision(pixels!, language);
+  const count = actionCount(config);
+  const length = 1 + prefixTokens(config) + textTokens;
+  const segments = sequenceSegments(config, {
+    rows: { start: length - 2 - count, end: length - 2 },
+    patches: imageTokens(network, profile.images.length),
+    text: ['text'],
+    placed: false,
+    padded: false,
+  });
+  const feeds: Tensors = {
+    bos: float([1, 1, hidden]),
+    patches,
+    text: float([1, textTokens, hidden]),
+    ...(profile.state ? { state: float([1, profile.state.length]) } : {}),
+    ...(headOf(config).denoises ? { time: float([1, 1, hidden]) } : {}),
+  };
+  await model.run(segments, length, feeds, ['predicted']);
+}

@@ -19,6 +19,7 @@ import reduce from './reduce.wgsl?raw';
 import reducePlaces from './reduce-places.wgsl?raw';
 import reduceShared from './reduce-shared.wgsl?raw';
 import rope from './rope.wgsl?raw';
+import tokens from './tokens.wgsl?raw';
 
 export interface KernelSource {
   readonly code: string;
@@ -44,4 +45,5 @@ export const kernels: Readonly<Record<string, KernelSource>> = {
   reduce: { code: joined(reducePlaces, reduce), reads: 1 },
   'reduce-shared': { code: joined(reducePlaces, reduceShared), reads: 1 },
   rope: { code: rope, reads: 3 },
+  tokens: { code: tokens, reads: 3 },
 };

@@ -13,6 +13,7 @@ import {
 } from './layout.ts';
 import { lowerProduct } from './product.ts';
 import { lowerAttention, lowerNormalize, lowerRope } from './rows.ts';
+import { lowerTokens } from './tokens.ts';
 
 const elementwise: Lowering = (to, node) => lowerChain(to, [node]);
 const product: Lowering = (to, node) => lowerProduct(to, node);
@@ -21,8 +22,11 @@ const product: Lowering = (to, node) => lowerProduct(to, node);
 export const lowerings: Record<OpName, Lowering> = {
   add: elementwise,
   addScalar: elementwise,
+  argMax: lowerTokens,
   attention: lowerAttention,
   concat: lowerConcat,
+  crossEntropy: lowerTokens,
+  crossEntropyGradient: lowerTokens,
   dequantise: lowerDequantise,
   div: elementwise,
   erf: elementwise,
