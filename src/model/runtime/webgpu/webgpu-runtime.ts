@@ -71,6 +71,18 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
   const adopt = (buffer: GPUBuffer, shape: Shape): Tensor =>
     tensorOver(buffer, shape, () => buffer.destroy());
 
+  const adoptPart = (buffer: GPUBuffer, offset: number, shape: Shape): Tensor =>
+    new GpuTensor({
+      shape,
+      dtype: 'float32',
+      // The buffer is counted by whoever made it.
+      byteLength: 0,
+      parts: { value: buffer },
+      ledger,
+      release: () => undefined,
+      offset,
+    });
+
   const upload = (data: Float32Array, shape: Shape): Tensor => {
     if (data.length !== sizeOf(shape)) {
       throw new ModelError(
@@ -168,12 +180,22 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     upload,
     uploadWeight,
     adopt,
+    adoptPart,
     read: async (tensor) => {
-      const bytes = await readBuffer(device, (tensor as GpuTensor).part('value'), 4 * sizeOf(tensor.shape));
+      const bytes = await readBuffer(
+        device,
+        (tensor as GpuTensor).part('value'),
+        4 * sizeOf(tensor.shape),
+        (tensor as GpuTensor).offset,
+      );
       checkGpu();
       return new Float32Array(bytes);
     },
-    gpuBuffer: (tensor) => (tensor as GpuTensor).part('value'),
+    gpuBuffer: (tensor) => {
+      if ((tensor as GpuTensor).offset > 0)
+        throw new Error('A tensor that is part of a buffer has none of its own.');
+      return (tensor as GpuTensor).part('value');
+    },
     live: ledger,
     attempt: (task) => ledger.attempt(task),
     view: () => null,
