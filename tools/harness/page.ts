@@ -1,5 +1,5 @@
 /** The browser side of command-line tools: runs a named job in a real page and hands back its JSON. */
-import { createWebRuntime } from '../../src/model/runtime/web.ts';
+import { createWebRuntime, type Executor } from '../../src/model/runtime/web.ts';
 import { chooseBackend, currentHost } from '../../src/model/runtime/backend.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { ortFiles } from '../../src/workers/ort-files.ts';
@@ -14,6 +14,8 @@ import { runOps } from './ops-job.ts';
 
 export interface JobArguments {
   backend: 'wasm' | 'webgpu';
+  /** On WebGPU; default our own. */
+  executor?: Executor;
   [name: string]: unknown;
 }
 
@@ -44,7 +46,11 @@ window.runJob = async (name, args) => {
   const job = jobs[name];
   if (!job) throw new Error(`No job "${name}".`);
   const { choice, adapter } = await chooseBackend(currentHost(), args.backend);
-  const runtime = await createWebRuntime(choice, adapter, { files: ortFiles });
+  const { executor } = args;
+  const runtime = await createWebRuntime(choice, adapter, {
+    files: ortFiles,
+    ...(executor ? { executor } : {}),
+  });
   try {
     return await job(runtime, args);
   } finally {
