@@ -2,8 +2,8 @@
 import { ModelError } from '../model/errors.ts';
 import type { ByteReader } from '../io/byte-reader.ts';
 import { storageEncoding, type Bits } from '../model/network/storage-encoding.ts';
+import { headOf } from '../model/heads/index.ts';
 import {
-  needsLmHead,
   policyConfigFromCheckpoint,
   type CheckpointFacts,
   type PolicyConfig,
@@ -160,13 +160,13 @@ function whatItIs(
   const told = decodingOf({ ...checkpoint, shapes: shapesOf(checkpoint), statistics: config.statistics });
   const why = teach
     ? ', to be taught: until then it predicts nothing of use'
-    : needsLmHead(config)
+    : headOf(config).lmHead
       ? decoding
         ? ', as --decoding says'
         : `: ${told.reason}`
       : '';
   const otherwise =
-    needsLmHead(config) && !decoding && !told.certain
+    headOf(config).lmHead && !decoding && !told.certain
       ? ' If it is the original OpenVLA, convert it with --decoding autoregressive.'
       : '';
   const lines = [`This is ${family}${why}.${otherwise} Language model: ${kind}, ${attention}.`];

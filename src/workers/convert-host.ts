@@ -14,7 +14,7 @@ import { storedTarget } from '../convert/stored-target.ts';
 import { checkableFiles } from '../convert/whole-file-hash.ts';
 import { ModelError } from '../model/errors.ts';
 import { assessCapability } from '../model/policy/capability.ts';
-import { needsLmHead } from '../model/policy/config.ts';
+import { headOf } from '../model/heads/index.ts';
 import { demandOf } from '../model/policy/demand.ts';
 import { packageKey } from '../model/weights/package.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
@@ -71,7 +71,7 @@ export class ConvertHost implements ConvertWorker {
       robot: config.profile.name,
       unnormKeys: Object.keys(config.statistics),
       defaultUnnormKey: config.defaultUnnormKey,
-      choosesDecoding: needsLmHead(config),
+      choosesDecoding: headOf(config).lmHead,
       sourceBytes: plan.sourceBytes,
       remote: source.kind === 'address',
       checkedFiles: checkableFiles(stretches, hashes).size,

@@ -5,6 +5,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { planCheckpoint, type PackageChoices } from '../../src/convert/plan.ts';
 import { runConversion, type ConversionProgress } from '../../src/convert/run-conversion.ts';
 import { ModelError } from '../../src/model/errors.ts';
+import { TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { formatBytes } from '../../src/model/policy/capability.ts';
 import { parseRobotProfile } from '../../src/model/policy/config.ts';
@@ -54,7 +55,7 @@ const [source, out] = args.exactly('<checkpoint>', '<out>');
 if (values.bits === undefined) throw args.wrong('--bits is missing; expected: 4, 8, 16 or 32.');
 const bits = Number(args.oneOf('bits', ['4', '8', '16', '32'])) as Bits;
 const images = args.wholeNumber('images', 1);
-const teach = args.oneOf('teach', ['l1', 'diffusion', 'discrete']);
+const teach = args.oneOf('teach', [...TRAINABLE_HEADS]);
 const given = args.oneOf('decoding', ['autoregressive', 'parallel']);
 await convert(source, out);
 

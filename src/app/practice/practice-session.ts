@@ -3,7 +3,7 @@ import { connectPracticeWorker, type PracticeClient } from '../../workers/client
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
-import type { TableReport } from '../../workers/contract-practice.ts';
+import type { LoopChoices, TableReport } from '../../workers/contract-practice.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
 import { usePracticeStore } from './practice-store.ts';
@@ -51,10 +51,13 @@ export async function openTable(size: ViewSize): Promise<void> {
     const tasks = await mine.open(practiceCanvas().transferControlToOffscreen(), scaled(size), (error) =>
       set({ failure: toFailure(error) }),
     );
-    await mine.limitSpeed(usePracticeStore.getState().speedLimit);
+    const { speedLimit, ensembling, ahead } = usePracticeStore.getState();
+    await mine.limitSpeed(speedLimit);
+    await mine.chooseLoop({ ensembling, ahead });
     set({ status: { kind: 'open', tasks } });
     performance.mark('table-open');
     const asked = readUrlState().table;
+    set({ addressed: asked !== null });
     const known = asked && tasks.some(({ name }) => name === asked.task);
     await layTable(known ? asked.task : firstTask, known ? asked.seed : firstSeed);
   } catch (error) {
@@ -66,6 +69,32 @@ export async function openTable(size: ViewSize): Promise<void> {
 /** What a visitor sees first: the task that shows most in little time. */
 const firstTask = 'plate';
 const firstSeed = 3;
+
+/** What the address says about a table: nothing of the one that a visitor finds anyway. */
+export function addressedTable(
+  table: Pick<TableReport, 'task' | 'seed'> | null,
+): { readonly task: string; readonly seed: number } | null {
+  if (!table || (table.task === firstTask && table.seed === firstSeed)) return null;
+  return { task: table.task, seed: table.seed };
+}
+
+let azimuth = 0;
+
+/** From where the table is looked at, radians around the vertical; see `PracticeWorker.orbit`. */
+export function tableAzimuth(): number {
+  return azimuth;
+}
+
+/** Turns and zooms the picture. */
+export async function orbitTable(turn: number, elevation: number, zoom: number): Promise<void> {
+  azimuth = await practiceWorker().orbit(turn, elevation, zoom);
+}
+
+/** Looks along the table's axes, so that left is left in the picture, too. */
+export async function faceTable(): Promise<void> {
+  await orbitTable(0, 0, 1);
+  await orbitTable(-azimuth, 0, 1);
+}
 
 export function resizeTable(size: ViewSize): void {
   if (client) void client.resize(scaled(size)).catch(() => undefined);
@@ -87,7 +116,7 @@ export async function layTable(task: string, seed: number, realTime = true): Pro
   set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
   tableChanged();
   useInstructionStore.getState().setText(table.instruction);
-  writeUrlState({ table: task === firstTask && seed === firstSeed ? null : { task, seed } });
+  writeUrlState({ table: addressedTable(table) });
   return table;
 }
 
@@ -144,6 +173,17 @@ export async function limitSpeed(share: number): Promise<void> {
   set({ speedLimit: share });
   try {
     await client?.limitSpeed(share);
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}
+
+/** How predictions and actions follow each other, also in a run that goes on. */
+export async function chooseLoop(change: Partial<LoopChoices>): Promise<void> {
+  set(change);
+  const { ensembling, ahead } = usePracticeStore.getState();
+  try {
+    await client?.chooseLoop({ ensembling, ahead });
   } catch (error) {
     set({ failure: toFailure(error) });
   }
