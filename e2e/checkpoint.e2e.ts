@@ -52,8 +52,8 @@ test('a checkpoint on the Hub is converted in the page, across a closed tab, as 
   page,
 }, info) => {
   const files = await inTwoShards(await repoFiles());
-  let release = () => undefined as void;
-  const until = new Promise<void>((resolve) => (release = resolve));
+  const held: (() => void)[] = [];
+  const until = new Promise<void>((resolve) => held.push(resolve));
   // The second shard's weights do not come before the tab is closed.
   const hub = await hubDouble(
     { [REPO]: files },
@@ -79,7 +79,7 @@ test('a checkpoint on the Hub is converted in the page, across a closed tab, as 
   await expect(checkpoint.locator('[data-kept]:not([data-kept="0"])')).toBeVisible();
   expect(weights().map(({ path }) => path)).toContain(FIRST_SHARD);
   await page.reload();
-  release();
+  for (const release of held) release();
   hub.served.length = 0;
 
   await expect(policyPage.loadButton).toBeVisible();
