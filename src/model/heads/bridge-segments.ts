@@ -2,13 +2,16 @@
  * VLA-Adapter's head (prismatic/models/action_heads.py): queries, one per action of the chunk, attend to the hidden states of every layer of the language
  * model, one layer per block. It computes what upstream's code computes, also where that is not what one would expect.
  */
+import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Shape, Value } from '../graph/types.ts';
-import { decoderNorm, rotaryTables } from './decoder.ts';
-import { keyOf, takeRows, type RowsOf } from './language-segments.ts';
-import type { NetworkConfig } from './config.ts';
-import type { Scope, Tap } from './scope.ts';
-import type { Segment } from './segment.ts';
+import { decoderNorm, rotaryTables } from '../network/decoder.ts';
+import { linear, norm } from './mlp-res-net.ts';
+import { keyOf, takeRows, type RowsOf } from '../network/language-segments.ts';
+import { countBlocks, shapeOf } from '../network/checkpoint-shapes.ts';
+import type { NetworkConfig, Shapes } from '../network/config.ts';
+import type { Scope, Tap } from '../network/scope.ts';
+import type { Segment } from '../network/segment.ts';
 
 /** What VLA-Adapter's head is, as numbers. */
 export interface BridgeConfig {
@@ -61,32 +64,24 @@ export function bridgeShapes(
   hidden: number,
   dim: number,
 ): Map<string, Shape> {
-  const shapes = new Map<string, Shape>([['action_queries.weight', [queries, hidden]]]);
   const root = 'action_head.model';
-  const linear = (name: string, outputs: number, inputs: number) => {
-    shapes.set(`${root}.${name}.weight`, [outputs, inputs]);
-    shapes.set(`${root}.${name}.bias`, [outputs]);
-  };
-  const norm = (name: string, width: number) => {
-    shapes.set(`${root}.${name}.weight`, [width]);
-    shapes.set(`${root}.${name}.bias`, [width]);
-  };
   const projections = pro
     ? ['q_proj', ...['self', 'adapter', 'task'].flatMap((of) => [`k_${of}`, `v_${of}`]), 'o_proj']
     : ['q_proj', 'k_proj', 'v_proj', 'o_proj'];
-  norm('layer_norm1', hidden * dim);
-  linear('fc1', hidden, hidden * dim);
-  for (let i = 0; i < blocks; i++) {
-    const block = `mlp_resnet_blocks.${i}`;
-    shapes.set(`${root}.${block}.gating_factor`, [1]);
-    norm(`${block}.ffn.0`, hidden);
-    linear(`${block}.ffn.1`, hidden, hidden);
-    for (const name of projections) linear(`${block}.${name}`, hidden, hidden);
-    if (pro) linear(`${block}.film_gen.0`, 2 * hidden, hidden);
-  }
-  norm('layer_norm2', hidden);
-  linear('fc2', dim, hidden);
-  return shapes;
+  const block = (name: string): [string, Shape][] => [
+    [`${name}.gating_factor`, [1]],
+    ...norm(`${name}.ffn.0`, hidden),
+    ...[`ffn.1`, ...projections].flatMap((of) => linear(`${name}.${of}`, hidden, hidden)),
+    ...(pro ? linear(`${name}.film_gen.0`, 2 * hidden, hidden) : []),
+  ];
+  return new Map([
+    ['action_queries.weight', [queries, hidden]],
+    ...norm(`${root}.layer_norm1`, hidden * dim),
+    ...linear(`${root}.fc1`, hidden, hidden * dim),
+    ...Array.from({ length: blocks }, (_, i) => block(`${root}.mlp_resnet_blocks.${i}`)).flat(),
+    ...norm(`${root}.layer_norm2`, hidden),
+    ...linear(`${root}.fc2`, dim, hidden),
+  ]);
 }
 
 /** Upstream's hidden_states end in the normed ones; the last layer's own output is not among them. */
@@ -249,4 +244,23 @@ function twice(table: Float32Array, half: number): Float32Array {
     { length: 2 * table.length },
     (_, i) => table[Math.floor(i / (2 * half)) * half + (i % half)]!,
   );
+}
+
+/** `num_task_tokens`: a literal in action_heads.py, which is right for two images of 224 px. */
+const TASK_TOKENS = 512;
+
+/** @throws ModelError `missing-tensor` or `bad-shape` where head, queries and language model do not belong together */
+export function bridgeConfig(shapes: Shapes, { language }: NetworkConfig): BridgeConfig {
+  const queries = shapeOf(shapes, 'action_queries.weight')[0]!;
+  shapeOf(shapes, 'proprio_projector.fc1.weight');
+  const blocks = countBlocks(shapes, 'action_head.model.mlp_resnet_blocks');
+  if (blocks > language.layers) {
+    throw new ModelError(
+      'bad-shape',
+      `The action head has ${blocks} blocks, one for each layer, but the language model has ${language.layers} layers.`,
+      'Head and language model belong to different checkpoints.',
+    );
+  }
+  const pro = shapes.has('action_head.model.mlp_resnet_blocks.0.k_self.weight');
+  return { pro, queries, blocks, taskTokens: TASK_TOKENS };
 }
