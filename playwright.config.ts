@@ -43,6 +43,8 @@ export default defineConfig({
     baseURL,
     viewport: { width: 1280, height: 900 },
     actionTimeout: 60_000,
+    // Every visit would fetch all files once more, for journeys that never come back; hosting.e2e.ts and offline.e2e.ts allow them.
+    serviceWorkers: 'block',
     // Pictures and DOM of each step would cost a seventh of the processor time; the last picture tells most.
     trace: { mode: 'retain-on-failure', screenshots: false, snapshots: false },
     screenshot: 'only-on-failure',

@@ -8,6 +8,7 @@ import {
   PRACTICE_WORKER_SECURITY_POLICY,
 } from './src/share/content-security-policy.ts';
 import { defaultPolicy, packagedPolicy } from './tools/build/default-policy.ts';
+import { serviceWorker } from './tools/build/service-worker.ts';
 
 // WASM threads need the page to be cross-origin isolated.
 const isolation = {
@@ -78,6 +79,7 @@ export default defineConfig({
       include: /\.(js|css|html|wasm|mjs|json|svg)$/,
     }),
     packagedPolicy(policy),
+    serviceWorker(),
   ],
   server: { headers: isolation },
   worker: { format: 'es' },

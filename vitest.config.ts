@@ -32,6 +32,8 @@ function inChromium(name: string, include: string[]) {
         ...['column', 'convert', 'datapage', 'plain', 'schema'].map((file) => `hyparquet/src/${file}.js`),
         'hyparquet-compressors',
         'hyparquet-writer',
+        'three/webgpu',
+        'three/addons/utils/BufferGeometryUtils.js',
         'mediabunny',
       ],
     },

@@ -48,7 +48,7 @@ test('a camera that is unplugged ends the run and is told', async ({ policyPage,
   await policyPage.openAndLoad('?instruction=open+the+drawer');
   await policyPage.useCameras();
   await policyPage.startButton.click();
-  await expect(policyPage.table).toBeVisible();
+  await expect(policyPage.chunk).toBeVisible();
   await page.evaluate(() => {
     const stream = document.querySelector('video')?.srcObject;
     if (!(stream instanceof MediaStream)) throw new Error('No camera stream is shown.');

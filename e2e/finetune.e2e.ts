@@ -54,9 +54,9 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   await page.reload();
   await policyPage.ready();
   await expect(teach(page).getByText(/stopped at step \d+ of 40/)).toBeVisible();
-  await expect(teach(page).getByText('A run was interrupted')).toBeVisible();
+  await expect(teach(page).getByText('“left and right” was interrupted. Nothing is lost')).toBeVisible();
   await page.getByRole('button', { name: 'Resume' }).click();
-  await expect(teach(page).getByRole('status')).toHaveText('Done');
+  await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 180_000 });
   const loss = await shownLoss(page);
   info.annotations.push({ type: 'loss', description: `${loss.first} to ${loss.last}` });
   expect(loss.points).toBe(40);

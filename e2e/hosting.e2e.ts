@@ -7,6 +7,7 @@ import { BUILT_PAGE, TINY_POLICY } from './site.ts';
 import { staticHost, type HostKind } from './static-hosts.ts';
 
 test.slow();
+test.use({ serviceWorkers: 'allow' });
 
 const isolated = (page: Page) => page.evaluate(() => window.crossOriginIsolated);
 const outcome = (page: Page) => page.getByRole('region', { name: 'Practice table' }).getByRole('status');
@@ -98,7 +99,7 @@ test('?coi=0 leaves the host as it is, and takes the service worker away', async
 
 test('a service worker that cannot be had is not asked for again', async ({ page, policyPage }) => {
   const host = await staticHost(BUILT_PAGE);
-  await page.route('**/isolation-worker.js', (route) => route.abort());
+  await page.route('**/service-worker.js', (route) => route.abort());
   await page.addInitScript(() => {
     Object.defineProperty(ServiceWorkerContainer.prototype, 'register', {
       value: () => Promise.reject(new DOMException('Not in this window.', 'SecurityError')),

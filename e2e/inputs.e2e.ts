@@ -51,7 +51,7 @@ test('start follows the camera, Esc stops', async ({ policyPage, page }) => {
   await policyPage.useCameras();
   await policyPage.instruction.fill('pick up the block');
   await policyPage.startButton.click();
-  await expect(policyPage.table).toBeVisible();
+  await expect(policyPage.chunk).toBeVisible();
   const first = JSON.stringify(await policyPage.shownChunk());
   await expect.poll(async () => JSON.stringify(await policyPage.shownChunk())).not.toBe(first);
   await expect(page.getByText(/median of the last/)).toBeVisible();

@@ -53,7 +53,12 @@ export class PolicyPage {
     return this.page.locator('.summary-backend .tag');
   }
   get table(): Locator {
-    return this.page.getByRole('region', { name: 'Predicted chunk in numbers' });
+    return this.page.locator('.chunk-numbers .table-scroll');
+  }
+
+  /** What a predicted chunk stands under. */
+  get chunk(): Locator {
+    return this.page.getByRole('heading', { name: /^Next \d+ actions/ });
   }
 
   /** The notice of a failure with this code. */
@@ -119,7 +124,7 @@ export class PolicyPage {
 
   async predictOnce(): Promise<void> {
     await this.onceButton.click();
-    await expect(this.table).toBeVisible({ timeout: 60_000 });
+    await expect(this.chunk).toBeVisible({ timeout: 60_000 });
     await expect(this.onceButton).toBeEnabled();
   }
 

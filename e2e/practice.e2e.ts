@@ -46,7 +46,7 @@ test('a visitor sees the policy at work at once, and tells it what to do', async
     await expect(doIt(page)).toBeVisible({ timeout: 60_000 });
     await expect(outcome(page)).toContainText(/Done in \d/, { timeout: 1000 });
   }).toPass({ timeout: 180_000 });
-  await expect(policyPage.table).toBeVisible();
+  await expect(policyPage.chunk).toBeVisible();
 });
 
 test('an instruction nobody can judge runs until it is stopped, and Esc stops', async ({

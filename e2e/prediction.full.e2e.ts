@@ -13,7 +13,7 @@ test('the chunk shown while streaming on WebGPU is what Node predicts for the sa
   await policyPage.useCameras();
   await page.getByRole('button', { name: INSTRUCTION }).click();
   await policyPage.startButton.click();
-  await expect(policyPage.table).toBeVisible();
+  await expect(policyPage.chunk).toBeVisible();
   await page.keyboard.press('Escape');
   await expect(policyPage.startButton).toBeVisible();
   const saved = await expectTheSameInNode(policyPage, info, INSTRUCTION);

@@ -40,6 +40,8 @@ async function overGripper(page: Page): Promise<{ x: number; y: number }> {
   const { layout } = assignmentFor(taskNamed(query.get('task')!), Number(query.get('seed')));
   const people = new PeopleCamera();
   people.resize(box.width, box.height);
+  // While recording it is looked at along its axes.
+  people.orbit(-people.azimuth, 0, 1);
   const [x, y, z] = layout.gripper;
   const seen = people.camera.position
     .clone()

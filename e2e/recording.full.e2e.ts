@@ -9,7 +9,7 @@ import {
   SLOW,
   takeTheGripper,
 } from './recorder-page.ts';
-import { episodes } from './studio.ts';
+import { episodes, goTo } from './studio.ts';
 
 test('what it knows is mixed in with what was recorded', async ({ policyPage, page }) => {
   test.setTimeout(900_000);
@@ -22,8 +22,13 @@ test('what it knows is mixed in with what was recorded', async ({ policyPage, pa
   await finish(page, 1);
   await expect(myTurn(page)).toBeVisible(SLOW);
   await page.keyboard.press('Escape');
-  await page.getByRole('button', { name: 'Mix in tasks it knows' }).click();
+  await expect(page.getByLabel(/^Mix in tasks it knows/)).toBeChecked();
+  await page.getByRole('button', { name: 'Fine-tune on these' }).click();
   await expect(page.getByText(/^Reading actions and states, episode [1-9]/)).toBeVisible(SLOW);
+  await expect(page.getByRole('heading', { name: 'Fine-tune', exact: true })).toBeVisible({
+    timeout: 600_000,
+  });
+  await goTo(page, 'Demonstrations');
   const showAll = page.getByRole('button', { name: /^Show all \d+ episodes$/ });
   await expect(showAll).toBeVisible({ timeout: 600_000 });
   // What was recorded last stays on show.

@@ -76,7 +76,7 @@ test('a link of a static host carries everything but the adapter, which is fetch
   expect(elsewhere.requests()).toBeGreaterThan(0);
   await expect(visitor.page.getByLabel('Task', { exact: true })).toHaveValue('can');
   await visitor.page.getByRole('button', { name: 'Do it' }).click();
-  await expect(visitor.table).toBeVisible(SLOW);
+  await expect(visitor.chunk).toBeVisible(SLOW);
   await visitor.page.keyboard.press('Escape');
   await goTo(visitor.page, 'Share');
   await expect(visitor.page.getByRole('radio', { name: /^From a static host \(shared\)/ })).toBeChecked();

@@ -52,9 +52,11 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
 
   // They are still there after a reload, edits included.
   await page.reload();
-  await page.getByRole('button', { name: '2 from the practice table' }).click();
-  await expect(page.getByRole('list', { name: 'Episodes' }).getByText('trimmed')).toBeVisible();
+  await expect(page.getByRole('list', { name: 'Episodes' }).getByText('trimmed')).toBeVisible({
+    timeout: 60_000,
+  });
 
+  await page.getByLabel(/^Mix in tasks it knows/).uncheck();
   await page.getByRole('button', { name: 'Fine-tune on these' }).click();
   await page.getByLabel(/^Steps max_steps/).fill('4');
   await page.getByLabel(/^Samples per step/).fill('2');
@@ -64,7 +66,7 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
   await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
   await expect(page.getByText(/normalised, over \d+ frames/)).toBeVisible({ timeout: 60_000 });
 
-  await page.getByRole('button', { name: 'Compare before and after' }).click();
+  await page.getByRole('button', { name: 'Compare', exact: true }).click();
   await page.getByLabel('Task to compare').selectOption('reach');
   await page.getByRole('button', { name: 'Run 20 trials each' }).click();
   const compared = page.getByRole('group', { name: 'Success of reach' });
@@ -120,6 +122,14 @@ test('demonstrations from a webcam with sliders are kept, seen, trained on and s
   await page.getByLabel(/^Steps max_steps/).fill('3');
   await page.getByRole('button', { name: 'Start training' }).click();
   await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 120_000 });
+  await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
+  await expect(page.getByText(/normalised, over \d+ frames, by .* at step 3/)).toBeVisible({
+    timeout: 60_000,
+  });
+  // Closed and opened again: the adapter is in use, and the recordings are open.
+  await page.reload();
+  await expect(page.getByRole('radio', { name: /step 3,/ })).toBeChecked({ timeout: 60_000 });
+  await expect(page.getByRole('button', { name: 'Start training' })).toBeVisible();
   await expectSharedTheSame(policyPage, browser, 'Lifts the cup');
 });
 

@@ -34,6 +34,7 @@ export async function teachLittle(page: Page): Promise<void> {
   await goTo(page, 'Fine-tune');
   await page.getByLabel(/^Steps max_steps/).fill('2');
   await page.getByLabel(/^Samples per step/).fill('2');
+  await page.getByLabel('Compare before and after when it is done').uncheck();
   await page.getByRole('button', { name: 'Start training' }).click();
   const teach = page.getByRole('region', { name: 'Fine-tune' });
   await expect(teach.getByRole('status').first()).toHaveText('Done', { timeout: 180_000 });

@@ -137,7 +137,7 @@ test('how a run ended is about its words, and its prediction about its table', a
   page,
 }) => {
   await openQuietly(policyPage, '?task=reach&seed=7');
-  const chunk = page.getByRole('region', { name: 'Predicted chunk in numbers' });
+  const chunk = page.getByRole('heading', { name: /^Next \d+ actions/ });
   await expect(async () => {
     await doIt(page).click();
     await expect(doIt(page)).toBeVisible({ timeout: 60_000 });

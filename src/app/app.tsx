@@ -1,5 +1,7 @@
-import { lazy, Suspense } from 'react';
+import { AskedNotice } from './policy/asked-notice.tsx';
 import { InUseBanner } from './policy/in-use-banner.tsx';
+import { lazyPart } from './lazy-part.tsx';
+import { useOfflineStore } from './offline.ts';
 import { PolicyGate } from './policy/policy-gate.tsx';
 import { usePolicyInfo } from './policy/policy-store.ts';
 import { RunPage } from './run-page.tsx';
@@ -8,13 +10,14 @@ import { addressedShare, type Step } from './url-state.ts';
 import { useViewStore } from './view-store.ts';
 
 // What running a policy does not need is loaded when it is first asked for.
-const DemonstrationsPage = lazy(() => import('./demonstrations/demonstrations-page.tsx'));
-const FineTunePage = lazy(() => import('./finetune/finetune-page.tsx'));
-const SharePage = lazy(() => import('./share/share-page.tsx'));
+const DemonstrationsPage = lazyPart(() => import('./demonstrations/demonstrations-page.tsx'));
+const FineTunePage = lazyPart(() => import('./finetune/finetune-page.tsx'));
+const SharePage = lazyPart(() => import('./share/share-page.tsx'));
 
-const SharedBanner = lazy(async () => ({
-  default: (await import('./share/shared-banner.tsx')).SharedBanner,
-}));
+const SharedBanner = lazyPart(
+  async () => ({ default: (await import('./share/shared-banner.tsx')).SharedBanner }),
+  <p className="waiting">Opening the shared link…</p>,
+);
 
 const share = addressedShare();
 
@@ -34,29 +37,21 @@ function Workspace({ step }: { step: Exclude<Step, 'run'> }) {
 
 export function App() {
   const step = useViewStore((state) => state.step);
+  const kept = useOfflineStore((state) => state.kept);
   return (
     <>
       <Masthead />
       <main className="page" id="main">
-        {share && (
-          <Suspense fallback={<p className="waiting">Opening the shared link…</p>}>
-            <SharedBanner />
-          </Suspense>
-        )}
+        {share && <SharedBanner />}
+        <AskedNotice />
         <InUseBanner />
-        {step === 'run' ? (
-          <RunPage />
-        ) : (
-          <Suspense fallback={<p className="waiting">Loading…</p>}>
-            <Workspace step={step} />
-          </Suspense>
-        )}
+        {step === 'run' ? <RunPage /> : <Workspace key={step} step={step} />}
       </main>
       <footer className="foot">
         <p>
           Nothing is sent anywhere unless you share it: camera frames, demonstrations, instructions and
           predictions stay on this device. Only the policy’s own files are fetched, and datasets whose address
-          you give.
+          you give.{kept && ' This page also works offline.'}
         </p>
       </footer>
     </>

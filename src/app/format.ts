@@ -35,3 +35,10 @@ export function formatRate(perSecond: number | null): string {
 export function formatValue(value: number): string {
   return value.toFixed(4);
 }
+
+/** Seconds as a person says them: `4.2 s`, `75 s`, `9 min`, `1.5 h`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 90) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  const minutes = seconds / 60;
+  return minutes < 90 ? `${minutes.toFixed(0)} min` : `${(minutes / 60).toFixed(1)} h`;
+}

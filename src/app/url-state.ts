@@ -67,8 +67,8 @@ function tableOf(query: URLSearchParams): UrlState['table'] {
   return task && Number.isInteger(seed) && seed >= 0 ? { task, seed } : null;
 }
 
-/** Replaces, not pushes: typing must not fill the history. */
-export function writeUrlState(change: Partial<UrlState>): void {
+/** @param entry `push` for a place that Back leads away from; typing must not fill the history */
+export function writeUrlState(change: Partial<UrlState>, entry: 'replace' | 'push' = 'replace'): void {
   const url = new URL(location.href);
   if (change.policyUrl !== undefined) {
     if (change.policyUrl === defaultPolicyUrl()) url.searchParams.delete('policy');
@@ -99,5 +99,6 @@ export function writeUrlState(change: Partial<UrlState>): void {
       url.searchParams.set('seed', String(change.table.seed));
     }
   }
-  history.replaceState(null, '', url);
+  if (entry === 'push') history.pushState(null, '', url);
+  else history.replaceState(null, '', url);
 }

@@ -3,10 +3,14 @@ import type { PolicyInfo } from '../workers/contract.ts';
 import { useCameraStore } from './camera/camera-store.ts';
 import { startPreviewLoop } from './camera/preview-loop.ts';
 import { refreshDevices, setSlotCount } from './camera/slots.ts';
-import { refreshRuns } from './finetune/finetune-session.ts';
+import { refreshRuns, restoreRuns } from './finetune/finetune-session.ts';
 import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
-import { currentPolicy, usePolicyStore } from './policy/policy-store.ts';
+import { askBeforeClosing, mayGo } from './leaving.ts';
+import { keepPage } from './offline.ts';
+import { keepPlaceHistory } from './place-history.ts';
+import { policyWorker } from './policy/policy-session.ts';
+import { currentPolicy, isTraining, usePolicyStore } from './policy/policy-store.ts';
 import { startEyesLoop } from './practice/eyes-loop.ts';
 import { hidePractice, startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
 import { instructTable } from './practice/practice-session.ts';
@@ -17,10 +21,13 @@ import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
-import { useViewStore } from './view-store.ts';
+import { guardPlaces, useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
 const URL_DELAY_MS = 300;
+
+/** Until the show on the table has begun. */
+const AFTER_FIRST_ACTIONS_MS = 5000;
 
 /** Other robots have other cameras and other states. */
 const robotOf = (info: PolicyInfo): string =>
@@ -38,6 +45,13 @@ export function wireStores(): void {
     urlTimer = window.setTimeout(() => writeUrlState({ instruction: text.trim() }), URL_DELAY_MS);
   });
 
+  let kept = false;
+  const keepOnce = (runsOn: 'wasm' | 'webgpu'): void => {
+    if (kept) return;
+    kept = true;
+    // Not beside the first actions.
+    whenIdle(() => void keepPage(runsOn));
+  };
   let adopted = '';
   let shownUrl = policyUrl;
   usePolicyStore.subscribe(({ status, inUse, url, backend: wanted }, before) => {
@@ -57,7 +71,10 @@ export function wireStores(): void {
     if (status !== before.status) {
       // A new worker knows nothing of what the one before had open.
       resetFineTune(info.centerCrop);
-      void refreshRuns();
+      // A share brings its own.
+      void (addressedShare() ? refreshRuns() : restoreRuns());
+      restoreOpen();
+      keepOnce(info.backend.backend);
     }
     const predicting = inUse ?? info;
     const { unnormKey, setUnnormKey, adopt } = useStateStore.getState();
@@ -96,9 +113,46 @@ export function wireStores(): void {
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) hidePractice();
   });
+  guardPlaces(mayGo);
+  keepPlaceHistory(mayGo);
+  askBeforeClosing();
+  saveWhenHidden();
   wirePractice();
   startPreviewLoop();
   startEyesLoop();
+}
+
+/** What was open at the last visit is opened where it is shown: making episodes anew would keep the table of the first step busy. */
+function restoreOpen(): void {
+  const { step } = useViewStore.getState();
+  if (step !== 'demonstrations' && step !== 'fine-tune') return;
+  void import('./demonstrations/restore-demonstrations.ts').then(
+    ({ restoreDemonstrations }) => restoreDemonstrations(),
+    () => undefined,
+  );
+}
+
+/** Browsers without `requestIdleCallback` get some seconds. */
+function whenIdle(task: () => void): void {
+  setTimeout(() => {
+    if ('requestIdleCallback' in window) requestIdleCallback(task, { timeout: 10_000 });
+    else task();
+  }, AFTER_FIRST_ACTIONS_MS);
+}
+
+/** A run is saved whenever the page may be about to close. On a phone being hidden is the last that a page hears. */
+function saveWhenHidden(): void {
+  window.addEventListener('pagehide', saveRun);
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) saveRun();
+  });
+}
+
+function saveRun(): void {
+  if (!isTraining()) return;
+  void policyWorker()
+    .training.save()
+    .catch(() => undefined);
 }
 
 /** A prediction is gone when what it was made from is; and the frames that were kept to save it with. */
@@ -114,8 +168,8 @@ function outdatePrediction(): void {
 
 function wirePractice(): void {
   useViewStore.subscribe(({ view, step }, before) => {
-    writeUrlState({ view, step });
     if (view === before.view && step === before.step) return;
+    restoreOpen();
     stopRun();
     stopPractice();
     // Table and cameras see different things.

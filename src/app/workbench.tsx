@@ -1,5 +1,7 @@
 import { useEffect, useRef } from 'react';
 import type { PolicyInfo } from '../workers/contract.ts';
+import { Honesty } from './camera/honesty.tsx';
+import { MoveArrow } from './camera/move-arrow.tsx';
 import { Slots } from './camera/slots-panel.tsx';
 import { exampleInstructions } from './instruction/instruction-store.ts';
 import { InstructionField } from './instruction/instruction-field.tsx';
@@ -21,13 +23,14 @@ export function Workbench({ info }: { info: PolicyInfo }) {
     <div className="bench" ref={start} tabIndex={-1}>
       <div className="bench-inputs">
         <PolicySummary info={info} />
-        <Slots info={info} />
+        <Slots info={info} over={<MoveArrow info={info} />} />
       </div>
       <div className="bench-output">
         <div className="bench-command">
           <InstructionField examples={exampleInstructions} />
           <RunControls info={info} />
         </div>
+        <Honesty info={info} />
         <PredictionPanel info={info} />
       </div>
       <div className="bench-inputs bench-robot">

@@ -14,6 +14,8 @@ export type ErrorCode =
   | 'storage-full'
   | 'no-webgpu'
   | 'device-lost'
+  /** What draws the practice table lost its graphics; it comes back by itself, or not at all. */
+  | 'drawing-lost'
   | 'out-of-memory'
   | 'cancelled'
   | 'diverged'

@@ -37,6 +37,11 @@ export class PeopleCamera {
     this.#place();
   }
 
+  /** Around the vertical, radians; at 0 the table's −x leads away from the viewer, and its +y to the right. */
+  get azimuth(): number {
+    return this.#azimuth;
+  }
+
   /** The first of `names` under a point of the picture, in pixels. */
   pick(
     view: TableView,

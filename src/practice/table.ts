@@ -6,13 +6,10 @@ import { FINGER_TRAVEL, mjcf, REACH, SUBSTEPS, TIMESTEP } from './mjcf.ts';
 import { type ObjectName, type Vector } from './objects.ts';
 import { TABLE_LIMITS, TABLE_PROFILE } from './table-profile.ts';
 import type { PathPoint, Pose, Snapshot, World } from './world.ts';
+import { MAX_ROTATION, MAX_TRANSLATION } from './units.ts';
 
 export type Mujoco = MainModule;
 
-/** Largest step of the tool centre point per action and axis, metres (an action of ±1). */
-export const MAX_TRANSLATION = 0.025;
-/** Largest turn about the vertical per action, radians. */
-const MAX_ROTATION = 0.25;
 /** The commanded point never runs further ahead of the gripper than this, metres. */
 const LEASH = 0.03;
 

@@ -1,15 +1,14 @@
 import * as THREE from 'three/webgpu';
 import { ModelError } from '../model/errors.ts';
 import { loadMujoco } from '../practice/mujoco.ts';
-import { TableCameras } from '../practice/observe.ts';
+import { LastingScreen } from './lasting-screen.ts';
 import type { PracticeSurroundings } from './practice-surroundings.ts';
 
 export const browserPractice: PracticeSurroundings = {
   loadMujoco,
   openScreen: async (canvas) => {
-    const { renderer, software } = await openRenderer(canvas);
-    const cameras = new TableCameras(renderer);
-    return { screen: renderer, cameras: { observe: (view) => cameras.observe(view) }, software };
+    const { screen, software } = await openScreen(canvas);
+    return { screen, cameras: screen, software };
   },
   everyFrame: (draw) => {
     const next = (now: number): void => {
@@ -28,23 +27,24 @@ export const browserPractice: PracticeSurroundings = {
   now: () => performance.now(),
 };
 
-/** WebGPU, or WebGL 2 where there is none. */
-async function openRenderer(
-  canvas: OffscreenCanvas,
-): Promise<{ renderer: THREE.WebGPURenderer; software: boolean }> {
+/** On WebGPU, or WebGL 2 where there is none. */
+async function openScreen(canvas: OffscreenCanvas): Promise<{ screen: LastingScreen; software: boolean }> {
   try {
     // three.js asks the canvas for what only one in a document has.
     const element = Object.assign(canvas, { style: {} }) as unknown as HTMLCanvasElement;
     const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
     // Chromium's software WebGPU cannot show a canvas; its software WebGL can.
     const software = adapter?.info.isFallbackAdapter ?? false;
-    const renderer = new THREE.WebGPURenderer({
-      canvas: element,
-      antialias: true,
-      forceWebGL: !adapter || software,
-    });
-    await renderer.init();
-    return { renderer, software };
+    const make = async (): Promise<THREE.WebGPURenderer> => {
+      const renderer = new THREE.WebGPURenderer({
+        canvas: element,
+        antialias: true,
+        forceWebGL: !adapter || software,
+      });
+      await renderer.init();
+      return renderer;
+    };
+    return { screen: await LastingScreen.open(canvas, make), software };
   } catch (error) {
     throw new ModelError(
       'unsupported',

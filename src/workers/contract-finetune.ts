@@ -319,6 +319,7 @@ export interface RunInfo {
   /** Steps of all checkpoints that are kept, oldest first. */
   checkpoints: number[];
   maxSteps: number;
+  /** Of all its checkpoints. */
   byteLength: number;
   /** URL and hash of the policy package it was started from. */
   packageUrl: string;
@@ -330,6 +331,8 @@ export interface RunInfo {
     /** Zero for runs from before this was written down. */
     episodes: number;
     steps: number;
+    /** What was taught, the most frequent first; not all of many. */
+    instructions: string[];
   };
   options: FineTuneOptions;
 }
@@ -431,6 +434,8 @@ export interface TrainingApi {
   ): Promise<FineTuneProgress>;
   pause(): Promise<void>;
   continue(): Promise<void>;
+  /** Has the run that goes on, if any, save a checkpoint as soon as the step it is at is done: the page may be about to close. */
+  save(): Promise<void>;
   /** Those on this device, of this tab and of others. */
   runs(): Promise<RunInfo[]>;
   /** Rejects with `busy` for one that is being trained, here or in another tab. */

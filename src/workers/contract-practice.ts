@@ -195,8 +195,11 @@ export interface PracticeWorker {
   pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'>;
   /** Where in the picture a thing is that can be dragged, and is not what the instruction is about: pixels of the page; null where none shows. */
   draggable(): Promise<{ readonly x: number; readonly y: number } | null>;
-  /** Turns and zooms the view for people; nothing of it reaches the policy. */
-  orbit(azimuth: number, elevation: number, zoom: number): Promise<void>;
+  /**
+   * Turns and zooms the view for people; nothing of it reaches the policy.
+   * @returns the azimuth then, radians: at 0 the table's −x leads away from the viewer, and its +y to the right
+   */
+  orbit(azimuth: number, elevation: number, zoom: number): Promise<number>;
   /** Knocks one object, at random. */
   disturb(): Promise<void>;
   /** Lets the scripted expert do a task, with noise, and records it. */

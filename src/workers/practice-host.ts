@@ -259,10 +259,11 @@ export class PracticeHost implements PracticeWorker {
     return name ? people.project(table.position(name)) : null;
   }
 
-  async orbit(azimuth: number, elevation: number, zoom: number): Promise<void> {
+  async orbit(azimuth: number, elevation: number, zoom: number): Promise<number> {
     const { picture } = this.#opened();
     picture.people.orbit(azimuth, elevation, zoom);
     picture.touch();
+    return picture.people.azimuth;
   }
 
   async disturb(): Promise<void> {

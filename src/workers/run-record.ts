@@ -45,6 +45,7 @@ const recordSchema = v.object({
     fingerprint: v.string(),
     episodes: v.optional(v.number(), 0),
     steps: v.optional(v.number(), 0),
+    instructions: v.optional(v.array(v.string()), []),
   }),
   options: optionsSchema,
 });
@@ -62,9 +63,28 @@ export function runRecord(
   return {
     packageUrl: policy.url,
     packageHash: policy.hash,
-    demonstrations: { name, url: opened.url, fingerprint, episodes: episodes.length, steps },
+    demonstrations: {
+      name,
+      url: opened.url,
+      fingerprint,
+      episodes: episodes.length,
+      steps,
+      instructions: mostFrequent(episodes.map(({ instruction }) => instruction)),
+    },
     options,
   };
+}
+
+/** Enough to say what was taught. */
+const INSTRUCTIONS = 5;
+
+function mostFrequent(instructions: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const text of instructions) if (text.trim()) counts.set(text, (counts.get(text) ?? 0) + 1);
+  return [...counts]
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, INSTRUCTIONS)
+    .map(([text]) => text);
 }
 
 /** Null for a checkpoint that was not written by the page. */

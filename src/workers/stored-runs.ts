@@ -28,7 +28,8 @@ export class StoredRuns {
       const all = await listCheckpoints(this.store, run);
       const newest = all.at(-1);
       const steps = all.map(({ step }) => step);
-      const info = newest && (await runInfo(this.store, newest, steps));
+      const byteLength = all.reduce((sum, checkpoint) => sum + checkpoint.byteLength, 0);
+      const info = newest && (await runInfo(this.store, { ...newest, byteLength }, steps));
       if (info) infos.push(info);
     }
     return infos;

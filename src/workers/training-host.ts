@@ -58,6 +58,7 @@ export class TrainingHost implements TrainingApi {
   readonly #estimator: RunEstimator;
   /** Of the run that goes on. */
   #gate = new PauseGate();
+  #saveAsked = false;
 
   constructor(lease: PolicyLease, around: Surroundings, parts: Parts) {
     this.#lease = lease;
@@ -87,6 +88,7 @@ export class TrainingHost implements TrainingApi {
     await demonstrations.prepare(options.robot, ...(await this.#startOf(options, resume)));
     return this.#lease.train(options.run, (tenancy) => {
       this.#gate = new PauseGate();
+      this.#saveAsked = false;
       return runs.exclusively(options.run, () => this.#prepared(tenancy, options, resume, onEvent));
     });
   }
@@ -168,6 +170,11 @@ export class TrainingHost implements TrainingApi {
       const end = await runTraining(trainer, runs.store, { record }, progress.events, {
         signal: tenancy.signal,
         gate: () => this.#gate.waiting,
+        saveAsked: () => {
+          const asked = this.#saveAsked;
+          this.#saveAsked = false;
+          return asked;
+        },
         exclusively: (task) => tenancy.turn(task),
       });
       whole = true;
@@ -245,6 +252,10 @@ export class TrainingHost implements TrainingApi {
 
   async continue(): Promise<void> {
     this.#gate.open();
+  }
+
+  async save(): Promise<void> {
+    this.#saveAsked = true;
   }
 
   runs(): Promise<RunInfo[]> {

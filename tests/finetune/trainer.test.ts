@@ -248,11 +248,17 @@ describe('the loop around a trainer', () => {
           throw error;
         },
       },
-      { signal: stop.signal, gate: () => gate?.promise ?? null, exclusively: (task) => task() },
+      {
+        signal: stop.signal,
+        gate: () => gate?.promise ?? null,
+        saveAsked: () => trainer.step === 4,
+        exclusively: (task) => task(),
+      },
     );
     expect(await end).toBe('cancelled');
     expect(trainer.step).toBe(5);
-    expect(saved).toEqual([3, 5]);
+    // The first step, the pause, what was asked for, and the end.
+    expect(saved).toEqual([1, 3, 4, 5]);
     expect(seen).toContain('paused');
     expect(seen.filter((entry) => entry.startsWith('validated'))).toEqual(['validated 2', 'validated 4']);
     expect((await loadLatestCheckpoint(store, 'test'))!).toMatchObject({ step: 5, state: { from: 'test' } });

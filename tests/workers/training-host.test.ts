@@ -149,6 +149,17 @@ describe('a run', () => {
     expect((await run).phase).toBe('done');
   });
 
+  test('is saved at its first step, and when the page may be about to close', async () => {
+    const tiny = await ready();
+    const { training } = tiny.host;
+    const saved: (number | null)[] = [];
+    await training.start(optionsFor({ maxSteps: 6, saveFreq: 100 }), false, (event) => {
+      if (event.kind === 'progress') saved.push(event.progress.savedStep);
+      if (event.kind === 'step' && event.point.step === 3) void training.save();
+    });
+    expect([...new Set(saved)]).toEqual([null, 1, 3, 6]);
+  });
+
   test('that is stopped while it is prepared ends before its first step', async () => {
     const tiny = await ready();
     const run = tiny.host.training.start(optionsFor({ maxSteps: 1000 }), false, (event) => {
@@ -203,7 +214,12 @@ describe('a run', () => {
     });
     expect(await stopped).toMatchObject({ phase: 'cancelled', step: 3 });
     const [stored] = await tiny.host.training.runs();
-    expect(stored).toMatchObject({ run: 'a run', step: 3, maxSteps: 6, demonstrations: { name: 'made up' } });
+    expect(stored).toMatchObject({
+      run: 'a run',
+      step: 3,
+      maxSteps: 6,
+      demonstrations: { name: 'made up', instructions: expect.arrayContaining([expect.any(String)]) },
+    });
 
     const later = await loadedHost(device);
     const resume = (events: FineTuneEvent[] = [], run = 'a run') =>

@@ -53,6 +53,7 @@ await goTo(page, 'Fine-tune');
 const startTraining = teach.getByRole('button', { name: 'Start training' });
 await startTraining.waitFor();
 if (steps) await teach.getByLabel(/^Steps max_steps/).fill(String(steps));
+await teach.getByLabel('Compare before and after when it is done').uncheck();
 start = performance.now();
 await startTraining.click();
 await teach.getByRole('status').filter({ hasText: 'Done' }).waitFor({ timeout: 3_600_000 });

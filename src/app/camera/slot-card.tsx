@@ -1,4 +1,4 @@
-import { useState, type DragEvent } from 'react';
+import { useState, type DragEvent, type ReactNode } from 'react';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import type { SlotStatus } from './camera-store.ts';
 import { SeenCanvas } from './seen-canvas.tsx';
@@ -12,10 +12,14 @@ interface Props {
   label: string;
   status: SlotStatus;
   size: { width: number; height: number };
+  /** Drawn over what the model sees. */
+  drawn?: ReactNode;
+  /** A camera that feeds another image. */
+  other: string | null;
 }
 
 /** One image slot: its source, what the model sees of it, and the controls to change it. Takes dropped files. */
-export function SlotCard({ index, label, status, size }: Props) {
+export function SlotCard({ index, label, status, size, drawn, other }: Props) {
   const [dropping, setDropping] = useState(false);
   const over = (event: DragEvent): void => {
     event.preventDefault();
@@ -45,7 +49,7 @@ export function SlotCard({ index, label, status, size }: Props) {
             {status.kind === 'live' ? `Source, ${status.width} × ${status.height}` : 'Source'}
           </figcaption>
         </figure>
-        <figure>
+        <figure className="seen">
           <SeenCanvas
             frames={cameraSeen}
             waiting="Waiting for a camera"
@@ -53,13 +57,14 @@ export function SlotCard({ index, label, status, size }: Props) {
             label={label}
             size={size}
           />
+          {drawn}
           <figcaption>
             Model sees, {size.width} × {size.height}
           </figcaption>
         </figure>
       </div>
       {status.kind === 'failed' && <FailureNotice failure={status.failure} />}
-      <SourceControls index={index} label={label} status={status} />
+      <SourceControls index={index} label={label} status={status} other={other} />
     </div>
   );
 }

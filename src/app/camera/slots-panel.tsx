@@ -1,11 +1,21 @@
+import type { ReactNode } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
-import { useCameraStore } from './camera-store.ts';
+import { useCameraStore, type SlotStatus } from './camera-store.ts';
 import { SlotCard } from './slot-card.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import './camera.css';
 
-/** One card per image the policy wants. */
-export function Slots({ info }: { info: PolicyInfo }) {
+/** A camera that feeds another image, to be used for this one as well. */
+function otherCamera(slots: readonly SlotStatus[], index: number): string | null {
+  const other = slots.find((slot, at) => at !== index && slot.kind === 'live' && slot.source === 'camera');
+  return other?.kind === 'live' ? other.deviceId : null;
+}
+
+/**
+ * One card per image the policy wants.
+ * @param over drawn over what the model sees of the first image
+ */
+export function Slots({ info, over }: { info: PolicyInfo; over?: ReactNode }) {
   const slots = useCameraStore((state) => state.slots);
   const failure = useCameraStore((state) => state.previewFailure);
   return (
@@ -23,6 +33,8 @@ export function Slots({ info }: { info: PolicyInfo }) {
             label={label}
             status={slots[index] ?? { kind: 'empty' }}
             size={info.imageSize}
+            drawn={index === 0 ? over : undefined}
+            other={otherCamera(slots, index)}
           />
         ))}
       </div>

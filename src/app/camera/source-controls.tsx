@@ -6,10 +6,12 @@ interface Props {
   index: number;
   label: string;
   status: SlotStatus;
+  /** A camera that feeds another image: one is enough to try. */
+  other: string | null;
 }
 
 /** Chooses what feeds a slot: a camera, a file, or nothing. */
-export function SourceControls({ index, label, status }: Props) {
+export function SourceControls({ index, label, status, other }: Props) {
   const devices = useCameraStore((state) => state.devices);
   const file = useRef<HTMLInputElement>(null);
   const select = useId();
@@ -41,6 +43,16 @@ export function SourceControls({ index, label, status }: Props) {
           onClick={() => void feedFromCamera(index, null)}
         >
           Use camera
+        </button>
+      )}
+      {!live && other !== null && (
+        <button
+          type="button"
+          disabled={status.kind === 'opening'}
+          aria-label={`Same camera for ${label}`}
+          onClick={() => void feedFromCamera(index, other)}
+        >
+          Same camera
         </button>
       )}
       <button type="button" aria-label={`Choose file for ${label}`} onClick={() => file.current?.click()}>

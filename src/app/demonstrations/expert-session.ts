@@ -8,7 +8,7 @@ import type {
 import { practiceWorker, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
-import { setOptions } from '../finetune/finetune-session.ts';
+import { rememberOpen, setOptions } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { openEpisodes, openRecorded, openRecordings } from './recorded-set.ts';
 import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
@@ -42,14 +42,15 @@ async function rehearse(
   return all;
 }
 
+/** @param request with a seed the same episodes are made again */
 export async function recordExpert(request: {
   readonly task: string;
   readonly episodes: number;
   readonly rehearse: boolean;
+  readonly seed?: number;
 }): Promise<void> {
   if (usePracticeStore.getState().status.kind !== 'open') return;
-  const { task, episodes: count } = request;
-  const seed = randomSeed();
+  const { task, episodes: count, seed = randomSeed() } = request;
   try {
     const planned = request.rehearse ? await practiceWorker().rehearsal({ task }) : [];
     const progress = progressOf(count + episodesIn(planned));
@@ -60,19 +61,20 @@ export async function recordExpert(request: {
     const old = await rehearse(planned, own.episodes, seed, (done) => progress(count + done));
     setOptions({ ...EXPERT_OPTIONS, run: `${task} ${seed}` });
     await openEpisodes({ ...own, episodes: [...own.episodes, ...old] }, 'expert', {});
+    rememberOpen({ kind: 'expert', task, episodes: count, rehearse: request.rehearse, seed });
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
   }
 }
 
-/** The visitor's own recordings, with episodes of the tasks that are not to be forgotten. */
-export async function openWithRehearsal(): Promise<void> {
+/** The visitor's own recordings, with episodes of the tasks that are not to be forgotten. @param seed makes the same ones again */
+export async function openWithRehearsal(seed = randomSeed()): Promise<void> {
   try {
     const taught = (openRecordings() ?? []).map(({ episode }) => episode);
     const instructions = [...new Set(taught.map(({ instruction }) => instruction))];
     const planned = await practiceWorker().rehearsal({ instructions });
-    const rehearsed = await rehearse(planned, taught, randomSeed(), progressOf(episodesIn(planned)));
-    await openRecorded('table', rehearsed);
+    const episodes = await rehearse(planned, taught, seed, progressOf(episodesIn(planned)));
+    await openRecorded('table', { seed, episodes });
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
   }

@@ -1,5 +1,6 @@
 import type { DemonstrationsInfo, Finding, FitNote } from '../../workers/contract-finetune.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { alike, countOf } from './alike.ts';
 import { showEpisode, showStep } from './episode-session.ts';
 
 /** The reviewer and the fit check both know these; the reviewer says more. */
@@ -27,23 +28,44 @@ function place(info: DemonstrationsInfo, { episode, from }: Finding): string {
   return from === undefined ? `Episode ${number}` : `Episode ${number}, step ${from}`;
 }
 
+function Line({ info, finding }: { info: DemonstrationsInfo; finding: Finding }) {
+  return (
+    <li data-id={finding.id}>
+      {finding.episode !== null && (
+        <button
+          type="button"
+          className="button-quiet"
+          onClick={() => void showEpisode(finding.episode).then(() => showStep(finding.from ?? 0))}
+        >
+          {place(info, finding)}
+        </button>
+      )}{' '}
+      {finding.message} <span className="notice-hint">{finding.hint}</span>
+    </li>
+  );
+}
+
+const keyOf = ({ id, episode, message }: Finding): string => `${id} ${episode} ${message}`;
+
 function Findings({ info, findings }: { info: DemonstrationsInfo; findings: readonly Finding[] }) {
   return (
     <ul className="fit-notes">
-      {findings.map((finding) => (
-        <li key={`${finding.id} ${finding.episode} ${finding.message}`} data-id={finding.id}>
-          {finding.episode !== null && (
-            <button
-              type="button"
-              className="button-quiet"
-              onClick={() => void showEpisode(finding.episode).then(() => showStep(finding.from ?? 0))}
-            >
-              {place(info, finding)}
-            </button>
-          )}{' '}
-          {finding.message} <span className="notice-hint">{finding.hint}</span>
-        </li>
-      ))}
+      {alike(findings).map((group) =>
+        group.length === 1 ? (
+          <Line key={keyOf(group[0]!)} info={info} finding={group[0]!} />
+        ) : (
+          <li key={group[0]!.id}>
+            <details>
+              <summary>{countOf(group)}</summary>
+              <ul className="fit-notes">
+                {group.map((finding) => (
+                  <Line key={keyOf(finding)} info={info} finding={finding} />
+                ))}
+              </ul>
+            </details>
+          </li>
+        ),
+      )}
     </ul>
   );
 }

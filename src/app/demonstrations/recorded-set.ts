@@ -1,7 +1,7 @@
 /** The dataset made of what was recorded in this page: opened in the policy worker, and opened anew after each recording. */
 import type { EpisodeEdit, EpisodeEdits } from '../../workers/contract-finetune.ts';
 import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/contract-practice.ts';
-import { openDemonstrations, setOptions } from '../finetune/finetune-session.ts';
+import { openDemonstrations, rememberOpen, setOptions } from '../finetune/finetune-session.ts';
 import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import {
@@ -20,6 +20,12 @@ let open: {
   readonly recordings: readonly Recording[];
   readonly rehearsal: boolean;
 } | null = null;
+
+/** Episodes of tasks the policy knows, and the seed that makes them again. */
+export interface Rehearsed {
+  readonly seed: number;
+  readonly episodes: readonly RecordedEpisode[];
+}
 
 /** The layouts that the episodes are of, by episode: recordings and what the expert showed. */
 let scenes: readonly RecordedEpisode['scene'][] = [];
@@ -42,16 +48,18 @@ export async function addRecordings(
   return rehearsed;
 }
 
-/** Opens everything recorded at one place. @param rehearsal episodes of tasks the policy knows, which follow the recordings */
-export async function openRecorded(place: Place, rehearsal: readonly RecordedEpisode[] = []): Promise<void> {
+/** Opens everything recorded at one place. @param rehearsal follows the recordings */
+export async function openRecorded(place: Place, rehearsal: Rehearsed | null = null): Promise<void> {
   const recordings = await recordingsOf(place);
-  open = { place, recordings, rehearsal: rehearsal.length > 0 };
+  open = { place, recordings, rehearsal: rehearsal !== null };
   if (recordings.length === 0) return;
   const edits: EpisodeEdits = Object.fromEntries(recordings.map(({ edit }, index) => [index, edit]));
   // Once: whoever changes them keeps them, recording after recording.
   if (place === 'table' && useFineTuneStore.getState().origin !== 'recorded') setOptions(EXPERT_OPTIONS);
   const recorded = asDemonstrations(recordings);
-  await openEpisodes({ ...recorded, episodes: [...recorded.episodes, ...rehearsal] }, 'recorded', edits);
+  const episodes = [...recorded.episodes, ...(rehearsal?.episodes ?? [])];
+  await openEpisodes({ ...recorded, episodes }, 'recorded', edits);
+  rememberOpen({ kind: 'recorded', place, rehearsalSeed: rehearsal?.seed ?? null });
 }
 
 /** Opens episodes that were made in this page, whoever made them. */

@@ -11,6 +11,8 @@ interface RecorderState {
   status: RecorderStatus;
   /** How the last episode ended, for a line of text. */
   last: string;
+  /** Whether tasks that the policy knows are mixed in before it is trained on what was recorded on the table. */
+  mixIn: boolean;
   failure: Failure | null;
 }
 
@@ -18,5 +20,6 @@ interface RecorderState {
 export const useRecorderStore = create<RecorderState>()(() => ({
   status: { kind: 'idle' },
   last: '',
+  mixIn: true,
   failure: null,
 }));

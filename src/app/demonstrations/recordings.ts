@@ -58,6 +58,21 @@ export async function recordingsOf(place: Place): Promise<Recording[]> {
   return newest ? all.filter(({ about }) => alike(about, newest.about)) : [];
 }
 
+/** How many there are of all places, and what they take, bytes. */
+export async function recordingsSize(): Promise<{ readonly count: number; readonly bytes: number }> {
+  const all = await (await open()).getAll('recordings');
+  const bytes = all.reduce((sum, { episode }) => sum + sizeOf(episode), 0);
+  return { count: all.length, bytes };
+}
+
+function sizeOf({ actions, state, frames }: RecordedEpisode): number {
+  const images = Object.values(frames).flat();
+  return images.reduce(
+    (sum, image) => sum + ('size' in image ? image.size : image.data.byteLength),
+    actions.byteLength + (state?.byteLength ?? 0),
+  );
+}
+
 export async function editRecording(id: number, edit: EpisodeEdit): Promise<void> {
   const db = await open();
   const stored = await db.get('recordings', id);

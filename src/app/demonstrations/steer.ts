@@ -40,6 +40,17 @@ function typing(target: EventTarget | null): boolean {
 const stick = (value: number | undefined): number =>
   value === undefined || Math.abs(value) < DEADZONE ? 0 : value;
 
+/**
+ * What is commanded along the picture's axes, along the table's.
+ * @param azimuth from where it is looked at, radians
+ */
+export function alongTable(action: readonly number[], azimuth: number): number[] {
+  const [x, y, ...rest] = action as [number, number, ...number[]];
+  const [cos, sin] = [Math.cos(azimuth), Math.sin(azimuth)];
+  // Turned, the largest step along one axis of the picture stays within the largest along both of the table's.
+  return [x * cos - y * sin, x * sin + y * cos, ...rest].map((value) => Number(value.toFixed(12)));
+}
+
 /** Listens until `stop`. @param onAction hears of every change */
 export function startSteering(onAction: (action: number[]) => void): Steering {
   const held = new Map<string, readonly [number, number]>();

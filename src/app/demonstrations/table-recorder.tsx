@@ -1,4 +1,4 @@
-import { useEffect, useRef, type PointerEvent } from 'react';
+import { useEffect, useRef, useState, type PointerEvent } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { chooseTable, randomSeed } from '../practice/practice-session.ts';
@@ -6,8 +6,10 @@ import { useFocusKept } from '../controls/use-focus-kept.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
+import { PolicyEyes } from '../practice/policy-eyes.tsx';
 import { TablePicture } from '../practice/table-picture.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
+import { openRecordings } from './recorded-set.ts';
 import { useRecorderStore } from './recorder-store.ts';
 import {
   discardEpisode,
@@ -64,11 +66,36 @@ function SteerPad() {
 function Keys() {
   return (
     <p className="aside steer-keys">
-      <kbd>W</kbd> <kbd>A</kbd> <kbd>S</kbd> <kbd>D</kbd> or arrows move, <kbd>R</kbd> raises, <kbd>F</kbd>{' '}
-      lowers, <kbd>Q</kbd> <kbd>E</kbd> turn, <kbd>Space</kbd> opens and closes, <kbd>Shift</kbd> is slow. A
-      gamepad works too, and so does dragging the gripper in the picture.
+      <kbd>W</kbd> <kbd>A</kbd> <kbd>S</kbd> <kbd>D</kbd> or arrows move as the picture shows it, <kbd>R</kbd>{' '}
+      raises, <kbd>F</kbd> lowers, <kbd>Q</kbd> <kbd>E</kbd> turn, <kbd>Space</kbd> opens and closes,{' '}
+      <kbd>Shift</kbd> is slow. A gamepad works too, and so does dragging the gripper in the picture.
     </p>
   );
+}
+
+/** Something that it cannot do yet. */
+const FIRST_TASK = 'can';
+let firstChosen = false;
+
+/** Once a visit a task is chosen that is worth showing, unless the visitor has chosen already. @returns whether that is settled */
+function useFirstTask(): boolean {
+  const [settled, setSettled] = useState(firstChosen);
+  const laid = usePracticeStore(({ status, table }) => status.kind === 'open' && table !== null);
+  useEffect(() => {
+    if (settled || !laid) return;
+    firstChosen = true;
+    void chooseFirstTask().finally(() => setSettled(true));
+  }, [settled, laid]);
+  return settled;
+}
+
+async function chooseFirstTask(): Promise<void> {
+  const { status, table, addressed } = usePracticeStore.getState();
+  const { text } = useInstructionStore.getState();
+  const known =
+    status.kind === 'open' && status.tasks.some(({ name, heldOut }) => name === table?.task && !heldOut);
+  const typed = text !== table?.instruction;
+  if (known && !typed && !addressed && openRecordings() === null) await chooseTable(FIRST_TASK, randomSeed());
 }
 
 /** Teaching by doing: the visitor drives the gripper and shows the task, episode after episode. */
@@ -92,6 +119,8 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
   useFocusKept(status.kind, (phase) =>
     phase === 'idle' ? take.current : stage.current?.querySelector<HTMLElement>('.table-picture'),
   );
+  const settled = useFirstTask();
+  const busy = status.kind !== 'idle' || table === null || !settled;
   const tasks = tableStatus.kind === 'open' ? tableStatus.tasks : [];
   const recording = status.kind === 'recording';
   const unfit = whyNotOnTable(policy);
@@ -104,6 +133,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
         ) : (
           <TablePicture />
         )}
+        {tableStatus.kind === 'open' && <PolicyEyes info={policy} />}
         {recording && (
           <p className={`stage-note ${status.achieved ? 'stage-good' : ''}`} role="status">
             {status.achieved
@@ -119,7 +149,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           label="Task"
           tasks={tasks}
           value={table?.task ?? ''}
-          disabled={status.kind !== 'idle' || table === null}
+          disabled={busy}
           mark="trained already"
           onChoose={(task) => void chooseTable(task, randomSeed())}
         />
@@ -130,7 +160,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
             type="text"
             maxLength={300}
             value={text}
-            disabled={status.kind !== 'idle' || table === null}
+            disabled={busy}
             onChange={(event) => setText(event.target.value)}
           />
         </div>
@@ -143,7 +173,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
               ref={take}
               type="button"
               className="button-primary button-large"
-              disabled={table === null || !text.trim()}
+              disabled={busy || !text.trim()}
               onClick={() => void startTableRecording()}
             >
               Start recording

@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { useRecorderStore } from './recorder-store.ts';
 import { finishEpisode, recordingKey, startTableRecording } from './table-session.ts';
 
@@ -10,14 +11,20 @@ const { worker, stop } = vi.hoisted(() => ({
   },
   stop: vi.fn<() => void>(),
 }));
+const relayed = vi.hoisted(() => vi.fn<(change: string) => Promise<void>>());
 const added = vi.hoisted(() => vi.fn<() => Promise<boolean>>());
 vi.mock('../practice/practice-session.ts', () => ({
   practiceWorker: () => worker,
-  relayTable: async () => undefined,
+  relayTable: relayed,
+  faceTable: async () => undefined,
+  tableAzimuth: () => 0,
   randomSeed: () => 1,
 }));
-vi.mock('../practice/practice-run.ts', () => ({ stopPractice: () => undefined }));
-vi.mock('./steer.ts', () => ({ startSteering: () => ({ stop }) }));
+vi.mock('../practice/practice-run.ts', () => ({
+  practiceIdle: async () => undefined,
+  stopPractice: () => undefined,
+}));
+vi.mock('./steer.ts', async (original) => ({ ...(await original()), startSteering: () => ({ stop }) }));
 vi.mock('./recorded-set.ts', () => ({ addRecordings: added }));
 
 const kind = () => useRecorderStore.getState().status.kind;
@@ -27,6 +34,7 @@ beforeEach(() => {
   worker.handBack.mockReset().mockResolvedValue({ episodes: [] });
   added.mockReset().mockResolvedValue(false);
   stop.mockReset();
+  relayed.mockReset().mockImplementation(async () => useInstructionStore.getState().setText('of the layout'));
 });
 
 test('Esc while an episode is being saved keeps the episode and ends the recording', async () => {
@@ -56,4 +64,21 @@ test('Esc while somebody records throws the attempt away; without it the next on
   recordingKey('Escape', false);
   expect(kind()).toBe('idle');
   expect(worker.handBack.mock.calls).toEqual([[true], [false]]);
+});
+
+test('recording starts on the layout as it was laid, with the visitor’s own words', async () => {
+  useInstructionStore.getState().setText('wave');
+  await startTableRecording();
+  expect(relayed).toHaveBeenCalledExactlyOnceWith('same');
+  expect(relayed.mock.invocationCallOrder[0]).toBeLessThan(worker.takeOver.mock.invocationCallOrder[0]!);
+  expect(useInstructionStore.getState().text).toBe('wave');
+});
+
+test('an arrow key moves along the axes of the picture, from wherever it is looked at', async () => {
+  const { alongTable } = await import('./steer.ts');
+  const right = [0, 1, 0, 0, 0, 0, 1];
+  expect(alongTable(right, 0)).toEqual(right);
+  // From the other side right is left.
+  expect(alongTable(right, Math.PI).slice(0, 2)).toEqual([-0, -1]);
+  expect(alongTable([-1, 0, 0.5, 0, 0, 0.2, 0], Math.PI / 2)).toEqual([-0, -1, 0.5, 0, 0, 0.2, 0]);
 });

@@ -1,13 +1,19 @@
 /** Recording on the practice table: a person steers, the practice worker records. */
 import type { HandReport } from '../../workers/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
-import { replay, stopPractice } from '../practice/practice-run.ts';
-import { practiceWorker, randomSeed, relayTable } from '../practice/practice-session.ts';
+import { practiceIdle, replay, stopPractice } from '../practice/practice-run.ts';
+import {
+  faceTable,
+  practiceWorker,
+  randomSeed,
+  relayTable,
+  tableAzimuth,
+} from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { addRecordings } from './recorded-set.ts';
 import { useRecorderStore } from './recorder-store.ts';
-import { startSteering, type Steering } from './steer.ts';
+import { alongTable, startSteering, type Steering } from './steer.ts';
 
 const set = useRecorderStore.setState;
 
@@ -22,15 +28,25 @@ export async function startTableRecording(): Promise<void> {
   stopPractice();
   set({ last: '', failure: null });
   try {
+    await practiceIdle();
+    await faceTable();
+    await layAgain();
     await attempt();
     steering = startSteering((action) => {
       void practiceWorker()
-        .steer(action)
+        .steer(alongTable(action, tableAzimuth()))
         .catch(() => undefined);
     });
   } catch (error) {
     set({ status: { kind: 'idle' }, failure: toFailure(error) });
   }
+}
+
+/** The layout as it was laid, whatever became of it, with the visitor's own words. */
+async function layAgain(): Promise<void> {
+  const { text } = useInstructionStore.getState();
+  await relayTable('same');
+  useInstructionStore.getState().setText(text);
 }
 
 async function attempt(): Promise<void> {
@@ -79,7 +95,7 @@ export async function discardEpisode(): Promise<void> {
   if (useRecorderStore.getState().status.kind !== 'recording') return;
   try {
     await practiceWorker().handBack(false);
-    await relayTable('same');
+    await layAgain();
     set({ last: 'Discarded. Same layout again.' });
     await attempt();
   } catch (error) {

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react';
 import { successRate } from '../../practice/success-rate.ts';
+import { goalOf } from '../../practice/tasks.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { TRIALS, whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
@@ -49,6 +50,37 @@ function Row({ comparison }: { comparison: Comparison }) {
   );
 }
 
+interface Taught {
+  readonly task: string;
+  readonly adapter: string;
+}
+
+let lastTaught: Taught | null = null;
+
+/** What the last run taught, where the table can judge it. The same object for the same answer. */
+function taughtNow({
+  progress,
+  runs,
+  adapters,
+}: ReturnType<typeof useFineTuneStore.getState>): Taught | null {
+  const run = runs.find(({ run: name }) => name === progress?.run);
+  const adapter = adapters.findLast(({ origin }) => origin.kind === 'run' && origin.run === run?.run);
+  const [task] = (run?.demonstrations.instructions ?? []).flatMap((text) => goalOf(text)?.task.name ?? []);
+  if (!adapter || task === undefined) return null;
+  if (lastTaught?.adapter !== adapter.id || lastTaught.task !== task)
+    lastTaught = { task, adapter: adapter.id };
+  return lastTaught;
+}
+
+/** True once a run has come to its end while this was on the page. */
+function useRunJustDone(): boolean {
+  const training = useTraining();
+  const done = useFineTuneStore(({ progress }) => progress?.phase === 'done');
+  const [seen, setSeen] = useState(false);
+  if (training && !seen) setSeen(true);
+  return seen && !training && done;
+}
+
 /** The point of it all: success on the practice table before and after, side by side, on the same layouts. */
 export function CompareSection({ info }: { info: PolicyInfo }) {
   const status = usePracticeStore((state) => state.status);
@@ -62,14 +94,22 @@ export function CompareSection({ info }: { info: PolicyInfo }) {
   const [shown, setShown] = useState(false);
   // The table works only while it can be seen.
   useEffect(() => stopComparing, []);
+  const byItself = useCompareStore((state) => state.byItself);
+  const taught = useFineTuneStore(taughtNow);
+  const due = useRunJustDone() && byItself && !busy ? taught : null;
+  useEffect(() => {
+    if (due) setShown(true);
+    if (due && status.kind === 'open') void compare([due.task], due.adapter);
+    // oxlint-disable-next-line react/exhaustive-deps -- once per run, as soon as the table is open
+  }, [due?.adapter, status.kind]);
   const adapter = active ?? adapters.at(-1)?.id ?? null;
   if (!adapter || whyNotOnTable(info) !== null) return null;
   const tasks = status.kind === 'open' ? status.tasks : [];
-  const tested = chosen ?? task ?? '';
+  const tested = chosen ?? taught?.task ?? task ?? '';
   const others = tasks.filter(({ name, heldOut }) => !heldOut && name !== tested).map(({ name }) => name);
   return (
     <section className="teach-part" aria-labelledby="compare-title">
-      <h3 id="compare-title">Is it any better?</h3>
+      <h3 id="compare-title">Compare before and after</h3>
       <p className="section-hint">
         {TRIALS} episodes on the practice table before and after, on the same layouts, none of which was
         recorded.
@@ -77,7 +117,7 @@ export function CompareSection({ info }: { info: PolicyInfo }) {
       {!shown && (
         <div className="actions">
           <button type="button" disabled={busy} onClick={() => setShown(true)}>
-            Compare before and after
+            Compare
           </button>
         </div>
       )}

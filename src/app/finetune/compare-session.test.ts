@@ -13,7 +13,12 @@ const { chooseAdapter, runTrials } = vi.hoisted(() => ({
     >(),
 }));
 vi.mock('./finetune-session.ts', () => ({ chooseAdapter }));
-vi.mock('../practice/practice-run.ts', () => ({ runTrials, stopPractice: () => undefined, TRIALS: 20 }));
+vi.mock('../practice/practice-run.ts', () => ({
+  practiceIdle: async () => undefined,
+  runTrials,
+  stopPractice: () => undefined,
+  TRIALS: 20,
+}));
 
 const trial: TrialResult = { task: 'can', seed: 1, success: true, steps: 3 };
 

@@ -1,5 +1,5 @@
 /** Before and after: the same trials with the policy as it was loaded and with the adapter. */
-import { runTrials, stopPractice, TRIALS } from '../practice/practice-run.ts';
+import { practiceIdle, runTrials, stopPractice, TRIALS } from '../practice/practice-run.ts';
 import { usePracticeStore, type TrialResult } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { useCompareStore, type Comparison } from './compare-store.ts';
@@ -12,8 +12,15 @@ const FIRST_SEED = 5_000_000;
 
 let stopped = false;
 
-/** Runs the trials of some tasks with and without the adapter; what is in use afterwards is what was in use before. */
-export async function compare(tasks: readonly string[], adapter: string, episodes = TRIALS): Promise<void> {
+/**
+ * Runs the trials of some tasks with and without the adapter; what is in use afterwards is what was in use before.
+ * @param before what it is compared with; null for the policy as it was loaded
+ */
+export async function compare(
+  tasks: readonly string[],
+  adapter: string,
+  { episodes = TRIALS, before = null }: { episodes?: number; before?: string | null } = {},
+): Promise<void> {
   const { active } = useFineTuneStore.getState();
   const { status } = usePracticeStore.getState();
   if (status.kind !== 'open') return;
@@ -21,12 +28,13 @@ export async function compare(tasks: readonly string[], adapter: string, episode
   stopPractice();
   set({ running: true, failure: null, comparisons: [] });
   try {
+    await practiceIdle();
     for (const task of tasks) {
       const heldOut = status.tasks.find(({ name }) => name === task)?.heldOut ?? false;
       let comparison: Comparison = {
         task,
         heldOut,
-        before: { adapter: null, trials: [] },
+        before: { adapter: before, trials: [] },
         after: { adapter, trials: [] },
       };
       const others = useCompareStore.getState().comparisons;

@@ -18,6 +18,8 @@ export interface Comparison {
 interface CompareState {
   comparisons: readonly Comparison[];
   running: boolean;
+  /** Whether it begins by itself when a run is done. */
+  byItself: boolean;
   failure: Failure | null;
 }
 
@@ -25,5 +27,6 @@ interface CompareState {
 export const useCompareStore = create<CompareState>()(() => ({
   comparisons: [],
   running: false,
+  byItself: true,
   failure: null,
 }));

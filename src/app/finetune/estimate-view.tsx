@@ -1,15 +1,7 @@
 import type { FineTuneEstimate } from '../../workers/contract-finetune.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
-import { formatBytes } from '../format.ts';
+import { formatBytes, formatDuration } from '../format.ts';
 import { useFineTuneStore } from './finetune-store.ts';
-
-function duration(seconds: number): string {
-  if (seconds < 90) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  const minutes = seconds / 60;
-  return minutes < 90 ? `${minutes.toFixed(0)} min` : `${(minutes / 60).toFixed(1)} h`;
-}
-
-export { duration as formatDuration };
 
 function Known({ estimate, steps }: { estimate: FineTuneEstimate; steps: number }) {
   const { groups, trainable, base, memory, secondsPerStep, checkpointBytes } = estimate;
@@ -39,7 +31,7 @@ function Known({ estimate, steps }: { estimate: FineTuneEstimate; steps: number 
       <p className="aside">
         About {formatBytes(total)} of memory ({formatBytes(memory.base)} of it are in use already)
         {secondsPerStep !== null &&
-          `, ${duration(secondsPerStep)} a step and ${duration(secondsPerStep * steps)} in all on this machine`}
+          `, ${formatDuration(secondsPerStep)} a step and ${formatDuration(secondsPerStep * steps)} in all on this machine`}
         ; {formatBytes(checkpointBytes)} of disk for each checkpoint.
       </p>
     </>

@@ -12,8 +12,10 @@ import type {
   StepPoint,
 } from '../../workers/contract-finetune.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
-import { currentPolicy, isTraining, usePolicyStore } from '../policy/policy-store.ts';
+import { currentPolicy, isTraining, loadedPolicy, usePolicyStore } from '../policy/policy-store.ts';
+import { remember, type RememberedDemonstrations } from '../remembered.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
+import { rememberAdapter, restoreAdapter } from './adapter-memory.ts';
 import { useFineTuneStore, type Origin } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
 import { compareAgain, optionsFor, teachFrom } from './robot-session.ts';
@@ -37,6 +39,23 @@ export async function refreshRuns(): Promise<void> {
       await policyWorker().adapters.list(),
     ];
     set({ runs, adapters, active });
+  } catch (error) {
+    set({ failure: failed(error) });
+  }
+}
+
+/** What lies over the policy has changed, or where it could be read from again. */
+async function adapterChanged(): Promise<void> {
+  await refreshRuns();
+  // Of a worker that died nothing can be asked; the next visit finds what was remembered before.
+  await rememberAdapter().catch(() => undefined);
+}
+
+/** After a policy was loaded: what is on this device, and the adapter that was in use at the last visit. */
+export async function restoreRuns(): Promise<void> {
+  await refreshRuns();
+  try {
+    if (await restoreAdapter()) await refreshRuns();
   } catch (error) {
     set({ failure: failed(error) });
   }
@@ -84,6 +103,9 @@ export async function openDemonstrations(
       findings: { kind: 'none' },
     });
     void review();
+    if (source.kind === 'url')
+      rememberOpen({ kind: 'url', url: source.url, options: source.options ?? null });
+    else if (source.kind !== 'recorded') rememberOpen(null);
     if (resuming) await resumeRun(resuming);
     else await refreshEstimate();
   } catch (error) {
@@ -91,6 +113,12 @@ export async function openDemonstrations(
     if (mine !== opening) return;
     set({ demonstrations: { kind: 'failed', failure: failed(error) }, estimate: { kind: 'none' } });
   }
+}
+
+/** @param as how the demonstrations that are open can be had again at the next visit; null where they cannot */
+export function rememberOpen(as: RememberedDemonstrations | null): void {
+  const policy = loadedPolicy()?.package.hash;
+  if (policy) void remember(policy, 'demonstrations', as);
 }
 
 const editsKey = ({ name, recorded }: DemonstrationsInfo): string =>
@@ -150,6 +178,7 @@ export async function closeDemonstrations(): Promise<void> {
     await policyWorker().demonstrations.close();
     reviewing++;
     opening++;
+    rememberOpen(null);
     set({
       demonstrations: { kind: 'none' },
       estimate: { kind: 'none' },
@@ -254,7 +283,7 @@ async function run(options: FineTuneOptions, resume: boolean): Promise<void> {
   } finally {
     drawSteps();
   }
-  await refreshRuns();
+  await adapterChanged();
   await compareAgain();
 }
 
@@ -307,7 +336,7 @@ export const cancelRun = (): Promise<void> => act(() => policyWorker().cancel('t
 
 export async function removeRun({ run: name }: RunInfo): Promise<void> {
   await act(() => policyWorker().training.removeRun(name));
-  await refreshRuns();
+  await adapterChanged();
 }
 
 /** @param step of the checkpoint to go back to; null for the newest */
@@ -316,14 +345,14 @@ export async function openRun({ run: name }: RunInfo, step: number | null = null
     const { id } = await policyWorker().adapters.openRun(name, step);
     await policyWorker().adapters.use(id);
   });
-  await refreshRuns();
+  await adapterChanged();
 }
 
 export async function chooseAdapter(id: string | null): Promise<void> {
   // At once, so that the choice follows the hand; what is really in use is asked afterwards.
   set({ active: id });
   await act(() => policyWorker().adapters.use(id));
-  await refreshRuns();
+  await adapterChanged();
   await compareAgain();
 }
 
@@ -361,7 +390,7 @@ export async function importAdapter(files: readonly { path: string; file: File }
     );
     await adapters.use(id);
   });
-  await refreshRuns();
+  await adapterChanged();
 }
 
 /** URL of the loaded package: runs of other policies are shown, but cannot be resumed. */

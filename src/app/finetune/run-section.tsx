@@ -3,9 +3,10 @@ import type { FineTuneProgress } from '../../workers/contract-finetune.ts';
 import { Facts, type Fact } from '../controls/facts.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { toFailure } from '../status/failure.ts';
-import { formatBytes, formatRate } from '../format.ts';
+import { formatBytes, formatDuration, formatRate } from '../format.ts';
 import { CurvePlot } from './curve-plot.tsx';
-import { EstimateView, formatDuration } from './estimate-view.tsx';
+import { EstimateView } from './estimate-view.tsx';
+import { useCompareStore } from './compare-store.ts';
 import { cancelRun, continueRun, pauseRun, startRun } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { useTraining } from '../policy/policy-store.ts';
@@ -31,6 +32,7 @@ function Buttons({ progress }: { progress: FineTuneProgress | null }) {
       Object.keys(optionErrors(options)).length === 0,
   );
   const training = useTraining();
+  const byItself = useCompareStore((state) => state.byItself);
   if (!training) {
     return (
       <div className="actions">
@@ -45,6 +47,14 @@ function Buttons({ progress }: { progress: FineTuneProgress | null }) {
         <p className="aside">
           Runs on this device. The policy can be run meanwhile, with what it has learned by then.
         </p>
+        <label className="option-check">
+          <input
+            type="checkbox"
+            checked={byItself}
+            onChange={(event) => useCompareStore.setState({ byItself: event.target.checked })}
+          />
+          Compare before and after when it is done
+        </label>
       </div>
     );
   }

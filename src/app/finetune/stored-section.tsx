@@ -13,6 +13,7 @@ import {
   resumeRun,
 } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
+import { interruptedText } from './interrupted-text.ts';
 import { useTraining } from '../policy/policy-store.ts';
 
 function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
@@ -67,17 +68,20 @@ function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
 export function RunsSection() {
   const runs = useFineTuneStore((state) => state.runs);
   const busy = useTraining();
+  const open = useFineTuneStore(({ demonstrations }) =>
+    demonstrations.kind === 'open' ? demonstrations.info.fingerprint : null,
+  );
   const unfinished = runs.filter(({ step, maxSteps }) => step < maxSteps);
   if (runs.length === 0) return null;
   return (
     <section className="teach-part" aria-labelledby="runs-title">
       <h3 id="runs-title">Runs on this device</h3>
-      {unfinished.length > 0 && !busy && (
-        <p className="section-hint">
-          {unfinished.length === 1 ? 'A run was' : `${unfinished.length} runs were`} interrupted. Nothing is
-          lost: it goes on from its last checkpoint, on the same curve.
-        </p>
-      )}
+      {!busy &&
+        unfinished.map((info) => (
+          <p key={info.run} className="section-hint">
+            {interruptedText(info, { open, packageHash: loadedHash() })}
+          </p>
+        ))}
       <ul className="stored">
         {runs.map((info) => (
           <RunRow key={info.run} info={info} busy={busy} />

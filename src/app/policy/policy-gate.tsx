@@ -4,7 +4,7 @@ import { CapabilityView } from './capability-view.tsx';
 import { LoadProgressView } from './load-progress.tsx';
 import { PackageHeading } from './package-heading.tsx';
 import { PackagePicker } from './package-picker.tsx';
-import { cancelLoad, loadPolicy, openPolicy, restartWorker, runOn } from './policy-session.ts';
+import { cancelLoad, keepLoaded, loadPolicy, openPolicy, restartWorker, runOn } from './policy-session.ts';
 import { RunOnChoice } from './run-on-choice.tsx';
 import { usePolicyStore, type PolicyStatus } from './policy-store.ts';
 import { formatBytes } from '../format.ts';
@@ -133,6 +133,20 @@ function Outlook() {
   );
 }
 
+/** The way back to what was loaded before, while the worker has it. */
+function KeepLoaded() {
+  const before = usePolicyStore((state) => state.before);
+  const held = usePolicyStore(({ lease }) => lease.kind !== 'idle' && lease.kind !== 'disposing');
+  if (!before || !held) return null;
+  return (
+    <div className="actions">
+      <button type="button" onClick={keepLoaded}>
+        Keep using {before.status.info.package.name}
+      </button>
+    </div>
+  );
+}
+
 /** Everything before a policy is ready: what it is, whether this machine can run it, and loading it. */
 export function PolicyGate() {
   const status = usePolicyStore((state) => state.status);
@@ -144,6 +158,7 @@ export function PolicyGate() {
       <section className="gate-policy" aria-label="Policy">
         {report && <PackageHeading summary={report.package} />}
         <LoadStep status={status} />
+        <KeepLoaded />
         {status.kind !== 'failed' && <Outlook />}
         <PackagePicker key={status.kind} open={unreadable} />
       </section>

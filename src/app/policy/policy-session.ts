@@ -7,12 +7,14 @@ import type {
   PolicyInfo,
 } from '../../workers/contract.ts';
 import type { LeaseState } from '../../workers/contract-lease.ts';
-import { toFailure, type Failure } from '../status/failure.ts';
-import { NOTHING_LOADED, usePolicyStore, type PolicyStatus } from './policy-store.ts';
+import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
+import { loadedNow, NOTHING_LOADED, usePolicyStore, type PolicyStatus } from './policy-store.ts';
 
 let client: PolicyClient | null = null;
 /** Answers to questions about an earlier package or worker are dropped. */
 let generation = 0;
+
+const set = usePolicyStore.setState;
 
 function setStatus(status: PolicyStatus): void {
   usePolicyStore.getState().setStatus(status);
@@ -47,6 +49,7 @@ function endWorker(): void {
   client?.terminate();
   client = null;
   usePolicyStore.getState().setLease(NOTHING_LOADED);
+  set({ before: null, asked: { kind: 'none' } });
 }
 
 /** Puts the page into its failed state, from which "Restart" or "Load" lead on. */
@@ -58,7 +61,8 @@ export function failPolicy(failure: Failure): void {
 }
 
 /**
- * Reads a package's manifest and checks this machine against it; loads at once what is stored here already.
+ * Reads a package's manifest and checks this machine against it; loads at once what is stored here already. A policy that is loaded stays in use
+ * until that has been read; where it cannot be, it stays.
  * @param fetchAtOnce loads it also where it has to be fetched first
  */
 export async function openPolicy(url: string, fetchAtOnce = false): Promise<void> {
@@ -66,21 +70,44 @@ export async function openPolicy(url: string, fetchAtOnce = false): Promise<void
   const { backend, status } = usePolicyStore.getState();
   // What has arrived of the other one is kept.
   if (status.kind === 'loading') void policyWorker().cancel('loading');
-  usePolicyStore.getState().setUrl(url);
+  const loaded = loadedNow();
+  if (loaded) set({ asked: { kind: 'reading', url } });
+  else usePolicyStore.getState().setUrl(url);
   try {
     const report = await policyWorker().inspect(url, backend);
     if (mine !== generation) return;
+    const before = loadedNow();
+    usePolicyStore.getState().setUrl(url);
+    set({ asked: { kind: 'none' }, before: before ?? usePolicyStore.getState().before });
     setStatus({ kind: 'inspected', report });
     if ((fetchAtOnce || report.package.stored) && report.verdict !== 'no') await loadPolicy();
   } catch (error) {
-    if (mine === generation) failPolicy(toFailure(error));
+    if (mine !== generation) return;
+    const failure = toFailure(error);
+    if (loadedNow() && !needsRestart(failure.code)) set({ asked: { kind: 'refused', url, failure } });
+    else failPolicy(failure);
   }
+}
+
+export function forgetRefusal(): void {
+  set({ asked: { kind: 'none' } });
+}
+
+/** Back to the policy that was loaded when another one was asked for; it is in the worker still. */
+export function keepLoaded(): void {
+  const { before, lease, status } = usePolicyStore.getState();
+  if (!before || lease.kind === 'idle') return;
+  if (status.kind === 'loading') void policyWorker().cancel('loading');
+  generation++;
+  usePolicyStore.setState({ ...before, before: null });
 }
 
 /** Opens a policy that an address names: one on another host, which a stranger may have put into a link, after a yes. */
 export async function openNamedPolicy(url: string): Promise<void> {
   const named = URL.parse(url);
-  if (named === null || named.origin === location.origin) return openPolicy(url);
+  // What was made on this device is fetched from nowhere.
+  const local = named !== null && /^(package|checkpoint):$/.test(named.protocol);
+  if (named === null || local || named.origin === location.origin) return openPolicy(url);
   usePolicyStore.getState().setUrl(url);
   setStatus({ kind: 'asking', host: named.host });
 }
@@ -101,6 +128,7 @@ export async function loadPolicy(): Promise<void> {
     if (mine !== generation) return;
     const stored: CapabilityReport = { ...report, backend: info.backend, package: info.package };
     setStatus({ kind: 'ready', report: stored, info });
+    set({ before: null });
   } catch (error) {
     if (mine === generation) failPolicy(toFailure(error));
   }
@@ -121,6 +149,7 @@ export async function cancelLoad(): Promise<void> {
 /** A new worker in place of one that died or lost its device; then opens the same package again. */
 export async function restartWorker(): Promise<void> {
   endWorker();
+  setStatus({ kind: 'inspecting' });
   await openPolicy(usePolicyStore.getState().url);
 }
 

@@ -20,6 +20,19 @@ export type PolicyStatus =
   /** `report` is null where not even the manifest could be read. */
   | { kind: 'failed'; failure: Failure; report: CapabilityReport | null; progress: LoadProgress | null };
 
+/** A policy that was loaded when another one was asked for. */
+export interface Before {
+  readonly url: string;
+  readonly status: Extract<PolicyStatus, { kind: 'ready' }>;
+  readonly inUse: PolicyInfo | null;
+}
+
+/** Another policy is asked for, while the loaded one stays in use. */
+export type Asked =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'reading'; readonly url: string }
+  | { readonly kind: 'refused'; readonly url: string; readonly failure: Failure };
+
 interface PolicyState {
   url: string;
   /** Where the user wants it to run. */
@@ -29,6 +42,9 @@ interface PolicyState {
   inUse: PolicyInfo | null;
   /** What the worker does with its policy, as the worker says. */
   lease: LeaseState;
+  asked: Asked;
+  /** To go back to, as long as the worker has it. */
+  before: Before | null;
   setUrl: (url: string) => void;
   setBackend: (backend: BackendPreference) => void;
   setStatus: (status: PolicyStatus) => void;
@@ -43,12 +59,20 @@ export const usePolicyStore = create<PolicyState>()((set) => ({
   status: { kind: 'inspecting' },
   lease: NOTHING_LOADED,
   inUse: null,
+  asked: { kind: 'none' },
+  before: null,
   setUrl: (url) => set({ url, status: { kind: 'inspecting' }, inUse: null }),
   setBackend: (backend) => set({ backend }),
   setStatus: (status) => set({ status, inUse: null }),
   setLease: (lease) => set({ lease }),
   setInUse: (info) => set({ inUse: info.adapted ? info : null }),
 }));
+
+/** What is loaded now, to be gone back to; null while nothing is. */
+export function loadedNow(): Before | null {
+  const { url, status, inUse } = usePolicyStore.getState();
+  return status.kind === 'ready' ? { url, status, inUse } : null;
+}
 
 function predicting({ status, inUse }: PolicyState): PolicyInfo | null {
   return status.kind === 'ready' ? (inUse ?? status.info) : null;

@@ -1,10 +1,14 @@
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { lazyPart } from '../lazy-part.tsx';
+import { useTeachStore } from '../teach/teach-store.ts';
 import { InstructionField } from '../instruction/instruction-field.tsx';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { doInstruction, startPractice, startShow, stopPractice, whyNotOnTable } from './practice-run.ts';
 import { usePracticeStore } from './practice-store.ts';
 import { WordsHint } from './words-hint.tsx';
+
+const TeachThis = lazyPart(() => import('../teach/teach-this.tsx'), null);
 
 /** Examples that are shown at once; the others are a click away. */
 const EXAMPLES = 4;
@@ -18,6 +22,9 @@ export function Command({ info }: { info: PolicyInfo | null }) {
   const unfit = info && whyNotOnTable(info);
   const ready = info !== null && !unfit && table !== null;
   const idle = run.kind === 'idle';
+  const outcome = usePracticeStore((state) => state.outcome.kind);
+  const teaching = useTeachStore(({ phase }) => phase.kind !== 'idle');
+  const asksToTeach = teaching || outcome === 'gave-up' || outcome === 'stopped';
   return (
     <section className="command" aria-label="What it should do">
       <InstructionField
@@ -51,6 +58,7 @@ export function Command({ info }: { info: PolicyInfo | null }) {
           Play all tasks
         </button>
       </div>
+      {asksToTeach && <TeachThis />}
       {unfit && <p className="aside">{unfit}</p>}
       {failure && <FailureNotice failure={failure} />}
     </section>

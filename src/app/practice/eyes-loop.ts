@@ -23,7 +23,7 @@ function looking(): boolean {
     status.kind === 'open' &&
     run.kind === 'idle' &&
     view === 'table' &&
-    step === 'run' &&
+    (step === 'run' || step === 'demonstrations') &&
     !document.hidden
   );
 }

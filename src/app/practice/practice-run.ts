@@ -2,6 +2,7 @@
 import type { PolicyInfo } from '../../workers/contract.ts';
 import type { ExecutionReport, RunNews, RunOrder } from '../../workers/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
+import { predictorName } from '../finetune/predictor-name.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { failPolicy } from '../policy/policy-session.ts';
 import { currentPolicy, loadedPolicy } from '../policy/policy-store.ts';
@@ -132,12 +133,13 @@ export async function startPractice(): Promise<void> {
 /** Does something else from now on, whatever goes on. */
 export async function doInstruction(instruction: string): Promise<void> {
   stopPractice();
-  await idle();
+  await practiceIdle();
   useInstructionStore.getState().setText(instruction);
   await startPractice();
 }
 
-function idle(): Promise<void> {
+/** When what runs on the table has ended. */
+export function practiceIdle(): Promise<void> {
   return new Promise((resolve) => {
     if (runNow().kind === 'idle') {
       resolve();
@@ -195,7 +197,7 @@ export async function replay(
   scene: { readonly task: string; readonly seed: number },
 ): Promise<'reached' | 'done' | 'stopped'> {
   stopPractice();
-  await idle();
+  await practiceIdle();
   set({ run: { kind: 'replaying' }, outcome: { kind: 'none' }, failure: null });
   try {
     await layTable(scene.task, scene.seed);
@@ -220,7 +222,8 @@ export async function runTrials(
   seed: number,
   options: { episodes?: number; onTrial?: (trials: readonly TrialResult[]) => void } = {},
 ): Promise<boolean> {
-  const { episodes = TRIALS, onTrial = (trials) => set({ trials }) } = options;
+  const by = predictorName();
+  const { episodes = TRIALS, onTrial = (trials) => set({ trials, trialsBy: by }) } = options;
   if (!currentPolicy() || runNow().kind !== 'idle') return false;
   const results: TrialResult[] = [];
   set({ failure: null, outcome: { kind: 'none' } });

@@ -57,6 +57,7 @@ export async function openTable(size: ViewSize): Promise<void> {
     set({ status: { kind: 'open', tasks } });
     performance.mark('table-open');
     const asked = readUrlState().table;
+    set({ addressed: asked !== null });
     const known = asked && tasks.some(({ name }) => name === asked.task);
     await layTable(known ? asked.task : firstTask, known ? asked.seed : firstSeed);
   } catch (error) {
@@ -68,6 +69,32 @@ export async function openTable(size: ViewSize): Promise<void> {
 /** What a visitor sees first: the task that shows most in little time. */
 const firstTask = 'plate';
 const firstSeed = 3;
+
+/** What the address says about a table: nothing of the one that a visitor finds anyway. */
+export function addressedTable(
+  table: Pick<TableReport, 'task' | 'seed'> | null,
+): { readonly task: string; readonly seed: number } | null {
+  if (!table || (table.task === firstTask && table.seed === firstSeed)) return null;
+  return { task: table.task, seed: table.seed };
+}
+
+let azimuth = 0;
+
+/** From where the table is looked at, radians around the vertical; see `PracticeWorker.orbit`. */
+export function tableAzimuth(): number {
+  return azimuth;
+}
+
+/** Turns and zooms the picture. */
+export async function orbitTable(turn: number, elevation: number, zoom: number): Promise<void> {
+  azimuth = await practiceWorker().orbit(turn, elevation, zoom);
+}
+
+/** Looks along the table's axes, so that left is left in the picture, too. */
+export async function faceTable(): Promise<void> {
+  await orbitTable(0, 0, 1);
+  await orbitTable(-azimuth, 0, 1);
+}
 
 export function resizeTable(size: ViewSize): void {
   if (client) void client.resize(scaled(size)).catch(() => undefined);
@@ -89,7 +116,7 @@ export async function layTable(task: string, seed: number, realTime = true): Pro
   set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
   tableChanged();
   useInstructionStore.getState().setText(table.instruction);
-  writeUrlState({ table: task === firstTask && seed === firstSeed ? null : { task, seed } });
+  writeUrlState({ table: addressedTable(table) });
   return table;
 }
 

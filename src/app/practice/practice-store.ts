@@ -35,6 +35,8 @@ export interface TrialResult {
 interface PracticeState {
   status: TableStatus;
   table: TableReport | null;
+  /** The address asked for a table when the page was opened. */
+  addressed: boolean;
   /** Whether success can be judged for what is asked. */
   judged: boolean;
   run: PracticeRun;
@@ -49,6 +51,8 @@ interface PracticeState {
   /** Share of the largest step that an action may take, 0…1. */
   speedLimit: number;
   trials: readonly TrialResult[];
+  /** What did them, for people. */
+  trialsBy: string;
   /** Seed of the first trial's layout. */
   trialSeed: number;
   /** The visitor has dragged an object. */
@@ -59,6 +63,7 @@ interface PracticeState {
 export const usePracticeStore = create<PracticeState>()((set) => ({
   status: { kind: 'opening' },
   table: null,
+  addressed: false,
   judged: false,
   run: { kind: 'idle' },
   outcome: { kind: 'none' },
@@ -68,6 +73,7 @@ export const usePracticeStore = create<PracticeState>()((set) => ({
   ahead: true,
   speedLimit: 1,
   trials: [],
+  trialsBy: '',
   trialSeed: 1000,
   dragged: false,
   setTrialSeed: (trialSeed) => set({ trialSeed }),

@@ -1,6 +1,7 @@
 import { useEffect, useRef, type PointerEvent, type KeyboardEvent, type WheelEvent } from 'react';
 import {
   openTable,
+  orbitTable,
   practiceCanvas,
   practiceWorker,
   resizeTable,
@@ -17,7 +18,7 @@ const KEY_ZOOM = 1.08;
 const ignore = () => undefined;
 
 function orbit(azimuth: number, elevation: number, zoom: number): void {
-  void practiceWorker().orbit(azimuth, elevation, zoom).catch(ignore);
+  void orbitTable(azimuth, elevation, zoom).catch(ignore);
 }
 
 /** Where in the picture, pixels. */

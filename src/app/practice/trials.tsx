@@ -11,6 +11,7 @@ export function Trials({ info }: { info: PolicyInfo }) {
   const table = usePracticeStore((state) => state.table);
   const run = usePracticeStore((state) => state.run);
   const trials = usePracticeStore((state) => state.trials);
+  const by = usePracticeStore((state) => state.trialsBy);
   const seed = usePracticeStore((state) => state.trialSeed);
   const successes = trials.filter(({ success }) => success).length;
   const rate = trials.length > 0 ? successRate(successes, trials.length) : null;
@@ -34,7 +35,7 @@ export function Trials({ info }: { info: PolicyInfo }) {
           <p className="trials-rate" role="status">
             <strong>{percent(rate.rate)}</strong> {trials[0]!.task}: {successes} of {trials.length}{' '}
             <span className="aside">
-              95 % interval {percent(rate.low)} to {percent(rate.high)}
+              by {by}; 95 % interval {percent(rate.low)} to {percent(rate.high)}
             </span>
           </p>
           <TrialRow trials={trials} />

@@ -1,11 +1,16 @@
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { lazyPart } from '../lazy-part.tsx';
 import { ChunkTable } from './chunk-table.tsx';
 import type { ShownPrediction } from './prediction-store.ts';
+import { unitWords } from './unit-words.ts';
 
 const load = () => import('./chunk-plots.tsx');
 // uPlot is not needed to load a policy; by the time there is a chunk it is here.
-const ChunkPlots = lazy(async () => ({ default: (await load()).ChunkPlots }));
+const ChunkPlots = lazyPart(
+  async () => ({ default: (await load()).ChunkPlots }),
+  <p className="waiting">Drawing…</p>,
+);
 
 export type Scale = 'real' | 'normalized';
 
@@ -14,9 +19,15 @@ const scales: { value: Scale; label: string }[] = [
   { value: 'normalized', label: 'Normalised' },
 ];
 
+/** Whether a dimension moved in the data that the policy was trained on. */
+function moves(info: PolicyInfo, index: number): boolean {
+  const range = info.actionRange[info.defaultUnnormKey];
+  return range === undefined || range.q01[index] !== range.q99[index];
+}
+
 /** The same frame as around a chunk, before there is one. */
 export function EmptyChunk({ info }: { info: PolicyInfo }) {
-  useEffect(() => void load(), []);
+  useEffect(() => void load().catch(() => undefined), []);
   return (
     <section className="chunk" aria-labelledby="chunk-title">
       <div className="title-row">
@@ -27,16 +38,18 @@ export function EmptyChunk({ info }: { info: PolicyInfo }) {
         of movement at {info.controlHz} Hz, as plots and as a table.
       </p>
       <div className="plots">
-        {info.actions.map(({ name, unit }) => (
-          <figure key={name} className="plot">
-            <figcaption>
-              <span>
-                {name} <span className="unit">{unit}</span>
-              </span>
-            </figcaption>
-            <div className="plot-canvas" />
-          </figure>
-        ))}
+        {info.actions
+          .filter((_, i) => moves(info, i))
+          .map(({ name, unit }) => (
+            <figure key={name} className="plot">
+              <figcaption>
+                <span>
+                  {name} <span className="unit">{unitWords(name, unit)}</span>
+                </span>
+              </figcaption>
+              <div className="plot-canvas" />
+            </figure>
+          ))}
       </div>
     </section>
   );
@@ -47,6 +60,22 @@ export function ChunkView({ info, latest }: { info: PolicyInfo; latest: ShownPre
   const [scale, setScale] = useState<Scale>('real');
   const rows = scale === 'real' ? latest.actions : latest.normalized;
   const units = info.actions.map(({ unit }) => (scale === 'real' ? unit : 'normalised'));
+  const words = info.actions.map(({ name, unit }) =>
+    scale === 'real' ? unitWords(name, unit) : 'normalised',
+  );
+  const still = info.actions.filter((_, i) => !moves(info, i)).map(({ name }) => name);
+  const plots = (shown: (index: number) => boolean) => {
+    const at = info.actions.flatMap((_, i) => (shown(i) ? [i] : []));
+    return (
+      <ChunkPlots
+        key={scale}
+        names={at.map((i) => info.actions[i]!)}
+        units={at.map((i) => words[i]!)}
+        rows={rows.map((row) => at.map((i) => row[i]!))}
+        scale={scale}
+      />
+    );
+  };
   return (
     <section className="chunk" aria-labelledby="chunk-title">
       <div className="title-row">
@@ -73,10 +102,17 @@ export function ChunkView({ info, latest }: { info: PolicyInfo; latest: ShownPre
       <p className="chunk-prompt">
         For <q>{latest.instruction}</q>, {latest.promptTokens} prompt tokens.
       </p>
-      <Suspense fallback={<p className="waiting">Drawing…</p>}>
-        <ChunkPlots key={scale} names={info.actions} units={units} rows={rows} scale={scale} />
-      </Suspense>
-      <ChunkTable names={info.actions} units={units} rows={rows} controlHz={info.controlHz} />
+      {plots((i) => moves(info, i))}
+      {still.length > 0 && (
+        <details>
+          <summary>{still.join(', ')}: never moved in training</summary>
+          {plots((i) => !moves(info, i))}
+        </details>
+      )}
+      <details className="chunk-numbers">
+        <summary>Details in numbers</summary>
+        <ChunkTable names={info.actions} units={units} rows={rows} controlHz={info.controlHz} />
+      </details>
     </section>
   );
 }

@@ -7,7 +7,14 @@ import { openPolicy } from '../policy/policy-session.ts';
 import { usePolicyInfo } from '../policy/policy-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { chosenFiles } from '../finetune/dropped-files.ts';
-import { addFolder, checkModel, refreshModels, removeModel, useModelsStore } from './models-session.ts';
+import {
+  addFolder,
+  checkModel,
+  refreshModels,
+  removeModel,
+  useModelsStore,
+  type Kept,
+} from './models-session.ts';
 
 function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
   const check = useModelsStore((state) => state.checks[model.key]);
@@ -42,20 +49,21 @@ function Model({ model, loaded }: { model: StoredPackage; loaded: boolean }) {
   );
 }
 
+function storageText({ policies, runs, recordings, quota }: Kept): string {
+  const parts = `${formatBytes(policies)} of policies, ${formatBytes(runs)} of runs, ${formatBytes(recordings)} of recordings`;
+  const most = quota === null ? '' : `; this browser allows ${formatBytes(quota)}`;
+  return `Kept on this device: ${parts}${most}.`;
+}
+
 /** Policy packages on this device: where from, how large, whole or not. */
 export function ModelsSection() {
   const info = usePolicyInfo();
-  const { models, room, adding, failure } = useModelsStore();
+  const { models, kept, adding, failure } = useModelsStore();
   useEffect(() => void refreshModels(), []);
   return (
     <section className="share-part" aria-labelledby="models-title">
       <h3 id="models-title">Policies on this device</h3>
-      {room && (
-        <p className="section-hint">
-          Using {formatBytes(room.usage)} of the {formatBytes(room.quota)} this browser allows, for policies,
-          runs and recordings.
-        </p>
-      )}
+      {kept && <p className="section-hint">{storageText(kept)}</p>}
       <ul className="stored">
         {models.map((model) => (
           <Model key={model.key} model={model} loaded={model.hash === info?.package.hash} />

@@ -2,13 +2,23 @@
 import { create } from 'zustand';
 import type { StoredPackage } from '../../workers/contract.ts';
 import type { HandedFile } from '../finetune/dropped-files.ts';
+import { recordingsSize } from '../demonstrations/recordings.ts';
 import { openPolicy, policyWorker } from '../policy/policy-session.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 
+/** Bytes on this device, by what they are. */
+export interface Kept {
+  readonly policies: number;
+  readonly runs: number;
+  readonly recordings: number;
+  /** What the browser allows in all; null where it does not tell. */
+  readonly quota: number | null;
+}
+
 interface ModelsState {
   models: readonly StoredPackage[];
-  /** Bytes, where the browser tells. */
-  room: { readonly usage: number; readonly quota: number } | null;
+  /** What is kept here; null before it was counted. */
+  kept: Kept | null;
   /** What the last check of a package said, by its key. */
   checks: Readonly<Record<string, string>>;
   /** What is being done with a folder that is added. */
@@ -18,7 +28,7 @@ interface ModelsState {
 
 export const useModelsStore = create<ModelsState>()(() => ({
   models: [],
-  room: null,
+  kept: null,
   checks: {},
   adding: null,
   failure: null,
@@ -26,11 +36,20 @@ export const useModelsStore = create<ModelsState>()(() => ({
 
 const set = useModelsStore.setState;
 
+const sum = (of: readonly { readonly byteLength: number }[]): number =>
+  of.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+
 export async function refreshModels(): Promise<void> {
   try {
     const models = await policyWorker().packages.list();
-    const { usage, quota } = await navigator.storage.estimate();
-    set({ models, room: usage === undefined || quota === undefined ? null : { usage, quota } });
+    set({ models });
+    const [runs, recordings, { quota }] = await Promise.all([
+      policyWorker().training.runs(),
+      recordingsSize(),
+      navigator.storage.estimate(),
+    ]);
+    const kept = { policies: sum(models), runs: sum(runs), recordings: recordings.bytes };
+    set({ kept: { ...kept, quota: quota ?? null } });
   } catch (error) {
     set({ failure: toFailure(error) });
   }

@@ -11,7 +11,7 @@ import { stopPractice } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 import { defaultPolicyUrl, type AddressedShare } from '../url-state.ts';
-import { useViewStore } from '../view-store.ts';
+import { arriveAt } from '../view-store.ts';
 import { useShareStore } from './share-store.ts';
 
 const set = useShareStore.setState;
@@ -31,7 +31,7 @@ export async function openShare(address: AddressedShare): Promise<void> {
     return;
   }
   const { scene, policy } = manifest;
-  useViewStore.getState().setView(scene.view);
+  arriveAt({ view: scene.view });
   useInstructionStore.getState().setText(scene.instruction);
   const foreign = foreignHosts(manifest).length > 0;
   set({ opened: { kind: 'known', manifest, agreed: !foreign } });
@@ -64,6 +64,8 @@ export async function loadShare(): Promise<void> {
 async function policyOf({ policy }: ShareManifest): Promise<void> {
   const url = policy.url ?? defaultPolicyUrl();
   if (currentPolicy()?.package.url !== url) await openPolicy(url, true);
+  const { asked } = usePolicyStore.getState();
+  if (asked.kind === 'refused' && asked.url === url) throw asked.failure;
   const info = currentPolicy();
   if (!info) {
     const { status } = usePolicyStore.getState();

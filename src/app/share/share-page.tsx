@@ -1,8 +1,10 @@
 import { useEffect, useId, useState } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { formatBytes } from '../format.ts';
+import { adapterName } from '../finetune/adapter-name.ts';
 import { AdaptersSection } from '../finetune/stored-section.tsx';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { ModelsSection } from './models-section.tsx';
 import {
@@ -109,6 +111,10 @@ function StaticHost({ text, adapter }: { text: ShareText; adapter: string | null
 export default function SharePage({ info }: { info: PolicyInfo }) {
   const { work, server, failure } = useShareStore();
   const active = useFineTuneStore((state) => state.active);
+  const adapters = useFineTuneStore((state) => state.adapters);
+  // What the link opens with.
+  useInstructionStore((state) => state.text);
+  const adapter = adapters.find(({ id }) => id === active);
   const [title, setTitle] = useState('');
   const [author, setAuthor] = useState('');
   const [note, setNote] = useState('');
@@ -116,13 +122,18 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
   useEffect(() => void prepareSharing(), []);
   const text: ShareText = { title: title.trim(), author: author.trim(), note: note.trim() };
   const busy = work.kind === 'uploading';
+  const manifest = manifestOf(text, active ? { sha256: '', bytes: 0, url: null } : null);
   return (
     <div className="share">
       <section className="share-part" aria-labelledby="share-title">
         <h2 id="share-title">Share</h2>
         <p className="section-hint">
-          Anyone with the link gets this policy{active && `, with “${active}”`}, this table and this
-          instruction, and can keep teaching it. Recordings are not included.
+          Anyone with the link gets this policy{adapter && `, with “${adapterName(adapter, adapters)}”`},{' '}
+          {manifest.scene.view === 'table' && 'a table '}
+          {manifest.scene.instruction
+            ? `and the instruction “${manifest.scene.instruction}”`
+            : 'and no instruction'}
+          , and can keep teaching it. Recordings are not included.
         </p>
         <div className="share-form">
           <div className="option">
@@ -162,7 +173,7 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
         </div>
         <details>
           <summary>What is shared</summary>
-          <ShareFacts manifest={manifestOf(text, active ? { sha256: '', bytes: 0, url: null } : null)} />
+          <ShareFacts manifest={manifest} />
         </details>
         {server === null && <p className="waiting">Checking for a share server…</p>}
         {server === false && <StaticHost text={text} adapter={active} />}

@@ -1,6 +1,7 @@
 /** Making a link: what is in use now, as a manifest; the adapter goes to the share server, or where its maker puts it. */
 import { createShare, deleteShare, serverAvailable, uploadAdapter } from '../../share/share-client.ts';
 import { encodeShare, type ShareManifest } from '../../share/share-manifest.ts';
+import { askedFor, goalOf } from '../../practice/tasks.ts';
 import { useCompareStore } from '../finetune/compare-store.ts';
 import { pageRoot } from '../page-root.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
@@ -60,9 +61,7 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
     adapter,
     scene: {
       view: useViewStore.getState().view,
-      task: table?.task ?? null,
-      seed: table?.seed ?? null,
-      instruction: useInstructionStore.getState().text.trim().slice(0, 300),
+      ...sceneOf(run?.demonstrations.instructions ?? [], table),
       execute: null,
       ensemble: ensembling,
       ...(speedLimit < 1 && { speedLimit }),
@@ -102,6 +101,32 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
         after: successes(after.trials),
       })),
   };
+}
+
+/** How many layouts of a task are looked through for one whose words are those that were taught. */
+const LAYOUTS = 500;
+
+/**
+ * What the link opens with: the words that were taught, on a table where they can be done; without any, what is there now.
+ * @param taught the most frequent first
+ */
+export function sceneOf(
+  taught: readonly string[],
+  table: { readonly task: string; readonly seed: number } | null,
+): Pick<ShareManifest['scene'], 'task' | 'seed' | 'instruction'> {
+  const now = useInstructionStore.getState().text.trim().slice(0, 300);
+  const here = { task: table?.task ?? null, seed: table?.seed ?? null };
+  const [first] = taught;
+  if (first === undefined || taught.includes(now)) return { ...here, instruction: now };
+  const instruction = first.slice(0, 300);
+  const found = goalOf(first);
+  if (!found || !table) return { ...here, instruction };
+  // Every layout of the task has what its instructions speak of, but not each has all of them.
+  for (let seed = table.seed; seed < table.seed + LAYOUTS; seed++) {
+    if (JSON.stringify(askedFor(found.task, seed).goal) === JSON.stringify(found.goal))
+      return { task: found.task.name, seed, instruction };
+  }
+  return { ...here, instruction };
 }
 
 let upload: AbortController | null = null;

@@ -11,7 +11,7 @@ const percent = (count: number, of: number): string => `${Math.round(100 * succe
 
 /** What a share is made of; everything in it is text somebody else wrote. */
 export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
-  const { training, success, policy } = manifest;
+  const { training, success, policy, scene } = manifest;
   const facts: Fact[] = [
     [
       'Base policy',
@@ -19,7 +19,10 @@ export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
         {policy.name} <code title={policy.sha256}>{policy.sha256.slice(0, 12)}</code>
       </>,
     ],
+    ['Instruction', scene.instruction ? `“${scene.instruction}”` : 'none'],
   ];
+  if (scene.view === 'table' && scene.task !== null)
+    facts.push(['Table', `${scene.task}, layout ${scene.seed}`]);
   if (training) {
     const { demonstrations, steps, batchSize, learningRate, lora, startedFrom } = training;
     facts.push(

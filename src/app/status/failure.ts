@@ -7,7 +7,8 @@ type PageFailureCode =
   | 'camera-busy'
   | 'camera-ended'
   | 'camera-unavailable'
-  | 'file-unreadable';
+  | 'file-unreadable'
+  | 'part-missing';
 
 export type FailureCode = ClientError['code'] | PageFailureCode;
 
@@ -33,6 +34,7 @@ const titles: Record<FailureCode, string> = {
   'storage-full': 'No storage space left',
   'no-webgpu': 'WebGPU is not available',
   'device-lost': 'The GPU was lost',
+  'drawing-lost': 'The practice table cannot be drawn',
   'out-of-memory': 'Out of memory',
   cancelled: 'Loading stopped',
   diverged: 'Training diverged',
@@ -46,6 +48,7 @@ const titles: Record<FailureCode, string> = {
   'camera-ended': 'Camera disconnected',
   'camera-unavailable': 'Cameras are not available',
   'file-unreadable': 'File cannot be used',
+  'part-missing': 'This part of the page could not be loaded',
 };
 
 export function failureTitle(code: FailureCode): string {

@@ -13,6 +13,9 @@ const OUTSIDE_SHARE = 0.25;
 /** Of the policy's q01..q99. Less than this and normalised values are all but the same: metres for millimetres, say. */
 const COVERED_SHARE = 0.05;
 
+/** Of the widest dimension's range: what spans less is noise in both, whatever its unit. */
+const NOISE_SHARE = 1e-3;
+
 /** Of the data a policy was trained on. */
 export interface DimensionRange {
   readonly name: string;
@@ -31,12 +34,13 @@ export function rangeFindings(
 ): Finding[] {
   // Where the numbers of dimensions differ, fit.ts refuses the dataset; there is nothing to compare.
   const ranges = policy?.length === size ? policy : null;
+  const noise = NOISE_SHARE * Math.max(0, ...[...columns, ...(ranges ?? [])].map(({ q01, q99 }) => q99 - q01));
   return columns.flatMap((column) => {
     const range = ranges?.[column.at] ?? null;
     const described =
       column.min === column.max
         ? [constant(column.min, range)]
-        : [clipped(column, range), range && mismatch(column, range)].filter((one) => one !== null);
+        : [clipped(column, range), range && mismatch(column, range, noise)].filter((one) => one !== null);
     return described.map((one) => ({
       ...one,
       episode: null,
@@ -86,10 +90,10 @@ function clipped(column: Column, range: DimensionRange | null): Described | null
 const shareOf = (values: Float32Array, wanted: number) =>
   values.filter((value) => value === wanted).length / values.length;
 
-function mismatch({ q01, q99 }: Column, range: DimensionRange): Described | null {
-  const width = range.q99 - range.q01;
+function mismatch({ q01, q99 }: Column, range: DimensionRange, noise: number): Described | null {
+  const width = Math.max(range.q99 - range.q01, noise);
   const outside = Math.max(range.q01 - q01, q99 - range.q99) > OUTSIDE_SHARE * width;
-  const narrow = q99 - q01 < COVERED_SHARE * width;
+  const narrow = width > noise && q99 - q01 < COVERED_SHARE * width;
   if (!outside && !narrow) return null;
   return {
     id: 'statistics',

@@ -16,6 +16,8 @@ export interface RunEvents {
 export interface RunControl {
   /** Stops after the current step, with a checkpoint. */
   readonly signal: AbortSignal;
+  /** Whether a checkpoint was asked for since this was asked last. */
+  readonly saveAsked?: () => boolean;
   /** Resolves when the run may go on; null while it need not wait. */
   readonly gate: () => Promise<void> | null;
   /** Runs a step, a validation or the reading of a checkpoint while nothing else uses the policy. */
@@ -40,7 +42,8 @@ const MANY = 6;
 const FEW = 2;
 
 /**
- * Trains until `maxSteps` or until stopped.
+ * Trains until `maxSteps` or until stopped. Checkpoints are saved every `saveFreq` steps, after the first, at the end and when
+ * asked for; with a `saveFreq` of 0 at the end, when paused and when asked for.
  * @param extra what a checkpoint's state holds besides the trainer's own
  * @param store where checkpoints go; null keeps none
  * @throws ModelError when a step fails or the run diverges; the last checkpoint stays
@@ -70,6 +73,7 @@ export async function runTraining(
   };
   while (!trainer.done) {
     await yieldToMessages();
+    if (control.saveAsked?.()) await save();
     const wait = control.gate();
     if (wait && !control.signal.aborted) {
       await save();
@@ -88,7 +92,8 @@ export async function runTraining(
       const report = await control.exclusively(() => trainer.validate());
       if (report) events.validation(report);
     }
-    if (trainer.done || (saveFreq > 0 && step % saveFreq === 0)) await save();
+    // The first is early: whoever closes the page a moment later finds the run again.
+    if (trainer.done || (saveFreq > 0 && (step === 1 || step % saveFreq === 0))) await save();
   }
   return 'done';
 }

@@ -72,6 +72,21 @@ describe('statistics', () => {
     ]);
   });
 
+  it('are not compared where neither moves: a range of 1e-9 has no units', async () => {
+    const policy = {
+      actions: [POLICY.actions[0]!, range('y', -1e-9, 1e-9), POLICY.actions[2]!],
+      state: null,
+    };
+    const findings = await review(
+      (made) => {
+        for (const { actions } of made)
+          actions.forEach((action, step) => (action[1] = 1e-7 * Math.sin(step)));
+      },
+      { policy },
+    );
+    expect(findings.filter(({ id }) => id === 'statistics')).toEqual([]);
+  });
+
   it('are not compared where the numbers of dimensions differ', async () => {
     const policy = { actions: [range('x', 5, 6)], state: [range('x', 5, 6)] };
     expect(await review(nothing, { policy })).toEqual([]);
