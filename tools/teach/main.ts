@@ -39,7 +39,11 @@ in Node, and prints the success rates of that task and of those the policy was t
   --robot NAME          ${ROBOTS.join(' or ')} (default gripper). Another robot than the policy's gets a head, a proprio projector and
                         statistics of its own; nothing is rehearsed, and only what is taught is evaluated
   --task NAME           one of ${TASKS.map(({ name }) => name).join(', ')} (default ${FIRST_HELD_OUT}); of so101
-                        ${tasksOf('so101').map(({ name }) => name).join(', ')} (default lift), can be given several times: the demonstrations are shared out
+                        ${tasksOf('so101')
+                          .map(({ name }) => name)
+                          .join(
+                            ', ',
+                          )} (default lift), can be given several times: the demonstrations are shared out
   --policy FOLDER       policy package to start from (default public/models/default)
   --demonstrations N    episodes of the task to record (default 20)
   --rehearsal N         episodes of the easiest trained tasks that are mixed in, up to five times as many of the others, and
