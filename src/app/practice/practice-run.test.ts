@@ -37,6 +37,7 @@ const info = { imageSlots: [], actions: [], state: null } as unknown as PolicyIn
 const laid = (task: string, seed: number) => ({
   task,
   seed,
+  robot: 'gripper',
   instruction: `do it on ${seed}`,
   maxSteps: 8,
   execute: 8,
@@ -70,8 +71,8 @@ beforeEach(async () => {
 test('trials stand still between actions, each on the table that was laid for it', async () => {
   expect(await runTrials('plate', 10, { episodes: 2 })).toBe(true);
   expect(worker.reset.mock.calls.slice(-2)).toEqual([
-    ['plate', 10, false],
-    ['plate', 11, false],
+    ['plate', 10, false, undefined],
+    ['plate', 11, false, undefined],
   ]);
   expect(usePracticeStore.getState().trials.map(({ seed, success }) => [seed, success])).toEqual([
     [10, true],
