@@ -52,7 +52,13 @@ export function TablePicture() {
     showTable(true);
     const observer = new ResizeObserver(() => resizeTable(sizeOf()));
     observer.observe(element);
+    // Only until the page scrolls can a finger be kept from scrolling it: React listens too passively for that.
+    const keepStill = (event: TouchEvent): void => {
+      if (dragging.current && event.cancelable) event.preventDefault();
+    };
+    element.addEventListener('touchmove', keepStill, { passive: false });
     return () => {
+      element.removeEventListener('touchmove', keepStill);
       observer.disconnect();
       showTable(false);
     };
