@@ -12,7 +12,7 @@ import { keepPlaceHistory } from './place-history.ts';
 import { policyWorker } from './policy/policy-session.ts';
 import { currentPolicy, isTraining, usePolicyStore } from './policy/policy-store.ts';
 import { startEyesLoop } from './practice/eyes-loop.ts';
-import { startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
+import { hidePractice, startShow, stopPractice, whyNotOnTable } from './practice/practice-run.ts';
 import { instructTable } from './practice/practice-session.ts';
 import { usePracticeStore } from './practice/practice-store.ts';
 import { keepFrames } from './prediction/kept-frames.ts';
@@ -109,6 +109,9 @@ export function wireStores(): void {
     if (event.key !== 'Escape') return;
     stopRun();
     stopPractice();
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) hidePractice();
   });
   guardPlaces(mayGo);
   keepPlaceHistory(mayGo);

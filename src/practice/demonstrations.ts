@@ -5,10 +5,11 @@ import { expertAction } from './expert.ts';
 import type { Goal } from './goal.ts';
 import { IMAGE_SIZE } from './image-size.ts';
 import type { Layout } from './layout.ts';
-import { CONTROL_HZ } from './mjcf.ts';
 import type { TableCameras } from './observe.ts';
 import { ActionNoise, SuccessJudge } from './rollout.ts';
-import { PracticeTable, type Mujoco } from './table.ts';
+import { KINDS, openWorld } from './open-world.ts';
+import { EPISODES } from './episode-length.ts';
+import type { Mujoco } from './table.ts';
 import {
   askedFor,
   assignmentFor,
@@ -20,25 +21,11 @@ import {
   type Task,
 } from './tasks.ts';
 import { CAMERAS, type TableView } from './view.ts';
-
-export const ACTION_NAMES = ['x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'] as const;
-export const STATE_NAMES = [
-  'x',
-  'y',
-  'z',
-  'axis-angle x',
-  'axis-angle y',
-  'axis-angle z',
-  'left finger',
-  'right finger',
-] as const;
+import { stepWorld, type RobotName } from './world.ts';
 
 const DEMONSTRATE = 51;
 /** The noisiest episode's standard deviation, as a share of the largest step. */
 const NOISE = 0.3;
-const LONGEST = 120;
-/** Recorded after the goal is reached. A sample needs a whole chunk ahead, so the end of an episode is not learnt from otherwise. */
-const AFTERWARDS = 8;
 
 /** What was asked for in an episode, and on which table; null where it was not a practice table's. */
 export interface Shown {
@@ -51,6 +38,8 @@ export interface DemonstrationRequest {
   readonly view: TableView;
   readonly cameras: Pick<TableCameras, 'observe'>;
   readonly task: Task;
+  /** Who does it; default the table's own. */
+  readonly robot?: RobotName;
   readonly episodes: number;
   readonly seed: number;
   /** Record on the tables of these, with the things that were moved there, as far as the task can be done so; else on new ones. */
@@ -64,25 +53,28 @@ export async function recordDemonstrations({
   view,
   cameras,
   task,
+  robot = 'gripper',
   episodes,
   seed,
   tables = [],
   onProgress,
 }: DemonstrationRequest) {
   const recorded = [];
-  const turns = new Turns(task);
-  const laid = tables.flatMap((shown) => laidTable(shown, task));
+  const { profile } = KINDS[robot];
+  const { demonstrated } = EPISODES[robot];
+  const turns = new Turns(task, robot);
+  const laid = tables.flatMap((shown) => laidTable(shown, task, robot));
   for (let attempt = 0; recorded.length < episodes; attempt++) {
     const random = new Random(seed, DEMONSTRATE, attempt);
     const { assignment, scene } =
       laid.length > 0 ? turns.onTable(laid[attempt % laid.length]!, random) : turns.onNewTable(random);
-    const table = new PracticeTable(mujoco, assignment.layout);
+    const table = openWorld(robot, mujoco, assignment.layout);
     const noise = new ActionNoise(random, NOISE);
     const judge = new SuccessJudge(assignment.goal);
     const actions: number[] = [];
     const state: number[] = [];
     const seen: Promise<FrameImage[]>[] = [];
-    let left = LONGEST;
+    let left = demonstrated;
     let done = false;
     for (let step = 0; step < left; step++) {
       const action = expertAction(table, assignment.goal);
@@ -90,10 +82,14 @@ export async function recordDemonstrations({
       seen.push(cameras.observe(view));
       actions.push(...action);
       state.push(...table.state());
-      table.step(noise.disturb(action));
+      stepWorld(
+        table,
+        expertAction(table, assignment.goal, (tool) => noise.disturb(tool)),
+      );
       if (judge.after(table) && !done) {
         done = true;
-        left = step + 1 + AFTERWARDS;
+        // A sample needs a whole chunk ahead, so the end of an episode is not learnt from otherwise.
+        left = step + 1 + profile.chunkSize;
       }
     }
     table.dispose();
@@ -111,10 +107,10 @@ export async function recordDemonstrations({
     onProgress?.(recorded.length);
   }
   return {
-    name: `Expert on the practice table: ${task.name}`,
-    fps: CONTROL_HZ,
-    actionNames: ACTION_NAMES,
-    stateNames: STATE_NAMES,
+    name: `Expert ${robot === 'gripper' ? 'on the practice table' : `with the ${profile.name}`}: ${task.name}`,
+    fps: profile.controlHz,
+    actionNames: profile.actions.map(({ name }) => name),
+    stateNames: profile.state?.map(({ name }) => name) ?? null,
     cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),
     episodes: recorded,
   };
@@ -127,9 +123,9 @@ interface LaidTable {
   readonly goals: readonly Goal[];
 }
 
-function laidTable({ instruction, scene }: Shown, task: Task): LaidTable[] {
+function laidTable({ instruction, scene }: Shown, task: Task, robot: RobotName): LaidTable[] {
   if (!scene) return [];
-  const { layout } = assignmentFor(taskNamed(scene.task), scene.seed);
+  const { layout } = assignmentFor(taskNamed(scene.task), scene.seed, robot);
   const goals = goalsOn(layout, task, goalOf(instruction)?.goal.target ?? null);
   return goals.length > 0 ? [{ scene, layout, goals }] : [];
 }
@@ -145,10 +141,12 @@ interface Turn {
  */
 class Turns {
   readonly #task: Task;
+  readonly #robot: RobotName;
   readonly #taken = new Map<unknown, number>();
 
-  constructor(task: Task) {
+  constructor(task: Task, robot: RobotName) {
     this.#task = task;
+    this.#robot = robot;
   }
 
   /** Asks for what had the fewest turns. */
@@ -159,7 +157,7 @@ class Turns {
       const seed = random.integer(2 ** 31);
       const { goal, instruction } = askedFor(task, seed);
       if (goals.includes(goal) && this.#due(task.phrasings(goal)).includes(instruction))
-        return { assignment: assignmentFor(task, seed), scene: { task: task.name, seed } };
+        return { assignment: assignmentFor(task, seed, this.#robot), scene: { task: task.name, seed } };
     }
   }
 

@@ -3,8 +3,7 @@ import { achieved, placeOf, type Goal } from './goal.ts';
 import { FINGER_TRAVEL } from './mjcf.ts';
 import { PUSH_LINE } from './layout.ts';
 import { OBJECTS, type ObjectName, type Vector } from './objects.ts';
-import type { PracticeTable } from './table.ts';
-import { MAX_TRANSLATION } from './units.ts';
+import type { World } from './world.ts';
 
 const OPEN = 1;
 const CLOSED = 0;
@@ -15,11 +14,32 @@ const CARRY_HEIGHT = 0.1;
 const CLEAR_HEIGHT = 0.062;
 /** How well it is above something before it goes down, metres. */
 const ALIGNED = 0.008;
+/** Radians. */
+const MISTURNED = 0.12;
 /** Of the last distance, covered per action: the gripper lags a little. */
 const GAIN = 0.9;
 
-/** Action [7] (see `PracticeTable`). */
-export function expertAction(table: PracticeTable, goal: Goal): number[] {
+/**
+ * The action, in the units of the robot's profile.
+ * @param disturb what is done instead of a step of the tool [7] (see `World.toolAction`)
+ */
+export function expertAction(
+  table: World,
+  goal: Goal,
+  disturb: (step: readonly number[]) => readonly number[] = (step) => step,
+): number[] {
+  return table.toolAction(disturb(expertStep(table, goal)), closingFor(table, goal));
+}
+
+/** Whichever side of a thing is nearest to how the hand closes already; a hand that holds it stays as it is. */
+function closingFor(table: World, goal: Goal): number | null {
+  if (goal.kind === 'reach' || goal.kind === 'push' || holding(table, goal.target)) return null;
+  const [w, , , z] = table.pose(goal.target).quaternion;
+  return 2 * Math.atan2(z, w);
+}
+
+/** Step of the tool [7]. */
+function expertStep(table: World, goal: Goal): number[] {
   switch (goal.kind) {
     case 'reach':
       return reach(table, goal.target);
@@ -37,15 +57,18 @@ export function expertAction(table: PracticeTable, goal: Goal): number[] {
   }
 }
 
-function reach(table: PracticeTable, target: ObjectName): number[] {
+function reach(table: World, target: ObjectName): number[] {
   const [x, y, z] = table.position(target);
   return approach(table, [x, y, z + 0.038], OPEN);
 }
 
-function pick(table: PracticeTable, target: ObjectName): number[] {
+function pick(table: World, target: ObjectName): number[] {
   const [x, y, z] = table.position(target);
   const [gx, gy, gz] = table.position('gripper');
   const away = Math.hypot(x - gx, y - gy);
+  // It turns before it goes down.
+  if (gz > z + 0.03 && table.misturned(closingFor(table, { kind: 'lift', target })) > MISTURNED)
+    return approach(table, [x, y, TRAVEL_HEIGHT], OPEN);
   if (away < 0.011 && Math.abs(gz - z) < 0.01) return towards(table, [x, y, z], CLOSED);
   // Closed fingers would land on top of it.
   const open = table.opening > OBJECTS[target].width! / 2 + 0.006;
@@ -53,7 +76,7 @@ function pick(table: PracticeTable, target: ObjectName): number[] {
   return approach(table, [x, y, z], OPEN);
 }
 
-function carry(table: PracticeTable, goal: Extract<Goal, { kind: 'place' }>): number[] {
+function carry(table: World, goal: Extract<Goal, { kind: 'place' }>): number[] {
   const [px, py, pz] = placeOf(table, goal);
   const [ox, oy, oz] = table.position(goal.target);
   const [gx, gy, gz] = table.position('gripper');
@@ -65,7 +88,7 @@ function carry(table: PracticeTable, goal: Extract<Goal, { kind: 'place' }>): nu
 }
 
 /** Let go at its place and not settled yet. */
-function dropped(table: PracticeTable, goal: Extract<Goal, { kind: 'place' }>): boolean {
+function dropped(table: World, goal: Extract<Goal, { kind: 'place' }>): boolean {
   const [px, py, pz] = placeOf(table, goal);
   const [x, y, z] = table.position(goal.target);
   return (
@@ -75,19 +98,19 @@ function dropped(table: PracticeTable, goal: Extract<Goal, { kind: 'place' }>): 
   );
 }
 
-function retreat(table: PracticeTable, target: ObjectName): number[] {
+function retreat(table: World, target: ObjectName): number[] {
   const [gx, gy] = table.position('gripper');
   return towards(table, [gx, gy, table.position(target)[2] + 0.09], OPEN);
 }
 
-function push(table: PracticeTable, target: ObjectName, side: -1 | 1): number[] {
+function push(table: World, target: ObjectName, side: -1 | 1): number[] {
   const [x, y, z] = table.position(target);
   const [gx, gy, gz] = table.position('gripper');
   if (side * y > PUSH_LINE + 0.01) return towards(table, [gx, gy, 0.11], CLOSED);
   const behind = side * (y - gy);
   const low = gz < 0.045;
   if (low && behind > 0.02 && Math.abs(x - gx) < 0.012) {
-    const step = Math.max(0.012, Math.min(MAX_TRANSLATION, PUSH_LINE + 0.02 - side * y));
+    const step = Math.max(0.012, Math.min(table.toolStep, PUSH_LINE + 0.02 - side * y));
     return towards(table, [x, gy + side * step, z], CLOSED);
   }
   return approach(table, [x, y - side * 0.045, z], CLOSED);
@@ -96,7 +119,7 @@ function push(table: PracticeTable, target: ObjectName, side: -1 | 1): number[] 
 /**
  * To a point from above: sideways at a safe height, down when above it, and on the way as low as the distance allows.
  */
-function approach(table: PracticeTable, point: Vector, gripper: number, height = TRAVEL_HEIGHT): number[] {
+function approach(table: World, point: Vector, gripper: number, height = TRAVEL_HEIGHT): number[] {
   const [gx, gy, gz] = table.position('gripper');
   const away = Math.hypot(point[0] - gx, point[1] - gy);
   const over = smoothstep((away - ALIGNED) / 0.02);
@@ -108,15 +131,15 @@ function approach(table: PracticeTable, point: Vector, gripper: number, height =
 }
 
 /** Straight to a point, as fast as an action allows. */
-function towards(table: PracticeTable, point: Vector, gripper: number): number[] {
+function towards(table: World, point: Vector, gripper: number): number[] {
   const from = table.position('gripper');
-  const delta = point.map((value, i) => (GAIN * (value - from[i]!)) / MAX_TRANSLATION);
+  const delta = point.map((value, i) => (GAIN * (value - from[i]!)) / table.toolStep);
   const most = Math.max(1, ...delta.map(Math.abs));
   return [...delta.map((value) => value / most), 0, 0, 0, gripper];
 }
 
 /** Whether the fingers are closed on it. */
-export function holding(table: PracticeTable, target: ObjectName): boolean {
+export function holding(table: World, target: ObjectName): boolean {
   const width = OBJECTS[target].width;
   if (width === null || table.opening > FINGER_TRAVEL - 0.002) return false;
   const [x, y, z] = table.position(target);

@@ -1,7 +1,7 @@
 /** What an instruction asks for, and whether it is done: judged on the physics alone. */
 import { PUSH_LINE, spotsBy, type Side } from './layout.ts';
 import { BOWL, OBJECTS, PLATE, type ObjectName, type Vector } from './objects.ts';
-import type { PracticeTable } from './table.ts';
+import type { World } from './world.ts';
 
 type Relation = 'on' | 'in' | Side;
 
@@ -23,11 +23,11 @@ const RELEASED = 0.004;
 type PlaceGoal = Extract<Goal, { kind: 'place' }>;
 
 /** Where the middle of the target belongs, metres. Where several places will do: the one to choose. */
-export function placeOf(table: PracticeTable, goal: PlaceGoal): Vector {
+export function placeOf(table: World, goal: PlaceGoal): Vector {
   return placesOf(table, goal)[0];
 }
 
-function placesOf(table: PracticeTable, { relation, target, destination }: PlaceGoal): [Vector, ...Vector[]] {
+function placesOf(table: World, { relation, target, destination }: PlaceGoal): [Vector, ...Vector[]] {
   const [x, y, z] = table.position(destination);
   const half = OBJECTS[target].restHeight;
   if (relation === 'in') return [[x, y, z + 2 * BOWL.base + half]];
@@ -44,7 +44,7 @@ function nearEnough({ relation, destination }: PlaceGoal): number {
 }
 
 /** Whether the gripper has let go of the object, or is nowhere near it. */
-function released(table: PracticeTable, name: ObjectName): boolean {
+function released(table: World, name: ObjectName): boolean {
   const [x, y, z] = table.position(name);
   const [gx, gy, gz] = table.position('gripper');
   const away = Math.hypot(x - gx, y - gy) > 0.06 || gz - z > 0.06;
@@ -52,7 +52,7 @@ function released(table: PracticeTable, name: ObjectName): boolean {
 }
 
 /** True when the goal is reached at this moment; an episode succeeds when it holds for two actions in a row. */
-export function achieved(table: PracticeTable, goal: Goal): boolean {
+export function achieved(table: World, goal: Goal): boolean {
   const [x, y, z] = table.position(goal.target);
   switch (goal.kind) {
     case 'reach': {

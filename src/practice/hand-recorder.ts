@@ -3,14 +3,11 @@ import type { FrameImage } from '../episodes/dataset.ts';
 import type { Goal } from './goal.ts';
 import { SuccessJudge } from './rollout.ts';
 import type { Vector } from './objects.ts';
-import type { PracticeTable } from './table.ts';
-import { MAX_TRANSLATION } from './units.ts';
+import type { World } from './world.ts';
 
 /** Below this an axis rests (action units), and below the other the fingers do (metres per step). */
 const RESTING = 1e-3;
 const FINGERS_RESTING = 2e-4;
-/** Recorded after the goal is reached: a sample needs a whole chunk ahead. */
-const AFTERWARDS = 8;
 /** Longer than anybody needs; keeps memory bounded, steps. */
 export const LONGEST = 600;
 
@@ -33,6 +30,8 @@ export class HandRecorder {
   #gripper: number | null = null;
   #opening = Number.NaN;
   #achievedAt: number | null = null;
+  /** Recorded after the goal is reached: a sample needs a whole chunk ahead. */
+  #afterwards = 0;
 
   /** @param goal what is to be shown; null where nothing can judge it */
   constructor(goal: Goal | null, observe: () => Promise<FrameImage[]>) {
@@ -51,29 +50,36 @@ export class HandRecorder {
   /** Nothing more is recorded. */
   get done(): boolean {
     return (
-      this.steps >= LONGEST || (this.#achievedAt !== null && this.steps >= this.#achievedAt + AFTERWARDS)
+      this.steps >= LONGEST ||
+      (this.#achievedAt !== null && this.steps >= this.#achievedAt + this.#afterwards)
     );
   }
 
   /** To be asked once per control step, whether anything happens in it or not: a thing let go may come to rest later. */
-  judge(table: PracticeTable): void {
+  judge(table: World): void {
+    this.#afterwards = table.profile.chunkSize;
     if (this.#gripper !== null && this.#judge?.after(table)) this.#achievedAt ??= this.steps;
   }
 
   /**
    * To be asked when no action is being carried out, with what the person commands.
-   * @returns the action to carry out; null where nothing happens: as upstream's regenerate_libero_dataset.py, no-ops are left out
+   * @param carryOut begins it, and says what of it is carried out
+   * @returns that; null where nothing happens: as upstream's regenerate_libero_dataset.py, no-ops are left out
    */
-  step(table: PracticeTable, command: readonly number[]): number[] | null {
+  step(
+    table: World,
+    command: readonly number[],
+    carryOut: (command: readonly number[]) => readonly number[],
+  ): readonly number[] | null {
     const moving = command.slice(0, 6).some((value) => Math.abs(value) > RESTING);
     const grips = this.#gripper !== null && command[6] !== this.#gripper;
     const fingers = this.#gripper !== null && Math.abs(table.opening - this.#opening) > FINGERS_RESTING;
     this.#opening = table.opening;
     if (this.done || !(moving || grips || fingers || this.achieved)) return null;
     this.#gripper = command[6]!;
-    const action = [...command];
     this.#images.push(this.#observe());
     this.#state.push(...table.state());
+    const action = carryOut(command);
     this.#actions.push(...action);
     return action;
   }
@@ -91,9 +97,9 @@ export class HandRecorder {
 }
 
 /** The action that brings the gripper towards a point [m] as fast as it may go. */
-export function steerTowards(table: PracticeTable, point: Vector, gripper: number): number[] {
+export function steerTowards(table: World, point: Vector, gripper: number): number[] {
   const from = table.position('gripper');
-  const delta = point.map((value, i) => (0.9 * (value - from[i]!)) / MAX_TRANSLATION);
+  const delta = point.map((value, i) => (0.9 * (value - from[i]!)) / table.toolStep);
   const most = Math.max(1, ...delta.map(Math.abs));
   const close = delta.every((value) => Math.abs(value) < 0.04);
   return [...delta.map((value) => (close ? 0 : value / most)), 0, 0, 0, gripper];

@@ -3,6 +3,7 @@ import { ModelError } from '../model/errors.ts';
 import type { Random } from '../model/random.ts';
 import type { Goal } from './goal.ts';
 import { OBJECTS, type ObjectName } from './objects.ts';
+import type { RobotName } from './world.ts';
 
 export interface Placed {
   readonly name: ObjectName;
@@ -18,8 +19,47 @@ export interface Layout {
   readonly gripper: readonly [number, number, number];
 }
 
-/** Middles of objects lie in here, metres. */
+/** Where a robot can work. */
+interface Space {
+  /** Middles of objects lie in here, metres. */
+  readonly x: readonly [number, number];
+  readonly y: readonly [number, number];
+  /** Blocks (or what is picked up in their stead) on a table. */
+  readonly movables: number;
+  /** That a plate or a bowl lies there which is not asked for. */
+  readonly containerChance: number;
+  /** Where the tool centre point begins, metres. */
+  readonly tool: readonly [Range, Range, Range];
+}
+
+type Range = readonly [number, number];
+
 const AREA = { x: 0.12, y: 0.16 } as const;
+const SPACES: Readonly<Record<RobotName, Space>> = {
+  gripper: {
+    x: [-AREA.x, AREA.x],
+    y: [-AREA.y, AREA.y],
+    movables: 3,
+    containerChance: 0.6,
+    tool: [
+      [-0.1, 0.1],
+      [-0.14, 0.14],
+      [0.1, 0.2],
+    ],
+  },
+  // The arm reaches from 0.15 to 0.28 m before its base (so101/kinematics.ts): less room, fewer things.
+  so101: {
+    x: [-0.055, 0.045],
+    y: [-0.12, 0.12],
+    movables: 2,
+    containerChance: 0,
+    tool: [
+      [-0.05, 0.03],
+      [-0.08, 0.08],
+      [0.1, 0.14],
+    ],
+  },
+};
 /** Least room between the edges of two objects: a finger fits in. */
 const GAP = 0.025;
 /** Room beside a pushed block and behind it. */
@@ -32,21 +72,27 @@ const MARGIN = 0.02;
 /** A block counts as pushed beyond this line on either side, metres. */
 export const PUSH_LINE = 0.145;
 
-/** Blocks (or what is picked up in their stead) on a table. */
-const MOVABLES = 3;
-const CONTAINER_CHANCE = 0.6;
-
 /**
  * @param others what lies beside the goal's objects is drawn from these
  * @throws ModelError `bad-input` if the objects do not fit, which no goal of ours leads to
  */
-export function layoutFor(goal: Goal, random: Random, others: readonly ObjectName[]): Layout {
+export function layoutFor(
+  goal: Goal,
+  random: Random,
+  others: readonly ObjectName[],
+  robot: RobotName = 'gripper',
+): Layout {
+  const space = SPACES[robot];
   for (let attempt = 0; attempt < 2000; attempt++) {
-    const objects = placed(objectsFor(goal, random, others), random);
+    const objects = placed(objectsFor(goal, random, others, space), random, space);
     if (!objects || !suits(goal, objects)) continue;
     return {
       objects,
-      gripper: [between(random, -0.1, 0.1), between(random, -0.14, 0.14), between(random, 0.1, 0.2)],
+      gripper: [
+        between(random, space.tool[0]),
+        between(random, space.tool[1]),
+        between(random, space.tool[2]),
+      ],
     };
   }
   throw new ModelError(
@@ -56,22 +102,27 @@ export function layoutFor(goal: Goal, random: Random, others: readonly ObjectNam
   );
 }
 
-function objectsFor(goal: Goal, random: Random, others: readonly ObjectName[]): ObjectName[] {
+function objectsFor(
+  goal: Goal,
+  random: Random,
+  others: readonly ObjectName[],
+  { movables, containerChance }: Space,
+): ObjectName[] {
   const names = new Set<ObjectName>([goal.target, ...('destination' in goal ? [goal.destination] : [])]);
   const movable = () => [...names].filter((name) => OBJECTS[name].width !== null).length;
-  while (movable() < MOVABLES) names.add(others[random.integer(others.length)]!);
-  for (const name of ['plate', 'bowl'] as const) if (random.uniform() < CONTAINER_CHANCE) names.add(name);
+  while (movable() < movables) names.add(others[random.integer(others.length)]!);
+  for (const name of ['plate', 'bowl'] as const) if (random.uniform() < containerChance) names.add(name);
   // The largest first, as they are the hardest to place.
   return [...names].toSorted((a, b) => OBJECTS[b].radius - OBJECTS[a].radius);
 }
 
-function placed(names: readonly ObjectName[], random: Random): Placed[] | null {
+function placed(names: readonly ObjectName[], random: Random, { x, y }: Space): Placed[] | null {
   const objects: Placed[] = [];
   for (const name of names) {
     const free = Array.from({ length: 20 }, (): Placed => ({
       name,
-      position: [between(random, -AREA.x, AREA.x), between(random, -AREA.y, AREA.y)],
-      yaw: OBJECTS[name].width === null ? 0 : between(random, -0.25, 0.25),
+      position: [between(random, x), between(random, y)],
+      yaw: OBJECTS[name].width === null ? 0 : between(random, [-0.25, 0.25]),
     })).find((candidate) =>
       objects.every(
         (other) => distance(candidate, other) >= OBJECTS[name].radius + OBJECTS[other.name].radius + GAP,
@@ -147,6 +198,6 @@ function distance(a: Placed, b: Placed): number {
   return Math.hypot(a.position[0] - b.position[0], a.position[1] - b.position[1]);
 }
 
-function between(random: Random, low: number, high: number): number {
+function between(random: Random, [low, high]: Range): number {
   return low + (high - low) * random.uniform();
 }

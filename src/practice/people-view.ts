@@ -1,8 +1,8 @@
 /** How people see the table: a camera that can be turned, what a pointer points at, and the path to come. */
 import * as THREE from 'three/webgpu';
 import type { ObjectName, Vector } from './objects.ts';
-import { MAX_TRANSLATION } from './units.ts';
 import { PEOPLE_LAYER, type TableView } from './view.ts';
+import type { PathPoint } from './world.ts';
 
 const ELEVATION = [0.15, 1.5] as const;
 const DISTANCE = [0.45, 1.8] as const;
@@ -100,19 +100,14 @@ export class PathLine {
   readonly #closed = new THREE.MeshBasicMaterial({ color: 0xc2410c, transparent: true, opacity: 0.85 });
   readonly #bead = new THREE.SphereGeometry(0.0045, 12, 8);
 
-  show(path: { readonly from: Vector; readonly actions: readonly (readonly number[])[] } | null): void {
+  show(path: readonly PathPoint[] | null): void {
     this.object.visible = path !== null;
-    if (!path) return;
-    let [x, y, z] = path.from;
-    path.actions.forEach((action, i) => {
-      x += action[0]! * MAX_TRANSLATION;
-      y += action[1]! * MAX_TRANSLATION;
-      z += action[2]! * MAX_TRANSLATION;
+    path?.forEach(({ position, open }, i) => {
       const bead = this.#beadAt(i);
-      bead.position.set(x, y, z);
-      bead.material = action[6]! >= 0.5 ? this.#open : this.#closed;
+      bead.position.set(...position);
+      bead.material = open ? this.#open : this.#closed;
     });
-    this.object.children.forEach((child, i) => (child.visible = i < path.actions.length));
+    this.object.children.forEach((child, i) => (child.visible = i < (path?.length ?? 0)));
   }
 
   #beadAt(index: number): THREE.Mesh {

@@ -3,7 +3,7 @@ import type { Random } from '../model/random.ts';
 import { expertAction } from './expert.ts';
 import { achieved, type Goal } from './goal.ts';
 import { OBJECTS } from './objects.ts';
-import type { PracticeTable } from './table.ts';
+import { stepWorld, type World } from './world.ts';
 
 /** Disturbances while recording, so that recoveries are in the data. Each episode draws its own. */
 export class ActionNoise {
@@ -55,7 +55,7 @@ export class Detour {
   readonly #from: number;
   readonly #goal: Goal | null;
 
-  constructor(random: Random, { layout }: PracticeTable, goal: Goal, share = ASTRAY) {
+  constructor(random: Random, { layout }: World, goal: Goal, share = ASTRAY) {
     const others = layout.objects.filter(({ name }) => name !== goal.target && OBJECTS[name].width !== null);
     const astray = random.uniform() < share;
     this.#from = random.integer(12);
@@ -64,20 +64,21 @@ export class Detour {
   }
 
   /** What is done at this step where the expert says `action`. */
-  divert(step: number, table: PracticeTable, action: number[]): number[] {
+  divert(step: number, table: World, action: number[]): number[] {
     const away = this.#goal && step >= this.#from && step < this.#from + this.length;
     return away ? expertAction(table, this.#goal) : action;
   }
 }
 
-/** The expert's next `length` actions from here, row after row [length · 7]; the table is left as it was. */
-export function expertChunk(table: PracticeTable, goal: Goal, length: number): Float32Array {
+/** The expert's next `length` actions from here, row after row [length · actions]; the table is left as it was. */
+export function expertChunk(table: World, goal: Goal, length: number): Float32Array {
   const before = table.snapshot();
-  const chunk = new Float32Array(length * 7);
+  const size = table.profile.actions.length;
+  const chunk = new Float32Array(length * size);
   for (let step = 0; step < length; step++) {
     const action = expertAction(table, goal);
-    chunk.set(action, step * 7);
-    if (step < length - 1) table.step(action);
+    chunk.set(action, step * size);
+    if (step < length - 1) stepWorld(table, action);
   }
   table.restore(before);
   return chunk;
@@ -93,7 +94,7 @@ export class SuccessJudge {
   }
 
   /** To be asked once after every action. */
-  after(table: PracticeTable): boolean {
+  after(table: World): boolean {
     this.#held = achieved(table, this.#goal) ? this.#held + 1 : 0;
     return this.#held >= 2;
   }

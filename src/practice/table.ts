@@ -2,8 +2,10 @@
 import type { MainModule, MjData, MjModel } from '@mujoco/mujoco';
 import { ModelError } from '../model/errors.ts';
 import type { Layout } from './layout.ts';
-import { FINGER_TRAVEL, mjcf, REACH, SUBSTEPS } from './mjcf.ts';
+import { FINGER_TRAVEL, mjcf, REACH, SUBSTEPS, TIMESTEP } from './mjcf.ts';
 import { type ObjectName, type Vector } from './objects.ts';
+import { TABLE_LIMITS, TABLE_PROFILE } from './table-profile.ts';
+import type { PathPoint, Pose, Snapshot, World } from './world.ts';
 import { MAX_ROTATION, MAX_TRANSLATION } from './units.ts';
 
 export type Mujoco = MainModule;
@@ -11,24 +13,16 @@ export type Mujoco = MainModule;
 /** The commanded point never runs further ahead of the gripper than this, metres. */
 const LEASH = 0.03;
 
-export interface Pose {
-  readonly position: Vector;
-  /** w, x, y, z */
-  readonly quaternion: readonly [number, number, number, number];
-}
-
-/** Everything the physics depends on: from it the same actions give the same future, bit for bit. */
-export interface Snapshot {
-  readonly physics: readonly number[];
-  readonly target: readonly number[];
-}
-
 /**
  * One episode's world. Actions are [x, y, z, roll, pitch, yaw, gripper]: shares of the largest step in −1…1 (roll and pitch do nothing: the
  * gripper always points down), gripper 1 open … 0 closed.
  */
-export class PracticeTable {
+export class PracticeTable implements World {
+  readonly robot = 'gripper';
   readonly layout: Layout;
+  readonly profile = TABLE_PROFILE;
+  readonly limits = TABLE_LIMITS;
+  readonly timestep = TIMESTEP;
   readonly #mujoco: Mujoco;
   readonly #model: MjModel;
   readonly #data: MjData;
@@ -113,6 +107,38 @@ export class PracticeTable {
         'Reset the table.',
       );
     }
+  }
+
+  get toolStep(): number {
+    return MAX_TRANSLATION;
+  }
+
+  toolAction(shares: readonly number[]): number[] {
+    return [...shares];
+  }
+
+  pathOf(actions: readonly (readonly number[])[]): PathPoint[] {
+    let at = this.position('gripper');
+    return actions.map((action) => {
+      const moved = (axis: 0 | 1 | 2) => at[axis] + action[axis]! * MAX_TRANSLATION;
+      at = [moved(0), moved(1), moved(2)];
+      return { position: at, open: action[6]! >= 0.5 };
+    });
+  }
+
+  /** Things lie nearly straight, and the fingers close straight. */
+  misturned(): number {
+    return 0;
+  }
+
+  /** Goes no further than it has been commanded until now. */
+  stay(): void {
+    this.#target = [...this.#data.ctrl];
+    this.#glide = { from: this.#target, done: SUBSTEPS };
+  }
+
+  standing(): number[] {
+    return [0, 0, 0, 0, 0, 0, this.#target[4]! > 0 ? 1 : 0];
   }
 
   /** Draws an object towards a point [m] like a spring, as a hand would; null lets go. */

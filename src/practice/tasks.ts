@@ -4,6 +4,7 @@ import { Random } from '../model/random.ts';
 import type { Goal } from './goal.ts';
 import { layoutFor, suits, type Layout, type Side } from './layout.ts';
 import type { ObjectName } from './objects.ts';
+import type { RobotName } from './world.ts';
 
 export interface Task {
   readonly name: string;
@@ -215,6 +216,13 @@ export const TASKS: readonly Task[] = [
   },
 ];
 
+/** What each robot at the table can be asked for. */
+export function tasksOf(robot: RobotName): readonly Task[] {
+  return robot === 'gripper' ? TASKS : TASKS.filter(({ name }) => SO101_TASKS.includes(name));
+}
+
+const SO101_TASKS: readonly string[] = ['reach', 'lift', 'bowl'];
+
 export const TRAINED_TASKS = TASKS.filter(({ heldOut }) => !heldOut);
 
 /** @throws ModelError `bad-input` listing the tasks there are */
@@ -228,10 +236,23 @@ export function taskNamed(name: string): Task {
   );
 }
 
+/** A task of those that a robot can be asked for. @throws ModelError `bad-input` listing them */
+export function taskOf(robot: RobotName, name: string): Task {
+  const task = taskNamed(name);
+  const tasks = tasksOf(robot);
+  if (tasks.includes(task)) return task;
+  throw new ModelError(
+    'bad-input',
+    `The ${robot} cannot be asked for "${name}".`,
+    `Its tasks are ${tasks.map((one) => one.name).join(', ')}.`,
+  );
+}
+
 const ASSIGNMENT = 11;
 
-export function assignmentFor(task: Task, seed: number): Assignment {
-  return assign(task, seed, task.goals, BLOCKS);
+/** @param robot that it is laid for */
+export function assignmentFor(task: Task, seed: number, robot: RobotName = 'gripper'): Assignment {
+  return assign(task, seed, task.goals, BLOCKS, robot);
 }
 
 /** Likewise for pretraining: things of more kinds are moved, and lie about. */
@@ -257,10 +278,16 @@ function ask(task: Task, goals: readonly Goal[], random: Random) {
   return { goal, instruction: phrasings[random.integer(phrasings.length)]! };
 }
 
-function assign(task: Task, seed: number, goals: readonly Goal[], others: readonly ObjectName[]): Assignment {
+function assign(
+  task: Task,
+  seed: number,
+  goals: readonly Goal[],
+  others: readonly ObjectName[],
+  robot: RobotName = 'gripper',
+): Assignment {
   const random = randomOf(task, seed);
   const asked = ask(task, goals, random);
-  return { task, ...asked, layout: layoutFor(asked.goal, random, others), seed };
+  return { task, ...asked, layout: layoutFor(asked.goal, random, others, robot), seed };
 }
 
 const INSTRUCTIONS = new Map(
@@ -295,8 +322,8 @@ export function canonicalInstruction(text: string): string {
 }
 
 /** One instruction per task that can be done with these objects. */
-export function fittingInstructions(names: readonly ObjectName[]): string[] {
-  return TASKS.flatMap(({ goals, phrasings }) => {
+export function fittingInstructions(names: readonly ObjectName[], tasks = TASKS): string[] {
+  return tasks.flatMap(({ goals, phrasings }) => {
     const goal = goals.find(
       (candidate) =>
         names.includes(candidate.target) &&

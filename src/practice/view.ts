@@ -4,7 +4,10 @@ import { mergeGeometries } from 'three/addons/utils/BufferGeometryUtils.js';
 import { elbowOf, LINKS, SHOULDER, WRIST_HEIGHT } from './arm.ts';
 import { GRIPPER } from './mjcf.ts';
 import { OBJECTS, type Geom, type ObjectName, type Vector } from './objects.ts';
+import type { AnyWorld } from './open-world.ts';
+import { So101View } from './so101/view.ts';
 import type { PracticeTable } from './table.ts';
+import type { Pose, RobotName } from './world.ts';
 
 /** How the table looks in one episode; varied in training, so that the policy does not depend on it. */
 export interface Appearance {
@@ -34,10 +37,15 @@ const SHADOW_OPACITY = 0.3;
 
 export class TableView {
   readonly scene = new THREE.Scene();
-  readonly cameras: Readonly<Record<CameraName, THREE.PerspectiveCamera>>;
+  readonly #main: THREE.PerspectiveCamera;
+  readonly #wrist: THREE.PerspectiveCamera;
   readonly #sky = new THREE.HemisphereLight(0xffffff, 0x9a938a, 1.9);
   readonly #sun = new THREE.DirectionalLight(0xffffff, 1.6);
   readonly #table: THREE.Mesh<THREE.BoxGeometry, THREE.MeshLambertMaterial>;
+  /** What belongs to the table's own robot, and what to the SO-101: one of them is shown. */
+  readonly #own = new THREE.Group();
+  readonly #so101 = new So101View();
+  #robot: RobotName = 'gripper';
   readonly #gripper = new THREE.Group();
   readonly #fingers: readonly [THREE.Group, THREE.Group];
   readonly #upperArm: THREE.Mesh;
@@ -78,17 +86,19 @@ export class TableView {
     this.#upperArm = new THREE.Mesh(new THREE.CylinderGeometry(0.02, 0.026, LINKS[0], 14), metal);
     this.#foreArm = new THREE.Mesh(new THREE.CylinderGeometry(0.015, 0.02, LINKS[1], 14), metal);
     this.#elbow = new THREE.Mesh(new THREE.SphereGeometry(0.026, 16, 12), joint);
-    this.scene.add(pedestal, shoulder, this.#upperArm, this.#foreArm, this.#elbow);
+    this.#own.add(pedestal, shoulder, this.#upperArm, this.#foreArm, this.#elbow);
+    this.#so101.group.visible = false;
+    this.scene.add(this.#own, this.#so101.group);
 
     this.#gripper.add(...meshesOf(GRIPPER.palm));
     const finger = (side: number) => {
       const group = new THREE.Group();
       group.add(...meshesOf(GRIPPER.finger(side)));
-      this.scene.add(group);
+      this.#own.add(group);
       return group;
     };
     this.#fingers = [finger(-1), finger(1)];
-    this.scene.add(this.#gripper);
+    this.#own.add(this.#gripper);
     this.#addShadow('gripper', 0.03);
 
     const main = new THREE.PerspectiveCamera(36, 1, 0.05, 4);
@@ -100,7 +110,13 @@ export class TableView {
     wrist.position.set(0.062, 0, 0.1);
     wrist.lookAt(0.004, 0, -0.02);
     this.#gripper.add(wrist);
-    this.cameras = { main, wrist };
+    this.#main = main;
+    this.#wrist = wrist;
+  }
+
+  /** What the robot that is shown sees with. */
+  get cameras(): Readonly<Record<CameraName, THREE.PerspectiveCamera>> {
+    return { main: this.#main, wrist: this.#robot === 'so101' ? this.#so101.wrist : this.#wrist };
   }
 
   setAppearance({ light, tint, table }: Appearance): void {
@@ -112,7 +128,7 @@ export class TableView {
   }
 
   /** Takes everything's place from the physics. @returns whether anything moved enough to be seen */
-  sync(table: PracticeTable): boolean {
+  sync(table: AnyWorld): boolean {
     const wanted = table.layout.objects.map(({ name }) => name);
     // What is not there is hidden, not thrown away: making it again costs more than a frame.
     for (const [name, group] of this.#objects) {
@@ -124,21 +140,30 @@ export class TableView {
       place(this.#objects.get(name)!, table.pose(name));
       this.#dropShadow(name, table.position(name), OBJECTS[name].restHeight);
     }
+    this.#robot = table.robot;
+    this.#own.visible = table.robot === 'gripper';
+    this.#so101.group.visible = table.robot === 'so101';
+    if (table.robot === 'so101') this.#so101.sync(table);
+    else this.#syncOwn(table);
+    this.#dropShadow('gripper', table.position('gripper'), 0);
+    return this.#moved();
+  }
+
+  #syncOwn(table: PracticeTable): void {
     const tool = table.pose('gripper');
     place(this.#gripper, tool);
     place(this.#fingers[0], table.pose('finger -1'));
     place(this.#fingers[1], table.pose('finger 1'));
-    this.#dropShadow('gripper', tool.position, 0);
     const wrist: Vector = [tool.position[0], tool.position[1], tool.position[2] + WRIST_HEIGHT];
     const elbow = elbowOf(wrist);
     this.#elbow.position.set(...elbow);
     stretch(this.#upperArm, SHOULDER, elbow);
     stretch(this.#foreArm, elbow, wrist);
-    return this.#moved();
   }
 
   #moved(): boolean {
-    const nodes = [this.#gripper, ...this.#fingers, ...this.#objects.values()];
+    const arm = this.#robot === 'so101' ? this.#so101.nodes : [this.#gripper, ...this.#fingers];
+    const nodes = [...arm, ...this.#objects.values()];
     const now = nodes.flatMap(({ position, quaternion, visible }) =>
       visible ? [...position.toArray(), ...quaternion.toArray()] : [],
     );
@@ -158,7 +183,8 @@ export class TableView {
 
   /** The drawn object, to be picked by a pointer. */
   object(name: ObjectName | 'gripper'): THREE.Object3D | undefined {
-    return name === 'gripper' ? this.#gripper : this.#objects.get(name);
+    if (name !== 'gripper') return this.#objects.get(name);
+    return this.#robot === 'so101' ? this.#so101.hand : this.#gripper;
   }
 
   dispose(): void {
@@ -222,7 +248,7 @@ function geometryOf({ type, size, position, yaw = 0 }: Geom): THREE.BufferGeomet
   return geometry.rotateZ(yaw).translate(...position);
 }
 
-function place(node: THREE.Object3D, pose: ReturnType<PracticeTable['pose']>): void {
+function place(node: THREE.Object3D, pose: Pose): void {
   const [w, x, y, z] = pose.quaternion;
   node.position.set(...pose.position);
   node.quaternion.set(x, y, z, w);

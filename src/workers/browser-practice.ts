@@ -17,6 +17,14 @@ export const browserPractice: PracticeSurroundings = {
     };
     requestAnimationFrame(next);
   },
+  everyTick: (tick) => {
+    const next = (): void => {
+      const now = performance.now();
+      setTimeout(next, Math.max(0, tick(now) - performance.now()));
+    };
+    next();
+  },
+  now: () => performance.now(),
 };
 
 /** On WebGPU, or WebGL 2 where there is none. */

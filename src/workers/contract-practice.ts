@@ -1,7 +1,12 @@
 /** What crosses the boundary between the page and the practice worker, which owns the table's physics and its drawing. */
-import type { RawImage, WorkerError } from './contract.ts';
+import type { Prediction, RawImage, WorkerError } from './contract.ts';
+
+/** Who stands at the table: its own gripper, or an SO-101. */
+export type TableRobotName = 'gripper' | 'so101';
 
 export interface PracticeTask {
+  /** Who can be asked for it. */
+  readonly robot: TableRobotName;
   readonly name: string;
   readonly about: string;
   readonly heldOut: boolean;
@@ -20,6 +25,9 @@ export interface TableReport {
   /** The task it was laid out for. */
   readonly task: string;
   readonly seed: number;
+  readonly robot: TableRobotName;
+  /** Actions per second. */
+  readonly controlHz: number;
   /** An instruction that fits what lies there. */
   readonly instruction: string;
   /** An episode is given up after this many actions. */
@@ -36,7 +44,7 @@ export interface TableReport {
 export interface TableObservation {
   /** Main and wrist camera. */
   readonly images: RawImage[];
-  /** LIBERO's proprio [8], metres and radians. */
+  /** In the units of the robot's profile. */
   readonly state: number[];
 }
 
@@ -45,6 +53,54 @@ export interface ExecutionReport {
   readonly achieved: boolean | null;
   /** Actions carried out: fewer than given when it was stopped or the goal was reached. */
   readonly steps: number;
+}
+
+/** What a policy is set to do at the table. */
+export interface RunOrder {
+  /** An episode is given up after this many actions. */
+  readonly most: number;
+  /** Actions carried out of each chunk before the next prediction. */
+  readonly execute: number;
+  /** In real time, or as fast as it goes: then physics waits for each prediction. */
+  readonly realTime: boolean;
+  /** Key of the statistics that un-normalise the actions. */
+  readonly unnormKey: string;
+}
+
+export interface LoopChoices {
+  /** Predicts after every action and blends what overlapping chunks say. */
+  readonly ensembling: boolean;
+  /** In real time the next chunk is predicted while this one is carried out. */
+  readonly ahead: boolean;
+}
+
+/** Why a robot stands still while it should not. */
+export type HoldReason = 'no-action' | 'late';
+
+/** What happens during a run. */
+export type RunNews =
+  /** The policy is asked about what is there now. */
+  | { readonly kind: 'asked' }
+  | {
+      readonly kind: 'predicted';
+      readonly prediction: Prediction;
+      readonly instruction: string;
+      readonly state: number[];
+      /** What the cameras saw. */
+      readonly images: RawImage[];
+      /** Actions carried out until now. */
+      readonly steps: number;
+    }
+  /** For longer than a moment; null when it goes on. */
+  | { readonly kind: 'hold'; readonly why: HoldReason | null };
+
+/** A command that was sent to the robot. */
+export interface SentCommand {
+  /** Milliseconds; only differences count. */
+  readonly atMs: number;
+  readonly values: readonly number[];
+  /** What was asked for before the guard; null where the robot was brought to rest. */
+  readonly asked: readonly number[] | null;
 }
 
 export interface RecordedEpisode {
@@ -107,8 +163,9 @@ export interface PracticeWorker {
   /**
    * Lays the table anew. The same task and seed give the same layout. Where that fails, the table before stays as it is.
    * @param realTime whether time goes by on it before the next action (default true)
+   * @param robot who stands there (default who stood there before)
    */
-  reset(task: string, seed: number, realTime?: boolean): Promise<TableReport>;
+  reset(task: string, seed: number, realTime?: boolean, robot?: TableRobotName): Promise<TableReport>;
   /** Which instruction counts from now on. @returns whether it is one whose success can be judged */
   instruct(instruction: string): Promise<boolean>;
   observe(): Promise<TableObservation>;
@@ -117,14 +174,22 @@ export interface PracticeWorker {
    * @param since `revision` of the last glance @returns null where nothing has moved since
    */
   glance(since: number): Promise<{ readonly revision: number; readonly images: RawImage[] } | null>;
+  /** From now on predictions are asked of the policy at the other end. */
+  linkPolicy(port: MessagePort): Promise<void>;
+  /** Holds for every run from now on, also for one that goes on. */
+  chooseLoop(choices: LoopChoices): Promise<void>;
   /**
-   * Carries out actions [n][7], in real time or as fast as it goes; ends early when the goal is reached. In real time physics goes on
-   * afterwards, else it waits for the next action (or a hand).
+   * Lets the policy do what the table is instructed: observe, predict, carry out, again. Ends when the goal is reached, after `most` actions, or when it is
+   * halted. In real time physics goes on afterwards, else it waits for the next action (or a hand). Rejects with what predicting fails with.
    */
+  run(order: RunOrder, onNews: (news: RunNews) => void): Promise<ExecutionReport>;
+  /** Carries out actions [n][dim] that are known already; otherwise as `run`. */
   execute(actions: number[][], realTime: boolean): Promise<ExecutionReport>;
-  /** Ends a running `execute` at once; the gripper stays where it is. */
+  /** The newest commands that were sent to the robot of this table, oldest first: each has passed the guard. */
+  commands(): Promise<SentCommand[]>;
+  /** Ends a `run` or an `execute` at once; the gripper stays where it is. */
   halt(): Promise<void>;
-  /** Shows where the gripper would go, or nothing. */
+  /** Shows where the gripper would go, or nothing; runs show it by themselves. */
   showPath(actions: number[][] | null): Promise<void>;
   /** A pointer in the picture, in pixels of the page: drags an object, or turns the view. */
   pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'>;

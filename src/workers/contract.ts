@@ -192,6 +192,8 @@ export interface PolicyWorker {
     onProgress: (progress: LoadProgress) => void,
   ): Promise<PolicyInfo>;
   predict(observation: Observation): Promise<Prediction>;
+  /** Answers predictions at this end of a channel, too: a robot's worker need not go through the page. */
+  serve(port: MessagePort): Promise<void>;
   /** Resize and crop only: what the model would see of each frame. */
   preview(images: Frame[]): Promise<RawImage[]>;
   /** Frees the policy and the device; a run that goes on is stopped with a checkpoint first. */

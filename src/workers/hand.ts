@@ -1,11 +1,10 @@
 import type { FrameImage } from '../episodes/dataset.ts';
-import { ACTION_NAMES, STATE_NAMES } from '../practice/demonstrations.ts';
 import type { Goal } from '../practice/goal.ts';
 import { HandRecorder, steerTowards } from '../practice/hand-recorder.ts';
 import { IMAGE_SIZE } from '../practice/image-size.ts';
-import { CONTROL_HZ, SUBSTEPS } from '../practice/mjcf.ts';
 import type { Vector } from '../practice/objects.ts';
-import type { PracticeTable } from '../practice/table.ts';
+import { substepsOf, type World } from '../practice/world.ts';
+import type { GuardedRobot } from '../robot/guarded-robot.ts';
 import { CAMERAS } from '../practice/view.ts';
 import type { HandReport, RecordedDemonstrations } from './contract-practice.ts';
 
@@ -15,17 +14,17 @@ const RESTING: readonly number[] = [0, 0, 0, 0, 0, 0, 1];
 interface HandOptions {
   /** What is to be shown; null where nothing can judge it. */
   readonly goal: Goal | null;
-  /** What every action passes before it is recorded and carried out. */
-  readonly guard: (action: readonly number[]) => number[];
+  /** What carries out every action; what passes its guard is recorded. */
+  readonly robot: GuardedRobot;
   readonly observe: () => Promise<FrameImage[]>;
   readonly onStep: (report: HandReport) => void;
 }
 
 /** Somebody at the gripper: what they command becomes actions on the table, and an episode. */
 export class Hand {
-  readonly #table: PracticeTable;
+  readonly #table: World;
   readonly #recorder: HandRecorder;
-  readonly #guard: HandOptions['guard'];
+  readonly #robot: GuardedRobot;
   readonly #onStep: (report: HandReport) => void;
   #command = RESTING;
   /** Where the gripper is dragged to in the picture, metres. */
@@ -34,10 +33,10 @@ export class Hand {
   #ticks = 0;
   #left = 0;
 
-  constructor(table: PracticeTable, { goal, guard, observe, onStep }: HandOptions) {
+  constructor(table: World, { goal, robot, observe, onStep }: HandOptions) {
     this.#table = table;
     this.#recorder = new HandRecorder(goal, observe);
-    this.#guard = guard;
+    this.#robot = robot;
     this.#onStep = onStep;
   }
 
@@ -54,16 +53,18 @@ export class Hand {
   /** To be called before each physics step. An action is carried out to its end; while nothing happens, the next may begin at any step. */
   tick(): void {
     const recorder = this.#recorder;
-    if (this.#ticks++ % SUBSTEPS === 0) recorder.judge(this.#table);
+    if (this.#ticks++ % substepsOf(this.#table) === 0) recorder.judge(this.#table);
     if (this.#left > 0) {
       this.#left--;
       return;
     }
-    const action = recorder.step(this.#table, this.#wanted());
-    if (action) {
-      this.#table.begin(action);
-      this.#left = SUBSTEPS - 1;
-    }
+    const action = recorder.step(this.#table, this.#wanted(), (wanted) =>
+      this.#robot.command(this.#table.toolAction(wanted, null)),
+    );
+    const rests = this.#robot.atRest;
+    // What moves is brought to rest, a period at a time.
+    if (!action && !rests) this.#robot.hold();
+    if (action || !rests) this.#left = substepsOf(this.#table) - 1;
     if (action || recorder.done)
       this.#onStep({ steps: recorder.steps, achieved: recorder.achieved, done: recorder.done });
   }
@@ -76,23 +77,22 @@ export class Hand {
     const episode = await this.#recorder.episode();
     if (!episode) return null;
     const { actions, state, images } = episode;
+    const { profile } = this.#table;
     const frames = await Promise.all(
       CAMERAS.map(async (name, i) => [name, await Promise.all(images.map((pair) => png(pair[i]!)))] as const),
     );
     return {
-      name: 'Practice table',
-      fps: CONTROL_HZ,
-      actionNames: ACTION_NAMES,
-      stateNames: STATE_NAMES,
+      name: this.#table.robot === 'gripper' ? 'Practice table' : profile.name,
+      fps: profile.controlHz,
+      actionNames: profile.actions.map(({ name }) => name),
+      stateNames: profile.state?.map(({ name }) => name) ?? null,
       cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),
       episodes: [{ instruction, actions, state, frames: Object.fromEntries(frames), scene }],
     };
   }
 
-  #wanted(): number[] {
-    const gripper = this.#command[6]!;
-    const wanted = this.#towards ? steerTowards(this.#table, this.#towards, gripper) : this.#command;
-    return this.#guard(wanted);
+  #wanted(): readonly number[] {
+    return this.#towards ? steerTowards(this.#table, this.#towards, this.#command[6]!) : this.#command;
   }
 }
 

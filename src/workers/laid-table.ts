@@ -1,29 +1,55 @@
 import { ModelError } from '../model/errors.ts';
 import type { Goal } from '../practice/goal.ts';
 import { SuccessJudge } from '../practice/rollout.ts';
-import { PracticeTable, type Mujoco } from '../practice/table.ts';
+import type { FrameImage } from '../episodes/dataset.ts';
+import { TableRobot } from '../practice/table-robot.ts';
+import { openWorld, type AnyWorld } from '../practice/open-world.ts';
+import type { Mujoco } from '../practice/table.ts';
 import { canonicalInstruction, goalOf, type Assignment } from '../practice/tasks.ts';
+import type { RobotName } from '../practice/world.ts';
+import { GuardedRobot } from '../robot/guarded-robot.ts';
 
 /** What lies on the table, what is asked there, and whether its physics still hold. */
 export class LaidTable {
   readonly scene: { readonly task: string; readonly seed: number };
-  readonly #table: PracticeTable;
+  readonly #table: AnyWorld;
+  readonly #robot: GuardedRobot;
   #instruction = '';
   /** What the instruction asks for; null where nothing can judge it. */
   #goal: Goal | null = null;
   #judge: SuccessJudge | null = null;
   #broken: ModelError | null = null;
 
-  constructor(mujoco: Mujoco, scene: LaidTable['scene'], { layout, instruction }: Assignment) {
-    this.#table = new PracticeTable(mujoco, layout);
+  /**
+   * @param see draws what the robot's cameras see of it
+   * @param now milliseconds
+   */
+  constructor(
+    {
+      mujoco,
+      see,
+      now,
+    }: { mujoco: Mujoco; see: (table: AnyWorld) => Promise<FrameImage[]>; now: () => number },
+    scene: LaidTable['scene'],
+    { layout, instruction }: Assignment,
+    robot: RobotName = 'gripper',
+  ) {
+    this.#table = openWorld(robot, mujoco, layout);
+    this.#robot = new GuardedRobot(new TableRobot(this.#table, () => see(this.table), now), now);
     this.scene = scene;
     this.instruct(instruction);
   }
 
   /** @throws ModelError `diverged` once its physics became unstable: it is not stepped any more, and has to be laid anew */
-  get table(): PracticeTable {
+  get table(): AnyWorld {
     this.check();
     return this.#table;
+  }
+
+  /** The robot at it, behind its guard. @throws ModelError as `table` */
+  get robot(): GuardedRobot {
+    this.check();
+    return this.#robot;
   }
 
   /** @throws ModelError as `table` */
@@ -32,7 +58,7 @@ export class LaidTable {
   }
 
   /** To be looked at, whatever became of it. */
-  get remains(): PracticeTable {
+  get remains(): AnyWorld {
     return this.#table;
   }
 
@@ -67,7 +93,7 @@ export class LaidTable {
   }
 
   /** Moves it. @throws ModelError what that fails with */
-  move<T>(step: (table: PracticeTable) => T): T {
+  move<T>(step: (table: AnyWorld) => T): T {
     try {
       return step(this.table);
     } catch (error) {
@@ -83,6 +109,6 @@ export class LaidTable {
   }
 
   dispose(): void {
-    this.#table.dispose();
+    this.#robot.close();
   }
 }

@@ -1,5 +1,5 @@
 import type { ObjectName } from '../practice/objects.ts';
-import type { PracticeTable } from '../practice/table.ts';
+import type { World } from '../practice/world.ts';
 import type { PointerPhase } from './contract-practice.ts';
 import type { Hand } from './hand.ts';
 import type { TablePicture } from './table-picture.ts';
@@ -24,7 +24,7 @@ export class PointerDrag {
   to(
     phase: PointerPhase,
     [x, y]: readonly [number, number],
-    { table, picture, hand }: { table: PracticeTable; picture: TablePicture; hand: Hand | null },
+    { table, picture, hand }: { table: World; picture: TablePicture; hand: Hand | null },
   ): 'object' | 'view' {
     if (phase === 'up') {
       if (this.#held) table.hold(this.#held.name, null);

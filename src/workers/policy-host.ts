@@ -1,3 +1,4 @@
+import * as Comlink from 'comlink';
 import { assessCapability } from '../model/policy/capability.ts';
 import { parsePolicyConfig } from '../model/policy/config.ts';
 import { demandOf } from '../model/policy/demand.ts';
@@ -24,6 +25,7 @@ import { predictWith } from './predict.ts';
 import { StoredRuns } from './stored-runs.ts';
 import type { Surroundings } from './surroundings.ts';
 import { TrainingHost } from './training-host.ts';
+import { offered } from './transfer.ts';
 
 /** What the policy worker does, apart from its messages: one policy at a time, behind one lease. */
 export class PolicyHost implements PolicyWorker {
@@ -101,6 +103,11 @@ export class PolicyHost implements PolicyWorker {
     } finally {
       close(observation.images);
     }
+  }
+
+  async serve(port: MessagePort): Promise<void> {
+    const predict = (observation: Observation) => this.predict(observation);
+    Comlink.expose(offered({ predict }), port);
   }
 
   async preview(images: Frame[]): Promise<RawImage[]> {

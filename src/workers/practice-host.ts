@@ -1,37 +1,53 @@
 import { ModelError } from '../model/errors.ts';
 import { Random } from '../model/random.ts';
-import { guardAction } from '../practice/action-guard.ts';
-import { EXECUTED, MAX_STEPS } from '../practice/evaluate.ts';
+import { EPISODES } from '../practice/episode-length.ts';
 import { recordDemonstrations } from '../practice/demonstrations.ts';
-import { TIMESTEP } from '../practice/mjcf.ts';
 import { OBJECTS, type Vector } from '../practice/objects.ts';
 import { rehearsalFor } from '../practice/rehearsal.ts';
+import type { AnyWorld } from '../practice/open-world.ts';
 import type { Mujoco } from '../practice/table.ts';
-import { assignmentFor, fittingInstructions, goalOf, taskNamed, TASKS } from '../practice/tasks.ts';
+import {
+  assignmentFor,
+  fittingInstructions,
+  goalOf,
+  taskNamed,
+  taskOf,
+  TASKS,
+  tasksOf,
+} from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
+import { ROBOTS, type RobotName } from '../practice/world.ts';
+import type { Drive } from '../robot/drive.ts';
+import { runLoop } from '../robot/loop.ts';
 import type { RawImage, WorkerError } from './contract.ts';
 import type {
   DemonstrationOrder,
   ExecutionReport,
   HandReport,
+  LoopChoices,
   PointerPhase,
   PracticeTask,
   PracticeWorker,
   RecordedDemonstrations,
   Rehearsal,
+  RunNews,
+  RunOrder,
+  SentCommand,
   TableObservation,
   TableReport,
 } from './contract-practice.ts';
-import { Execution } from './execution.ts';
 import { Hand } from './hand.ts';
 import { LaidTable } from './laid-table.ts';
 import { PointerDrag } from './pointer-drag.ts';
 import type { Cameras, PracticeSurroundings } from './practice-surroundings.ts';
+import { remotePolicy, type RemotePolicy } from './remote-policy.ts';
+import { RunReporter } from './run-reporter.ts';
+import { TableMotion } from './table-motion.ts';
 import { TablePicture, type PictureSize } from './table-picture.ts';
 import { toWorkerError } from './transfer.ts';
 
-/** More than this is not made up for after a pause (a hidden tab, say), seconds. */
-const LONGEST_LAG = 0.1;
+/** How often a table that is not shown is looked at, milliseconds. */
+const HIDDEN_MS = 100;
 /** How hard `disturb` knocks, metres, and for how long, milliseconds. */
 const KNOCK = 0.05;
 const KNOCK_MS = 400;
@@ -51,18 +67,18 @@ export class PracticeHost implements PracticeWorker {
   #stage: Stage | null = null;
   #laid: LaidTable | null = null;
   #onTrouble: (error: WorkerError) => void = () => undefined;
-  #execution: Execution | null = null;
-  #hand: Hand | null = null;
+  #robot: RobotName = 'gripper';
+  #policy: RemotePolicy | null = null;
+  #choices: LoopChoices = { ensembling: false, ahead: true };
+  readonly #motion = new TableMotion((error) => {
+    this.#drag.drop();
+    this.#onTrouble(toWorkerError(error));
+  });
   readonly #drag = new PointerDrag();
   #speedLimit = 1;
-  readonly #guard = (action: readonly number[]): number[] => guardAction(action, this.#speedLimit);
   #visible = true;
-  /** Physics moves with the actions alone: trials come out the same however long a prediction takes. */
-  #stepped = false;
   /** Of the last frame, milliseconds. */
-  #time = 0;
-  /** Physics behind the clock, seconds. */
-  #lag = 0;
+  #frameAt = 0;
 
   constructor(around: PracticeSurroundings) {
     this.#around = around;
@@ -82,8 +98,11 @@ export class PracticeHost implements PracticeWorker {
     this.#stage = { mujoco, cameras, picture: new TablePicture(screen, this.#view, software) };
     await this.resize(size);
     await this.reset(TASKS[0]!.name, 0);
-    this.#around.everyFrame((now) => this.#tick(now));
-    return TASKS.map(({ name, about, heldOut }) => ({ name, about, heldOut }));
+    this.#around.everyFrame((now) => this.#frame(now));
+    this.#around.everyTick((now) => this.#tick(now));
+    return ROBOTS.flatMap((robot) =>
+      tasksOf(robot).map(({ name, about, heldOut }) => ({ robot, name, about, heldOut })),
+    );
   }
 
   async resize(size: PictureSize): Promise<void> {
@@ -95,16 +114,28 @@ export class PracticeHost implements PracticeWorker {
     this.#stage?.picture.touch();
   }
 
-  async reset(task: string, seed: number, realTime = true): Promise<TableReport> {
-    const { mujoco, picture } = this.#opened();
-    const assignment = assignmentFor(taskNamed(task), seed);
-    const laid = new LaidTable(mujoco, { task, seed }, assignment);
-    this.#halt();
+  async reset(
+    task: string,
+    seed: number,
+    realTime = true,
+    robot: RobotName = this.#robot,
+  ): Promise<TableReport> {
+    const { mujoco, cameras, picture } = this.#opened();
+    const assignment = assignmentFor(taskOf(robot, task), seed, robot);
+    const see = async (table: AnyWorld): Promise<RawImage[]> => {
+      // What moved until now has been taken in, not shown.
+      picture.sync(table);
+      return cameras.observe(this.#view);
+    };
+    const laid = new LaidTable({ mujoco, see, now: this.#around.now }, { task, seed }, assignment, robot);
+    laid.robot.limitSpeed(this.#speedLimit);
+    this.#motion.halt();
     this.#laid?.dispose();
     this.#laid = laid;
+    this.#robot = robot;
     this.#drag.drop();
-    this.#hand = null;
-    this.#stepped = !realTime;
+    this.#motion.hand = null;
+    this.#motion.stepped = !realTime;
     picture.path.show(null);
     picture.touch();
     const names = assignment.layout.objects.map(({ name }) => name);
@@ -112,9 +143,11 @@ export class PracticeHost implements PracticeWorker {
       task,
       seed,
       instruction: assignment.instruction,
-      maxSteps: MAX_STEPS,
-      execute: EXECUTED,
-      suggestions: fittingInstructions(names),
+      robot,
+      maxSteps: EPISODES[robot].most,
+      execute: EPISODES[robot].executed,
+      controlHz: laid.robot.profile.controlHz,
+      suggestions: fittingInstructions(names, tasksOf(robot)),
       objects: names,
     };
   }
@@ -124,12 +157,8 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async observe(): Promise<TableObservation> {
-    const { table } = this.#whole();
-    const { cameras, picture } = this.#opened();
-    // What moved until now has been taken in, not shown.
-    picture.sync(table);
-    const state = table.state();
-    return { images: await cameras.observe(this.#view), state };
+    const { images, state } = await this.#whole().robot.observe();
+    return { images, state: state! };
   }
 
   async glance(since: number): Promise<{ revision: number; images: RawImage[] } | null> {
@@ -139,44 +168,87 @@ export class PracticeHost implements PracticeWorker {
     return revision === since ? null : { revision, images: await cameras.observe(this.#view) };
   }
 
-  async execute(actions: number[][], realTime: boolean): Promise<ExecutionReport> {
-    this.#halt();
+  async linkPolicy(port: MessagePort): Promise<void> {
+    this.#policy = remotePolicy(port);
+  }
+
+  async chooseLoop(choices: LoopChoices): Promise<void> {
+    this.#choices = choices;
+  }
+
+  async run(order: RunOrder, onNews: (news: RunNews) => void): Promise<ExecutionReport> {
     const laid = this.#whole();
-    const { judge } = laid;
-    if (actions.length === 0) return { achieved: judge ? false : null, steps: 0 };
-    this.#stepped = !realTime;
-    if (realTime) {
-      this.#execution = new Execution(actions, judge);
-      return this.#execution.ended;
-    }
-    return laid.move((table) => {
-      for (const [i, action] of actions.entries()) {
-        table.step(this.#guard(action));
-        if (judge?.after(table)) return { achieved: true, steps: i + 1 };
+    const policy = this.#policy;
+    if (!policy)
+      throw new ModelError('bad-input', 'No policy is linked to the table.', 'Load a policy first.');
+    const reporter = new RunReporter(onNews);
+    const { path } = this.#opened().picture;
+    const predict = reporter.predicting(async (observation) => {
+      const prediction = await policy.predict(observation);
+      if (order.realTime && this.#motion.isDriving(drive)) {
+        path.show(laid.table.pathOf(prediction.actions));
+        this.#opened().picture.touch();
       }
-      return { achieved: judge ? false : null, steps: actions.length };
+      return prediction;
     });
+    const { most, realTime } = order;
+    const { drive, now, carry } = this.#motion.begin(laid, realTime, { most, onHold: reporter.hold });
+    try {
+      await runLoop(laid.robot, drive, {
+        predict: ({ images, state }) =>
+          predict(
+            { images, state: state!, instruction: laid.instruction, unnormKey: order.unnormKey },
+            drive,
+          ),
+        settings: () => ({
+          ...this.#choices,
+          execute: order.execute,
+          ahead: realTime && this.#choices.ahead,
+        }),
+        now,
+        ...(carry ? { carry } : {}),
+      });
+    } finally {
+      reporter.end();
+    }
+    return reportOf(laid, drive);
+  }
+
+  async execute(actions: number[][], realTime: boolean): Promise<ExecutionReport> {
+    const laid = this.#whole();
+    for (const action of actions) laid.robot.require(action);
+    const { drive, carry } = this.#motion.begin(laid, realTime, { most: actions.length });
+    if (actions.length === 0) drive.halt();
+    drive.follow({ at: 0, actions });
+    await carry?.(actions.length);
+    await drive.over;
+    return reportOf(laid, drive);
+  }
+
+  async commands(): Promise<SentCommand[]> {
+    return [...this.#whole().robot.log];
   }
 
   async limitSpeed(share: number): Promise<void> {
     this.#speedLimit = share;
+    if (this.#laid && !this.#laid.broken) this.#laid.robot.limitSpeed(share);
   }
 
   async halt(): Promise<void> {
-    this.#halt();
+    this.#motion.halt();
   }
 
   async showPath(actions: number[][] | null): Promise<void> {
     const { picture } = this.#opened();
     picture.touch();
-    picture.path.show(actions && { from: this.#whole().table.position('gripper'), actions });
+    picture.path.show(actions && this.#whole().table.pathOf(actions));
   }
 
   async pointer(phase: PointerPhase, x: number, y: number): Promise<'object' | 'view'> {
     const { table } = this.#whole();
     const { picture } = this.#opened();
-    this.#stepped = false;
-    return this.#drag.to(phase, [x, y], { table, picture, hand: this.#hand });
+    this.#motion.stepped = false;
+    return this.#drag.to(phase, [x, y], { table, picture, hand: this.#motion.hand });
   }
 
   async draggable(): Promise<{ x: number; y: number } | null> {
@@ -196,7 +268,7 @@ export class PracticeHost implements PracticeWorker {
 
   async disturb(): Promise<void> {
     const { table } = this.#whole();
-    this.#stepped = false;
+    this.#motion.stepped = false;
     const loose = table.layout.objects.map(({ name }) => name).filter((name) => OBJECTS[name].width !== null);
     const name = loose[this.#random.integer(loose.length)]!;
     const [x, y, z] = table.position(name);
@@ -219,7 +291,8 @@ export class PracticeHost implements PracticeWorker {
       mujoco,
       view: this.#view,
       cameras,
-      task: taskNamed(task),
+      robot: this.#robot,
+      task: taskOf(this.#robot, task),
       onProgress,
     });
   }
@@ -233,63 +306,38 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async takeOver(onStep: (report: HandReport) => void): Promise<void> {
-    this.#halt();
-    this.#stepped = false;
-    const { table, goal } = this.#whole();
-    const { cameras, picture } = this.#opened();
-    const observe = async () => {
-      picture.sync(table);
-      return cameras.observe(this.#view);
-    };
-    this.#hand = new Hand(table, { goal, guard: this.#guard, observe, onStep });
+    this.#motion.halt();
+    this.#motion.stepped = false;
+    const { table, robot, goal } = this.#whole();
+    robot.start();
+    const observe = async () => (await robot.observe()).images;
+    this.#motion.hand = new Hand(table, { goal, robot, observe, onStep });
   }
 
   async steer(action: number[]): Promise<void> {
-    this.#hand?.steer(action);
+    this.#motion.hand?.steer(action);
   }
 
   async handBack(keep: boolean): Promise<RecordedDemonstrations | null> {
-    const hand = this.#hand;
-    this.#hand = null;
+    const hand = this.#motion.hand;
+    this.#motion.hand = null;
     const laid = this.#laid;
     return keep && hand && laid ? hand.recorded(laid.instruction, laid.scene) : null;
   }
 
-  /** At once: of two chunks that come together, the first is ended before the second begins. */
-  #halt(): void {
-    this.#execution?.end(false);
-    this.#execution = null;
+  #frame(now: number): void {
+    const elapsedMs = now - this.#frameAt;
+    if (!this.#laid || !this.#visible) return;
+    this.#frameAt = now;
+    this.#motion.advanceTo(this.#laid, now);
+    this.#opened().picture.draw(now, elapsedMs, this.#laid.remains);
   }
 
-  #tick(now: number): void {
-    const elapsedMs = now - this.#time;
-    const { picture } = this.#opened();
-    const laid = this.#laid;
-    if (!laid || !this.#visible) return;
-    this.#time = now;
-    this.#lag = Math.min(LONGEST_LAG, this.#lag + elapsedMs / 1000);
-    if (this.#stepped || laid.broken) this.#lag = 0;
-    for (; this.#lag >= TIMESTEP && !laid.broken; this.#lag -= TIMESTEP) this.#advance(laid);
-    picture.draw(now, elapsedMs, laid.remains);
-  }
-
-  /** One physics step of whatever moves the gripper. Here nobody waits for an error: it would end the worker. */
-  #advance(laid: LaidTable): void {
-    try {
-      laid.move((table) => {
-        this.#execution?.tick(table, this.#guard);
-        if (this.#execution?.over) this.#execution = null;
-        this.#hand?.tick();
-        table.advance();
-      });
-    } catch (error) {
-      this.#execution?.fail(error);
-      this.#execution = null;
-      this.#drag.drop();
-      // What was recorded until the table broke can still be handed back.
-      if (!laid.broken) this.#hand = null;
-      this.#onTrouble(toWorkerError(error));
-    }
+  /** @returns when it is to be called again, milliseconds */
+  #tick(now: number): number {
+    if (!this.#laid || !this.#visible) return now + HIDDEN_MS;
+    this.#motion.advanceTo(this.#laid, now);
+    return this.#motion.nextAt(this.#laid, now);
   }
 
   #opened(): Stage {
@@ -304,4 +352,8 @@ export class PracticeHost implements PracticeWorker {
     laid.check();
     return laid;
   }
+}
+
+function reportOf({ judge }: LaidTable, { ended, steps }: Drive): ExecutionReport {
+  return { achieved: judge ? ended === 'reached' : null, steps };
 }

@@ -21,4 +21,8 @@ export interface PracticeSurroundings {
   ) => Promise<{ readonly screen: Screen; readonly cameras: Cameras; readonly software: boolean }>;
   /** Calls back before every frame of the display, with the time in milliseconds. */
   readonly everyFrame: (draw: (now: number) => void) => void;
+  /** Calls back whenever the callback's last answer says, milliseconds: drawing must not keep a robot waiting. */
+  readonly everyTick: (tick: (now: number) => number) => void;
+  /** Milliseconds, as in both of these. */
+  readonly now: () => number;
 }

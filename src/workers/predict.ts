@@ -1,4 +1,3 @@
-import { gaussianNoise } from '../model/policy/noise.ts';
 import { StageClock } from '../model/policy/policy.ts';
 import type { Observation, Prediction } from './contract.ts';
 import { cancelled } from './lease.ts';
@@ -32,7 +31,7 @@ export async function predictWith(
   const start = now();
   const clock = new CancellableClock(runtime.device, signal);
   const { policy, observer, config } = variants.inUse;
-  const { profile, head, statistics } = config;
+  const { statistics } = config;
   const { pixels, seen } = await observer.observe(observation.images);
   try {
     await clock.mark('image processor');
@@ -41,9 +40,8 @@ export async function predictWith(
     const unnormKey = asked ? observation.unnormKey : config.defaultUnnormKey;
     const proprio = policy.normalizeState(observation.state, unnormKey, statistics);
     await clock.mark('prompt');
-    const count = profile.chunkSize * profile.actions.length;
-    const noise = head === 'diffusion' ? { noise: gaussianNoise(count, observation.seed ?? 0) } : {};
-    const normalized = await policy.predict({ pixels, promptIds: ids, proprio, ...noise }, clock);
+    const seed = observation.seed ?? 0;
+    const normalized = await policy.predict({ pixels, promptIds: ids, proprio, seed }, clock);
     return {
       actions: policy.unnormalize(normalized, unnormKey, statistics),
       normalized,

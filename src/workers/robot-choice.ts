@@ -2,6 +2,8 @@
 import * as v from 'valibot';
 import type { Dataset } from '../episodes/dataset.ts';
 import { ModelError } from '../model/errors.ts';
+import { UPSTREAM_STEPS } from '../model/heads/diffusion.ts';
+import { headOf, TRAINABLE_HEADS } from '../model/heads/index.ts';
 import { profileSchema, type PolicyConfig } from '../model/policy/config.ts';
 import { adaptedConfig, type OwnConfig } from '../model/policy/own-config.ts';
 import type { RobotProfile } from '../model/policy/robot-profiles.ts';
@@ -22,13 +24,10 @@ export const robotChoiceSchema = v.object({
   profile: profileSchema,
   cameras: v.array(v.string()),
   thinnedAs: v.array(v.picklist(['last', 'sum'])),
-  head: v.picklist(['l1', 'diffusion', 'discrete']),
+  head: v.picklist(TRAINABLE_HEADS),
   diffusionSteps: v.number(),
   film: v.boolean(),
 });
-
-/** finetune.py's defaults for what demonstrations do not tell. */
-const DIFFUSION_STEPS = 50;
 
 /** As guessed, with the head that upstream recommends. */
 export function guessedChoice({ profile, cameras, thinnedAs }: GuessedProfile): RobotChoice {
@@ -37,7 +36,7 @@ export function guessedChoice({ profile, cameras, thinnedAs }: GuessedProfile): 
     cameras: [...cameras],
     thinnedAs: [...thinnedAs],
     head: 'l1',
-    diffusionSteps: DIFFUSION_STEPS,
+    diffusionSteps: UPSTREAM_STEPS.trainSteps,
     film: false,
   };
 }
@@ -52,7 +51,7 @@ export function ownConfigFor(
   imageAug: boolean,
 ): OwnConfig {
   const steps = { trainSteps: diffusionSteps, inferenceSteps: diffusionSteps };
-  return { profile, head, diffusion: head === 'diffusion' ? steps : null, film, centerCrop: imageAug };
+  return { profile, head, diffusion: headOf({ head }).denoises ? steps : null, film, centerCrop: imageAug };
 }
 
 /** The target of a robot chosen by hand. @throws ModelError `bad-input` for one that cannot be */

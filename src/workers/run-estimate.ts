@@ -16,6 +16,7 @@ import {
 } from '../model/finetune/parameters.ts';
 import { initialModules, moduleShapes } from '../model/finetune/modules-init.ts';
 import { runPass } from '../model/finetune/pass.ts';
+import { headOf } from '../model/heads/index.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import { adaptedConfig, sameShape } from '../model/policy/own-config.ts';
 import type { Policy } from '../model/policy/policy.ts';
@@ -141,14 +142,13 @@ export class RunEstimator {
     const sample = await train.sample(0, null);
     await train.close();
     const { now } = this.#around;
-    const { profile, head } = config;
-    const draw = { noise: new Float32Array(profile.chunkSize * profile.actions.length), timestep: 0 };
     const { policy, free } = await this.#timedPolicy(variants, opened, options);
     try {
       const pass = async (count: number) => {
         const samples = Array.from({ length: count }, () => sample);
         const start = now();
-        await runPass(policy, samples, head === 'diffusion' ? { diffusion: samples.map(() => draw) } : {});
+        const draws = headOf(config).draw(config, count, { sample: (i) => new Random(0, i), pass: null });
+        await runPass(policy, samples, { draws });
         await runtime.device?.queue.onSubmittedWorkDone();
         return (now() - start) / 1000;
       };

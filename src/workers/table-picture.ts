@@ -1,5 +1,5 @@
 import { PathLine, PeopleCamera } from '../practice/people-view.ts';
-import type { PracticeTable } from '../practice/table.ts';
+import type { AnyWorld } from '../practice/open-world.ts';
 import type { TableView } from '../practice/view.ts';
 import type { Screen } from './practice-surroundings.ts';
 
@@ -60,12 +60,12 @@ export class TablePicture {
   }
 
   /** Takes in where everything is now, without drawing it. */
-  sync(table: PracticeTable): void {
+  sync(table: AnyWorld): void {
     this.#stale = this.view.sync(table) || this.#stale;
   }
 
   /** @param now and elapsed since the last frame, milliseconds */
-  draw(now: number, elapsedMs: number, table: PracticeTable): void {
+  draw(now: number, elapsedMs: number, table: AnyWorld): void {
     this.#adapt(elapsedMs);
     // A table at rest costs nothing: what is on the screen stays there.
     this.sync(table);

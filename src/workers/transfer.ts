@@ -33,7 +33,7 @@ export function installErrorTransfer(): void {
 }
 
 /** Classes whose objects are moved; not every host has all of them. */
-const MOVED = ['VideoFrame', 'ImageBitmap', 'OffscreenCanvas'] as const;
+const MOVED = ['VideoFrame', 'ImageBitmap', 'OffscreenCanvas', 'MessagePort'] as const;
 
 function isMoved(value: object): boolean {
   return MOVED.some((name) => {

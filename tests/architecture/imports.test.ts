@@ -26,14 +26,16 @@ const ARROWS: Record<string, readonly string[]> = {
   'src/model/kernels': ['src/model/errors'],
   'src/model/weights': ['src/io', 'src/model/errors', 'src/model/safetensors-header'],
   'src/model/runtime': ['src/model/errors', 'src/model/graph', 'src/model/kernels', 'src/model/weights'],
-  'src/model/network': [
+  'src/model/network': ['src/model/errors', 'src/model/graph', 'src/model/runtime', 'src/model/weights'],
+  'src/model/heads': [
     'src/model/errors',
     'src/model/graph',
-    'src/model/kernels',
     'src/model/runtime',
-    'src/model/weights',
+    'src/model/network',
+    'src/model/random',
   ],
   'src/model/policy': [
+    'src/model/heads',
     'src/model/errors',
     'src/model/graph',
     'src/model/kernels',
@@ -50,10 +52,17 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/runtime',
     'src/model/weights',
     'src/model/network',
+    'src/model/heads',
     'src/model/policy',
     'src/model/random',
   ],
-  'src/model/pretrain': ['src/model/graph', 'src/model/network', 'src/model/policy', 'src/model/random'],
+  'src/model/pretrain': [
+    'src/model/graph',
+    'src/model/network',
+    'src/model/heads',
+    'src/model/policy',
+    'src/model/random',
+  ],
   'src/io': ['src/model/errors'],
   'src/episodes': ['src/io', 'src/model/errors'],
   'src/robot': ['src/episodes', 'src/model/errors', 'src/model/policy'],
@@ -70,6 +79,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/errors',
     'src/model/random',
     'src/episodes',
+    'src/robot',
   ],
 };
 

@@ -59,6 +59,21 @@ export const opCases: OpCase[] = [
     g.output('y', g.matMul(g.input('a', [2, 3, 4, 5]), g.input('b', [3, 5, 2]))),
   ),
   opCase('softmax', ['x'], (g) => g.output('y', g.softmax(g.input('x', [3, 6])))),
+  opCase('argMax, of equal ones the first', ['x'], (g) => {
+    const x = g.input('x', [2, 3, 4]);
+    const flat = g.step(g.addScalar(x, 9));
+    g.output('y', g.add(g.sumLast(x), g.reshape(g.add(g.argMax(x), g.argMax(flat)), [2, 3, 1])));
+  }),
+  opCase('crossEntropy', ['x'], (g) =>
+    g.output('y', g.crossEntropy(g.input('x', [2, 3, 5]), g.constant([0, 4, 1, 1, 2, 3], [2, 3]))),
+  ),
+  opCase('crossEntropy of a target whose probability float32 cannot hold', ['x'], (g) =>
+    g.output('y', g.crossEntropy(g.scale(g.input('x', [4, 3]), 90), g.constant([0, 1, 2, 0], [4]))),
+  ),
+  opCase('abs, total and mean', ['x'], (g) => {
+    const x = g.input('x', [3, 5]);
+    g.output('y', g.add(g.mean(g.mul(x, x)), g.total(g.abs(x))));
+  }),
   opCase('layerNorm', ['x', 'w', 'b'], (g) =>
     g.output('y', g.layerNorm(g.input('x', [2, 3, 7]), g.input('w', [7]), g.input('b', [7]), 1e-5)),
   ),

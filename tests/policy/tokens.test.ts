@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodeActionTokens, encodeActionTokens } from '../../src/model/policy/action-tokenizer.ts';
+import { decodeActionTokens, encodeActionTokens } from '../../src/model/heads/action-tokens.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import { promptFor } from '../../src/model/policy/prompt.ts';
 import { ROBOT_PROFILES } from '../../src/model/policy/robot-profiles.ts';
@@ -12,6 +12,7 @@ interface TokenCases {
 const cases = JSON.parse(readFileSync('tests/golden/tokenizer/cases.json', 'utf8')) as TokenCases;
 
 const config = {
+  head: 'l1',
   profile: { ...ROBOT_PROFILES['libero']!, chunkSize: 2 },
   tokens: { bos: 1, empty: 29871, placeholder: 1, stop: 2, vocabulary: 32000 },
   network: { language: { vocabulary: 32064 } },

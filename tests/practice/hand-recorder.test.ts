@@ -8,6 +8,7 @@ import { assignmentFor, taskNamed } from '../../src/practice/tasks.ts';
 const mujoco = await loadMujoco();
 const frame = { width: 1, height: 1, data: new Uint8ClampedArray(4) };
 const observe = async () => [frame, frame];
+const same = (command: readonly number[]) => command;
 const STILL = [0, 0, 0, 0, 0, 0, 1];
 
 function laid(task: string, seed: number) {
@@ -19,16 +20,16 @@ describe('recording by hand', () => {
   it('begins with the first movement, leaves no-ops out, and waits for the fingers', () => {
     const { table } = laid('lift', 3);
     const recorder = new HandRecorder(null, observe);
-    for (let i = 0; i < 5; i++) expect(recorder.step(table, STILL)).toBeNull();
+    for (let i = 0; i < 5; i++) expect(recorder.step(table, STILL, same)).toBeNull();
     expect(recorder.steps).toBe(0);
     const move = [0.5, 0, 0, 0, 0, 0, 1];
-    expect(recorder.step(table, move)).toEqual(move);
+    expect(recorder.step(table, move, same)).toEqual(move);
     table.step(move);
-    expect(recorder.step(table, STILL)).toBeNull();
+    expect(recorder.step(table, STILL, same)).toBeNull();
     const close = [0, 0, 0, 0, 0, 0, 0];
     let closing = 0;
     for (let i = 0; i < 20; i++) {
-      const action = recorder.step(table, close);
+      const action = recorder.step(table, close, same);
       if (!action) break;
       closing++;
       table.step(action);
@@ -47,6 +48,7 @@ describe('recording by hand', () => {
       const action = recorder.step(
         table,
         recorder.achieved ? [0, 0, 0, 0, 0, 0, 0] : expertAction(table, goal),
+        same,
       );
       if (action) table.step(action);
     }
@@ -67,7 +69,7 @@ describe('recording by hand', () => {
     for (let i = 0; i < 200; i++) {
       const action = expertAction(table, goal);
       const lettingGo = action[6] === 1 && table.position(goal.target)[2] > 0.03;
-      const done = recorder.step(table, action);
+      const done = recorder.step(table, action, same);
       if (done) table.step(done);
       if (lettingGo && i > 20) break;
     }

@@ -26,7 +26,7 @@ describe('loading', () => {
     expect(tiny.states.map(({ kind }) => kind)).toEqual(['idle', 'loading', 'ready']);
     const prediction = await tiny.host.predict(observationFor(info));
     expect(prediction.actions).toHaveLength(8);
-    expect(prediction.stages.map(({ name }) => name)).toContain('language model');
+    expect(prediction.stages.map(({ name }) => name)).toContain('language model and head');
     expect(prediction.elapsedMs).toBe(tiny.tick);
     const seen = await tiny.host.preview(observationFor(info).images);
     expect(seen[0]).toMatchObject(info.imageSize);

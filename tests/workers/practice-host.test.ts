@@ -33,6 +33,8 @@ async function openHost({ software = false, frameMs = 16 } = {}) {
     loadMujoco,
     openScreen: async () => ({ screen, cameras: { observe: async () => [frame(), frame()] }, software }),
     everyFrame: (callback) => (draw = callback),
+    everyTick: nothing,
+    now: () => now,
   });
   const tasks = await host.open({} as OffscreenCanvas, SIZE, (error) => troubles.push(error));
   /** Goes on for so many frames of the display. */
@@ -57,6 +59,8 @@ describe('a table', () => {
       loadMujoco,
       openScreen: () => Promise.reject(new Error('no WebGL')),
       everyFrame: nothing,
+      everyTick: nothing,
+      now: () => 0,
     });
     expect(await codeOf(host.observe())).toBe('bad-input');
     expect(await codeOf(host.reset('plate', 1))).toBe('bad-input');

@@ -1,4 +1,5 @@
 /** What the server serves, and what it says about it. */
+import { headOf } from '../../src/model/heads/index.ts';
 import type { NodePolicy } from '../evaluate/node-policy.ts';
 import { UsageError } from '../node/arguments.ts';
 import { keyFor, type ActForm } from './request.ts';
@@ -41,7 +42,7 @@ export function servedPolicy(
     ...(profile.state ? ['state'] : []),
     'instruction',
     'unnorm_key?',
-    ...(head === 'diffusion' ? ['seed?'] : []),
+    ...(headOf({ head }).denoises ? ['seed?'] : []),
   ];
   return {
     form: { profile, unnormKeys, unnormKey: chosen },

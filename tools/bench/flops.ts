@@ -1,7 +1,8 @@
 /** Floating-point operations of one prediction, counted from the weights: a multiply-add is two. */
 import { isBound } from '../../src/model/network/loaded-weights.ts';
 import { patchesOf, prefixTokensOf, usedBlocks } from '../../src/model/network/config.ts';
-import { needsLmHead, type PolicyConfig } from '../../src/model/policy/config.ts';
+import { headOf } from '../../src/model/heads/index.ts';
+import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import { sizeOf, type Shape } from '../../src/model/graph/types.ts';
 
 /** @param promptTokens BOS included */
@@ -17,7 +18,7 @@ export function predictionFlops(
   const sequence = patches + (profile.state ? 1 : 0) + promptTokens + 1 + actions + 1;
   let flops = 0;
   for (const [name, shape] of shapes) {
-    if (shape.length < 2 || !isBound(name, network, { lmHead: needsLmHead(config), lastBlock: false }))
+    if (shape.length < 2 || !isBound(name, network, { lmHead: headOf(config).lmHead, lastBlock: false }))
       continue;
     flops += 2 * sizeOf(shape) * rowsOf(name, config, { patches, sequence });
   }

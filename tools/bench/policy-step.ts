@@ -1,6 +1,5 @@
 /** A whole prediction of a package, frames to actions: time per stage, and what is spent outside the kernels. */
 import { parsePolicyConfig } from '../../src/model/policy/config.ts';
-import { gaussianNoise } from '../../src/model/policy/noise.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
 import { Policy, StageClock } from '../../src/model/policy/policy.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
@@ -28,7 +27,7 @@ export interface PolicyBench {
 }
 
 const INSTRUCTION = 'put the red block on the plate';
-const OWN_KERNELS = new Set(['image processor', 'action head', 'action tokens']);
+const OWN_KERNELS = new Set(['image processor']);
 
 const frame = (seed: number, width: number, height: number) => ({
   width,
@@ -52,9 +51,8 @@ export async function benchPolicyStep(
   const side = config.network.vits[0]!.imageSize;
   const [width, height] = config.centerCrop ? [640, 480] : [side, side];
   const frames = config.profile.images.map((_, i) => frame(7 + 2 * i, width, height));
-  const networkStages = new Set(['vision', 'language model', 'action head']);
+  const networkStages = new Set(['vision', 'language model and head']);
   const state = config.profile.state && config.profile.state.map(() => 0);
-  const count = config.profile.chunkSize * config.profile.actions.length;
 
   const predict = async () => {
     const begin = performance.now();
@@ -65,8 +63,7 @@ export async function benchPolicyStep(
     const { ids } = policy.promptIds(INSTRUCTION, tokenize);
     const proprio = policy.normalizeState(state, config.defaultUnnormKey);
     await clock.mark('prompt');
-    const noise = config.head === 'diffusion' ? { noise: gaussianNoise(count, 1) } : {};
-    await policy.predict({ pixels, promptIds: ids, proprio, ...noise }, clock);
+    await policy.predict({ pixels, promptIds: ids, proprio, seed: 1 }, clock);
     pixels.dispose();
     const elapsedMs = performance.now() - begin;
     const own = clock.stages

@@ -3,9 +3,9 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { ModelError } from '../../src/model/errors.ts';
+import { headOf, TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
 import { storageEncoding, type Bits } from '../../src/model/network/storage-encoding.ts';
 import {
-  needsLmHead,
   parseRobotProfile,
   policyConfigFromCheckpoint,
   type PolicyConfig,
@@ -60,7 +60,7 @@ const [source, out] = args.exactly('<checkpoint>', '<out>');
 if (values.bits === undefined) throw args.wrong('--bits is missing; expected: 4, 8, 16 or 32.');
 const bits = Number(args.oneOf('bits', ['4', '8', '16', '32'])) as Bits;
 const images = args.wholeNumber('images', 1);
-const teach = args.oneOf('teach', ['l1', 'diffusion', 'discrete']);
+const teach = args.oneOf('teach', [...TRAINABLE_HEADS]);
 const given = args.oneOf('decoding', ['autoregressive', 'parallel']);
 const FAMILIES: Readonly<Record<PolicyConfig['head'], string>> = {
   l1: 'OpenVLA-OFT with an L1 head',
@@ -148,13 +148,13 @@ function sayWhatItIs(checkpoint: Checkpoint, config: PolicyConfig): void {
   });
   const why = teach
     ? ', to be taught: until then it predicts nothing of use'
-    : needsLmHead(config)
+    : headOf(config).lmHead
       ? given
         ? ', as --decoding says'
         : `: ${told.reason}`
       : '';
   const otherwise =
-    needsLmHead(config) && !given && !told.certain
+    headOf(config).lmHead && !given && !told.certain
       ? ' If it is the original OpenVLA, convert it with --decoding autoregressive.'
       : '';
   console.log(`This is ${family}${why}.${otherwise} Language model: ${kind}, ${attention}.`);

@@ -1,9 +1,11 @@
 /** Many episodes of one task in Node. */
-import { EXECUTED, runEpisode, type Predict } from '../../src/practice/evaluate.ts';
+import { runEpisode, type Predict } from '../../src/practice/evaluate.ts';
 import { successRate, type SuccessRate } from '../../src/practice/success-rate.ts';
-import { PracticeTable, type Mujoco } from '../../src/practice/table.ts';
+import { openWorld } from '../../src/practice/open-world.ts';
+import type { Mujoco } from '../../src/practice/table.ts';
 import { assignmentFor, type Task } from '../../src/practice/tasks.ts';
 import { PLAIN } from '../../src/practice/view.ts';
+import type { RobotName } from '../../src/practice/world.ts';
 import type { NodeCameras } from '../practice/node-cameras.ts';
 import { ablated, type Ablation } from './ablation.ts';
 
@@ -23,20 +25,25 @@ export async function evaluateTask(
     readonly mujoco: Mujoco;
     readonly cameras: NodeCameras;
     readonly predict: Predict;
+    /** Who does it; default the table's own. */
+    readonly robot?: RobotName;
     /** Actions carried out of each chunk; default as in the page. */
     readonly execute?: number;
     readonly ablation?: Ablation;
+    /** Periods that a prediction takes while the robot goes on; default none. */
+    readonly latency?: number;
   },
 ): Promise<TaskResult> {
-  const { mujoco, cameras, predict, execute = EXECUTED, ablation = 'none' } = options;
+  const { mujoco, cameras, predict, robot = 'gripper', execute, ablation = 'none', latency = 0 } = options;
   cameras.view.setAppearance(PLAIN);
   const failed: number[] = [];
   let steps = 0;
   for (let seed = firstSeed; seed < firstSeed + episodes; seed++) {
-    const assignment = assignmentFor(task, seed);
-    const table = new PracticeTable(mujoco, assignment.layout);
+    const assignment = assignmentFor(task, seed, robot);
+    const table = openWorld(robot, mujoco, assignment.layout);
     const result = await runEpisode(table, assignment, {
-      execute,
+      ...(execute === undefined ? {} : { execute }),
+      latency,
       ...ablated(ablation, assignment, {
         predict,
         observe: async (world) => {

@@ -9,7 +9,6 @@ import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import { checkpointFolder } from '../../src/model/weights/checkpoint.ts';
 import { parsePolicyConfig } from '../../src/model/policy/config.ts';
 import type { ImageBytes } from '../../src/model/policy/image-processor.ts';
-import { gaussianNoise } from '../../src/model/policy/noise.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
 import { adaptedConfig } from '../../src/model/policy/own-config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
@@ -78,7 +77,6 @@ export async function openNodePolicy(
   });
   // As in the page: what an adapter was trained with replaces the package's (src/workers/predict.ts).
   const { statistics, defaultUnnormKey: unnormKey } = config;
-  const noiseLength = config.profile.chunkSize * config.profile.actions.length;
 
   const act = async (observation: NodeObservation): Promise<number[][]> => {
     const key = observation.unnormKey ?? unnormKey;
@@ -87,9 +85,7 @@ export async function openNodePolicy(
     const promptIds = policy.promptIds(observation.instruction, tokenize).ids;
     const { pixels } = await observer.observe(observation.frames);
     try {
-      const noise =
-        config.head === 'diffusion' ? { noise: gaussianNoise(noiseLength, observation.seed ?? 0) } : {};
-      const normalized = await policy.predict({ pixels, promptIds, proprio, ...noise });
+      const normalized = await policy.predict({ pixels, promptIds, proprio, seed: observation.seed ?? 0 });
       return policy.unnormalize(normalized, key, statistics);
     } finally {
       pixels.dispose();

@@ -27,7 +27,7 @@ function wrongIn(run: () => unknown): string | null {
 }
 
 describe('parseArguments', () => {
-  it('gives values, defaults and types as parseArgs does', () => {
+  it('gives values, defaults and types', () => {
     const { values } = parsed('--task', 'can', '--task=plate', '--page');
     expect(values).toEqual({ episodes: '100', task: ['can', 'plate'], page: true });
     expectTypeOf(values.episodes).toEqualTypeOf<string>();
@@ -43,14 +43,17 @@ describe('parseArguments', () => {
   );
 
   it.each([
-    [['--episode', '3'], 'There is no option --episode; the options are listed below.'],
-    [['-x'], 'There is no option -x; the options are listed below.'],
-    [['--no-page'], 'There is no option --no-page; the options are listed below.'],
-    [['--toString'], 'There is no option --toString; the options are listed below.'],
+    [['--episode', '3'], "Unknown option '--episode' (Did you mean --episodes?)"],
+    [['-x'], "Unknown option '-x'."],
+    [['--no-page'], "Unknown option '--no-page' (Did you mean --page?)"],
+    [['--toString'], "Unknown option '--toString'."],
     [['can'], '"can" is one argument too many; only options are expected.'],
-    [['--episodes'], '--episodes has no value; one is expected after it.'],
-    [['--threads', '--page'], '--threads has no value; one is expected after it.'],
-    [['--page=yes'], '--page is given "yes"; it takes no value.'],
+    [['--episodes'], "Option '--episodes <value>' argument missing."],
+    [
+      ['--threads', '--page'],
+      "Option '--threads <value>' argument '--page' is invalid. A value is expected after it.",
+    ],
+    [['--page=yes'], "Unknown option '--page=yes'."],
   ])('refuses %j', (args, wrong) => {
     expect(wrongIn(() => parsed(...args))).toBe(wrong);
   });

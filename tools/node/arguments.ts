@@ -1,5 +1,6 @@
 /** Command lines of the tools. What is thrown here, or by a tool's work, `runTool` prints; run.mjs starts every tool with it. */
-import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { parseArgs, ParseArgsConfig } from 'node:util';
 import { ModelError } from '../../src/model/errors.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
@@ -96,8 +97,9 @@ export class Arguments<O extends Options> {
 }
 
 /**
- * node:util's parseArgs, with `--help` and with a plain line for whatever does not fit.
+ * Commander's parsing, strict, with `--help` and with one line for whatever does not fit.
  * @param usage what `--help` prints: how to call the tool, what it does, its options with defaults and units
+ * @param options in the form of node:util's parseArgs, which gives the values their types
  * @throws UsageError for `--help` and for arguments that the tool does not take
  */
 export function parseArguments<const O extends Options>(
@@ -109,43 +111,61 @@ export function parseArguments<const O extends Options>(
   }: { readonly options: O; readonly allowPositionals?: boolean; readonly allowNegative?: boolean },
   args: readonly string[] = process.argv.slice(2),
 ): Arguments<O> {
-  const known: Options = { ...options, help: { type: 'boolean', short: 'h' } };
-  // Not strict: parseArgs explains in several lines, and takes `--seed -1` for a forgotten value.
-  const { values, positionals, tokens } = parseArgs({
-    args: [...args],
-    options: known,
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-    allowNegative,
-  });
-  if (values['help'] === true) throw new UsageError(usage, null);
-  for (const token of tokens) {
-    const excess = token.kind === 'positional' && !allowPositionals;
-    if (excess)
-      throw new UsageError(usage, `"${token.value}" is one argument too many; only options are expected.`);
-    const wrong = token.kind === 'option' ? wrongOption(token, known, allowNegative) : null;
-    if (wrong !== null) throw new UsageError(usage, wrong);
+  if (args.includes('--help') || args.includes('-h')) throw new UsageError(usage, null);
+  const command = new Command()
+    .helpOption(false)
+    .argument('[positionals...]')
+    .exitOverride()
+    .configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
+  const names = new Map<string, string>();
+  for (const [name, option] of Object.entries(options)) {
+    for (const one of optionsFor(name, option, allowNegative)) {
+      command.addOption(one);
+      names.set(one.attributeName(), name);
+    }
   }
-  return new Arguments(usage, values as Values<O>, positionals);
+  try {
+    command.parse(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) throw new UsageError(usage, sentence(error.message));
+    throw error;
+  }
+  const excess = command.args[0];
+  if (excess !== undefined && !allowPositionals) {
+    throw new UsageError(usage, `"${excess}" is one argument too many; only options are expected.`);
+  }
+  const values = Object.fromEntries(
+    Object.entries(command.opts())
+      .filter(([, value]) => value !== undefined)
+      .map(([attribute, value]) => [names.get(attribute)!, value]),
+  );
+  return new Arguments(usage, values as Values<O>, command.args);
 }
 
-function wrongOption(
-  token: { name: string; rawName: string; value?: string | undefined; inlineValue?: boolean | undefined },
-  options: Options,
-  allowNegative: boolean,
-): string | null {
-  const { name, rawName, value } = token;
-  const negated = allowNegative && name.startsWith('no-') ? options[name.slice('no-'.length)] : undefined;
-  const type = Object.hasOwn(options, name) ? options[name]!.type : negated?.type === 'boolean' && 'boolean';
-  if (!type) return `There is no option ${rawName}; the options are listed below.`;
-  if (type === 'boolean')
-    return value === undefined ? null : `${rawName} is given "${value}"; it takes no value.`;
-  // `--out --seed 3`: the value was forgotten. `--seed -1`: it is there.
-  if (value === undefined || (!token.inlineValue && /^-[^\d.]/.test(value)))
-    return `${rawName} has no value; one is expected after it.`;
-  return null;
+function optionsFor(
+  name: string,
+  { type, multiple, default: preset }: Options[string],
+  negative: boolean,
+): Option[] {
+  if (type === 'boolean') {
+    const option = new Option(`--${name}`).default(preset);
+    return negative ? [option, new Option(`--no-${name}`)] : [option];
+  }
+  const option = new Option(`--${name} <value>`).default(preset);
+  return [
+    option.argParser((value: string, before: string[] | string | undefined) => {
+      // `--out --seed 3`: the value was forgotten. `--seed -1`: it is there.
+      if (/^--?[^\d.-]|^--$/.test(value)) throw new InvalidArgumentError('A value is expected after it.');
+      return multiple ? [...(Array.isArray(before) && before !== preset ? before : []), value] : value;
+    }),
+  ];
 }
+
+/** "error: unknown option '--episode'\n(Did you mean --episodes?)" → one line. */
+const sentence = (message: string): string => {
+  const text = message.replace(/^error: /, '').replaceAll('\n', ' ');
+  return `${text[0]!.toUpperCase()}${text.slice(1)}${/[.?)]$/.test(text) ? '' : '.'}`;
+};
 
 /** An error in one line, for people. */
 export function plainMessage(error: unknown): string {

@@ -1,5 +1,6 @@
 /** Stages that only some families have, made of what a traced run recorded. */
-import { bridgeRopeTables } from '../../src/model/network/bridge-head.ts';
+import { bridgeRopeTables } from '../../src/model/heads/bridge-segments.ts';
+import { logitsSegment } from '../../src/model/network/language-segments.ts';
 import { imageTokens } from '../../src/model/network/vision.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
@@ -63,9 +64,9 @@ export async function fillGeneration(
   values.set('logits', joined(recorder.all('logits')));
   const states = recorder.first('llm/final_norm')!;
   const tensor = policy.runtime.upload(states, [1, states.length / hidden, hidden]);
-  const logits = await policy.network.logits(tensor);
-  values.set('logits_prefill', await policy.runtime.read(logits));
-  for (const own of [tensor, logits]) own.dispose();
+  const { logits } = await policy.network.run([logitsSegment()], 1, { states: tensor }, ['logits']);
+  values.set('logits_prefill', await policy.runtime.read(logits!));
+  for (const own of [tensor, logits!]) own.dispose();
 
   const ids = Array.from(values.get('predicted_token_ids')!);
   const prompt = layoutSequence(promptIds, config).inputIds;

@@ -1,5 +1,5 @@
 /** Runs one golden case (a folder with config.json and io.safetensors) and compares every stage it holds. */
-import { ddimSchedule } from '../../src/model/kernels/ddim-schedule.ts';
+import { ddimSchedule } from '../../src/model/heads/ddim-schedule.ts';
 import { headDimOf, ropeTables } from '../../src/model/network/decoder.ts';
 import type { WeightSource } from '../../src/model/network/loaded-weights.ts';
 import type { Partition } from '../../src/model/network/network.ts';

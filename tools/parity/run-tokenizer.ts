@@ -1,5 +1,5 @@
 /** Prompt tokens and action tokens of `cases.json`. */
-import { decodeActionTokens, encodeActionTokens } from '../../src/model/policy/action-tokenizer.ts';
+import { decodeActionTokens, encodeActionTokens } from '../../src/model/heads/action-tokens.ts';
 import { promptFor } from '../../src/model/policy/prompt.ts';
 import { compare, type Row } from './compare.ts';
 import { readJson, type CaseFiles } from './golden.ts';

@@ -11,8 +11,8 @@ import { upstreamName } from '../../src/model/finetune/upstream-names.ts';
 import type { Partition } from '../../src/model/network/network.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { Tape } from '../../src/model/network/tape.ts';
-import { encodeActionTokens } from '../../src/model/policy/action-tokenizer.ts';
-import { needsLmHead } from '../../src/model/policy/config.ts';
+import { encodeActionTokens } from '../../src/model/heads/action-tokens.ts';
+import { headOf } from '../../src/model/heads/index.ts';
 import type { Runtime, Tensor } from '../../src/model/runtime/runtime.ts';
 import { compare, type Limit, type Row } from './compare.ts';
 import type { CaseFiles, GoldenTensors } from './golden.ts';
@@ -94,7 +94,7 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
     ];
     if (differing.length > 0) throw new Error(`${variant}: gradients differ in ${differing.join(', ')}`);
   }
-  const tokens = needsLmHead(config);
+  const tokens = headOf(config).lmHead;
   if (tokens) await compareLabels(row, start);
 
   for (let step = 0; step < Math.min(steps, losses.length); step++) {

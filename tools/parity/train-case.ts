@@ -44,7 +44,7 @@ export interface TrainCase {
   readonly batch: GoldenTensors;
   parameters(variant: string): Promise<Parameters>;
   /** What PyTorch drew for a step, as options of the pass. */
-  drawn(variant: string, step: number): Promise<Pick<PassOptions, 'diffusion' | 'perturbation'>>;
+  drawn(variant: string, step: number): Promise<Pick<PassOptions, 'draws'>>;
   golden(variant: string): Promise<GoldenTensors>;
 }
 
@@ -103,19 +103,11 @@ export async function openTrainCase(
     },
     drawn: async (variant, step) => {
       const own = await golden(variant);
-      if (config.head === 'bridge') {
-        return { perturbation: Float32Array.from(await own.numbers(`perturbation/step${step}`)) };
-      }
-      if (config.head !== 'diffusion') return {};
-      const noise = Float32Array.from(await own.numbers(`diffusion/step${step}/noise`));
-      const timesteps = [...(await own.numbers(`diffusion/step${step}/timesteps`))];
-      const size = noise.length / timesteps.length;
-      return {
-        diffusion: timesteps.map((timestep, i) => ({
-          timestep,
-          noise: noise.slice(i * size, (i + 1) * size),
-        })),
-      };
+      const read = async (name: string) =>
+        own.has(name) ? Float32Array.from(await own.numbers(name)) : null;
+      const noise = (await read(`perturbation/step${step}`)) ?? (await read(`diffusion/step${step}/noise`));
+      const timesteps = await read(`diffusion/step${step}/timesteps`);
+      return { draws: noise && { noise, timesteps: [...(timesteps ?? [])] } };
     },
   };
 }

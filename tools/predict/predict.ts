@@ -1,7 +1,6 @@
 /** Computes a saved prediction again, in Node: the page's answer held against another runtime. */
 import { PNG } from 'pngjs';
 import { parsePolicyConfig } from '../../src/model/policy/config.ts';
-import { gaussianNoise } from '../../src/model/policy/noise.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
@@ -27,12 +26,11 @@ export async function predictFromFile(
     });
     const { pixels } = await observer.observe(frames);
     const { ids } = policy.promptIds(saved.instruction, await createTokenizer(await reader.tokenizer()));
-    const count = config.profile.chunkSize * config.profile.actions.length;
     const normalized = await policy.predict({
       pixels,
       promptIds: ids,
       proprio: policy.normalizeState(saved.state, saved.unnormKey),
-      ...(config.head === 'diffusion' ? { noise: gaussianNoise(count, saved.seed ?? 0) } : {}),
+      seed: saved.seed ?? 0,
     });
     pixels.dispose();
     return { actions: policy.unnormalize(normalized, saved.unnormKey), normalized };

@@ -77,12 +77,12 @@ export class BatchMaker {
     this.arrays = {
       inputs: {
         pixels: array(batch * images, 6, IMAGE_SIZE, IMAGE_SIZE),
-        proprio: array(batch, STATE_DIM),
+        state: array(batch, STATE_DIM),
         bos: array(batch, 1, hidden),
         text: array(batch, this.tokens - 1, hidden),
         mask: array(batch, 1, this.length, this.length),
         select: array(batch, CHUNK * ACTION_DIM, this.length),
-        actions: array(batch, CHUNK, ACTION_DIM),
+        target: array(batch, CHUNK, ACTION_DIM),
         relative: array(batch, 1, AUXILIARIES.relative),
         relativeMask: array(batch, 1, AUXILIARIES.relative),
         maps: array(batch, AUXILIARIES.maps, P),
@@ -127,10 +127,10 @@ export class BatchMaker {
     samples.forEach((sample, b) => {
       const random = randomOf(b);
       for (let image = 0; image < 2; image++) this.#pixels(sample.images, b, image, random, noise ? 1 : 0);
-      inputs['proprio']!.data.set(normalizeTrainingProprio(sample.state, stats, profile), b * STATE_DIM);
+      inputs['state']!.data.set(normalizeTrainingProprio(sample.state, stats, profile), b * STATE_DIM);
       for (let step = 0; step < CHUNK; step++) {
         const row = sample.actions.subarray(step * ACTION_DIM, (step + 1) * ACTION_DIM);
-        inputs['actions']!.data.set(normalizeActions(row, stats, profile), (b * CHUNK + step) * ACTION_DIM);
+        inputs['target']!.data.set(normalizeActions(row, stats, profile), (b * CHUNK + step) * ACTION_DIM);
       }
       const { ids, start } = this.#sequences[sample.instruction]!;
       inputs['bos']!.data.set(embedding.subarray(ids[0]! * hidden, (ids[0]! + 1) * hidden), b * hidden);

@@ -5,13 +5,12 @@ import { moduleShapes, initialModules } from '../../src/model/finetune/modules-i
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import type { NetworkConfig, VitConfig } from '../../src/model/network/config.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../../src/model/policy/config.ts';
-import { ROBOT_PROFILES } from '../../src/model/policy/robot-profiles.ts';
 import type { DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import { initialWeight, networkShapes } from '../../src/model/pretrain/architecture.ts';
 import { auxiliaryShapes, type Auxiliaries } from '../../src/model/pretrain/joint-graph.ts';
 import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
-import { CONTROL_HZ } from '../../src/practice/mjcf.ts';
 import { OBJECT_NAMES } from '../../src/practice/objects.ts';
+import { TABLE_PROFILE } from '../../src/practice/table-profile.ts';
 import { ACTION_BINS, PADDING_ROWS, TOKENS, VOCABULARY } from './tokenizer.ts';
 
 export const UNNORM_KEY = 'practice_table';
@@ -73,20 +72,11 @@ const norm = (mean: readonly number[], std: readonly number[]) => ({ inplace: fa
 
 export function practiceConfig(statistics: DatasetStatistics): PolicyConfig {
   const size = [IMAGE_SIZE, IMAGE_SIZE];
-  const libero = ROBOT_PROFILES['libero']!;
   return parsePolicyConfig({
     network: NETWORK,
     head: 'l1',
     bridge: null,
-    profile: {
-      ...libero,
-      name: 'practice table',
-      images: [
-        { name: 'main', label: 'Main camera' },
-        { name: 'wrist', label: 'Wrist camera' },
-      ],
-      controlHz: CONTROL_HZ,
-    },
+    profile: TABLE_PROFILE,
     tokens: TOKENS,
     actionBins: ACTION_BINS,
     diffusion: null,

@@ -5,7 +5,7 @@ import { PolicySummary } from '../policy/policy-summary.tsx';
 import { usePolicyInfo, usePolicyStore } from '../policy/policy-store.ts';
 import { PredictionPanel } from '../prediction/prediction-panel.tsx';
 import { Command } from './command.tsx';
-import { limitSpeed } from './practice-session.ts';
+import { chooseLoop, limitSpeed } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 import { Stage } from './stage.tsx';
 import { Trials } from './trials.tsx';
@@ -13,7 +13,7 @@ import './practice.css';
 
 /** What most visitors leave as it is. */
 function Advanced({ info }: { info: PolicyInfo | null }) {
-  const { ensembling, setEnsembling, speedLimit, trialSeed, setTrialSeed } = usePracticeStore();
+  const { ensembling, ahead, speedLimit, trialSeed, setTrialSeed } = usePracticeStore();
   const seed = useId();
   return (
     <details className="practice-advanced">
@@ -22,11 +22,22 @@ function Advanced({ info }: { info: PolicyInfo | null }) {
         <input
           type="checkbox"
           checked={ensembling}
-          onChange={(event) => setEnsembling(event.target.checked)}
+          onChange={(event) => void chooseLoop({ ensembling: event.target.checked })}
         />
         <span>
           Temporal ensembling{' '}
           <span className="aside">predict after every action and average the overlapping chunks</span>
+        </span>
+      </label>
+      <label className="practice-switch">
+        <input
+          type="checkbox"
+          checked={ahead}
+          onChange={(event) => void chooseLoop({ ahead: event.target.checked })}
+        />
+        <span>
+          Predict ahead{' '}
+          <span className="aside">the next actions are predicted while the arm moves, so it never waits</span>
         </span>
       </label>
       <label className="practice-speed">

@@ -1,31 +1,35 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo, Prediction } from '../../workers/contract.ts';
+import type { RunNews } from '../../workers/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
-import { runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
+import { hidePractice, runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
 import { chooseAgain, disturbTable, openTable } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
-const { worker, predict, failPolicy } = vi.hoisted(() => ({
+const { worker, failPolicy } = vi.hoisted(() => ({
   worker: {
     open: vi.fn<() => Promise<{ name: string; about: string; heldOut: boolean }[]>>(),
     limitSpeed: async () => undefined,
+    chooseLoop: async () => undefined,
+    linkPolicy: async () => undefined,
     reset: vi.fn<(task: string, seed: number, realTime?: boolean) => Promise<object>>(),
     instruct: async () => true,
-    observe: async () => ({ images: [], state: [] }),
     showPath: async () => undefined,
-    execute: vi.fn<() => Promise<{ achieved: boolean; steps: number }>>(),
-    halt: async () => undefined,
+    run: vi.fn<(order: object, onNews: (news: RunNews) => void) => Promise<object>>(),
+    halt: vi.fn<() => Promise<void>>(),
     disturb: async () => undefined,
     terminate: () => undefined,
   },
-  predict: vi.fn<(asked: object) => Promise<object>>(),
   failPolicy: vi.fn<() => void>(),
 }));
 vi.mock('../../workers/client.ts', () => ({ connectPracticeWorker: () => worker }));
-vi.mock('../policy/policy-session.ts', () => ({ policyWorker: () => ({ predict }), failPolicy }));
+vi.mock('../policy/policy-session.ts', () => ({
+  policyWorker: () => ({ serve: async () => undefined }),
+  failPolicy,
+}));
 vi.mock('../url-state.ts', () => ({ readUrlState: () => ({ table: null }), writeUrlState: () => undefined }));
 
 const info = { imageSlots: [], actions: [], state: null } as unknown as PolicyInfo;
@@ -39,14 +43,27 @@ const laid = (task: string, seed: number) => ({
   suggestions: [],
 });
 
+const predicted = (steps: number): RunNews => ({
+  kind: 'predicted',
+  prediction: { actions: [[0]], seen: [], stages: [], elapsedMs: 1 } as unknown as Prediction,
+  instruction: 'do it',
+  state: [],
+  images: [],
+  steps,
+});
+
 beforeEach(async () => {
   vi.stubGlobal('window', { devicePixelRatio: 1 });
   vi.stubGlobal('document', { createElement: () => ({ transferControlToOffscreen: () => ({}) }) });
   usePolicyStore.setState({ status: { kind: 'ready', info, report: {} as never } });
   worker.open.mockResolvedValue([{ name: 'plate', about: '', heldOut: false }]);
   worker.reset.mockReset().mockImplementation(async (task, seed) => laid(task, seed));
-  worker.execute.mockReset().mockResolvedValue({ achieved: true, steps: 3 });
-  predict.mockReset().mockResolvedValue({ actions: [[0]], seen: [], stages: [], elapsedMs: 1 });
+  worker.halt.mockReset().mockResolvedValue(undefined);
+  worker.run.mockReset().mockImplementation(async (_, onNews) => {
+    onNews({ kind: 'asked' });
+    onNews(predicted(3));
+    return { achieved: true, steps: 3 };
+  });
   await openTable({ width: 1, height: 1 });
 });
 
@@ -70,15 +87,15 @@ test('a table that cannot be laid is not tried, and the trials before it stay', 
   usePolicyStore.setState({ status: { kind: 'inspecting' } });
   expect(await runTrials('plate', 10, { episodes: 3 })).toBe(false);
   usePolicyStore.setState({ status: { kind: 'ready', info, report: {} as never } });
-  worker.execute.mockClear();
+  worker.run.mockClear();
   expect(await runTrials('plate', 10, { episodes: 3 })).toBe(false);
-  expect(worker.execute).toHaveBeenCalledOnce();
+  expect(worker.run).toHaveBeenCalledOnce();
   expect(usePracticeStore.getState().trials.map(({ seed }) => seed)).toEqual([10]);
   expect(usePracticeStore.getState().run.kind).toBe('idle');
 });
 
 test('a prediction that gives way to another policy is not a failure', async () => {
-  predict.mockRejectedValue({ code: 'cancelled', message: 'The prediction was cancelled.', hint: '' });
+  worker.run.mockRejectedValue({ code: 'cancelled', message: 'The prediction was cancelled.', hint: '' });
   expect(await runTrials('plate', 10, { episodes: 1 })).toBe(false);
   expect(usePracticeStore.getState().failure).toBeNull();
 });
@@ -118,11 +135,35 @@ test('a prediction of the table before goes with it, and so does one of things t
   expect(latest()).not.toBeNull();
 });
 
-test('case and punctuation of a trained instruction do not reach the policy', async () => {
-  useInstructionStore.getState().setText(' LIFT the red block! ');
+test('what runs by the clock stops when its tab is hidden, and the page says so; trials go on', async () => {
+  let end!: (report: object) => void;
+  worker.run.mockImplementation(() => new Promise((resolve) => (end = resolve)));
+  useInstructionStore.getState().setText('lift the red block');
+  const running = startPractice();
+  await vi.waitFor(() => expect(worker.run).toHaveBeenCalledOnce());
+  hidePractice();
+  expect(worker.halt).toHaveBeenCalledOnce();
+  end({ achieved: false, steps: 2 });
+  await running;
+  expect(usePracticeStore.getState().outcome).toEqual({ kind: 'hidden' });
+  const trials = runTrials('plate', 10, { episodes: 1 });
+  await vi.waitFor(() => expect(worker.run).toHaveBeenCalledTimes(2));
+  hidePractice();
+  expect(worker.halt).toHaveBeenCalledOnce();
+  end({ achieved: true, steps: 2 });
+  expect(await trials).toBe(true);
+});
+
+test('why the robot stands still is known while it does', async () => {
+  const held: (string | null)[] = [];
+  worker.run.mockImplementation(async (_, onNews) => {
+    for (const why of ['no-action', null, 'late'] as const) {
+      onNews({ kind: 'hold', why });
+      held.push(usePracticeStore.getState().held);
+    }
+    return { achieved: false, steps: 0 };
+  });
   await startPractice();
-  expect(predict.mock.lastCall).toMatchObject([{ instruction: 'lift the red block' }]);
-  useInstructionStore.getState().setText(' Wave to me. ');
-  await startPractice();
-  expect(predict.mock.lastCall).toMatchObject([{ instruction: 'Wave to me.' }]);
+  expect(held).toEqual(['no-action', null, 'late']);
+  expect(usePracticeStore.getState().held).toBeNull();
 });

@@ -1,17 +1,16 @@
-/** The policy at work on the table: observe, predict, carry out, again. Physics and drawing go on meanwhile in their own worker. */
-import { canonicalInstruction } from '../../practice/tasks.ts';
-import type { Observation, PolicyInfo, Prediction, RawImage } from '../../workers/contract.ts';
-import type { TableObservation } from '../../workers/contract-practice.ts';
+/** The policy at work on the table. The practice worker observes, asks the policy worker and carries out; the page shows what it hears of that. */
+import type { PolicyInfo } from '../../workers/contract.ts';
+import type { ExecutionReport, RunNews, RunOrder } from '../../workers/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
 import { predictorName } from '../finetune/predictor-name.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
-import { failPolicy, policyWorker } from '../policy/policy-session.ts';
+import { failPolicy } from '../policy/policy-session.ts';
 import { currentPolicy, loadedPolicy } from '../policy/policy-store.ts';
 import { keepFrames } from '../prediction/kept-frames.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useStateStore } from '../state/state-store.ts';
 import { needsRestart, toFailure } from '../status/failure.ts';
-import { ensemble, type PastChunk } from './ensemble.ts';
+import { linkPolicy } from './policy-link.ts';
 import { layTable, practiceWorker, randomSeed } from './practice-session.ts';
 import { usePracticeStore, type Outcome, type PracticeRun, type TrialResult } from './practice-store.ts';
 
@@ -23,6 +22,9 @@ export const TRIALS = 20;
 
 /** `npm run bench` reads these marks; more of them would only fill memory. */
 let marksLeft = 100;
+
+/** The run was stopped because its tab was hidden. */
+let hidden = false;
 
 const set = usePracticeStore.setState;
 const runNow = (): PracticeRun => usePracticeStore.getState().run;
@@ -43,64 +45,50 @@ export function whyNotOnTable(info: PolicyInfo): string | null {
     : `This policy takes ${found}; the table has 2 cameras, 7 actions and 8 state values.`;
 }
 
-async function predict(
-  observed: TableObservation,
-  instruction: string,
-  startsRun: boolean,
-): Promise<Prediction> {
-  const { images, state } = observed;
-  const kept = images.map((image): RawImage => ({ ...image, data: image.data.slice() }));
-  const { unnormKey } = useStateStore.getState();
-  const asked: Observation = { images, instruction, state, unnormKey };
-  const start = performance.now();
-  const { inputs } = usePredictionStore.getState();
-  const prediction = await policyWorker().predict(asked);
-  if (marksLeft > 0) performance.measure('prediction', { start });
-  const { seen, ...numbers } = prediction;
-  seen.forEach((image, index) => tableSeen.set(index, image));
-  keepFrames(kept);
-  usePredictionStore.getState().add(
-    { ...numbers, instruction, state, unnormKey: prediction.unnormKey, seed: null },
-    {
-      stages: prediction.stages,
-      elapsedMs: prediction.elapsedMs,
-      finishedAtMs: performance.now(),
-      startsRun,
-    },
-    inputs,
-  );
-  return prediction;
+/** Shows predictions as they come. */
+function shownTo(onSteps: (steps: number) => void): (news: RunNews) => void {
+  let startsRun = true;
+  let { inputs } = usePredictionStore.getState();
+  return (news) => {
+    if (news.kind === 'hold') set({ held: news.why });
+    else if (news.kind === 'asked') inputs = usePredictionStore.getState().inputs;
+    else {
+      const { seen, ...numbers } = news.prediction;
+      const { stages, elapsedMs, unnormKey } = numbers;
+      seen.forEach((image, index) => tableSeen.set(index, image));
+      keepFrames(news.images);
+      const finishedAtMs = performance.now();
+      if (marksLeft-- > 0) {
+        performance.measure('prediction', { start: finishedAtMs - elapsedMs });
+        performance.mark('action');
+      }
+      const { instruction, state } = news;
+      usePredictionStore
+        .getState()
+        .add(
+          { ...numbers, instruction, state, unnormKey, seed: null },
+          { stages, elapsedMs, finishedAtMs, startsRun },
+          inputs,
+        );
+      startsRun = false;
+      onSteps(news.steps);
+    }
+  };
 }
 
 /** One episode; ends on success, after `most` actions, or when the run is stopped. */
-async function episode(options: {
-  readonly most: number;
-  readonly realTime: boolean;
-  /** Actions carried out of each chunk; default all. */
-  readonly execute?: number | undefined;
-  readonly instruction: () => string;
-  readonly onSteps?: (steps: number) => void;
-}): Promise<{ achieved: boolean; steps: number }> {
-  const worker = practiceWorker();
-  let steps = 0;
-  let past: readonly PastChunk[] = [];
-  for (let first = true; active() && steps < options.most; first = false) {
-    const { actions } = await predict(await worker.observe(), options.instruction(), first);
-    if (!active()) break;
-    const { ensembling } = usePracticeStore.getState();
-    let next = actions.slice(0, options.execute);
-    if (ensembling) {
-      past = [...past, { at: steps, actions }].filter(({ at, actions: { length } }) => steps < at + length);
-      next = [ensemble(past, steps)];
-    } else past = [];
-    await worker.showPath(options.realTime ? actions : null);
-    if (marksLeft-- > 0) performance.mark('action');
-    const report = await worker.execute(next.slice(0, options.most - steps), options.realTime);
-    steps += report.steps;
-    options.onSteps?.(steps);
-    if (report.achieved) return { achieved: true, steps };
+async function episode(
+  order: Omit<RunOrder, 'unnormKey'>,
+  onSteps: (steps: number) => void = () => undefined,
+): Promise<ExecutionReport> {
+  const { unnormKey } = useStateStore.getState();
+  await linkPolicy();
+  if (!active()) return { achieved: false, steps: 0 };
+  try {
+    return await practiceWorker().run({ ...order, unnormKey }, shownTo(onSteps));
+  } finally {
+    set({ held: null });
   }
-  return { achieved: false, steps };
 }
 
 function endWith(error: unknown): void {
@@ -112,19 +100,22 @@ function endWith(error: unknown): void {
 }
 
 async function runEpisode(by: 'visitor' | 'show'): Promise<Outcome> {
+  hidden = false;
   set({ run: { kind: 'running', by, steps: 0 }, outcome: { kind: 'none' }, failure: null });
   const { judged, table } = usePracticeStore.getState();
-  const { achieved, steps } = await episode({
-    most: judged ? 2 * (table?.maxSteps ?? LONGEST) : LONGEST,
-    realTime: true,
-    execute: table?.execute,
-    instruction: () => canonicalInstruction(useInstructionStore.getState().text),
-    onSteps: (count) => {
+  const { achieved, steps } = await episode(
+    {
+      most: judged ? 2 * (table?.maxSteps ?? LONGEST) : LONGEST,
+      realTime: true,
+      execute: table?.execute ?? LONGEST,
+    },
+    (count) => {
       if (runNow().kind === 'running') set({ run: { kind: 'running', by, steps: count } });
     },
-  });
+  );
   if (achieved) return { kind: 'success', steps };
-  return active() ? { kind: 'gave-up', steps } : { kind: 'stopped' };
+  if (active()) return { kind: 'gave-up', steps };
+  return hidden ? { kind: 'hidden' } : { kind: 'stopped' };
 }
 
 /** Does what the instruction says, until it is done, stopped, or given up. */
@@ -171,7 +162,7 @@ export async function startShow(): Promise<void> {
     for (let turn = 0; ; turn++) {
       const outcome = await runEpisode('show');
       set({ outcome });
-      if (outcome.kind === 'stopped') break;
+      if (outcome.kind === 'stopped' || outcome.kind === 'hidden') break;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       if (runNow().kind !== 'running') break;
       const current = tasks.findIndex(({ name }) => name === usePracticeStore.getState().table?.task);
@@ -182,6 +173,13 @@ export async function startShow(): Promise<void> {
   } finally {
     set({ run: { kind: 'idle' } });
   }
+}
+
+/** A tab that nobody sees is slowed down by the browser, and nobody could press Esc there. Trials do not go by the clock, and go on. */
+export function hidePractice(): void {
+  if (runNow().kind !== 'running' && runNow().kind !== 'replaying') return;
+  hidden = true;
+  stopPractice();
 }
 
 /** Stops at once; the gripper stays where it is. */
@@ -235,14 +233,10 @@ export async function runTrials(
       set({ run: { kind: 'trials', done: i, total: episodes } });
       // What was laid, and nothing else: where it cannot be laid there is no trial.
       const table = await layTable(task, seed + i, false);
-      const { achieved, steps } = await episode({
-        most: table.maxSteps,
-        realTime: false,
-        execute: table.execute,
-        instruction: () => table.instruction,
-      });
+      const { maxSteps: most, execute } = table;
+      const { achieved, steps } = await episode({ most, realTime: false, execute });
       if (runNow().kind !== 'trials') break;
-      results.push({ task, seed: seed + i, success: achieved, steps });
+      results.push({ task, seed: seed + i, success: achieved === true, steps });
       onTrial([...results]);
     }
     return results.length === episodes;

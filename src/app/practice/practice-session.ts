@@ -3,7 +3,7 @@ import { connectPracticeWorker, type PracticeClient } from '../../workers/client
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
-import type { TableReport } from '../../workers/contract-practice.ts';
+import type { LoopChoices, TableReport } from '../../workers/contract-practice.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
 import { usePracticeStore } from './practice-store.ts';
@@ -51,7 +51,9 @@ export async function openTable(size: ViewSize): Promise<void> {
     const tasks = await mine.open(practiceCanvas().transferControlToOffscreen(), scaled(size), (error) =>
       set({ failure: toFailure(error) }),
     );
-    await mine.limitSpeed(usePracticeStore.getState().speedLimit);
+    const { speedLimit, ensembling, ahead } = usePracticeStore.getState();
+    await mine.limitSpeed(speedLimit);
+    await mine.chooseLoop({ ensembling, ahead });
     set({ status: { kind: 'open', tasks } });
     performance.mark('table-open');
     const asked = readUrlState().table;
@@ -171,6 +173,17 @@ export async function limitSpeed(share: number): Promise<void> {
   set({ speedLimit: share });
   try {
     await client?.limitSpeed(share);
+  } catch (error) {
+    set({ failure: toFailure(error) });
+  }
+}
+
+/** How predictions and actions follow each other, also in a run that goes on. */
+export async function chooseLoop(change: Partial<LoopChoices>): Promise<void> {
+  set(change);
+  const { ensembling, ahead } = usePracticeStore.getState();
+  try {
+    await client?.chooseLoop({ ensembling, ahead });
   } catch (error) {
     set({ failure: toFailure(error) });
   }

@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import type { PracticeTask, TableReport } from '../../workers/contract-practice.ts';
+import type { HoldReason, PracticeTask, TableReport } from '../../workers/contract-practice.ts';
 import type { Failure } from '../status/failure.ts';
 
 type TableStatus =
@@ -21,7 +21,9 @@ export type Outcome =
   | { kind: 'none' }
   | { kind: 'success'; steps: number }
   | { kind: 'gave-up'; steps: number }
-  | { kind: 'stopped' };
+  | { kind: 'stopped' }
+  /** The robot holds: nobody could see what it does. */
+  | { kind: 'hidden' };
 
 export interface TrialResult {
   readonly task: string;
@@ -39,9 +41,13 @@ interface PracticeState {
   judged: boolean;
   run: PracticeRun;
   outcome: Outcome;
+  /** Why the robot stands still during a run; null while it moves. */
+  held: HoldReason | null;
   failure: Failure | null;
   /** Blend overlapping chunks instead of carrying each out blindly. */
   ensembling: boolean;
+  /** Predict the next chunk while this one is carried out. */
+  ahead: boolean;
   /** Share of the largest step that an action may take, 0…1. */
   speedLimit: number;
   trials: readonly TrialResult[];
@@ -51,7 +57,6 @@ interface PracticeState {
   trialSeed: number;
   /** The visitor has dragged an object. */
   dragged: boolean;
-  setEnsembling: (ensembling: boolean) => void;
   setTrialSeed: (trialSeed: number) => void;
 }
 
@@ -62,13 +67,14 @@ export const usePracticeStore = create<PracticeState>()((set) => ({
   judged: false,
   run: { kind: 'idle' },
   outcome: { kind: 'none' },
+  held: null,
   failure: null,
   ensembling: false,
+  ahead: true,
   speedLimit: 1,
   trials: [],
   trialsBy: '',
   trialSeed: 1000,
   dragged: false,
-  setEnsembling: (ensembling) => set({ ensembling }),
   setTrialSeed: (trialSeed) => set({ trialSeed }),
 }));

@@ -1,4 +1,5 @@
 import type { PolicyInfo } from '../../workers/contract.ts';
+import type { HoldReason } from '../../workers/contract-practice.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { DragHint } from './drag-hint.tsx';
 import { PolicyEyes } from './policy-eyes.tsx';
@@ -8,13 +9,25 @@ import { usePracticeStore, type Outcome, type PracticeRun } from './practice-sto
 import { seconds } from './seconds.ts';
 import { TablePicture } from './table-picture.tsx';
 
-function outcomeText(run: PracticeRun, outcome: Outcome): { text: string; tone: 'calm' | 'good' | 'bad' } {
+const HELD: Readonly<Record<HoldReason, string>> = {
+  'no-action': '. Holding: the policy has not answered',
+  late: '. Holding: this device fell behind',
+};
+
+function outcomeText(
+  run: PracticeRun,
+  outcome: Outcome,
+  held: HoldReason | null,
+): { text: string; tone: 'calm' | 'good' | 'bad' } {
   if (run.kind === 'replaying') return { text: 'Replaying', tone: 'calm' };
   if (run.kind === 'trials') return { text: `Trial ${run.done + 1} of ${run.total}`, tone: 'calm' };
   if (outcome.kind === 'success') return { text: `Done in ${seconds(outcome.steps)}.`, tone: 'good' };
-  if (run.kind === 'running') return { text: `Working, ${seconds(run.steps)}`, tone: 'calm' };
+  if (run.kind === 'running')
+    return { text: `Working, ${seconds(run.steps)}${held ? HELD[held] : ''}`, tone: 'calm' };
   if (outcome.kind === 'gave-up')
     return { text: `Failed: not finished in ${seconds(outcome.steps)}`, tone: 'bad' };
+  if (outcome.kind === 'hidden')
+    return { text: 'Stopped: this tab was in the background. The arm holds where it was.', tone: 'bad' };
   if (outcome.kind === 'stopped') return { text: 'Stopped.', tone: 'calm' };
   return { text: 'Ready.', tone: 'calm' };
 }
@@ -26,7 +39,8 @@ export function Stage({ info }: { info: PolicyInfo | null }) {
   const run = usePracticeStore((state) => state.run);
   const outcome = usePracticeStore((state) => state.outcome);
   const busy = run.kind === 'trials' || status.kind !== 'open';
-  const { text, tone } = outcomeText(run, outcome);
+  const held = usePracticeStore((state) => state.held);
+  const { text, tone } = outcomeText(run, outcome, held);
   const tasks = status.kind === 'open' ? status.tasks : [];
   return (
     <section className="stage" aria-label="Practice table">

@@ -6,7 +6,7 @@ import { chooseAdapter, refreshRuns, startFrom } from '../finetune/finetune-sess
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { openPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, usePolicyStore } from '../policy/policy-store.ts';
-import { layTable, limitSpeed } from '../practice/practice-session.ts';
+import { chooseLoop, layTable, limitSpeed } from '../practice/practice-session.ts';
 import { stopPractice } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
@@ -130,7 +130,7 @@ async function download(url: string, byteLength: number): Promise<Uint8Array<Arr
 }
 
 async function sceneOf({ scene }: ShareManifest): Promise<void> {
-  usePracticeStore.getState().setEnsembling(scene.ensemble);
+  await chooseLoop({ ensembling: scene.ensemble });
   await limitSpeed(scene.speedLimit ?? 1);
   if (scene.view !== 'table' || scene.task === null || scene.seed === null) return;
   await tableOpen();

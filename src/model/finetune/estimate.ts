@@ -1,9 +1,9 @@
 /** What a run will ask of the machine, before it starts. */
+import { prefixTokens } from '../heads/sequence-segments.ts';
 import { patchesOf, prefixTokensOf, usedBlocks } from '../network/config.ts';
 import { headDimOf } from '../network/decoder.ts';
 import type { Partition } from '../network/network.ts';
 import type { PolicyConfig } from '../policy/config.ts';
-import { patchTokens } from './micro-batch.ts';
 
 /** Forward and back, in forwards without LoRA: 2 to 3.3 as one graph, up to 4.8 on the tape (docs/measurements.md). */
 const STEP_BY_FORWARD = 3;
@@ -49,7 +49,7 @@ export function activationBytes(
   partition: Partition,
 ): number {
   const { network, profile } = config;
-  const positions = patchTokens(config) + tokens;
+  const positions = prefixTokens(config) + tokens;
   const stack = (blocks: number, inputSize: number, scores: number): number =>
     partition === 'whole'
       ? blocks * (inputSize * LIVE_BACKWARD + scores)

@@ -1,6 +1,8 @@
 /** Which robot and head a checkpoint folder was trained for: as our exports say it, else as its sizes tell. */
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
+import { UPSTREAM_STEPS } from '../heads/diffusion.ts';
+import { headAmong, headOf, isTrainable } from '../heads/index.ts';
 import { knownProfile, type PolicyConfig } from '../policy/config.ts';
 import { adaptedConfig, ownConfigSchema, sameShape, type OwnConfig } from '../policy/own-config.ts';
 import { fitDimensions } from '../policy/robot-profiles.ts';
@@ -61,8 +63,6 @@ async function inferred(
   { dim, key }: { readonly dim: number; readonly key: string },
   base: PolicyConfig,
 ): Promise<OwnConfig | null> {
-  // VLA-Adapter's, which finetune.py knows nothing of.
-  if (base.head === 'bridge') return null;
   const shapesIn = async (module: ModuleFile) => {
     const found = modules.get(module);
     if (!found) return null;
@@ -71,11 +71,10 @@ async function inferred(
   };
   const headShapes = await shapesIn('action_head');
   const head = headShapes
-    ? [...headShapes.keys()].some((name) => name.startsWith('noise_predictor.'))
-      ? 'diffusion'
-      : 'l1'
+    ? headAmong([...headShapes.keys()].map((name) => `action_head.${name}`))
     : base.head;
-  if (head === 'autoregressive') return null;
+  // VLA-Adapter's and the original OpenVLA's, which finetune.py knows nothing of.
+  if (!head || !isTrainable(head)) return null;
   const proprio = await shapesIn('proprio_projector');
   const width = proprio?.get('fc1.weight')?.[1] ?? base.profile.state?.length ?? null;
   const same = dim === base.profile.actions.length;
@@ -87,7 +86,7 @@ async function inferred(
       state: width === null ? null : fitDimensions(known.state, width, 'state'),
     },
     head,
-    diffusion: head === 'diffusion' ? (base.diffusion ?? { trainSteps: 50, inferenceSteps: 50 }) : null,
+    diffusion: headOf({ head }).denoises ? (base.diffusion ?? UPSTREAM_STEPS) : null,
     film: modules.has('vision_backbone') || base.network.vits.some(({ film }) => film),
     centerCrop: base.centerCrop,
   };

@@ -1,7 +1,8 @@
+import { headOf } from '../heads/index.ts';
 import type { Adapter } from '../network/adapter.ts';
 import { isBound } from '../network/loaded-weights.ts';
 import { loraNames, type WeightTable } from '../network/scope.ts';
-import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
+import type { PolicyConfig } from '../policy/config.ts';
 import { adaptedConfig } from '../policy/own-config.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import type { TrainedState } from './trained.ts';
@@ -17,7 +18,7 @@ export class LoadedAdapter implements Adapter {
   constructor(runtime: Runtime, base: PolicyConfig, state: TrainedState) {
     const config = adaptedConfig(base, state);
     this.scaling = state.lora ? state.lora.alpha / state.lora.r : 1;
-    const needs = { lmHead: needsLmHead(config), lastBlock: false };
+    const needs = { lmHead: headOf(config).lmHead, lastBlock: false };
     for (const [module, { a, b }] of state.adapters) {
       if (!isBound(`${module}.weight`, config.network, needs)) continue;
       const names = loraNames(module);

@@ -1,12 +1,13 @@
 /** Samples → the tensors of one pass through the network, padded as upstream's collator pads (on the right). */
 import { ModelError } from '../errors.ts';
+import { encodeActionTokens } from '../heads/action-tokens.ts';
+import { headOf } from '../heads/index.ts';
+import { prefixTokens } from '../heads/sequence-segments.ts';
 import { MASKED } from '../network/decoder.ts';
-import { imageTokens } from '../network/vision.ts';
-import type { Tensor } from '../runtime/runtime.ts';
-import { encodeActionTokens } from '../policy/action-tokenizer.ts';
-import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
+import type { PolicyConfig } from '../policy/config.ts';
 import { languageMean, type Policy } from '../policy/policy.ts';
 import { actionTokens, layoutSequence, type Sequence } from '../policy/sequence.ts';
+import type { Tensors } from '../runtime/runtime.ts';
 
 /** One moment of a demonstration, ready for the network. */
 export interface Sample {
@@ -20,25 +21,19 @@ export interface Sample {
   readonly actions: Float32Array;
 }
 
-/** The tensors of B samples, all on the runtime. T tokens of text, S positions in all. */
+/** B samples on the runtime. T tokens of text, S positions in all. */
 export interface MicroBatch {
   readonly size: number;
-  /** [B · images, 3 · backbones, H, W] */
-  readonly pixels: Tensor;
-  /** [B, dim] */
-  readonly proprio: Tensor | null;
-  /** [B, hidden], with FiLM. */
-  readonly language: Tensor | null;
-  /** [B, 1, hidden] */
-  readonly bos: Tensor;
-  /** [B, T − 1, hidden], zeros at the actions; a generating policy is given the actions. */
-  readonly text: Tensor;
-  /** [B, 1, S, S]; null where nothing is padded. */
-  readonly mask: Tensor | null;
-  /** Ones [B, rows, S] at the positions whose hidden states predict the actions (and, with a discrete head, the stop token). */
-  readonly select: Tensor;
-  /** Ones [B, S, chunk · dim] at the action tokens, with a diffusion head; [B, S, queries] at the action queries. */
-  readonly place: Tensor | null;
+  /** S */
+  readonly length: number;
+  /** Whether `mask` is among the feeds. */
+  readonly padded: boolean;
+  /**
+   * What `trainingSegments` read, as far as the policy has it: `pixels` [B · images, 3 · backbones, H, W]; `state` [B, dim]; with FiLM `language` [B, hidden]; `bos`
+   * [B, 1, hidden]; `text` [B, T − 1, hidden], zeros at the actions unless the policy generates them; `mask` [B, 1, S, S]; `select` [B, rows, S], ones at the positions whose
+   * hidden states predict the actions (and, as tokens, the stop token); `place` [B, S, actions or queries], ones at those.
+   */
+  readonly feeds: Tensors;
   /** Normalised actions [B · chunk · dim]. */
   readonly actions: Float32Array;
   dispose(): void;
@@ -57,17 +52,17 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
   const longest = Math.max(...sequences.map(({ inputIds }) => inputIds.length));
   const length = Math.max(longest, tokens);
   const film = config.network.vits.some((vit) => vit.film);
-  const patches = patchTokens(config);
-  const positions = patches + length;
+  const head = headOf(config);
+  const prefix = prefixTokens(config);
+  const positions = prefix + length;
   const count = actionTokens(config);
-  const rows = needsLmHead(config) ? count + 1 : count;
-  const placed = config.head === 'diffusion' || config.head === 'bridge';
+  const rows = head.trainedRows(config);
 
   const bos = new Float32Array(size * hidden);
   const text = new Float32Array(size * (length - 1) * hidden);
   const language = new Float32Array(film ? size * hidden : 0);
   const select = new Float32Array(size * rows * positions);
-  const place = new Float32Array(placed ? size * positions * count : 0);
+  const place = new Float32Array(head.placed ? size * positions * count : 0);
   sequences.forEach((sequence, b) => {
     const embedded = embed(policy, sequence, length);
     bos.set(embedded.subarray(0, hidden), b * hidden);
@@ -78,57 +73,49 @@ export function microBatch(policy: Policy, samples: readonly Sample[], tokens = 
         languageMean(embedded.subarray(0, longest * hidden), hidden, sequence.actions),
         b * hidden,
       );
-    const first = patches + sequence.actions.start;
+    const first = prefix + sequence.actions.start;
     for (let row = 0; row < rows; row++) select[(b * rows + row) * positions + first - 1 + row] = 1;
     if (place.length > 0) for (let i = 0; i < count; i++) place[(b * positions + first + i) * count + i] = 1;
   });
 
   const { imageSize } = config.network.vits[0]!;
   const images = config.profile.images.length;
-  const own: Tensor[] = [];
-  const upload = (data: Float32Array, shape: number[]): Tensor => {
-    const tensor = runtime.upload(data, shape);
-    own.push(tensor);
-    return tensor;
-  };
   // On the right of a causal sequence nothing that is read looks at the padding.
   const bidirectional = config.network.language.attention === 'bidirectional';
   const padded = bidirectional && sequences.some(({ inputIds }) => inputIds.length < length);
   const state = config.profile.state?.length ?? 0;
+  const feeds: Tensors = {};
+  const feed = (name: string, data: Float32Array, shape: number[]) =>
+    (feeds[name] = runtime.upload(data, shape));
+  feed('pixels', joined(samples.map(({ pixels }) => pixels)), [
+    size * images,
+    3 * config.network.vits.length,
+    imageSize,
+    imageSize,
+  ]);
+  if (state > 0) feed('state', joined(samples.map(({ proprio }) => proprio!)), [size, state]);
+  if (film) feed('language', language, [size, hidden]);
+  feed('bos', bos, [size, 1, hidden]);
+  feed('text', text, [size, length - 1, hidden]);
+  if (padded) feed('mask', paddingMask(sequences, prefix, length), [size, 1, positions, positions]);
+  feed('select', select, [size, rows, positions]);
+  if (head.placed) feed('place', place, [size, positions, count]);
   return {
     size,
-    pixels: upload(joined(samples.map(({ pixels }) => pixels)), [
-      size * images,
-      3 * config.network.vits.length,
-      imageSize,
-      imageSize,
-    ]),
-    proprio: state > 0 ? upload(joined(samples.map(({ proprio }) => proprio!)), [size, state]) : null,
-    language: film ? upload(language, [size, hidden]) : null,
-    bos: upload(bos, [size, 1, hidden]),
-    text: upload(text, [size, length - 1, hidden]),
-    mask: padded ? upload(paddingMask(sequences, patches, length), [size, 1, positions, positions]) : null,
-    select: upload(select, [size, rows, positions]),
-    place: place.length > 0 ? upload(place, [size, positions, count]) : null,
+    length: positions,
+    padded,
+    feeds,
     actions: joined(samples.map(({ actions }) => actions)),
     dispose: () => {
-      for (const tensor of own) tensor.dispose();
+      for (const tensor of Object.values(feeds)) tensor.dispose();
     },
   };
-}
-
-/** Positions before the text's second token that are not text: patches of all images, proprio, timestep. */
-export function patchTokens(config: PolicyConfig): number {
-  const { network, profile, head } = config;
-  const patches = imageTokens(network, profile.images.length);
-  // VLA-Adapter's head takes the state itself.
-  return patches + (profile.state && head !== 'bridge' ? 1 : 0) + (head === 'diffusion' ? 1 : 0);
 }
 
 /** With a generating policy the actions themselves stand where others have placeholders: teacher forcing. */
 function trainingSequence({ promptIds, actions }: Sample, config: PolicyConfig): Sequence {
   const sequence = layoutSequence(promptIds, config, 'training');
-  if (config.head !== 'autoregressive') return sequence;
+  if (!headOf(config).generates) return sequence;
   const { start, end } = sequence.actions;
   const ids = encodeActionTokens(actions, config.tokens.vocabulary, config.actionBins);
   const { inputIds } = sequence;
@@ -141,17 +128,17 @@ function embed(policy: Policy, { inputIds, actions }: Sequence, length: number):
   // Upstream's padding token is the first one added to the vocabulary.
   const padding = Array.from({ length: length - inputIds.length }, () => tokens.vocabulary);
   const rows = policy.embedding.rows([...inputIds, ...padding]);
-  if (policy.config.head !== 'autoregressive') rows.fill(0, actions.start * hidden, actions.end * hidden);
+  if (!headOf(policy.config).generates) rows.fill(0, actions.start * hidden, actions.end * hidden);
   return rows;
 }
 
-function paddingMask(sequences: readonly Sequence[], patches: number, length: number): Float32Array {
-  const positions = patches + length;
+function paddingMask(sequences: readonly Sequence[], prefix: number, length: number): Float32Array {
+  const positions = prefix + length;
   const mask = new Float32Array(sequences.length * positions * positions);
   sequences.forEach(({ inputIds }, b) => {
     for (let row = 0; row < positions; row++) {
       const start = (b * positions + row) * positions;
-      mask.fill(MASKED, start + patches + inputIds.length, start + positions);
+      mask.fill(MASKED, start + prefix + inputIds.length, start + positions);
     }
   });
   return mask;

@@ -2,9 +2,10 @@
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
 import type { Shape } from '../graph/types.ts';
+import { headOf } from '../heads/index.ts';
 import { isBound, isModuleWeight, type WeightSource } from '../network/loaded-weights.ts';
 import { loraNames } from '../network/scope.ts';
-import { needsLmHead, type PolicyConfig } from '../policy/config.ts';
+import type { PolicyConfig } from '../policy/config.ts';
 import { adaptedConfig, ownConfigSchema, type OwnConfig } from '../policy/own-config.ts';
 import { Random } from '../random.ts';
 import { decodeFloat32 } from '../weights/encoding.ts';
@@ -41,10 +42,11 @@ export interface ParameterOptions {
 }
 
 /** Each family's own default of alpha: VLA-Adapter's finetune.py takes 2 r, OpenVLA's and OpenVLA-OFT's min(r, 16). */
-export function loraOf({ head }: Pick<PolicyConfig, 'head'>, options: LoraOptions): LoraOptions {
-  if (head !== 'bridge') return options;
+export function loraOf(config: Pick<PolicyConfig, 'head'>, options: LoraOptions): LoraOptions {
+  const { loraAlpha } = headOf(config);
+  if (loraAlpha === null) return options;
   const { r = 32 } = options;
-  return { ...options, r, alpha: options.alpha ?? 2 * r };
+  return { ...options, r, alpha: options.alpha ?? loraAlpha * r };
 }
 
 /** Shape of every weight of a source. */
@@ -184,7 +186,7 @@ function divide(
   all: ReadonlyMap<string, HostTensor>,
   config: PolicyConfig,
 ): Pick<Parameters, 'trained' | 'idle'> {
-  const needs = { lmHead: needsLmHead(config), lastBlock: false };
+  const needs = { lmHead: headOf(config).lmHead, lastBlock: false };
   const runs = (name: string) =>
     isBound(name.replace(/\.lora_[AB]\.weight$/, '.weight'), config.network, needs);
   const entries = [...all];

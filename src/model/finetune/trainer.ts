@@ -2,6 +2,8 @@
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
 import { sizeOf, type Shape } from '../graph/types.ts';
+import type { Draws } from '../heads/head.ts';
+import { headOf } from '../heads/index.ts';
 import { Tape } from '../network/tape.ts';
 import type { OwnConfig } from '../policy/own-config.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -10,7 +12,7 @@ import type { Tensor } from '../runtime/runtime.ts';
 import { ADAMW, type AdamWOptions } from './arena.ts';
 import type { Checkpoint } from './checkpoints.ts';
 import type { Sample } from './micro-batch.ts';
-import { runPass, type DiffusionDraw, type Metrics } from './pass.ts';
+import { runPass, type Metrics } from './pass.ts';
 import type { Parameters } from './parameters.ts';
 import { trainedState } from './parameters.ts';
 import { Sampler } from './sampler.ts';
@@ -126,13 +128,11 @@ export interface TrainerParts {
 }
 
 /** Streams of random numbers, so that none depends on how often another was asked. */
-const DIFFUSION = 3;
+const SAMPLE = 3;
 const AUGMENT = 4;
 const VALIDATION = 5;
 const DROPOUT = 6;
-const PERTURBATION = 7;
-
-const PERTURBATION_STD = 0.02;
+const PASS = 7;
 
 export class Trainer {
   readonly options: TrainingOptions;
@@ -206,13 +206,11 @@ export class Trainer {
     const passes: Metrics[] = [];
     for (let pass = 0; pass < gradAccumulationSteps; pass++) {
       const samples: Sample[] = [];
-      const draws: DiffusionDraw[] = [];
       for (let i = 0; i < batchSize; i++) {
         const position = index * this.batch + pass * batchSize + i;
         const random = new Random(seed, AUGMENT, position);
         const augment = imageAug ? Array.from({ length: images }, () => random.uniform()) : null;
         samples.push(await train.sample(this.#sampler.at(position), augment));
-        draws.push(this.#draw(DIFFUSION, position));
       }
       const tape = new Tape({
         trains: (name) => this.trainables.has(name),
@@ -224,10 +222,9 @@ export class Trainer {
           factor: 1 / gradAccumulationSteps,
           tape,
           tokens: this.#tokens,
-          ...(policy.config.head === 'diffusion' ? { diffusion: draws } : {}),
-          ...(policy.config.head === 'bridge'
-            ? { perturbation: this.#perturbation(index * gradAccumulationSteps + pass) }
-            : {}),
+          draws: this.#draw(SAMPLE, index * this.batch + pass * batchSize, batchSize, {
+            pass: index * gradAccumulationSteps + pass,
+          }),
         }),
       );
     }
@@ -249,14 +246,6 @@ export class Trainer {
     return report;
   }
 
-  /** What VLA-Adapter's head starts from in training: N(0, 0.02²), drawn anew for every pass (action_heads.py). */
-  #perturbation(pass: number): Float32Array {
-    const { profile, network } = this.#parts.policy.config;
-    const random = new Random(this.options.seed, PERTURBATION, pass);
-    const length = profile.chunkSize * profile.actions.length * network.language.hidden;
-    return Float32Array.from({ length }, () => PERTURBATION_STD * random.gaussian());
-  }
-
   /** Loss and L1 on held-out samples, always the same ones; null without any. Parameters are not changed. */
   async validate(signal?: AbortSignal): Promise<ValidationReport | null> {
     const { policy, validation } = this.#parts;
@@ -269,11 +258,8 @@ export class Trainer {
       const size = Math.min(this.options.batchSize, count - start);
       const samples: Sample[] = [];
       for (let i = 0; i < size; i++) samples.push(await validation.sample(order.at(start + i), null));
-      const diffusion = samples.map((_, i) => this.#draw(VALIDATION, start + i));
-      const metrics = await runPass(policy, samples, {
-        tokens: this.#tokens,
-        ...(policy.config.head === 'diffusion' ? { diffusion } : {}),
-      });
+      const draws = this.#draw(VALIDATION, start, size, { pass: null });
+      const metrics = await runPass(policy, samples, { tokens: this.#tokens, draws });
       passes.push({ metrics, size });
     }
     const report = { step: this.step, samples: count, ...weighted(passes) };
@@ -343,15 +329,19 @@ export class Trainer {
     };
   }
 
-  #draw(stream: number, position: number): DiffusionDraw {
-    const { profile, diffusion } = this.#parts.policy.config;
-    const random = new Random(this.options.seed, stream, position);
-    const timestep = random.integer(diffusion?.trainSteps ?? 1);
-    const size = profile.chunkSize * profile.actions.length;
-    const noise = diffusion
-      ? Float32Array.from({ length: size }, () => random.gaussian())
-      : new Float32Array();
-    return { noise, timestep };
+  /** What the head draws for the samples from `position` on. Nothing is drawn for a whole pass in a validation. */
+  #draw(
+    stream: number,
+    position: number,
+    size: number,
+    { pass }: { readonly pass: number | null },
+  ): Draws | null {
+    const { seed } = this.options;
+    const { config } = this.#parts.policy;
+    return headOf(config).draw(config, size, {
+      sample: (i) => new Random(seed, stream, position + i),
+      pass: pass === null ? null : new Random(seed, PASS, pass),
+    });
   }
 }
 

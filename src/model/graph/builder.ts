@@ -117,6 +117,10 @@ export class GraphBuilder {
   matMul = (a: Value, b: Value): Value => this.apply('matMul', [a, b]);
 
   softmax = (x: Value): Value => this.apply('softmax', [x]);
+  argMax = (x: Value): Value => this.apply('argMax', [x]);
+  crossEntropy = (logits: Value, targets: Value): Value => this.apply('crossEntropy', [logits, targets]);
+  crossEntropyGradient = (logits: Value, targets: Value, dy: Value): Value =>
+    this.apply('crossEntropyGradient', [logits, targets, dy]);
   layerNorm = (x: Value, weight: Value, bias: Value, eps: number): Value =>
     this.apply('layerNorm', [x, weight, bias], { eps });
   rmsNorm = (x: Value, weight: Value, eps: number): Value => this.apply('rmsNorm', [x, weight], { eps });
@@ -164,6 +168,18 @@ export class GraphBuilder {
   };
   sumLast = (x: Value): Value => this.reduceSum(x, [x.shape.length - 1]);
   meanLast = (x: Value): Value => this.scale(this.sumLast(x), 1 / x.shape.at(-1)!);
+  abs = (x: Value): Value => this.add(this.relu(x), this.relu(this.scale(x, -1)));
+  /** Of everything, [1]. */
+  total = (x: Value): Value =>
+    this.reshape(
+      this.reduceSum(
+        x,
+        x.shape.map((_, axis) => axis),
+      ),
+      [1],
+    );
+  /** Of everything, [1]. */
+  mean = (x: Value): Value => this.scale(this.total(x), 1 / sizeOf(x.shape));
 
   /** Sums broadcast axes away until `x` has the shape it was broadcast from. */
   sumTo = (x: Value, shape: Shape): Value => {

@@ -85,7 +85,7 @@ function promptSegments(
   capacity: number,
 ): Segment[] {
   return [
-    assembleSegment({ parts, placed: null, masked: true }),
+    assembleSegment({ parts, prefix: 1, placed: null }),
     ...Array.from({ length: config.language.layers }, (_, i) => promptLayer(config, i, capacity - length)),
     finalRowsSegment(config, { start: length - 1, end: length }),
     logitsSegment(),

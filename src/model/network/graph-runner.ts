@@ -51,19 +51,14 @@ export class GraphRunner {
     segments: readonly Segment[],
     feeds: Tensors,
     wanted: readonly string[],
-    { partition, tape }: { partition: Partition; tape?: Tape | undefined },
+    partition: Partition,
   ): Promise<Tensors> {
     return partition === 'whole'
-      ? this.#runWhole(segments, feeds, wanted, tape)
-      : this.#runBlocks(segments, feeds, wanted, tape);
+      ? this.#runWhole(segments, feeds, wanted)
+      : this.#runBlocks(segments, feeds, wanted);
   }
 
-  async #runWhole(
-    segments: readonly Segment[],
-    feeds: Tensors,
-    wanted: readonly string[],
-    tape: Tape | undefined,
-  ): Promise<Tensors> {
+  async #runWhole(segments: readonly Segment[], feeds: Tensors, wanted: readonly string[]): Promise<Tensors> {
     const stages = new Map(
       segments.flatMap(({ outputs, stage }) => {
         const [first] = Object.values(outputs);
@@ -71,16 +66,23 @@ export class GraphRunner {
       }),
     );
     const used = Object.fromEntries(feedsOf(segments).map((name) => [name, feeds[name]!]));
-    const key = segments.map(({ key: own, prefix }) => `${prefix} ${own}`).join('; ');
-    const made = await this.#execute(`${key}: ${wanted.join()}`, '', used, tape, wanted, (g, scope, tap) => {
-      const values = new Map(
-        Object.entries(used).map(([name, tensor]) => [name, g.input(name, tensor.shape)] as const),
-      );
-      buildSegments(g, segments, values, scope, (name, value) => {
-        if (!stages.has(name)) tap(name, value);
-      });
-      return Object.fromEntries(wanted.map((name) => [name, values.get(name)!]));
-    });
+    const key = keyOf(segments);
+    const made = await this.#execute(
+      `${key}: ${wanted.join()}`,
+      '',
+      used,
+      undefined,
+      wanted,
+      (g, scope, tap) => {
+        const values = new Map(
+          Object.entries(used).map(([name, tensor]) => [name, g.input(name, tensor.shape)] as const),
+        );
+        buildSegments(g, segments, values, scope, (name, value) => {
+          if (!stages.has(name)) tap(name, value);
+        });
+        return Object.fromEntries(wanted.map((name) => [name, values.get(name)!]));
+      },
+    );
     for (const [stage, name] of stages) await this.#trace?.(stage, made[name]!);
     return made;
   }
@@ -89,7 +91,7 @@ export class GraphRunner {
     segments: readonly Segment[],
     feeds: Tensors,
     wanted: readonly string[],
-    tape: Tape | undefined,
+    tape?: Tape,
   ): Promise<Tensors> {
     const values = new Map(Object.entries(feeds));
     const lastUse = new Map<string, number>();
@@ -142,8 +144,7 @@ export class GraphRunner {
     build: (g: GraphBuilder, scope: (name: string) => Scope, tap: Tap) => Readonly<Record<string, Value>>,
     stageOf: (tap: string) => string = (name) => name,
   ): Promise<Tensors> {
-    const shapes = Object.entries(feeds).map(([name, { shape }]) => `${name} ${shape.join('x')}`);
-    const adapted = `${key} (${shapes.join()}) ${this.#variant(root, tape)}`;
+    const adapted = `${key} ${shapesOf(feeds)} ${this.#variant(root, tape)}`;
     const compileGraph = (): Graph => {
       const g = new GraphBuilder(key);
       const tap: Tap = (name, value) => {
@@ -167,39 +168,52 @@ export class GraphRunner {
   }
 
   /**
-   * Runs a graph over all weights forwards and back at once. Nothing is computed twice, as on the tape, but everything is held at once.
-   * Gradients of the loss, times `factor`, go to the tape's sink.
-   * @returns the loss [1] and the prediction, which are the caller's to dispose
+   * Runs segments and goes back from `loss` [1], which one of them makes: as one graph, in which nothing is computed twice but everything is held at once, or
+   * one after the other on the tape. Gradients of the loss, times `factor`, go to the tape's sink.
+   * @param wanted `loss`, and what else is to be returned; the caller disposes it
    */
   async differentiate(
-    key: string,
+    segments: readonly Segment[],
     feeds: Tensors,
-    factor: number,
+    wanted: readonly string[],
+    { partition, tape, factor }: { partition: Partition; tape: Tape; factor: number },
+  ): Promise<Tensors> {
+    const seed = () => this.#runtime.upload(Float32Array.of(factor), [1]);
+    if (partition === 'whole') return this.#differentiateWhole(segments, feeds, wanted, seed(), tape);
+    const made = await this.#runBlocks(segments, feeds, wanted, tape);
+    await tape.backward(made['loss']!, seed());
+    return made;
+  }
+
+  async #differentiateWhole(
+    segments: readonly Segment[],
+    feeds: Tensors,
+    wanted: readonly string[],
+    seed: Tensor,
     tape: Tape,
-    build: (
-      g: GraphBuilder,
-      scope: (name: string) => Scope,
-    ) => { readonly loss: Value; readonly predicted: Value },
-  ): Promise<{ loss: Tensor; predicted: Tensor }> {
-    const program = await this.#programs.get(`${key} ${this.#variant('', tape)} joint`, () => {
-      const g = new GraphBuilder(key);
-      const { loss, predicted } = build(g, this.#scopes(g, '', tape, true));
-      g.output('loss', loss);
-      g.output('predicted', predicted);
+  ): Promise<Tensors> {
+    const used = Object.fromEntries(feedsOf(segments).map((name) => [name, feeds[name]!]));
+    const key = `${keyOf(segments)} ${shapesOf(used)}: ${wanted.join()} ${this.#variant('', tape)} and back`;
+    const program = await this.#programs.get(key, () => {
+      const g = new GraphBuilder('forwards and back');
+      const values = new Map(
+        Object.entries(used).map(([name, tensor]) => [name, g.input(name, tensor.shape)] as const),
+      );
+      buildSegments(g, segments, values, this.#scopes(g, '', tape, true), () => undefined);
+      for (const name of wanted) g.output(resultName(name), values.get(name)!);
       const graph = g.build();
-      const wrt = graph.inputs
-        .map(({ name }) => name)
-        .filter((name) => !(name in feeds) && tape.trains(name));
-      return vjp(graph, { wrt, outputs: ['loss'], keep: ['loss', 'predicted'] });
+      const names = graph.inputs.map(({ name }) => name);
+      const wrt = names.filter((name) => !(name in used) && tape.trains(name));
+      return vjp(graph, { wrt, outputs: [LOSS], keep: wanted.map(resultName) });
     });
-    const seed = this.#runtime.upload(Float32Array.of(factor), [1]);
-    const bound = this.#bind(program.graph, '', { ...feeds, [gradientName('loss')]: seed }, tape);
-    const { loss, predicted, ...gradients } = await program.run(bound).finally(() => seed.dispose());
-    for (const [name, gradient] of Object.entries(gradients)) {
-      await tape.sink(name.slice(gradientName('').length), gradient);
-      gradient.dispose();
+    const bound = this.#bind(program.graph, '', { ...used, [gradientName(LOSS)]: seed }, tape);
+    const outputs = await program.run(bound).finally(() => seed.dispose());
+    for (const { name } of program.graph.outputs) {
+      if (name.startsWith(RESULT)) continue;
+      await tape.sink(name.slice(gradientName('').length), outputs[name]!);
+      outputs[name]!.dispose();
     }
-    return { loss: loss!, predicted: predicted! };
+    return Object.fromEntries(wanted.map((name) => [name, outputs[resultName(name)]!]));
   }
 
   /** Each input's tensor: what is fed, a dropout mask, or a weight. */
@@ -298,3 +312,12 @@ export class GraphRunner {
 /** An input may have the same name. */
 const RESULT = 'result: ';
 const resultName = (name: string): string => RESULT + name;
+const LOSS = resultName('loss');
+
+const keyOf = (segments: readonly Segment[]): string =>
+  segments.map(({ key, prefix }) => `${prefix} ${key}`).join('; ');
+
+const shapesOf = (feeds: Tensors): string =>
+  `(${Object.entries(feeds)
+    .map(([name, { shape }]) => `${name} ${shape.join('x')}`)
+    .join()})`;

@@ -14,6 +14,8 @@ export type RowsOf = { readonly start: number; readonly end: number } | 'select'
 export interface LanguageSegmentsOptions {
   /** Names of the parts [B, n, hidden] that make the sequence, in order. */
   readonly parts: readonly string[];
+  /** How many of them, after the first, are not text: patches, proprio, timestep. */
+  readonly prefix: number;
   /**
    * Rows added at the ones of `place` [B, S, R]: `features` [B, R, hidden] that are fed (noisy actions), or the rows of
    * `action_queries.weight` [R, hidden].
@@ -31,23 +33,28 @@ export function decoderSegments(config: NetworkConfig, options: LanguageSegments
   return [assembleSegment(options), ...layers];
 }
 
-export function assembleSegment({ parts, placed }: LanguageSegmentsOptions): Segment {
+export function assembleSegment({ parts, prefix, placed }: Omit<LanguageSegmentsOptions, 'masked'>): Segment {
   const names = [...parts, ...(placed ? ['place'] : []), ...(placed === 'features' ? ['features'] : [])];
   return {
-    key: `assemble ${parts.length} ${placed ?? ''}`,
+    key: `assemble ${parts.join()} ${placed ?? ''}`,
     prefix: '',
     inputs: Object.fromEntries(names.map((name) => [name, name])),
     outputs: { x: 'hidden0' },
     stage: 'multimodal_embeddings',
-    build: (g, scope, inputs) => {
+    build: (g, scope, inputs, tap) => {
       const joined = g.concat(
         parts.map((name) => inputs[name]!),
         1,
       );
-      if (!placed) return { x: joined };
-      const place = inputs['place']!;
-      const rows = placed === 'features' ? inputs['features']! : scope('action_queries').weight('weight');
-      return { x: g.add(joined, g.matMul(place, rows)) };
+      const added = () => {
+        const rows = placed === 'features' ? inputs['features']! : scope('action_queries').weight('weight');
+        return g.add(joined, g.matMul(inputs['place']!, rows));
+      };
+      const x = placed ? added() : joined;
+      const length = (name: string) => inputs[name]!.shape[1]!;
+      const text = parts.slice(0, 1 + prefix).reduce((sum, name) => sum + length(name), 0);
+      tap('input_embeddings', g.concat([g.slice(x, 1, 0, 1), g.slice(x, 1, text, x.shape[1]!)], 1));
+      return { x };
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { Value } from '../graph/types.ts';
+import type { Shape, Value } from '../graph/types.ts';
 import { gridOf, patchesOf, prefixTokensOf, type VitConfig } from './config.ts';
 import type { Scope, Tap } from './scope.ts';
 
@@ -112,4 +112,14 @@ function perImage(g: GraphBuilder, film: Value, tokens: Value): Value {
 export function vitFeatures(g: GraphBuilder, config: VitConfig, x: Value): Value {
   const prefix = prefixTokensOf(config);
   return g.slice(x, 1, prefix, prefix + patchesOf(config));
+}
+
+/** FiLM's weights, a scale and a shift from the language embedding for each block (film_vit_wrapper.py). */
+export function filmShapes({ prefix, depth, dim }: VitConfig, hidden: number): [string, Shape][] {
+  return Array.from({ length: depth }, (_, block) =>
+    ['scale', 'shift'].flatMap((part): [string, Shape][] => [
+      [`${prefix}.blocks.${block}.${part}.weight`, [dim, hidden]],
+      [`${prefix}.blocks.${block}.${part}.bias`, [dim]],
+    ]),
+  ).flat();
 }

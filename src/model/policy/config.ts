@@ -1,8 +1,9 @@
 /** The policy's configuration: what a package's manifest holds under `config`, and how it follows from a checkpoint. */
 import * as v from 'valibot';
 import { ModelError } from '../errors.ts';
-import type { BridgeConfig } from '../network/bridge-head.ts';
-import { countBlocks, shapeOf } from '../network/checkpoint-shapes.ts';
+import { bridgeConfig, type BridgeConfig } from '../heads/bridge-segments.ts';
+import { UPSTREAM_STEPS } from '../heads/diffusion.ts';
+import { HEAD_KINDS, headAmong, headOf, type HeadKind, type TrainableHead } from '../heads/index.ts';
 import { networkConfig, type NetworkConfig, type Shapes } from '../network/config.ts';
 import { backboneOf, type TokenPolicy } from '../network/language.ts';
 import { vitBackboneOf } from '../network/vit-registry.ts';
@@ -11,9 +12,6 @@ import { decodingOf, type Decoding } from './decoding.ts';
 import { fitDimensions, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
 import { parseStatistics } from './statistics-file.ts';
-
-/** How actions come out: see `PolicyConfig.head`. */
-export type HeadKind = 'l1' | 'diffusion' | 'discrete' | 'autoregressive' | 'bridge';
 
 export interface PolicyConfig {
   readonly network: NetworkConfig;
@@ -84,7 +82,7 @@ const policyConfigSchema = v.object({
       tiedEmbeddings: v.boolean(),
     }),
   }),
-  head: v.picklist(['l1', 'diffusion', 'discrete', 'autoregressive', 'bridge']),
+  head: v.picklist(HEAD_KINDS),
   bridge: v.nullable(
     v.object({
       pro: v.boolean(),
@@ -137,10 +135,6 @@ export function parsePolicyConfig(json: unknown): PolicyConfig {
   return config;
 }
 
-/** Whether actions are tokens, which lm_head predicts. */
-export const needsLmHead = ({ head }: Pick<PolicyConfig, 'head'>): boolean =>
-  head === 'discrete' || head === 'autoregressive';
-
 export interface CheckpointFacts {
   /** config.json */
   readonly config: Record<string, unknown>;
@@ -152,7 +146,7 @@ export interface CheckpointFacts {
   /** modeling_prismatic.py, where the folder has it. */
   readonly modelingCode?: string | null;
   /** Teach this head of OpenVLA-OFT on the checkpoint instead of using its own way to act: it is bidirectional from then on. */
-  readonly teach?: 'l1' | 'diffusion' | 'discrete' | undefined;
+  readonly teach?: TrainableHead | undefined;
   /** How action tokens come out where there is no head beside them; found from the files when missing. */
   readonly decoding?: Decoding['kind'] | undefined;
   /** A robot profile or the name of a known one; guessed from statistics and shapes when missing. */
@@ -181,15 +175,15 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
   const file = facts.statistics ? 'dataset_statistics.json' : 'config.json, norm_stats';
   const needs = { actions: headActions(facts.shapes), proprio: proprioDim };
   const statistics = parseStatistics(given, file, needs, defaultUnnormKey);
-  const head = headOf(facts, statistics);
-  const bridge = head === 'bridge' ? bridgeOf(facts, network) : null;
+  const head = headIn(facts, statistics);
+  const bridge = head === 'bridge' ? bridgeConfig(facts.shapes, network) : null;
   const actionDim = statistics[defaultUnnormKey]!.action.q01.length;
   const base = profileFor(facts.profile, defaultUnnormKey, actionDim);
   const tokens = backboneOf(network.language.kind).tokens(
     network.language.vocabulary,
     Number(facts.config['pad_to_multiple_of'] ?? 64),
   );
-  const generates = head === 'autoregressive';
+  const { generates, denoises } = headOf({ head });
   return parsePolicyConfig({
     // Stock Llama is causal; OFT's, with the same weights, is not.
     network: generates ? { ...network, language: { ...network.language, attention: 'causal' } } : network,
@@ -206,7 +200,7 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     tokens: bridge ? { ...tokens, empty: null } : tokens,
     bridge,
     actionBins: Number(facts.config['n_action_bins'] ?? 256),
-    diffusion: head === 'diffusion' ? { trainSteps: 50, inferenceSteps: 50 } : null,
+    diffusion: denoises ? UPSTREAM_STEPS : null,
     preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
     // openvla-7b itself is evaluated without; fine-tuned policies are trained with augmentation.
     centerCrop: facts.centerCrop ?? !(generates && keys.length > 1),
@@ -217,40 +211,15 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
 
 /** Actions of a step, as the head's last layer has them; null where there is no head of its own. */
 function headActions(shapes: Shapes): number | null {
-  const prefixes = ['action_head.model', 'action_head.noise_predictor.mlp_resnet'];
-  const last = prefixes.map((prefix) => shapes.get(`${prefix}.fc2.weight`)?.[0]);
-  return last.find((size) => size !== undefined) ?? null;
+  const head = headAmong(shapes.keys());
+  return head && (shapes.get(`${headOf({ head }).prefix}.fc2.weight`)?.[0] ?? null);
 }
 
-function headOf(facts: CheckpointFacts, statistics: Readonly<Record<string, unknown>>): HeadKind {
-  const { shapes } = facts;
-  if (facts.teach) return facts.teach;
-  if (shapes.has('action_head.model.mlp_resnet_blocks.0.gating_factor')) return 'bridge';
-  for (const name of shapes.keys()) {
-    if (name.startsWith('action_head.noise_predictor.')) return 'diffusion';
-    if (name.startsWith('action_head.')) return 'l1';
-  }
+function headIn(facts: CheckpointFacts, statistics: Readonly<Record<string, unknown>>): HeadKind {
+  const head = facts.teach ?? headAmong(facts.shapes.keys());
+  if (head) return head;
   const decoding = facts.decoding ?? decodingOf({ ...facts, statistics }).kind;
   return decoding === 'parallel' ? 'discrete' : 'autoregressive';
-}
-
-/** `num_task_tokens`: a literal in action_heads.py, which is right for two images of 224 px. */
-const TASK_TOKENS = 512;
-
-/** @throws ModelError `missing-tensor` or `bad-shape` where head, queries and language model do not belong together */
-function bridgeOf({ shapes }: CheckpointFacts, { language }: NetworkConfig): BridgeConfig {
-  const queries = shapeOf(shapes, 'action_queries.weight')[0]!;
-  shapeOf(shapes, 'proprio_projector.fc1.weight');
-  const blocks = countBlocks(shapes, 'action_head.model.mlp_resnet_blocks');
-  if (blocks > language.layers) {
-    throw new ModelError(
-      'bad-shape',
-      `The action head has ${blocks} blocks, one for each layer, but the language model has ${language.layers} layers.`,
-      'Head and language model belong to different checkpoints.',
-    );
-  }
-  const pro = shapes.has('action_head.model.mlp_resnet_blocks.0.k_self.weight');
-  return { pro, queries, blocks, taskTokens: TASK_TOKENS };
 }
 
 /** A profile written as JSON, for robots upstream has no constants for. @throws ModelError `bad-input` */

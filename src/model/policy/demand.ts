@@ -3,7 +3,8 @@ import { patchesOf } from '../network/config.ts';
 import { encodedByteLength } from '../weights/encoding.ts';
 import type { Manifest } from '../weights/manifest.ts';
 import type { PackageDemand } from './capability.ts';
-import { needsLmHead, type PolicyConfig } from './config.ts';
+import { headOf } from '../heads/index.ts';
+import type { PolicyConfig } from './config.ts';
 
 /** Text tokens of a usual prompt; only the size of activations depends on it. */
 const PROMPT_TOKENS = 40;
@@ -18,7 +19,7 @@ export function demandOf(manifest: Manifest, config: PolicyConfig): PackageDeman
   let weightBytes = 0;
   let largestTensorBytes = 0;
   for (const { name, shape, encoding } of manifest.tensors) {
-    const bound = isBound(name, network, { lmHead: needsLmHead(config), lastBlock: false });
+    const bound = isBound(name, network, { lmHead: headOf(config).lmHead, lastBlock: false });
     const embedding = name === 'language_model.model.embed_tokens.weight';
     if (!bound && !embedding) continue;
     const bytes = encodedByteLength(shape, encoding === 'f16' && !embedding ? 'f32' : encoding);

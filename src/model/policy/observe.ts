@@ -1,5 +1,6 @@
 /** Frames → the pixel tensor a policy takes, on the GPU where the runtime has one. */
 import { ModelError } from '../errors.ts';
+import { headOf } from '../heads/index.ts';
 import { createStorageBuffer } from '../kernels/gpu-run.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import { createGpuImageProcessor, type GpuImageSource } from './image-processor.gpu.ts';
@@ -29,7 +30,7 @@ export type ReadPixels = (frame: VideoFrame | ImageBitmap) => ImageBytes;
 
 export function createObserver(config: PolicyConfig, runtime: Runtime, readPixels: ReadPixels): Observer {
   // The original OpenVLA's code gives the processor the frame as it is; OpenVLA-OFT's resizes it first.
-  const options = { centerCrop: config.centerCrop, policyResize: config.head !== 'autoregressive' };
+  const options = { centerCrop: config.centerCrop, policyResize: !headOf(config).generates };
   const wanted = config.profile.images;
   const { imageSize } = config.network.vits[0]!;
   const shape = [wanted.length, 3 * config.network.vits.length, imageSize, imageSize];

@@ -1,11 +1,9 @@
 /** What an adapter brings of a policy's configuration: its robot, its head, FiLM. The rest is the base's. */
 import * as v from 'valibot';
+import { headOf, TRAINABLE_HEADS, type TrainableHead } from '../heads/index.ts';
 import { profileSchema, type PolicyConfig } from './config.ts';
 import type { RobotProfile } from './robot-profiles.ts';
 import type { DatasetStatistics } from './statistics.ts';
-
-/** Heads that finetune.py trains. */
-export type TrainableHead = 'l1' | 'diffusion' | 'discrete';
 
 export interface OwnConfig {
   readonly profile: RobotProfile;
@@ -22,13 +20,13 @@ const steps = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000));
 export const ownConfigSchema = v.pipe(
   v.object({
     profile: profileSchema,
-    head: v.picklist(['l1', 'diffusion', 'discrete']),
+    head: v.picklist(TRAINABLE_HEADS),
     diffusion: v.nullable(v.object({ trainSteps: steps, inferenceSteps: steps })),
     film: v.boolean(),
     centerCrop: v.boolean(),
   }),
   v.check(
-    ({ head, diffusion }) => (head === 'diffusion') === (diffusion !== null),
+    ({ head, diffusion }) => headOf({ head }).denoises === (diffusion !== null),
     'diffusion steps belong to a diffusion head, and to no other',
   ),
 );

@@ -1,19 +1,17 @@
 /** OpenVLA-OFT's predict_action: observation in, action chunk out. */
 import { ModelError } from '../errors.ts';
+import type { DecodingOptions } from '../heads/head.ts';
+import { headOf } from '../heads/index.ts';
+import { prefixTokens, sequenceSegments } from '../heads/sequence-segments.ts';
 import { layered, type Adapter, type WeightStore } from '../network/adapter.ts';
 import { isBound, LoadedWeights, type WeightSource } from '../network/loaded-weights.ts';
-import { Modules } from '../network/modules.ts';
 import { Network, type Partition } from '../network/network.ts';
 import { TokenEmbedding } from '../network/token-embedding.ts';
 import { withMemoryCheck } from '../runtime/memory-check.ts';
-import type { Runtime, Tensor } from '../runtime/runtime.ts';
-import { argmaxRows, decodeActionTokens } from './action-tokenizer.ts';
-import { needsLmHead, type PolicyConfig } from './config.ts';
-import { denoise } from './diffusion.ts';
-import { generateActions } from './generate-actions.ts';
-import { predictBridge } from './predict-bridge.ts';
+import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
+import type { PolicyConfig } from './config.ts';
 import { rowsOf } from './rows.ts';
-import { actionRows, layoutSequence, type Sequence } from './sequence.ts';
+import { actionRows, actionTokens, layoutSequence, type Sequence } from './sequence.ts';
 import { normalizeProprio, statisticsFor, unnormalizeActions } from './statistics.ts';
 import { promptFor } from './prompt.ts';
 import { TensorScope } from './tensor-scope.ts';
@@ -31,18 +29,12 @@ export interface PolicyOptions {
 }
 
 /** What the network itself takes: everything before it is done. */
-export interface PolicyInputs {
+export interface PolicyInputs extends DecodingOptions {
   /** [images, 3 · backbones, H, W]; stays the caller's. */
   readonly pixels: Tensor;
   readonly promptIds: readonly number[];
   /** Normalised state, or null where the policy takes none. */
   readonly proprio: readonly number[] | null;
-  /** Initial noise [chunk · dim] of the diffusion head. */
-  readonly noise?: Float32Array;
-  /** Fewer DDIM steps than the config says. */
-  readonly diffusionSteps?: number;
-  /** Replaces x_t of a DDIM step: parity runs compare step by step, as errors grow along the trajectory. */
-  readonly sampleAt?: (step: number) => Float32Array;
 }
 
 export interface StageTime {
@@ -78,7 +70,6 @@ export class Policy {
   readonly #weights: LoadedWeights;
   /** The weights, as seen through the adapter in use. */
   #layered: WeightStore;
-  #modules: Modules;
   /** False for one that shares another's weights. */
   readonly #ownsWeights: boolean;
   readonly #trace: PolicyTrace | undefined;
@@ -96,7 +87,6 @@ export class Policy {
     this.#weights = parts.weights;
     this.#layered = parts.weights;
     this.#ownsWeights = parts.ownsWeights;
-    this.#modules = new Modules(runtime, modulesOf(config, parts.weights.names), parts.weights);
     this.embedding = parts.embedding;
     this.#trace = trace;
     this.#traceTensor =
@@ -110,7 +100,7 @@ export class Policy {
     runtime: Runtime,
     options: PolicyOptions = {},
   ): Promise<Policy> {
-    const needs = { lmHead: needsLmHead(config), lastBlock: options.trace !== undefined };
+    const needs = { lmHead: headOf(config).lmHead, lastBlock: options.trace !== undefined };
     const bound = source.names.filter((name) => isBound(name, config.network, needs));
     const total = bound.reduce((sum, name) => sum + source.byteLengthOf(name), 0);
     const weights = new LoadedWeights();
@@ -146,14 +136,14 @@ export class Policy {
    */
   async withConfig(config: PolicyConfig, source: WeightSource): Promise<Policy> {
     const weights = this.#weights;
-    if (config.head === 'discrete' && !source.names.includes(LM_HEAD)) {
+    if (headOf(config).lmHead && !headOf(this.config).lmHead && !source.names.includes(LM_HEAD)) {
       throw new ModelError(
         'unsupported',
         'The loaded policy has no lm_head, which predicts action tokens.',
         'Choose the L1 or the diffusion head.',
       );
     }
-    const needs = { lmHead: needsLmHead(config), lastBlock: false };
+    const needs = { lmHead: headOf(config).lmHead, lastBlock: false };
     for (const name of source.names)
       if (isBound(name, config.network, needs) && !weights.has(name))
         weights.add(this.runtime, await source.load(name));
@@ -164,14 +154,8 @@ export class Policy {
 
   /** Lays an adapter over the base from the next prediction on, or none; it stays the caller's. Nothing is reloaded. */
   use(adapter: Adapter | null): void {
-    const names = new Set([...this.#weights.names, ...(adapter?.names ?? [])]);
     this.#layered = layered(this.#weights, adapter);
-    this.#modules = new Modules(this.runtime, modulesOf(this.config, [...names]), this.#layered);
     this.network.use(adapter);
-  }
-
-  get modules(): Modules {
-    return this.#modules;
   }
 
   /** The sequence for an instruction. */
@@ -199,55 +183,60 @@ export class Policy {
       normalized,
       statisticsFor(statistics, unnormKey),
       this.config.profile,
-      this.config.head === 'autoregressive' ? 0 : undefined,
+      headOf(this.config).generates ? 0 : undefined,
     );
   }
 
-  /** Normalised actions [chunk][dim]. */
+  /** Normalised actions [chunk][dim]. @throws ModelError `bad-input` without the state that the policy takes */
   async predict(inputs: PolicyInputs, clock: StageClock = new StageClock(null)): Promise<number[][]> {
-    const { config } = this;
+    const { config, runtime, network } = this;
+    const { profile } = config;
+    if (profile.state && !inputs.proprio)
+      throw new ModelError('bad-input', 'This policy needs the robot’s state.', 'Give it a state.');
+    const head = headOf(config);
     const sequence = layoutSequence(inputs.promptIds, config);
+    const length = prefixTokens(config) + sequence.inputIds.length;
     const scope = new TensorScope();
     try {
       const text = this.#embed(sequence, scope);
       const patches = scope.keep(await this.#vision(inputs.pixels, text.rows, sequence));
       await clock.mark('vision');
-      const extra: Tensor[] = [];
-      if (inputs.proprio) {
-        const state = scope.keep(
-          this.runtime.upload(Float32Array.from(inputs.proprio), [1, inputs.proprio.length]),
+      const feeds: Tensors = { bos: text.bos, patches, prompt: text.prompt, stop: text.stop };
+      if (profile.state)
+        feeds['state'] = scope.keep(
+          runtime.upload(Float32Array.from(inputs.proprio!), [1, profile.state.length]),
         );
-        const token = await this.modules.proprio(state);
-        if (token) {
-          extra.push(scope.keep(token));
-          await this.#traceTensor?.('proprio_token', token);
-        }
+      if (head.placed === 'queries') {
+        const start = prefixTokens(config) + sequence.actions.start;
+        const queries = actionTokens(config);
+        const ones = placeOnes(length, queries, start);
+        feeds['place'] = scope.keep(runtime.upload(ones, [1, length, queries]));
+        await this.#traceQueries();
       }
-      const language = async (actions: Tensor, time?: Tensor): Promise<Tensor> => {
-        const tokens = time ? [...extra, time] : extra;
-        await this.#traceEmbeddings(text, actions);
-        const rows = actionRows(sequence, patches.shape[1]! + tokens.length);
-        const parts = { bos: text.bos, patches, extra: tokens, text: [text.prompt, actions, text.stop] };
-        return this.network.language(parts, rows);
-      };
-      if (config.head === 'autoregressive') {
-        this.#trace?.('input_embeddings', text.rows, [1, sequence.inputIds.length, text.bos.shape[2]!]);
-        const ids = await generateActions(this, [text.bos, patches, text.prompt]);
-        this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
-        await clock.mark('action tokens');
-        const { tokens, actionBins } = config;
-        return [decodeActionTokens(ids, tokens.vocabulary, actionBins)];
-      }
-      if (config.head === 'bridge') {
-        await this.#traceQueries(text);
-        const parts = { bos: text.bos, patches, text: [text.prompt, text.actions, text.stop] };
-        const actions = await predictBridge(this, sequence, parts, extra[0]);
-        await clock.mark('language model and head');
-        return actions;
-      }
-      if (config.head === 'l1') return await this.#predictL1(() => language(text.actions), clock);
-      if (config.head === 'discrete') return await this.#predictDiscrete(() => language(text.actions), clock);
-      return await this.#predictDiffusion(language, inputs, clock);
+      const actions = await head.decode({
+        config,
+        runtime,
+        options: inputs,
+        actions: text.actions,
+        trace: this.#traceTensor,
+        run: async (at, after, own, wanted) => {
+          const segments = sequenceSegments(config, {
+            rows: actionRows(sequence, prefixTokens(config)),
+            patches: patches.shape[1]!,
+            text: ['prompt', at, 'stop'],
+            placed: false,
+            padded: false,
+            traced: network.traced,
+          });
+          return network.run([...segments, ...after], length, { ...feeds, ...own }, wanted);
+        },
+        generate: async (count, choose) => {
+          const embed = (id: number) => this.embedding.rows([id]);
+          return network.generate({ bos: text.bos, patches, text: text.prompt }, { count, choose, embed });
+        },
+      });
+      await clock.mark('language model and head');
+      return rowsOf(actions, profile.actions.length);
     } finally {
       scope.dispose();
     }
@@ -282,101 +271,16 @@ export class Policy {
     const language = this.runtime.upload(languageMean(text, hidden, sequence.actions), [1, hidden]);
     try {
       await this.#traceTensor?.('film/average_language_embedding', language);
-      return await this.network.vision(pixels, { language });
+      return await this.network.vision(pixels, language);
     } finally {
       language.dispose();
     }
   }
 
-  async #predictL1(language: () => Promise<Tensor>, clock: StageClock): Promise<number[][]> {
-    const scope = new TensorScope();
-    try {
-      const states = scope.keep(await language());
-      await clock.mark('language model');
-      const out = scope.keep(await this.modules.head(states, this.config.profile.chunkSize));
-      await this.#traceTensor?.('action_head/out', out);
-      const actions = await this.runtime.read(out);
-      await clock.mark('action head');
-      return rowsOf(actions, this.config.profile.actions.length);
-    } finally {
-      scope.dispose();
-    }
-  }
-
-  async #predictDiscrete(language: () => Promise<Tensor>, clock: StageClock): Promise<number[][]> {
-    const { tokens, actionBins, network, profile } = this.config;
-    const scope = new TensorScope();
-    try {
-      const states = scope.keep(await language());
-      await clock.mark('language model');
-      const logits = scope.keep(await this.network.logits(states));
-      const ids = argmaxRows(await this.runtime.read(logits), network.language.vocabulary);
-      this.#trace?.('predicted_token_ids', Float32Array.from(ids), [1, ids.length]);
-      await clock.mark('action tokens');
-      return rowsOf(decodeActionTokens(ids, tokens.vocabulary, actionBins), profile.actions.length);
-    } finally {
-      scope.dispose();
-    }
-  }
-
-  async #predictDiffusion(
-    language: (actions: Tensor, time: Tensor) => Promise<Tensor>,
-    inputs: PolicyInputs,
-    clock: StageClock,
-  ): Promise<number[][]> {
-    const { diffusion, profile, network } = this.config;
-    const size = profile.chunkSize * profile.actions.length;
-    if (!diffusion) throw new ModelError('bad-package', 'A diffusion head without its number of steps.');
-    if (inputs.noise?.length !== size) {
-      throw new ModelError(
-        'bad-input',
-        `The initial noise has ${inputs.noise?.length ?? 0} values, expected ${size}.`,
-      );
-    }
-    const actions = await denoise({
-      runtime: this.runtime,
-      modules: this.modules,
-      noise: inputs.noise,
-      shape: [1, profile.chunkSize, profile.actions.length],
-      hidden: network.language.hidden,
-      trainSteps: diffusion.trainSteps,
-      inferenceSteps: inputs.diffusionSteps ?? diffusion.inferenceSteps,
-      language,
-      ...(inputs.sampleAt ? { sampleAt: inputs.sampleAt } : {}),
-      ...(this.#traceTensor ? { trace: this.#traceTensor } : {}),
-    });
-    try {
-      const values = await this.runtime.read(actions);
-      await clock.mark('diffusion');
-      return rowsOf(values, profile.actions.length);
-    } finally {
-      actions.dispose();
-    }
-  }
-
-  /** `input_embeddings` with the queries where they go. */
-  async #traceQueries(text: EmbeddedText): Promise<void> {
+  async #traceQueries(): Promise<void> {
     if (!this.#trace) return;
-    const rows = await this.actionQueries();
-    const { hidden } = this.config.network.language;
-    this.#trace('action_queries', rows, [rows.length / hidden, hidden]);
-    const queries = this.runtime.upload(rows, [1, rows.length / hidden, hidden]);
-    await this.#traceEmbeddings(text, queries);
-    queries.dispose();
-  }
-
-  /** The action queries [queries, hidden], of the adapter in use or the policy's own. */
-  async actionQueries(): Promise<Float32Array> {
-    return this.runtime.read(this.#layered.tensor('action_queries.weight'));
-  }
-
-  /** input_embeddings as upstream has them: the text rows with what stands at the action positions. */
-  async #traceEmbeddings(text: EmbeddedText, actions: Tensor): Promise<void> {
-    if (!this.#trace) return;
-    const hidden = this.config.network.language.hidden;
-    const rows = text.rows.slice();
-    rows.set(await this.runtime.read(actions), (1 + text.prompt.shape[1]!) * hidden);
-    this.#trace('input_embeddings', rows, [1, rows.length / hidden, hidden]);
+    const queries = this.#layered.tensor('action_queries.weight');
+    this.#trace('action_queries', await this.runtime.read(queries), queries.shape);
   }
 }
 
@@ -397,13 +301,11 @@ function networkOf(
   });
 }
 
-/** Without the modules of another head, or of a state that is not taken: the base has its own, whatever lies over it. */
-function modulesOf({ head, profile }: PolicyConfig, names: readonly string[]): string[] {
-  return names.filter((name) => {
-    if (name.startsWith('action_head.model.')) return head !== 'diffusion' && head !== 'discrete';
-    if (/^(action_head\.noise_predictor|noisy_action_projector)\./.test(name)) return head === 'diffusion';
-    return profile.state !== null || !name.startsWith('proprio_projector.');
-  });
+/** Ones [length, rows] on a diagonal from row `start`. */
+function placeOnes(length: number, rows: number, start: number): Float32Array {
+  const place = new Float32Array(length * rows);
+  for (let row = 0; row < rows; row++) place[(start + row) * rows + row] = 1;
+  return place;
 }
 
 /**

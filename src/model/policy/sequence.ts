@@ -1,4 +1,6 @@
 import { ModelError } from '../errors.ts';
+import { actionCount } from '../heads/head.ts';
+import { headOf } from '../heads/index.ts';
 import type { PolicyConfig } from './config.ts';
 
 /** The token sequence of one sample, and where things are in it. */
@@ -17,7 +19,7 @@ const MAX_PROMPT_TOKENS = 512;
 
 /** Tokens that stand for actions in a sequence: one per action dimension of the chunk, or VLA-Adapter's action queries. */
 export function actionTokens({ profile, bridge }: Pick<PolicyConfig, 'profile' | 'bridge'>): number {
-  return bridge ? bridge.queries : profile.chunkSize * profile.actions.length;
+  return bridge ? bridge.queries : actionCount({ profile });
 }
 
 /**
@@ -54,10 +56,11 @@ export function layoutSequence(
   }
   const empty = purpose === 'training' ? (tokens.emptyInTraining ?? tokens.empty) : tokens.empty;
   const prompt = empty === null || promptIds.at(-1) === empty ? [...promptIds] : [...promptIds, empty];
-  const generates = config.head === 'autoregressive' && purpose === 'prediction';
-  if (generates) return { inputIds: prompt, actions: { start: prompt.length, end: prompt.length } };
+  const head = headOf(config);
+  if (head.generates && purpose === 'prediction')
+    return { inputIds: prompt, actions: { start: prompt.length, end: prompt.length } };
   const count = actionTokens(config);
-  const stops = !(config.head === 'bridge' && purpose === 'training');
+  const stops = head.stopInTraining || purpose === 'prediction';
   return {
     inputIds: [
       ...prompt,
@@ -70,8 +73,8 @@ export function layoutSequence(
 
 /**
  * Rows of the final hidden state that feed the action head. They sit one position early, starting on the empty token: a causal model
- * predicts the next token, and OFT kept that shift. `patchTokens` counts proprio and timestep tokens.
+ * predicts the next token, and OFT kept that shift. `prefix` counts what stands before the text (`prefixTokens`).
  */
-export function actionRows(sequence: Sequence, patchTokens: number): { start: number; end: number } {
-  return { start: patchTokens + sequence.actions.start - 1, end: patchTokens + sequence.actions.end - 1 };
+export function actionRows(sequence: Sequence, prefix: number): { start: number; end: number } {
+  return { start: prefix + sequence.actions.start - 1, end: prefix + sequence.actions.end - 1 };
 }

@@ -2,10 +2,12 @@
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/types.ts';
 import { vjp } from '../graph/vjp.ts';
+import { prefixTokens, trainingSegments } from '../heads/sequence-segments.ts';
 import { patchesOf } from '../network/config.ts';
+import { headDimOf } from '../network/decoder.ts';
 import { Scope, type WeightTable } from '../network/scope.ts';
+import { buildSegments } from '../network/segment.ts';
 import type { PolicyConfig } from '../policy/config.ts';
-import { absolute, jointForward, total } from '../policy/joint-graph.ts';
 
 /**
  * What helps a policy find out where things are, long before its actions are any good. The heads are dropped afterwards.
@@ -38,11 +40,11 @@ export function auxiliaryShapes(hidden: number, auxiliaries: Auxiliaries): Map<s
 }
 
 /**
- * Inputs as `jointForward`; for the auxiliaries `relative` and `relativeMask` [B, 1, R], `maps` [B, K, P] (ones in one place each, or none), `position`
+ * Inputs as `trainingSegments`, with padding; for the auxiliaries `relative` and `relativeMask` [B, 1, R], `maps` [B, K, P] (ones in one place each, or none), `position`
  * and `positionMask` [B, P, 3]. Outputs: `loss` [1] (what is trained) and its parts `loss.…` [1] (`loss.l1` is upstream's), `predicted` [B, chunk, dim].
  */
 export function jointGraph(config: PolicyConfig, table: WeightTable, options: JointOptions): Graph {
-  const { batch, tokens, auxiliaries } = options;
+  const { batch, auxiliaries } = options;
   const images = config.profile.images.length;
   const patches = patchesOf(config.network.vits[0]!);
   const rows = config.profile.chunkSize * config.profile.actions.length;
@@ -50,12 +52,14 @@ export function jointGraph(config: PolicyConfig, table: WeightTable, options: Jo
   const g = new GraphBuilder('joint');
   const root = new Scope(g, table, '');
   const scope = (name: string) => root.child(name);
-  const { states, actionStates, predicted, l1 } = jointForward(g, config, scope, {
-    batch,
-    tokens,
-    masked: true,
+  const values = feedsOf(g, config, options);
+  buildSegments(g, trainingSegments(config, { size: batch, padded: true }), values, scope, (name, value) => {
+    if (name === 'llm/final_norm') values.set(name, value);
   });
-  g.output('predicted', predicted);
+  const states = values.get('llm/final_norm')!;
+  const actionStates = values.get('states')!;
+  const l1 = values.get('loss')!;
+  g.output('predicted', values.get('predicted')!);
 
   const heads = scope('auxiliary');
   const main = g.slice(states, 1, 1, 1 + patches);
@@ -72,7 +76,7 @@ export function jointGraph(config: PolicyConfig, table: WeightTable, options: Jo
   );
   const maps = g.softmax(g.transpose(heads.linear('maps', main), [0, 2, 1]));
   const found = g.mul(g.log(g.addScalar(maps, 1e-6)), g.input('maps', [batch, auxiliaries.maps, patches]));
-  const surprise = g.scale(total(g, found), -1 / batch);
+  const surprise = g.scale(g.total(found), -1 / batch);
   const { weights } = auxiliaries;
   const parts = {
     l1,
@@ -87,6 +91,29 @@ export function jointGraph(config: PolicyConfig, table: WeightTable, options: Jo
   );
   g.output('loss', loss);
   return g.build();
+}
+
+/** What a policy with an L1 head and a state is fed in training. */
+function feedsOf(g: GraphBuilder, config: PolicyConfig, { batch, tokens }: JointOptions): Map<string, Value> {
+  const { network, profile } = config;
+  const { hidden } = network.language;
+  const images = profile.images.length;
+  const side = network.vits[0]!.imageSize;
+  const [chunk, dim] = [profile.chunkSize, profile.actions.length];
+  const length = prefixTokens(config) + tokens;
+  const table = [length, headDimOf(network.language) / 2];
+  const shapes = {
+    pixels: [batch * images, 3 * network.vits.length, side, side],
+    state: [batch, profile.state!.length],
+    bos: [batch, 1, hidden],
+    text: [batch, tokens - 1, hidden],
+    cos: table,
+    sin: table,
+    mask: [batch, 1, length, length],
+    select: [batch, chunk * dim, length],
+    target: [batch, chunk, dim],
+  };
+  return new Map(Object.entries(shapes).map(([name, shape]) => [name, g.input(name, shape)]));
 }
 
 /** What the loss is made of. */
@@ -104,5 +131,5 @@ export function jointTrainingGraph(graph: Graph, weights: readonly string[]): Gr
 
 /** Sum of |difference| where the mask is one. */
 function masked(g: GraphBuilder, difference: Value, mask: Value): Value {
-  return total(g, g.mul(absolute(g, difference), mask));
+  return g.total(g.mul(g.abs(difference), mask));
 }

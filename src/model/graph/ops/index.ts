@@ -19,13 +19,17 @@ import {
 import { concat, expand, pad, reduceSum, reshape, slice, transpose } from './layout.ts';
 import { dequantise, linear, linearTransposed, matMul, weightGradient } from './matmul.ts';
 import { layerNorm, rmsNorm, softmax } from './norm.ts';
+import { argMax, crossEntropy, crossEntropyGradient } from './tokens.ts';
 
 /** Every op of the IR by name. */
 export const ops = {
   add,
   addScalar,
+  argMax,
   attention,
   concat,
+  crossEntropy,
+  crossEntropyGradient,
   dequantise,
   div,
   erf: erfOp,
