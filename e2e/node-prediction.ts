@@ -13,12 +13,12 @@ const TOLERANCE = 1e-3;
 
 type Chunks = Pick<SavedPrediction, 'actions' | 'normalized'>;
 
-async function predictInNode(savedPath: string, resultPath: string): Promise<Chunks> {
+async function predictInNode(savedPath: string, folder: string, resultPath: string): Promise<Chunks> {
   await promisify(execFile)(process.execPath, [
     'tools/node/run.mjs',
     'e2e/predict-in-node.ts',
     savedPath,
-    TINY_FOLDER,
+    folder,
     resultPath,
   ]);
   return JSON.parse(await readFile(resultPath, 'utf8')) as Chunks;
@@ -34,18 +34,23 @@ function largestDifference(ours: number[][], theirs: number[][]): number {
   );
 }
 
-/** Saves the prediction on show, predicts it again in Node, and compares. @returns what was saved */
+/**
+ * Saves the prediction on show, predicts it again in Node, and compares.
+ * @param folder of the policy's package
+ * @returns what was saved
+ */
 export async function expectTheSameInNode(
   policyPage: PolicyPage,
   info: TestInfo,
   instruction: string,
+  folder: string = TINY_FOLDER,
 ): Promise<SavedPrediction> {
   const shown = await policyPage.shownChunk();
   const { saved, path } = await policyPage.save();
   expect(shown).toEqual(saved.actions);
   expect(saved.instruction).toBe(instruction);
   expect(saved.prompt).toContain(instruction);
-  const node = await predictInNode(path, info.outputPath('node.json'));
+  const node = await predictInNode(path, folder, info.outputPath('node.json'));
   const difference = largestDifference(saved.actions, node.actions);
   info.annotations.push({ type: 'largest difference', description: difference.toExponential(2) });
   expect(difference).toBeLessThanOrEqual(TOLERANCE);

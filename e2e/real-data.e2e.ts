@@ -1,9 +1,10 @@
 /** Datasets as people have them: packed by other systems, on hosts that compress, on the Hub. */
 import type { Page } from '@playwright/test';
 import { fixtureFiles } from '../tests/episodes/fixture-source.ts';
-import { hubDouble, type HubDouble } from '../tests/io/hub-double.ts';
+import { hubDouble } from '../tests/io/hub-double.ts';
 import { quirkyHost } from '../tests/io/quirky-host.ts';
 import { expect, test } from './fixtures.ts';
+import { routeHub } from './route-hub.ts';
 import { episodes, goTo } from './studio.ts';
 
 async function openPicker(page: Page): Promise<void> {
@@ -43,15 +44,6 @@ test('a host that compresses and refuses HEAD is read, and what is no address is
   expect(policyPage.pageErrors).toEqual([]);
   await host.close();
 });
-
-/** What the page asks of huggingface.co is answered by the double. */
-async function routeHub(page: Page, hub: HubDouble): Promise<void> {
-  await page.context().route('https://huggingface.co/**', async (route) => {
-    const url = new URL(route.request().url());
-    const response = await route.fetch({ url: hub.url + url.pathname + url.search, maxRedirects: 0 });
-    await route.fulfill({ response });
-  });
-}
 
 test('a gated Hub repository opens by its name, with a token', async ({ policyPage, page }) => {
   const hub = await hubDouble(

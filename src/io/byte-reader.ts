@@ -12,6 +12,10 @@ export interface ByteReader {
   slice(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
   /** The same bytes as a local Blob, where they lie in one: for libraries that read Blobs by themselves. */
   readonly blob?: Blob;
+  /** Where these bytes lie in a larger file as they are: a stored entry of a zip. */
+  readonly within?: () => Promise<{ readonly file: ByteReader; readonly start: number }>;
+  /** Tells one content of the file from another, where its place says so: a date, a tag. */
+  readonly version?: string;
 }
 
 /** @param read is asked for ranges inside the file only, and what it gives is held to their length */

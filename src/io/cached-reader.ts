@@ -9,7 +9,7 @@ export interface CacheOptions {
 
 /**
  * Remembers what was read. Many small reads near each other, as Parquet and video readers make them, become one request, and nothing
- * that is still kept is asked for twice, not even while the first request is under way.
+ * that is still kept is asked for twice, not even while the first request is under way. A read of more than is kept goes straight through.
  */
 export function cachedReader(reader: ByteReader, options: CacheOptions = {}): ByteReader {
   const { blockBytes = 64 * 2 ** 10, keptBytes = 64 * 2 ** 20 } = options;
@@ -29,10 +29,11 @@ export function cachedReader(reader: ByteReader, options: CacheOptions = {}): By
     }
   };
 
-  return byteReader(
+  const cached = byteReader(
     reader.name,
     reader.byteLength,
     async (start, end) => {
+      if (end - start > mostBlocks * blockBytes) return reader.slice(start, end);
       const first = Math.floor(start / blockBytes);
       const last = Math.floor((end - 1) / blockBytes);
       for (let block = first; block <= last; block++) {
@@ -63,4 +64,5 @@ export function cachedReader(reader: ByteReader, options: CacheOptions = {}): By
     },
     reader.blob,
   );
+  return reader.version === undefined ? cached : { ...cached, version: reader.version };
 }

@@ -10,6 +10,8 @@ export interface Folder {
   open(path: string): Promise<ByteReader>;
   /** Every file's path, sorted; null where the place cannot list its files (an ordinary web server). */
   list(): Promise<readonly string[] | null>;
+  /** What the place says the SHA-256 of its files is, hex, by path; for those it says it of. */
+  readonly hashes?: ReadonlyMap<string, string>;
 }
 
 /** Text and JSON files of a dataset or checkpoint are far smaller; a larger one is not read whole. */

@@ -1,7 +1,7 @@
 import { ModelError } from '../model/errors.ts';
 import { byteReader, memoryReader, type ByteReader } from './byte-reader.ts';
 import { cachedReader } from './cached-reader.ts';
-import { httpGet, shown, statusError, type HttpOptions } from './http.ts';
+import { httpGet, shown, sleep, statusError, type HttpOptions } from './http.ts';
 
 /** Files up to this size are fetched whole from a host that ignores ranges. */
 const MOST_WHOLE = 256 * 2 ** 20;
@@ -24,7 +24,7 @@ export async function httpReader(
   byteLength: number | null = null,
 ): Promise<ByteReader | null> {
   const target = new Target(url, options);
-  if (byteLength !== null) return cachedReader(rangedReader(target, name, byteLength));
+  if (byteLength !== null) return cachedReader(rangedReader(target, name, byteLength), options.cache);
 
   const response = await target.get(0, 1);
   if (response.status === 404 || isHostsPage(response, name)) {
@@ -43,7 +43,8 @@ export async function httpReader(
   }
   const length = totalOf(response.headers.get('content-range'));
   await response.body?.cancel();
-  if (length !== null) return cachedReader(rangedReader(target, name, length));
+  const version = response.headers.get('etag') ?? response.headers.get('last-modified') ?? undefined;
+  if (length !== null) return cachedReader(rangedReader(target, name, length, version), options.cache);
   // The header is there but hidden from the page: the host has to expose it. Without it the size is unknown.
   const all = await target.get(0, null);
   if (!all.ok) throw statusError(url, all.status);
@@ -79,14 +80,26 @@ class Target {
     if (response.ok && response.redirected && response.url) this.#direct = response.url;
     return response;
   }
+
+  /** @throws ModelError `cancelled` where the one who reads has given up */
+  throwIfCancelled(cause: unknown): void {
+    if (!this.#options.signal?.aborted) return;
+    throw new ModelError('cancelled', 'The download was cancelled.', '', { cause });
+  }
+
+  /** Longer each time. */
+  async pause(times: number): Promise<void> {
+    const { wait = sleep, signal } = this.#options;
+    await wait(times === 1 ? 0 : Math.min(LONGEST_PAUSE_MS, 500 * 2 ** times), signal);
+  }
 }
 
-function rangedReader(target: Target, name: string, byteLength: number): ByteReader {
+function rangedReader(target: Target, name: string, byteLength: number, version?: string): ByteReader {
   let whole: Promise<Uint8Array<ArrayBuffer>> | null = null;
-  return byteReader(name, byteLength, async (start, end) => {
+  const reader = byteReader(name, byteLength, async (start, end) => {
     if (whole) return (await whole).slice(start, end);
     const response = await target.get(start, end);
-    if (response.status === 206) return new Uint8Array(await response.arrayBuffer());
+    if (response.status === 206) return fromRanges(target, response, { start, end, byteLength });
     if (response.status !== 200) {
       await response.body?.cancel();
       throw statusError(target.url, response.status);
@@ -99,6 +112,70 @@ function rangedReader(target: Target, name: string, byteLength: number): ByteRea
     whole.catch(() => (whole = null));
     return (await whole).slice(start, end);
   });
+  return version === undefined ? reader : { ...reader, version };
+}
+
+/** A connection that breaks before another byte has come, this often in a row, is given up. */
+const MOST_BREAKS = 8;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** The bytes of a range. Where the connection breaks, what has come is kept and the rest asked for. */
+async function fromRanges(
+  target: Target,
+  first: Response,
+  range: { readonly start: number; readonly end: number; readonly byteLength: number },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const out = new Uint8Array(range.end - range.start);
+  let response = first;
+  let breaks = 0;
+  for (let done = 0; ;) {
+    const before = done;
+    checkAnswer(target.url, response, range.start + done, range.byteLength);
+    let cause: unknown;
+    try {
+      const body = response.body?.getReader();
+      for (let next = await body?.read(); next && !next.done; next = await body?.read()) {
+        const bytes = next.value.subarray(0, out.length - done);
+        out.set(bytes, done);
+        done += bytes.length;
+      }
+    } catch (error) {
+      cause = error;
+    }
+    if (done === out.length) return out;
+    target.throwIfCancelled(cause);
+    breaks = done > before ? 1 : breaks + 1;
+    if (breaks === MOST_BREAKS) throw brokeOff(target.url, range.start + done, cause);
+    await target.pause(breaks);
+    response = await target.get(range.start + done, range.end);
+    if (response.status === 206) continue;
+    await response.body?.cancel();
+    throw statusError(target.url, response.status);
+  }
+}
+
+/** @throws ModelError where the host answers another range than the one asked for, or the file has another size by now */
+function checkAnswer(url: string, response: Response, start: number, byteLength: number): void {
+  const said = response.headers.get('content-range');
+  // A host may hide it from the page.
+  const [, from, total] = /^bytes (\d+)-\d+\/(\d+|\*)/.exec(said ?? '') ?? [];
+  if (from === undefined || (Number(from) === start && (total === '*' || Number(total) === byteLength)))
+    return;
+  void response.body?.cancel();
+  throw new ModelError(
+    'download-failed',
+    `${shown(url)} answered with "${said}"; bytes from ${start} of ${byteLength} were asked for.`,
+    'The file changed while it was read, or its host answers range requests wrongly. Open it again.',
+  );
+}
+
+function brokeOff(url: string, at: number, cause: unknown): ModelError {
+  return new ModelError(
+    'download-failed',
+    `The connection to ${shown(url)} broke off at byte ${at}, again and again.`,
+    'Check your connection and try again.',
+    { cause },
+  );
 }
 
 /** A host for single-page applications answers every unknown address with its own page. */

@@ -1,5 +1,6 @@
 /** HTTP as ordinary hosts speak it: they compress, refuse HEAD, ignore ranges, redirect, and ask to come back later. */
 import { ModelError } from '../model/errors.ts';
+import type { CacheOptions } from './cached-reader.ts';
 
 export interface HttpOptions {
   /** Sent to the address itself, never to where it redirects: a browser drops `Authorization` on the way to another host. */
@@ -7,6 +8,10 @@ export interface HttpOptions {
   readonly signal?: AbortSignal;
   /** Default the global one. */
   readonly fetch?: typeof globalThis.fetch;
+  /** Keeps what is read only once, and is large, out of the browser's cache. */
+  readonly noStore?: boolean;
+  /** What a reader remembers of a file. */
+  readonly cache?: CacheOptions;
   /** Milliseconds to wait before another try; tests shorten it. */
   readonly wait?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
@@ -30,6 +35,7 @@ export async function httpGet(
   const send = options.fetch ?? globalThis.fetch;
   const init: RequestInit = {
     headers: { ...headers, ...(range ? { range: `bytes=${range.start}-${range.end - 1}` } : {}) },
+    ...(options.noStore ? { cache: 'no-store' as const } : {}),
     ...(signal ? { signal } : {}),
   };
   for (let attempt = 1; ; attempt++) {
@@ -70,7 +76,8 @@ function retryAfterMs(value: string | null): number | null {
   return Number.isFinite(ms) ? Math.min(LONGEST_WAIT_MS, Math.max(0, ms)) : null;
 }
 
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+/** Waits; ends early with `cancelled`. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const cancelled = () => {
       clearTimeout(timer);

@@ -144,6 +144,7 @@ export async function hubFolder(address: HubAddress, options: HubOptions = {}): 
   const readers = new Map<string, Promise<ByteReader | null>>();
   return withoutLfsPointers({
     name: address.path.split('/').at(-2) ?? address.repo.split('/')[1]!,
+    hashes: new Map([...files].flatMap(([path, { sha256 }]) => (sha256 ? [[path, sha256]] : []))),
     has: async (path) => files.has(path),
     open: async (path) => {
       const file = files.get(path);

@@ -105,7 +105,7 @@ async function storedReader(zip: ByteReader, entry: FileEntry, path: string): Pr
     return start;
   };
   const local = zip.blob && (await dataStart());
-  return byteReader(
+  const reader = byteReader(
     path,
     size,
     async (from, to) => {
@@ -114,6 +114,7 @@ async function storedReader(zip: ByteReader, entry: FileEntry, path: string): Pr
     },
     local === undefined ? undefined : zip.blob?.slice(local, local + size),
   );
+  return { ...reader, within: async () => ({ file: zip, start: await dataStart() }) };
 }
 
 async function startOf(

@@ -2,6 +2,7 @@
 import * as Comlink from 'comlink';
 import { guardWorker, type ClientError } from './client-guard.ts';
 import type { PolicyWorker } from './contract.ts';
+import type { ConvertWorker } from './contract-convert.ts';
 import type { PracticeWorker } from './contract-practice.ts';
 import { crossing, installErrorTransfer } from './transfer.ts';
 
@@ -12,6 +13,7 @@ export type Client<T> = T & {
 
 export type PolicyClient = Client<PolicyWorker>;
 export type PracticeClient = Client<PracticeWorker>;
+export type ConvertClient = Client<ConvertWorker>;
 
 installErrorTransfer();
 
@@ -69,4 +71,19 @@ export function connectPracticeWorker(onCrash: (error: ClientError) => void): Pr
     name: 'practice',
   });
   return connect(worker, tableCrashed, onCrash);
+}
+
+const converterCrashed = (detail: string): ClientError => ({
+  code: 'worker-crashed',
+  message: `The conversion stopped: ${detail}.`,
+  hint: 'Go on: what was converted is stored on this device.',
+});
+
+/** Starts the worker that makes packages of checkpoints. */
+export function connectConvertWorker(onCrash: (error: ClientError) => void): ConvertClient {
+  const worker = new Worker(new URL('./convert-worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'convert',
+  });
+  return connect(worker, converterCrashed, onCrash);
 }

@@ -2,20 +2,13 @@ import type { ModelError } from '../model/errors.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../model/policy/config.ts';
 import { createObserver } from '../model/policy/observe.ts';
 import { Policy } from '../model/policy/policy.ts';
-import type { BackendChoice } from '../model/runtime/backend.ts';
 import type { Runtime } from '../model/runtime/runtime.ts';
 import { inspectPackage, openPackage, type PackageInspection } from '../model/weights/package.ts';
-import type {
-  BackendPreference,
-  BackendReport,
-  LoadProgress,
-  Observation,
-  PackageSummary,
-  PolicyInfo,
-} from './contract.ts';
+import type { BackendPreference, LoadProgress, Observation, PackageSummary, PolicyInfo } from './contract.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';
 import { policyInfo } from './policy-info.ts';
 import { predictWith } from './predict.ts';
+import { backendReport } from './backend-report.ts';
 import type { Surroundings } from './surroundings.ts';
 import { Variants } from './variants.ts';
 
@@ -131,10 +124,6 @@ function greyObservation(config: PolicyConfig): Observation {
     state: profile.state && [...(statistics.proprio?.mean ?? profile.state.map(() => 0))],
     unnormKey: defaultUnnormKey,
   };
-}
-
-export function backendReport({ backend, reason, adapter, threads }: BackendChoice): BackendReport {
-  return { backend, reason, adapter, threads };
 }
 
 export function summaryOf(url: string, { manifest, hash, stored }: PackageInspection): PackageSummary {

@@ -18,7 +18,8 @@ import type {
 import type { Cancellable, LeaseState } from './contract-lease.ts';
 import { DemonstrationsHost } from './demonstrations-host.ts';
 import { Lease } from './lease.ts';
-import { backendReport, loadPolicy, summaryOf } from './load-policy.ts';
+import { backendReport } from './backend-report.ts';
+import { loadPolicy, summaryOf } from './load-policy.ts';
 import type { LoadedPolicy, PolicyFacts } from './loaded-policy.ts';
 import { PackagesHost } from './packages-host.ts';
 import { predictWith } from './predict.ts';

@@ -15,7 +15,7 @@ import {
   checkpointTensors,
   type CheckpointShape,
 } from '../../tools/convert/checkpoint-shapes.ts';
-import { llama2TokenizerJson } from '../../tools/convert/llama2-tokenizer.ts';
+import { llama2TokenizerJson } from '../../src/convert/llama2-tokenizer.ts';
 import { makeCheckpoint } from '../../tools/make-checkpoint.ts';
 import { jsonFiles } from '../../tools/make-checkpoint/json-files.ts';
 import { diskCheckpoint } from '../../tools/node/disk-folder.ts';

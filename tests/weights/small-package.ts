@@ -1,9 +1,11 @@
 /** A small package in memory, and a server for it that misbehaves on demand. */
 import { createHash } from 'node:crypto';
+import { planPackage } from '../../src/convert/plan.ts';
+import { runConversion } from '../../src/convert/run-conversion.ts';
+import type { PackageTarget } from '../../src/convert/target.ts';
 import { toBfloat16 } from '../../src/model/weights/half.ts';
 import type { Fetch } from '../../src/model/weights/download.ts';
 import type { Manifest } from '../../src/model/weights/manifest.ts';
-import { writePackage, type PackageSink } from '../../src/model/weights/package-writer.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
 import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import type { TensorFile } from '../../src/model/weights/tensor-file.ts';
@@ -12,19 +14,17 @@ import { concat } from './make-archive.ts';
 
 export type Files = Map<string, Uint8Array<ArrayBuffer>>;
 
-export function memorySink(files: Files): PackageSink {
+/** What is there of a file stays, as on a disk. */
+export function memoryTarget(files: Files): PackageTarget {
   return {
-    create: async (path) => {
-      const parts: Uint8Array[] = [];
+    open: async (path, byteLength) => {
+      const bytes = files.get(path) ?? new Uint8Array(byteLength);
+      files.set(path, bytes);
       return {
-        write: async (bytes) => {
-          parts.push(bytes.slice());
-        },
-        close: async () => {
-          const bytes = new Uint8Array(Buffer.concat(parts));
-          files.set(path, bytes);
-          return { sha256: createHash('sha256').update(bytes).digest('hex') };
-        },
+        write: (part, at) => bytes.set(part, at),
+        flush: () => undefined,
+        sha256: async () => createHash('sha256').update(bytes).digest('hex'),
+        close: () => undefined,
       };
     },
   };
@@ -60,13 +60,13 @@ export async function smallPackage(
 ): Promise<{ files: Files; manifest: Manifest; tensors: TensorFile }> {
   const files: Files = new Map();
   const tensors = await smallTensors();
-  const manifest = await writePackage(
-    tensors,
-    new TextEncoder().encode('{"a tokenizer": true}'),
+  const plan = await planPackage(
+    { tensors },
     { name: 'small', description: '', source: 'a test', config: { any: [1, 2] } },
-    memorySink(files),
+    new TextEncoder().encode('{"a tokenizer": true}'),
     { encodingOf: (name) => ENCODING_OF[name as keyof typeof ENCODING_OF], maxShardBytes },
   );
+  const manifest = await runConversion(plan, memoryTarget(files));
   return { files, manifest, tensors };
 }
 

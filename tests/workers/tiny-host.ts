@@ -3,7 +3,8 @@ import { parsePolicyConfig } from '../../src/model/policy/config.ts';
 import { Random } from '../../src/model/random.ts';
 import type { BackendChoice } from '../../src/model/runtime/backend.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { writePackage } from '../../src/model/weights/package-writer.ts';
+import { planPackage } from '../../src/convert/plan.ts';
+import { runConversion } from '../../src/convert/run-conversion.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { memoryShardStore, type ShardStore } from '../../src/model/weights/shard-store.ts';
 import { ModelError } from '../../src/model/errors.ts';
@@ -16,7 +17,7 @@ import type { Surroundings } from '../../src/workers/surroundings.ts';
 import { caseConfig } from '../../tools/parity/case-config.ts';
 import { openTensors, readJson, type GoldenMeta } from '../../tools/parity/golden.ts';
 import { folderFiles } from '../../tools/parity/host.ts';
-import { memorySink, type Files } from '../weights/small-package.ts';
+import { memoryTarget, type Files } from '../weights/small-package.ts';
 import { FakeRuntime } from './fake-runtime.ts';
 
 export type CaseName = 'siglip-only-l1' | 'libero-diffusion';
@@ -34,13 +35,13 @@ async function makePackages(of: CaseName): Promise<Map<string, Uint8Array<ArrayB
   const served = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const name of ['first', 'second'] satisfies PackageName[]) {
     const written: Files = new Map();
-    await writePackage(
-      checkpoint.tensors,
-      new TextEncoder().encode('{}'),
+    const plan = await planPackage(
+      checkpoint,
       { name, description: '', source: of, config: { ...config } },
-      memorySink(written),
+      new TextEncoder().encode('{}'),
       { encodingOf: () => 'f32' },
     );
+    await runConversion(plan, memoryTarget(written));
     for (const [path, bytes] of written) served.set(new URL(path, urlOf(name)).href, bytes);
   }
   return served;

@@ -2,24 +2,19 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import { planCheckpoint, type PackageChoices } from '../../src/convert/plan.ts';
+import { runConversion, type ConversionProgress } from '../../src/convert/run-conversion.ts';
 import { ModelError } from '../../src/model/errors.ts';
-import { headOf, TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
-import { storageEncoding, type Bits } from '../../src/model/network/storage-encoding.ts';
-import {
-  parseRobotProfile,
-  policyConfigFromCheckpoint,
-  type PolicyConfig,
-} from '../../src/model/policy/config.ts';
-import { decodingOf } from '../../src/model/policy/decoding.ts';
-import { ROBOT_PROFILES, type RobotProfile } from '../../src/model/policy/robot-profiles.ts';
+import { TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
+import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { formatBytes } from '../../src/model/policy/capability.ts';
-import { openCheckpoint, type Checkpoint } from '../../src/model/weights/checkpoint.ts';
+import { parseRobotProfile } from '../../src/model/policy/config.ts';
+import { ROBOT_PROFILES, type RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import { shardBytes } from '../../src/model/weights/manifest.ts';
-import { writePackage } from '../../src/model/weights/package-writer.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { diskCheckpoint } from '../node/disk-folder.ts';
-import { diskSink } from '../node/file-access.ts';
-import { llama2TokenizerJson } from './llama2-tokenizer.ts';
+import { diskTarget } from '../node/file-access.ts';
+import { nodeEncoders } from './node-encoders.ts';
 
 const USAGE = `usage: npm run convert -- <checkpoint> <out> --bits 4|8|16|32 [options]
 
@@ -62,25 +57,14 @@ const bits = Number(args.oneOf('bits', ['4', '8', '16', '32'])) as Bits;
 const images = args.wholeNumber('images', 1);
 const teach = args.oneOf('teach', [...TRAINABLE_HEADS]);
 const given = args.oneOf('decoding', ['autoregressive', 'parallel']);
-const FAMILIES: Readonly<Record<PolicyConfig['head'], string>> = {
-  l1: 'OpenVLA-OFT with an L1 head',
-  diffusion: 'OpenVLA-OFT with a diffusion head',
-  discrete: 'OpenVLA-OFT with action tokens, all predicted at once',
-  autoregressive: 'the original OpenVLA, which generates action tokens one after the other',
-  bridge: 'VLA-Adapter',
-};
-
 await convert(source, out);
 
 async function convert(from: string, target: string): Promise<void> {
   if (!existsSync(from)) throw new ModelError('bad-input', `There is no folder ${from}.`);
   await refuseForeignFolder(target);
   const start = performance.now();
-  const folder = diskCheckpoint(from);
-  const checkpoint = await openCheckpoint(folder);
-  const config = configOf(checkpoint);
-  sayWhatItIs(checkpoint, config);
-  const tokenizer = await tokenizerOf(checkpoint, config, folder);
+  const plan = await planCheckpoint(diskCheckpoint(from), choices(from));
+  for (const line of plan.told) console.log(line);
 
   // Written beside the target and renamed at the end: an interrupted run leaves no half package under its name.
   const unfinished = `${resolve(target)}.unfinished-${process.pid}`;
@@ -90,105 +74,39 @@ async function convert(from: string, target: string): Promise<void> {
     process.exit(130);
   };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+  const encoders = nodeEncoders(plan.sourceBytes);
   try {
-    const manifest = await writePackage(
-      checkpoint.tensors,
-      tokenizer,
-      {
-        name: values.name ?? basename(resolve(from)),
-        description: values.description,
-        source: `${basename(resolve(from))}, converted with ${bits} bits`,
-        config: { ...config },
-      },
-      diskSink(unfinished),
-      { encodingOf: (name, shape) => storageEncoding(name, shape, bits), onProgress: progressLine() },
-    );
+    const manifest = await runConversion(plan, diskTarget(unfinished), {
+      encoders,
+      onProgress: progressLine(),
+    });
     await rm(target, { recursive: true, force: true });
     await mkdir(dirname(resolve(target)), { recursive: true });
     await rename(unfinished, target);
     const seconds = (performance.now() - start) / 1000;
-    const read = [...checkpoint.tensors.entries.values()].reduce(
-      (sum, { byteLength }) => sum + byteLength,
-      0,
-    );
     console.log(
-      `${target}: ${formatBytes(shardBytes(manifest))} in ${manifest.shards.length} shards from ${formatBytes(read)}, ` +
-        `${seconds.toFixed(1)} s, ${(read / 1e6 / seconds).toFixed(0)} MB/s, ` +
+      `${target}: ${formatBytes(shardBytes(manifest))} in ${manifest.shards.length} shards from ${formatBytes(plan.sourceBytes)}, ` +
+        `${seconds.toFixed(1)} s, ${(plan.sourceBytes / 1e6 / seconds).toFixed(0)} MB/s, ` +
         `peak memory ${formatBytes(process.resourceUsage().maxRSS * 1024)}`,
     );
   } finally {
+    await encoders.end();
     await rm(unfinished, { recursive: true, force: true });
   }
 }
 
-function configOf(checkpoint: Checkpoint): PolicyConfig {
-  return policyConfigFromCheckpoint({
-    config: checkpoint.config,
-    preprocessor: checkpoint.preprocessor,
-    statistics: checkpoint.statistics,
-    shapes: shapesOf(checkpoint),
-    ...(values.profile ? { profile: profileOf(values.profile) } : {}),
-    ...(images ? { images } : {}),
-    ...(values['unnorm-key'] ? { unnormKey: values['unnorm-key'] } : {}),
-    ...(values['center-crop'] === undefined ? {} : { centerCrop: values['center-crop'] }),
-    modelingCode: checkpoint.modelingCode,
+function choices(from: string): PackageChoices {
+  return {
+    bits,
+    name: values.name ?? basename(resolve(from)),
+    description: values.description,
+    profile: values.profile ? profileOf(values.profile) : undefined,
+    images,
+    centerCrop: values['center-crop'],
+    unnormKey: values['unnorm-key'],
     decoding: given,
     teach,
-  });
-}
-
-/** Two families have the same weights: what a checkpoint is taken for, and why, is never left unsaid. */
-function sayWhatItIs(checkpoint: Checkpoint, config: PolicyConfig): void {
-  const family = `${FAMILIES[config.head]}${config.bridge?.pro ? ' Pro' : ''}`;
-  const { kind, attention } = config.network.language;
-  const told = decodingOf({
-    ...checkpoint,
-    shapes: shapesOf(checkpoint),
-    statistics: config.statistics,
-  });
-  const why = teach
-    ? ', to be taught: until then it predicts nothing of use'
-    : headOf(config).lmHead
-      ? given
-        ? ', as --decoding says'
-        : `: ${told.reason}`
-      : '';
-  const otherwise =
-    headOf(config).lmHead && !given && !told.certain
-      ? ' If it is the original OpenVLA, convert it with --decoding autoregressive.'
-      : '';
-  console.log(`This is ${family}${why}.${otherwise} Language model: ${kind}, ${attention}.`);
-  const keys = Object.keys(config.statistics);
-  if (keys.length > 1 && !values['unnorm-key']) {
-    console.log(
-      `It has statistics of ${keys.length} datasets and un-normalises with the first, "${config.defaultUnnormKey}"; ` +
-        `--unnorm-key names another: ${keys.slice(1, 6).join(', ')}${keys.length > 6 ? ' …' : ''}.`,
-    );
-  }
-}
-
-function shapesOf({ tensors }: Checkpoint): Map<string, readonly number[]> {
-  return new Map([...tensors.entries].map(([name, { shape }]) => [name, shape]));
-}
-
-async function tokenizerOf(
-  checkpoint: Checkpoint,
-  config: PolicyConfig,
-  folder: ReturnType<typeof diskCheckpoint>,
-): Promise<Uint8Array<ArrayBuffer>> {
-  if (checkpoint.tokenizer) {
-    const file = await folder.open(checkpoint.tokenizer);
-    return file.slice(0, file.byteLength);
-  }
-  const { kind, vocabulary } = config.network.language;
-  if (kind !== 'llama' || vocabulary < 32000) {
-    throw new ModelError(
-      'bad-file',
-      `The folder has no tokenizer.json, and ${kind === 'llama' ? `a vocabulary of ${vocabulary} is not Llama-2's` : `that of ${kind} is not at hand`}.`,
-      'Put the tokenizer.json the policy was trained with into the folder.',
-    );
-  }
-  return new TextEncoder().encode(JSON.stringify(await llama2TokenizerJson()));
+  };
 }
 
 function profileOf(name: string): string | RobotProfile {
@@ -209,9 +127,9 @@ async function refuseForeignFolder(target: string): Promise<void> {
 }
 
 /** Writes `percent name` over itself; nothing where no one watches. */
-function progressLine(): (done: number, total: number, name: string) => void {
+function progressLine(): (progress: ConversionProgress) => void {
   let shown = -1;
-  return (done, total, name) => {
+  return ({ done, total, name }) => {
     const percent = Math.floor((100 * done) / total);
     if (percent === shown || !process.stderr.isTTY) return;
     shown = percent;

@@ -16,7 +16,7 @@ import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { safetensorsFile } from '../../src/model/weights/safetensors-writer.ts';
 import type { FolderFile } from '../../src/model/weights/zip-folder.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
-import { llama2TokenizerJson } from '../convert/llama2-tokenizer.ts';
+import { llama2TokenizerJson } from '../../src/convert/llama2-tokenizer.ts';
 import { openTensors } from '../parity/golden.ts';
 import { llama2Tokenize } from '../parity/tokenize.ts';
 import { openExportCase, stepFive, type ExportCase } from './golden-state.ts';

@@ -1,7 +1,8 @@
 /** What a person names on a command line, as a folder: a directory, a file, a zip, an address. */
 import { openAsBlob, readdirSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { blobReader, type ByteReader } from '../../src/io/byte-reader.ts';
+import { blobReader, byteReader, type ByteReader } from '../../src/io/byte-reader.ts';
 import { missingFile, type Folder } from '../../src/io/folder.ts';
 import { openAddress, type AddressOptions } from '../../src/io/open-address.ts';
 import { cleanPath } from '../../src/io/paths.ts';
@@ -41,9 +42,36 @@ export function diskCheckpoint(root: string): CheckpointFolder {
   return { name: folder.name, files: filesBelow(root), open: (path) => folder.open(path) };
 }
 
+/** Node 20 counts the bytes of a file's Blob in 32 bits. */
+const MOST_BLOB = 2 ** 32 - 1;
+/** Reads of at least this size are made directly: a Blob gives its bytes in small pieces. */
+const LARGE_READ = 2 ** 20;
+
 /** A file on disk, read by ranges. */
 export async function openDiskFile(path: string, name = path): Promise<ByteReader> {
-  return blobReader(await openAsBlob(path), name);
+  const { size } = statSync(path);
+  const small = size <= MOST_BLOB ? blobReader(await openAsBlob(path), name) : null;
+  return byteReader(
+    name,
+    size,
+    (start, end) =>
+      small && end - start < LARGE_READ ? small.slice(start, end) : readRange(path, start, end),
+    small?.blob,
+  );
+}
+
+/** Fewer bytes where the file was cut short meanwhile. */
+async function readRange(path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path, 'r');
+  try {
+    const bytes = new Uint8Array(end - start);
+    let done = 0;
+    for (let got = 1; done < bytes.length && got > 0; done += got)
+      got = (await file.read(bytes, done, bytes.length - done, start + done)).bytesRead;
+    return bytes.subarray(0, done);
+  } finally {
+    await file.close();
+  }
 }
 
 /**

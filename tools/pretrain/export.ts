@@ -1,12 +1,13 @@
 /** A pretraining run → a policy package: the averaged weights, without the auxiliary heads. */
+import { planPackage } from '../../src/convert/plan.ts';
+import { runConversion } from '../../src/convert/run-conversion.ts';
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { storageEncoding, type Bits } from '../../src/model/network/storage-encoding.ts';
 import type { DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import { sizeOf } from '../../src/model/graph/types.ts';
 import { tensorFile } from '../../src/model/weights/tensor-file.ts';
-import { writePackage } from '../../src/model/weights/package-writer.ts';
-import { diskSink } from '../node/file-access.ts';
+import { diskTarget } from '../node/file-access.ts';
 import { readAverage } from './checkpoint.ts';
 import { trainedLayout } from './layout.ts';
 import { initialPolicy, practiceConfig } from './practice-policy.ts';
@@ -44,18 +45,18 @@ export async function exportRun(options: {
   const unfinished = `${options.out}.unfinished`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
-  await writePackage(
-    tensors,
-    new TextEncoder().encode(JSON.stringify(tokenizerJson())),
+  const plan = await planPackage(
+    { tensors },
     {
       name: 'Practice table policy',
       description: options.description,
       source: `npm run pretrain, ${step} steps`,
       config: { ...config },
     },
-    diskSink(unfinished),
+    new TextEncoder().encode(JSON.stringify(tokenizerJson())),
     { encodingOf: (name, shape) => storageEncoding(name, shape, options.bits) },
   );
+  await runConversion(plan, diskTarget(unfinished));
   // The model card is written by people; it has to be brought up to date by them.
   const card = join(options.out, 'README.md');
   if (existsSync(card)) copyFileSync(card, join(unfinished, 'README.md'));

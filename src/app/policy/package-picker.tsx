@@ -1,10 +1,23 @@
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { defaultPolicyUrl } from '../url-state.ts';
 import { openPolicy } from './policy-session.ts';
 import { usePolicyStore } from './policy-store.ts';
 
+// What a visitor who takes the policy of the page does not need is loaded when it is first asked for.
+const CheckpointPicker = lazy(async () => ({
+  default: (await import('../checkpoint/checkpoint-picker.tsx')).CheckpointPicker,
+}));
+
+/** What an address names that this device made a package of, to begin with. */
+function checkpointOf(url: string): string {
+  if (!url.startsWith('checkpoint:')) return '';
+  const query = new URLSearchParams(url.slice(url.indexOf('?') + 1));
+  return query.has('folder') ? '' : (query.get('from') ?? '');
+}
+
 /** Opens another package by the address of its manifest. */
 export function PackagePicker({ open: unfolded = false }: { open?: boolean }) {
+  const [shown, setShown] = useState(unfolded);
   const current = usePolicyStore((state) => state.url);
   const [typed, setTyped] = useState<string | null>(null);
   const url = typed ?? current;
@@ -13,7 +26,13 @@ export function PackagePicker({ open: unfolded = false }: { open?: boolean }) {
     void openPolicy(URL.parse(next, document.baseURI)?.href ?? next);
   };
   return (
-    <details className="picker" open={unfolded}>
+    <details
+      className="picker"
+      open={unfolded}
+      onToggle={(event) => {
+        if (event.currentTarget.open) setShown(true);
+      }}
+    >
       <summary>Use another policy</summary>
       <form
         onSubmit={(event) => {
@@ -32,6 +51,11 @@ export function PackagePicker({ open: unfolded = false }: { open?: boolean }) {
           )}
         </div>
       </form>
+      {shown && (
+        <Suspense fallback={<p className="waiting">Loading…</p>}>
+          <CheckpointPicker address={checkpointOf(current)} />
+        </Suspense>
+      )}
     </details>
   );
 }

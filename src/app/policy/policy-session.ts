@@ -105,7 +105,9 @@ export function keepLoaded(): void {
 /** Opens a policy that an address names: one on another host, which a stranger may have put into a link, after a yes. */
 export async function openNamedPolicy(url: string): Promise<void> {
   const named = URL.parse(url);
-  if (named === null || named.origin === location.origin) return openPolicy(url);
+  // What was made on this device is fetched from nowhere.
+  const local = named !== null && /^(package|checkpoint):$/.test(named.protocol);
+  if (named === null || local || named.origin === location.origin) return openPolicy(url);
   usePolicyStore.getState().setUrl(url);
   setStatus({ kind: 'asking', host: named.host });
 }

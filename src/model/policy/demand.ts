@@ -1,7 +1,7 @@
 import { isBound } from '../network/loaded-weights.ts';
 import { patchesOf } from '../network/config.ts';
 import { encodedByteLength } from '../weights/encoding.ts';
-import type { Manifest } from '../weights/manifest.ts';
+import type { Manifest, PackageFile } from '../weights/manifest.ts';
 import type { PackageDemand } from './capability.ts';
 import { headOf } from '../heads/index.ts';
 import type { PolicyConfig } from './config.ts';
@@ -11,8 +11,15 @@ const PROMPT_TOKENS = 40;
 /** Activations alive at once in a LLaMA block, in units of [tokens, hidden]: queries, keys, values, gate, up, residuals. */
 const LIVE_ACTIVATIONS = 16;
 
+/** The part of a manifest that tells; known before there are hashes. */
+export interface DemandingPackage {
+  readonly tensors: Manifest['tensors'];
+  readonly tokenizer: Pick<PackageFile, 'byteLength'>;
+  readonly shards: readonly Pick<PackageFile, 'byteLength'>[];
+}
+
 /** What a package asks of a machine, from its manifest. Weights of f16 and of modules are held as f32. */
-export function demandOf(manifest: Manifest, config: PolicyConfig): PackageDemand {
+export function demandOf(manifest: DemandingPackage, config: PolicyConfig): PackageDemand {
   const { network, profile } = config;
   let storedBytes = manifest.tokenizer.byteLength;
   for (const shard of manifest.shards) storedBytes += shard.byteLength;

@@ -16,6 +16,8 @@ export interface CheckpointFolder {
   readonly name?: string;
   readonly files: readonly string[];
   open(path: string): Promise<ByteReader>;
+  /** SHA-256 of files, hex, by path, where their place says so. */
+  readonly hashes?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -24,7 +26,14 @@ export interface CheckpointFolder {
  */
 export async function checkpointFolder(folder: Folder): Promise<CheckpointFolder> {
   const files = await folder.list();
-  if (files) return { name: folder.name, files, open: (path) => withoutLfsPointers(folder).open(path) };
+  if (files) {
+    return {
+      name: folder.name,
+      files,
+      open: (path) => withoutLfsPointers(folder).open(path),
+      ...(folder.hashes ? { hashes: folder.hashes } : {}),
+    };
+  }
   throw new ModelError(
     'unsupported',
     `${folder.name} cannot list its files, so that what the checkpoint holds is not known.`,

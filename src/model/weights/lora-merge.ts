@@ -30,7 +30,8 @@ export function mergeLora(
       );
     entries.set(name, { ...entry, dtype: 'F32', byteLength: 4 * elementCount(entry.shape) });
   }
-  return tensorFile(entries, async (name, offset, length) => {
+  const placeOf = (name: string) => (pairs.has(name) ? null : base.placeOf(name));
+  const read = async (name: string, offset: number, length: number) => {
     const pair = pairs.get(name);
     if (!pair) return base.readRaw(name, offset, length);
     // Only the rows that the bytes lie in are computed, so that a large tensor is never whole in memory.
@@ -41,7 +42,8 @@ export function mergeLora(
     const rows = await mergedRows(base, adapter, { name, pair, scaling, firstRow, endRow });
     const start = offset - firstRow * rowBytes;
     return new Uint8Array(rows.buffer).slice(start, start + length);
-  });
+  };
+  return tensorFile(entries, read, placeOf);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Files in the origin private file system, for use in a dedicated worker. */
 import { ModelError } from '../errors.ts';
-import { cancelled, storageFull, type Appender, type ShardStore } from './shard-store.ts';
+import { cancelled, storageFull, type Appender, type ShardStore, type StoredFile } from './shard-store.ts';
 
 /**
  * @param area `packages`, or another top folder that keeps its files apart
@@ -29,6 +29,7 @@ export function opfsShardStore(area: 'packages' | 'runs' = 'packages'): ShardSto
       }
     },
     appender: (pack, path) => appender(area, pack, path),
+    file: async (pack, path) => storedFile(await open(area, pack, path), path),
     remove: async (pack, path) => {
       const removed = (await folder(area, pack, false))?.removeEntry(path);
       await orNull(removed?.catch((error: unknown) => Promise.reject(inUse(path, error))));
@@ -112,6 +113,39 @@ async function appender(area: string, pack: string, path: string): Promise<Appen
   };
 }
 
+function storedFile(file: FileSystemSyncAccessHandle, path: string): StoredFile {
+  return {
+    get byteLength() {
+      return file.getSize();
+    },
+    read: (start, end, buffer) => {
+      const length = end - start;
+      const into =
+        buffer && buffer.byteLength >= length ? buffer.subarray(0, length) : new Uint8Array(length);
+      const got = file.read(into, { at: start });
+      if (got === length) return into;
+      throw new ModelError(
+        'bad-file',
+        `${path} ended after ${start + got} bytes.`,
+        'Load the package again.',
+      );
+    },
+    write: (bytes, at) => writeAll(file, path, bytes, at),
+    resize: (byteLength) => {
+      try {
+        file.truncate(byteLength);
+      } catch (error) {
+        throw storageFull(path, error);
+      }
+    },
+    flush: () => file.flush(),
+    close: () => {
+      file.flush();
+      file.close();
+    },
+  };
+}
+
 /** The Web Locks API holds across tabs, and lets go when a tab is closed. */
 async function exclusively<T>(
   area: string,
@@ -144,7 +178,7 @@ function writeAll(
   }
   if (written === bytes.byteLength) return;
   // A piece that is there in part would be taken for a whole one by the download that resumes.
-  file.truncate(at);
+  file.truncate(Math.min(at, file.getSize()));
   throw storageFull(path, cause);
 }
 

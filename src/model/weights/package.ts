@@ -5,9 +5,9 @@ import { MAX_MANIFEST_BYTES, parseManifest, type Manifest, type PackageFile } fr
 import { checkHash, PackageReader, sha256Hex } from './package-reader.ts';
 import { storageFull, type ShardStore } from './shard-store.ts';
 
-const MANIFEST = 'manifest.json';
+export const MANIFEST = 'manifest.json';
 /** Says where a stored package came from: its folder's name does not. */
-const SOURCE = 'source.txt';
+export const SOURCE = 'source.txt';
 
 export type ShardState = 'waiting' | 'stored' | 'downloading' | 'verifying' | 'refetching' | 'done';
 
@@ -263,6 +263,7 @@ async function readManifest(
 ): Promise<{ manifest: Manifest; text: Uint8Array<ArrayBuffer> }> {
   const stored = await storedManifest(url, options.store);
   if (stored) return stored;
+  refuseMadeElsewhere(url);
   const text = await fetchText(url, MAX_MANIFEST_BYTES, options);
   try {
     return { manifest: parseManifest(new TextDecoder().decode(text)), text };
@@ -270,6 +271,22 @@ async function readManifest(
     if (!(error instanceof ModelError)) throw error;
     throw new ModelError(error.code, `${url}: ${error.message}`, error.hint, { cause: error });
   }
+}
+
+/** Packages that were made or handed over on a device have addresses that lead nowhere else. */
+function refuseMadeElsewhere(url: string): void {
+  const scheme = /^(package|checkpoint):/.exec(url)?.[1];
+  if (scheme === undefined) return;
+  const from = new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('from');
+  throw new ModelError(
+    'bad-package',
+    scheme === 'package'
+      ? 'This package came from a folder, and is not on this device.'
+      : `The package made of ${from ?? 'a checkpoint'} is not on this device, or not whole.`,
+    scheme === 'package'
+      ? 'Add its folder under "Policies on this device".'
+      : 'Convert the checkpoint here: give its address under "Use another policy".',
+  );
 }
 
 /** The stored manifest, if all its files are here in full length. */

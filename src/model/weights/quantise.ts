@@ -33,42 +33,77 @@ export function quantiseRows(values: Float32Array, columns: number, bits: Quanti
   const size = blockBytes(bits);
   const data = new Uint8Array(rows * blocks * size);
   const scales = new Float32Array(rows * blocks);
-  const codes = new Uint8Array(BLOCK_SIZE);
-  for (let row = 0; row < rows; row++) {
-    for (let block = 0; block < blocks; block++) {
-      const start = row * columns + block * BLOCK_SIZE;
-      const end = start + Math.min(BLOCK_SIZE, columns - block * BLOCK_SIZE);
-      const scale = bestScale(values, start, end, half);
-      const index = row * blocks + block;
-      scales[index] = scale;
-      codes.fill(half);
-      const inverse = scale === 0 ? 0 : 1 / scale;
-      for (let i = start; i < end; i++) codes[i - start] = codeOf(values[i]!, inverse, half) + half;
-      if (bits === 8) data.set(codes, index * size);
-      else for (let i = 0; i < size; i++) data[index * size + i] = codes[2 * i]! | (codes[2 * i + 1]! << 4);
-    }
+  const block: Block = { scale: 0, codes: new Uint8Array(BLOCK_SIZE) };
+  const scratch = [new Uint8Array(BLOCK_SIZE), new Uint8Array(BLOCK_SIZE)] as const;
+  for (let index = 0; index < rows * blocks; index++) {
+    const inRow = index % blocks;
+    const start = ((index - inRow) / blocks) * columns + inRow * BLOCK_SIZE;
+    const end = start + Math.min(BLOCK_SIZE, columns - inRow * BLOCK_SIZE);
+    quantiseBlock(values, start, end, half, block, scratch);
+    scales[index] = block.scale;
+    const { codes } = block;
+    const at = index * size;
+    if (bits === 8) data.set(codes, at);
+    else for (let i = 0; i < size; i++) data[at + i] = codes[2 * i]! | (codes[2 * i + 1]! << 4);
   }
   return { data, scales };
 }
 
-/** Scale of one block, values[start…end); 0 where all values are 0, or too small for float32 to hold their scale. */
-function bestScale(values: Float32Array, start: number, end: number, half: number): number {
+/** One block as it is stored: 32 codes, offset by `half`; a block that is not full ends in zeros. */
+interface Block {
+  scale: number;
+  codes: Uint8Array;
+}
+
+/** 1.5 · 2^52: adding it to a small double leaves no bits for a fraction, so the sum is rounded to nearest even. */
+const ROUNDER = 6755399441055744;
+
+/**
+ * Quantises values[start…end). The scale is 0 where all values are 0, or too small for float32 to hold their scale.
+ * @param scratch codes with either scale
+ */
+function quantiseBlock(
+  values: Float32Array,
+  start: number,
+  end: number,
+  half: number,
+  out: Block,
+  [evenCodes, longCodes]: readonly [Uint8Array, Uint8Array],
+): void {
   const peak = peakOf(values, start, end);
   const even = Math.fround(Math.abs(peak) / (half - 1));
   const long = Math.fround(peak / -half);
-  if (long === 0) return 0;
+  if (end - start < BLOCK_SIZE || long === 0) {
+    evenCodes.fill(half);
+    longCodes.fill(half);
+  }
+  out.codes = evenCodes;
+  out.scale = long === 0 ? 0 : even;
+  if (long === 0) return;
   const byEven = 1 / even;
   const byLong = 1 / long;
+  const top = half - 1;
   let evenError = 0;
   let longError = 0;
   for (let i = start; i < end; i++) {
     const value = values[i]!;
-    const e = value - codeOf(value, byEven, half) * even;
-    const l = value - codeOf(value, byLong, half) * long;
+    let evenCode = value * byEven + ROUNDER - ROUNDER;
+    let longCode = value * byLong + ROUNDER - ROUNDER;
+    // The opposite sign of the peak lies beyond the short side; a scale that is subnormal is too coarse for either.
+    if (evenCode > top) evenCode = top;
+    else if (evenCode < -half) evenCode = -half;
+    if (longCode > top) longCode = top;
+    else if (longCode < -half) longCode = -half;
+    const e = value - evenCode * even;
+    const l = value - longCode * long;
     evenError += e * e;
     longError += l * l;
+    evenCodes[i - start] = evenCode + half;
+    longCodes[i - start] = longCode + half;
   }
-  return longError < evenError ? long : even;
+  if (!(longError < evenError)) return;
+  out.codes = longCodes;
+  out.scale = long;
 }
 
 /** The value of largest magnitude, with its sign. */
@@ -92,14 +127,6 @@ function peakOf(values: Float32Array, start: number, end: number): number {
     `A weight is ${bad}; only finite ones can be quantised.`,
     'The checkpoint is damaged, or its training diverged.',
   );
-}
-
-/** 1.5 · 2^52: adding it to a small double leaves no bits for a fraction, so the sum is rounded to nearest even. */
-const ROUNDER = 6755399441055744;
-
-function codeOf(value: number, inverseScale: number, half: number): number {
-  const code = value * inverseScale + ROUNDER - ROUNDER;
-  return code < -half ? -half : code > half - 1 ? half - 1 : code;
 }
 
 /** Rows back to float32, without the padding. `firstRow` counts in the packed data. */

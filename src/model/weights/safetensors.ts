@@ -35,7 +35,8 @@ export async function openSafetensors(file: ByteReader): Promise<SafetensorsFile
     const start = tensors.get(name)!.offset + offset;
     return file.slice(start, start + length);
   };
-  return { ...tensorFile(tensors, read), metadata };
+  const placeOf = (name: string) => ({ file, start: tensors.get(name)!.offset });
+  return { ...tensorFile(tensors, read, placeOf), metadata };
 }
 
 function damaged(what: string, cause?: unknown): ModelError {

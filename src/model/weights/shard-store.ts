@@ -8,6 +8,20 @@ export interface Appender {
   close(): void;
 }
 
+/** An open file that is written in any order. */
+export interface StoredFile {
+  readonly byteLength: number;
+  /** Bytes [start, end), into a part of `buffer` where it is large enough. */
+  read(start: number, end: number, buffer?: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+  /** @throws ModelError `storage-full` */
+  write(bytes: Uint8Array<ArrayBuffer>, at: number): void;
+  /** Cuts it off, or appends zeros. @throws ModelError `storage-full` */
+  resize(byteLength: number): void;
+  /** What is written survives the end of the page. */
+  flush(): void;
+  close(): void;
+}
+
 /**
  * Files on this device, in one folder per package (or, in a store of its own, per fine-tuning run). A file may be partial:
  * its length says how far it got.
@@ -21,6 +35,8 @@ export interface ShardStore {
   /** Replaces a small file as a whole. */
   write(pack: string, path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   appender(pack: string, path: string): Promise<Appender>;
+  /** Made where there is none. @throws ModelError `bad-file` while it is open elsewhere, `storage-full` */
+  file(pack: string, path: string): Promise<StoredFile>;
   remove(pack: string, path: string): Promise<void>;
   removePackage(pack: string): Promise<void>;
   /**
@@ -90,6 +106,30 @@ export function memoryShardStore(options: { quota?: number } = {}): ShardStore {
           joined.set(bytes, before.byteLength);
           files.set(path, joined);
         },
+        close: () => undefined,
+      };
+    },
+    file: async (pack, path) => {
+      const files = filesOf(pack);
+      const bytes = () => files.get(path) ?? new Uint8Array();
+      files.set(path, bytes());
+      const resize = (byteLength: number) => {
+        if (used() + byteLength - bytes().byteLength > (options.quota ?? Infinity)) throw storageFull(path);
+        const other = new Uint8Array(byteLength);
+        other.set(bytes().subarray(0, byteLength));
+        files.set(path, other);
+      };
+      return {
+        get byteLength() {
+          return bytes().byteLength;
+        },
+        read: (start, end) => bytes().slice(start, end),
+        write: (part, at) => {
+          if (at + part.byteLength > bytes().byteLength) resize(at + part.byteLength);
+          bytes().set(part, at);
+        },
+        resize,
+        flush: () => undefined,
         close: () => undefined,
       };
     },

@@ -1,4 +1,4 @@
-import { checkRange } from '../../io/byte-reader.ts';
+import { checkRange, type ByteReader } from '../../io/byte-reader.ts';
 import { ModelError } from '../errors.ts';
 import { fromBfloat16, fromFloat16 } from './half.ts';
 
@@ -24,6 +24,13 @@ export interface TensorEntry {
   readonly byteLength: number;
 }
 
+/** Where a tensor's bytes lie in one piece, as they are. */
+export interface TensorPlace {
+  readonly file: ByteReader;
+  /** Of the first byte in the file. */
+  readonly start: number;
+}
+
 /** Named tensors that are read piece by piece. All methods throw ModelError `missing-tensor` or `bad-file`. */
 export interface TensorFile {
   readonly entries: ReadonlyMap<string, TensorEntry>;
@@ -33,16 +40,22 @@ export interface TensorFile {
   readFloat32(name: string, firstRow?: number, rowCount?: number): Promise<Float32Array<ArrayBuffer>>;
   /** Any type as numbers; 64-bit integers must be safe ones. */
   readNumbers(name: string): Promise<Float64Array>;
+  /** Null for a tensor that is computed or gathered when it is read. */
+  placeOf(name: string): TensorPlace | null;
 }
 
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
 
-/** The decoding methods over entries and raw bytes; `readRange` is only asked for bytes that the entry has. */
+/**
+ * The decoding methods over entries and raw bytes; `readRange` is only asked for bytes that the entry has.
+ * @param placeOf where tensors lie in files as they are; default: nowhere
+ */
 export function tensorFile(
   entries: ReadonlyMap<string, TensorEntry>,
   readRange: (name: string, offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>,
+  placeOf: (name: string) => TensorPlace | null = () => null,
 ): TensorFile {
   const entryOf = (name: string): TensorEntry => {
     const entry = entries.get(name);
@@ -68,6 +81,7 @@ export function tensorFile(
       const { dtype, byteLength } = entryOf(name);
       return decodeNumbers(name, dtype, ownBuffer(await checked(name, 0, byteLength)));
     },
+    placeOf: (name) => (entries.has(name) ? placeOf(name) : null),
   };
 }
 
@@ -76,7 +90,8 @@ function ownBuffer(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
 }
 
-function decodeFloats(name: string, dtype: FileDtype, buffer: ArrayBuffer): Float32Array<ArrayBuffer> {
+/** @param buffer starts with the first value */
+export function decodeFloats(name: string, dtype: FileDtype, buffer: ArrayBuffer): Float32Array<ArrayBuffer> {
   if (dtype === 'F32') return new Float32Array(buffer);
   if (dtype === 'BF16') return fromBfloat16(new Uint16Array(buffer));
   if (dtype === 'F16') return fromFloat16(new Uint16Array(buffer));
@@ -123,7 +138,11 @@ export function overlay(...files: readonly TensorFile[]): TensorFile {
       entries.set(name, entry);
     }
   }
-  return tensorFile(entries, (name, offset, length) => owners.get(name)!.readRaw(name, offset, length));
+  return tensorFile(
+    entries,
+    (name, offset, length) => owners.get(name)!.readRaw(name, offset, length),
+    (name) => owners.get(name)!.placeOf(name),
+  );
 }
 
 /** The same tensors under other names; a name mapped to null is left out. */
@@ -137,5 +156,9 @@ export function renamed(file: TensorFile, rename: (name: string) => string | nul
     original.set(target, name);
     entries.set(target, entry);
   }
-  return tensorFile(entries, (name, offset, length) => file.readRaw(original.get(name)!, offset, length));
+  return tensorFile(
+    entries,
+    (name, offset, length) => file.readRaw(original.get(name)!, offset, length),
+    (name) => file.placeOf(original.get(name)!),
+  );
 }

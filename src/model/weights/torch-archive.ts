@@ -63,10 +63,19 @@ export async function openTorchArchive(file: ByteReader): Promise<TensorFile> {
     records.set(path, record);
     entries.set(name, { dtype, shape, byteLength: elementCount(shape) * DTYPE_BYTES[dtype] });
   }
-  return tensorFile(entries, (name, offset, length) => {
-    const tensor = tensors.get(name)!;
-    return readTensor(records.get(`${root}data/${tensor.storage}`)!, tensor, offset, length);
-  });
+  const recordOf = ({ storage }: PickledTensor) => records.get(`${root}data/${storage}`)!;
+  return tensorFile(
+    entries,
+    (name, offset, length) => {
+      const tensor = tensors.get(name)!;
+      return readTensor(recordOf(tensor), tensor, offset, length);
+    },
+    (name) => {
+      const tensor = tensors.get(name)!;
+      if (!isContiguous(tensor)) return null;
+      return { file: recordOf(tensor), start: tensor.offset * DTYPE_BYTES[tensor.dtype] };
+    },
+  );
 }
 
 async function refuseBigEndian(zip: Folder, root: string): Promise<void> {

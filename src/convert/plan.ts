@@ -1,0 +1,181 @@
+/** What converting a checkpoint means: which policy it is, what its package will hold. Reads configuration and headers only. */
+import { ModelError } from '../model/errors.ts';
+import type { ByteReader } from '../io/byte-reader.ts';
+import { storageEncoding, type Bits } from '../model/network/storage-encoding.ts';
+import { headOf } from '../model/heads/index.ts';
+import {
+  policyConfigFromCheckpoint,
+  type CheckpointFacts,
+  type PolicyConfig,
+} from '../model/policy/config.ts';
+import { decodingOf } from '../model/policy/decoding.ts';
+import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '../model/weights/checkpoint.ts';
+import { sha256Hex } from '../model/weights/package-reader.ts';
+import { layoutOf, type EncodingOf, type PackageLayout } from './layout.ts';
+import { stretchesOf, type Stretch } from './stretches.ts';
+import { tokenizerOf } from './tokenizer.ts';
+
+/** What is chosen about a package; the rest follows from the checkpoint. */
+export interface PackageChoices extends Pick<
+  CheckpointFacts,
+  'profile' | 'images' | 'centerCrop' | 'unnormKey' | 'decoding' | 'teach'
+> {
+  readonly bits: Bits;
+  /** Default: the folder's name. */
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+}
+
+export interface PackageDescription {
+  readonly name: string;
+  readonly description: string;
+  readonly source: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** Everything but the weights. */
+export interface ConversionPlan {
+  readonly checkpoint: Pick<Checkpoint, 'tensors'>;
+  readonly description: PackageDescription;
+  readonly tokenizer: Uint8Array<ArrayBuffer>;
+  readonly layout: PackageLayout;
+  readonly stretches: readonly Stretch[];
+  /** Bytes of weights to read. */
+  readonly sourceBytes: number;
+  /** SHA-256 of files by path, where their place says so. */
+  readonly hashes: ReadonlyMap<string, string>;
+}
+
+export interface CheckpointPlan extends ConversionPlan {
+  readonly config: PolicyConfig;
+  /** What it is taken for, and why; for people. */
+  readonly told: readonly string[];
+}
+
+/** Smaller ones, for tests. */
+export interface PlanSizes {
+  readonly maxShardBytes?: number;
+  readonly stretchBytes?: number;
+}
+
+const FAMILIES: Readonly<Record<PolicyConfig['head'], string>> = {
+  l1: 'OpenVLA-OFT with an L1 head',
+  diffusion: 'OpenVLA-OFT with a diffusion head',
+  discrete: 'OpenVLA-OFT with action tokens, all predicted at once',
+  autoregressive: 'the original OpenVLA, which generates action tokens one after the other',
+  bridge: 'VLA-Adapter',
+};
+
+/** @throws ModelError naming what the checkpoint lacks, or which file is damaged */
+export async function planCheckpoint(
+  folder: CheckpointFolder,
+  choices: PackageChoices,
+  sizes: PlanSizes = {},
+): Promise<CheckpointPlan> {
+  const checkpoint = await openCheckpoint(folder);
+  const { bits, name = folder.name ?? 'checkpoint', description = '', ...facts } = choices;
+  const config = policyConfigFromCheckpoint({ ...checkpoint, shapes: shapesOf(checkpoint), ...given(facts) });
+  const tokenizer = await tokenizerOf(folder, checkpoint, config);
+  const plan = await planPackage(
+    checkpoint,
+    {
+      name,
+      description,
+      source: `${folder.name ?? name}, converted with ${bits} bits`,
+      config: { ...config },
+    },
+    tokenizer,
+    { encodingOf: (tensor, shape) => storageEncoding(tensor, shape, bits), hashes: folder.hashes, ...sizes },
+  );
+  return { ...plan, config, told: whatItIs(checkpoint, config, choices) };
+}
+
+/** Of any tensors. */
+export async function planPackage(
+  checkpoint: Pick<Checkpoint, 'tensors'>,
+  description: PackageDescription,
+  tokenizer: Uint8Array<ArrayBuffer>,
+  options: {
+    readonly encodingOf: EncodingOf;
+    readonly hashes?: ReadonlyMap<string, string> | undefined;
+  } & PlanSizes,
+): Promise<ConversionPlan> {
+  const layout = layoutOf(checkpoint.tensors.entries, options.encodingOf, options.maxShardBytes);
+  if (layout.shards.length === 0) throw new ModelError('bad-file', 'The checkpoint holds no weights.');
+  const stretches = await stretchesOf(checkpoint.tensors, layout, options.stretchBytes);
+  return {
+    checkpoint,
+    description,
+    tokenizer,
+    layout,
+    stretches,
+    sourceBytes: stretches.reduce((sum, { start, end }) => sum + end - start, 0),
+    hashes: options.hashes ?? new Map(),
+  };
+}
+
+/**
+ * Tells a conversion that was begun from one of other files or with other choices.
+ * @returns SHA-256, hex
+ */
+export async function fingerprintOf(plan: ConversionPlan): Promise<string> {
+  const files = new Set(plan.stretches.flatMap(({ file }) => (file ? [file] : [])));
+  const facts = {
+    description: plan.description,
+    layout: plan.layout,
+    tokenizer: await sha256Hex(plan.tokenizer),
+    files: [...files].map((file) => [
+      file.name,
+      file.byteLength,
+      plan.hashes.get(file.name),
+      versionOf(file),
+    ]),
+    stretches: plan.stretches.map(({ start, end }) => [start, end]),
+  };
+  return sha256Hex(new TextEncoder().encode(JSON.stringify(facts)));
+}
+
+const versionOf = ({ version, blob }: ByteReader): unknown =>
+  version ?? (blob as Partial<File> | undefined)?.lastModified;
+
+export function shapesOf({ tensors }: Pick<Checkpoint, 'tensors'>): Map<string, readonly number[]> {
+  return new Map([...tensors.entries].map(([name, { shape }]) => [name, shape]));
+}
+
+/** What was chosen, without what was left open. */
+function given<T extends object>(choices: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(choices).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
+
+/** Two families have the same weights: what a checkpoint is taken for, and why, is never left unsaid. */
+function whatItIs(
+  checkpoint: Checkpoint,
+  config: PolicyConfig,
+  { decoding, teach, unnormKey }: PackageChoices,
+): string[] {
+  const family = `${FAMILIES[config.head]}${config.bridge?.pro ? ' Pro' : ''}`;
+  const { kind, attention } = config.network.language;
+  const told = decodingOf({ ...checkpoint, shapes: shapesOf(checkpoint), statistics: config.statistics });
+  const why = teach
+    ? ', to be taught: until then it predicts nothing of use'
+    : headOf(config).lmHead
+      ? decoding
+        ? ', as --decoding says'
+        : `: ${told.reason}`
+      : '';
+  const otherwise =
+    headOf(config).lmHead && !decoding && !told.certain
+      ? ' If it is the original OpenVLA, convert it with --decoding autoregressive.'
+      : '';
+  const lines = [`This is ${family}${why}.${otherwise} Language model: ${kind}, ${attention}.`];
+  const keys = Object.keys(config.statistics);
+  if (keys.length > 1 && !unnormKey) {
+    lines.push(
+      `It has statistics of ${keys.length} datasets and un-normalises with the first, "${config.defaultUnnormKey}"; ` +
+        `--unnorm-key names another: ${keys.slice(1, 6).join(', ')}${keys.length > 6 ? ' …' : ''}.`,
+    );
+  }
+  return lines;
+}
