@@ -191,7 +191,7 @@ export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo 
           <CameraRecorder policy={policy} />
         </Tabs.Content>
         <Tabs.Content value="expert" className="tab-content">
-          <ExpertPicker disabled={running} />
+          <ExpertPicker policy={policy} disabled={running} />
         </Tabs.Content>
         <Tabs.Content value="dataset" className="tab-content">
           <DatasetPicker disabled={running} />

@@ -1,10 +1,12 @@
 import { useId, useState } from 'react';
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { recordExpert } from './expert-session.ts';
 
 /** Lets the practice table's scripted expert demonstrate a task: something to teach without a robot. */
-export function ExpertPicker({ disabled }: { disabled: boolean }) {
+export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disabled: boolean }) {
   const status = usePracticeStore((state) => state.status);
   const idle = usePracticeStore((state) => state.run.kind === 'idle');
   const tasks = status.kind === 'open' ? status.tasks : [];
@@ -12,6 +14,8 @@ export function ExpertPicker({ disabled }: { disabled: boolean }) {
   const [episodes, setEpisodes] = useState(20);
   const [rehearse, setRehearse] = useState(true);
   const field = useId();
+  const unfit = whyNotOnTable(policy);
+  if (unfit) return <p className="aside">{unfit} The expert shows tasks of the table only.</p>;
   if (tasks.length === 0) return null;
   const chosen = task ?? tasks.find(({ heldOut }) => heldOut)!.name;
   return (
