@@ -89,7 +89,6 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           </button>
         </div>
       </div>
-      <About info={info} />
       {mixable && (
         <label className="option-check">
           <input
@@ -106,6 +105,13 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           </span>
         </label>
       )}
+      <div className="opened-parts">
+        <div className="opened-list">
+          <EpisodeList info={info} />
+        </div>
+        <EpisodeView info={info} policy={policy} />
+      </div>
+      <About info={info} />
       {info.reading && origin === 'dataset' && (
         <>
           <MappingForm key={info.fingerprint} reading={info.reading} />
@@ -114,12 +120,6 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
       )}
       <BeforeTraining info={info} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
-      <div className="opened-parts">
-        <div className="opened-list">
-          <EpisodeList info={info} />
-        </div>
-        <EpisodeView info={info} policy={policy} />
-      </div>
       <StatisticsView info={info} />
       <ExportSection info={info} />
     </section>

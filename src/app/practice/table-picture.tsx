@@ -87,7 +87,9 @@ export function TablePicture() {
     if (!turning.current) return;
     const { x, y } = turning.current;
     turning.current = { x: event.clientX, y: event.clientY };
-    orbit((x - event.clientX) * TURN, (event.clientY - y) * TURN, 1);
+    // Up and down a finger scrolls the page.
+    const rise = event.pointerType === 'touch' ? 0 : (event.clientY - y) * TURN;
+    orbit((x - event.clientX) * TURN, rise, 1);
   };
   const up = (event: PointerEvent<HTMLDivElement>): void => {
     if (open)
