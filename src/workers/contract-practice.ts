@@ -167,6 +167,8 @@ export interface PracticeWorker {
     onTrouble: (error: WorkerError) => void,
   ): Promise<PracticeTask[]>;
   resize(size: { width: number; height: number; ratio: number }): Promise<void>;
+  /** How the surroundings of the table are drawn for people; what the policy sees stays as it is. */
+  setDark(dark: boolean): Promise<void>;
   /** A hidden table neither moves nor draws. */
   setVisible(visible: boolean): Promise<void>;
   /**

@@ -107,6 +107,10 @@ export class PracticeHost implements PracticeWorker {
     this.#opened().picture.resize(size);
   }
 
+  async setDark(dark: boolean): Promise<void> {
+    this.#opened().picture.setDark(dark);
+  }
+
   async setVisible(visible: boolean): Promise<void> {
     this.#visible = visible;
     this.#stage?.picture.touch();

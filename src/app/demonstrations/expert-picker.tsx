@@ -1,10 +1,12 @@
 import { useId, useState } from 'react';
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { recordExpert } from './expert-session.ts';
 
 /** Lets the practice table's scripted expert demonstrate a task: something to teach without a robot. */
-export function ExpertPicker({ disabled }: { disabled: boolean }) {
+export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disabled: boolean }) {
   const status = usePracticeStore((state) => state.status);
   const idle = usePracticeStore((state) => state.run.kind === 'idle');
   const tasks = status.kind === 'open' ? status.tasks : [];
@@ -13,6 +15,8 @@ export function ExpertPicker({ disabled }: { disabled: boolean }) {
   const [rehearse, setRehearse] = useState(true);
   const own = usePracticeStore((state) => (state.table?.robot ?? 'gripper') === 'gripper');
   const field = useId();
+  const unfit = whyNotOnTable(policy);
+  if (unfit) return <p className="aside">{unfit} The expert shows tasks of the table only.</p>;
   if (tasks.length === 0) return null;
   const known = tasks.some(({ name }) => name === task);
   const chosen = known ? task! : (tasks.find(({ heldOut }) => heldOut) ?? tasks[0]!).name;

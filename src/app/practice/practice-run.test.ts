@@ -21,6 +21,7 @@ const { worker, failPolicy } = vi.hoisted(() => ({
     run: vi.fn<(order: object, onNews: (news: RunNews) => void) => Promise<object>>(),
     halt: vi.fn<() => Promise<void>>(),
     disturb: async () => undefined,
+    setDark: async () => undefined,
     terminate: () => undefined,
   },
   failPolicy: vi.fn<() => void>(),
@@ -54,7 +55,10 @@ const predicted = (steps: number): RunNews => ({
 });
 
 beforeEach(async () => {
-  vi.stubGlobal('window', { devicePixelRatio: 1 });
+  vi.stubGlobal('window', {
+    devicePixelRatio: 1,
+    matchMedia: () => ({ matches: false, addEventListener: () => undefined }),
+  });
   vi.stubGlobal('document', { createElement: () => ({ transferControlToOffscreen: () => ({}) }) });
   usePolicyStore.setState({ status: { kind: 'ready', info, report: {} as never } });
   worker.open.mockResolvedValue([{ name: 'plate', about: '', heldOut: false }]);

@@ -44,7 +44,7 @@ export function whyNotOnTable(info: PolicyInfo): string | null {
   const other =
     loaded?.actions.length === 7 && info.actions.some(({ name }, i) => name !== loaded.actions[i]?.name);
   if (info.adapted && other) {
-    return `What predicts now is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
+    return `The active model is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
   }
   const found = `${info.imageSlots.length} images, ${info.actions.length} action and ${info.state?.length ?? 0} state values`;
   return info.imageSlots.length === 2 && info.actions.length === 7 && info.state?.length === 8

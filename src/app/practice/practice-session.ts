@@ -25,13 +25,16 @@ export function practiceCanvas(): HTMLCanvasElement {
   return canvas;
 }
 
+/** More pixels a CSS pixel nobody sees. */
+const FINEST = 3;
+
 interface ViewSize {
   readonly width: number;
   readonly height: number;
 }
 
 function scaled({ width, height }: ViewSize) {
-  return { width, height, ratio: Math.min(2, window.devicePixelRatio) };
+  return { width, height, ratio: Math.min(FINEST, window.devicePixelRatio) };
 }
 
 function fail(failure: Failure): void {
@@ -52,6 +55,7 @@ export async function openTable(size: ViewSize): Promise<void> {
       set({ failure: toFailure(error) }),
     );
     const { speedLimit, ensembling, ahead } = usePracticeStore.getState();
+    followScheme(mine);
     await mine.limitSpeed(speedLimit);
     await mine.chooseLoop({ ensembling, ahead });
     set({ status: { kind: 'open', tasks } });
@@ -64,6 +68,16 @@ export async function openTable(size: ViewSize): Promise<void> {
     mine.terminate();
     fail(toFailure(error));
   }
+}
+
+/** The stage is as dark as the page. */
+function followScheme(of: PracticeClient): void {
+  const dark = window.matchMedia('(prefers-color-scheme: dark)');
+  const tell = (): void => {
+    if (client === of) void of.setDark(dark.matches).catch(() => undefined);
+  };
+  dark.addEventListener('change', tell);
+  tell();
 }
 
 /** What a visitor sees first: the task that shows most in little time. */

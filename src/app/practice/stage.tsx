@@ -66,6 +66,11 @@ export function Stage({ info }: { info: PolicyInfo | null }) {
             {text}
           </p>
         )}
+        {run.kind === 'running' && (
+          <p className="stage-legend">
+            <span>next actions, gripper open</span> <span className="legend-closed">closed</span>
+          </p>
+        )}
         {info && <PolicyEyes info={info} />}
       </div>
       <div className="actions stage-tools">
