@@ -7,6 +7,7 @@ import { benchLlamaBlock } from '../bench/llama-block.ts';
 import { benchLlamaBlockTraining } from '../bench/llama-block-training.ts';
 import { runDataJob } from './data-job.ts';
 import { runDestroyedDevice, runKilledTraining } from './killed-training-job.ts';
+import { runLoopJob } from './loop-job.ts';
 import { runPolicyStep, runPolicyTraining } from './policy-step-job.ts';
 import { runTrainingJob } from './training-job.ts';
 import { runParityJob } from './parity-job.ts';
@@ -23,6 +24,7 @@ export type Job = (runtime: Runtime, args: JobArguments) => Promise<unknown>;
 
 const jobs: Record<string, Job> = {
   data: runDataJob,
+  loop: runLoopJob,
   ops: runOps,
   parity: runParityJob,
   'policy-step': runPolicyStep,
