@@ -35,7 +35,7 @@ export interface OwnWebGpuOptions {
   /** Check variants of products on the device and take the fastest. Default: on anything but a software adapter. */
   readonly tune?: boolean;
   /** Where choices are kept between visits. */
-  readonly tuningStore?: TuningStore;
+  readonly tuningStore?: TuningStore | null;
 }
 
 export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOptions = {}): OwnWebGpuRuntime {
