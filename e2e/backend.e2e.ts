@@ -57,6 +57,11 @@ test('the backend can be chosen, is used, stays in the address, and a GPU that i
   await policyPage.predictOnce();
   const onGpu = await expectTheSameInNode(policyPage, info, 'open the drawer');
   expect(onGpu.backend.backend).toBe('webgpu');
+  await page.getByText('About this policy').click();
+  await page.getByText('Diagnosis of the GPU').click();
+  await expect(
+    page.getByText(/^Checked against float64 in \d+ ms\. Right: attention-direct, chain, /),
+  ).toBeVisible();
 
   await policyPage.startButton.click();
   await expect.poll(() => policyPage.shownChunk(), { timeout: 60_000 }).not.toEqual(onGpu.actions);

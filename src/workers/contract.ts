@@ -23,6 +23,28 @@ export interface BackendReport {
   /** The GPU adapter that was found, also when it is not used. */
   adapter: { vendor: string; architecture: string; description: string; isFallback: boolean } | null;
   threads: number;
+  /** How WebGPU computes, once a policy is loaded; null on the CPU, and where onnxruntime was asked for. */
+  gpu: GpuReport | null;
+}
+
+/** What was checked on the GPU, what was measured, and what is not used there. */
+export interface GpuReport {
+  executor: 'own' | 'onnxruntime';
+  check: {
+    /** Kernels that computed what they should. */
+    right: readonly string[];
+    /** `replacement` is the kernel that computes instead; null where every one was wrong, so that onnxruntime computes. */
+    faults: readonly { kernel: string; check: string; problem: string; replacement: string | null }[];
+    /** Milliseconds; null for a check of an earlier visit. */
+    elapsedMs: number | null;
+  } | null;
+  /** Products by shape: the variant in use, milliseconds by variant where they were measured in this visit, and variants that were wrong. */
+  tuned: readonly {
+    shape: string;
+    variant: string;
+    times: Readonly<Record<string, number>> | null;
+    wrong: readonly string[];
+  }[];
 }
 
 export interface CapabilityCheck {

@@ -64,19 +64,20 @@ export async function loadPolicy(
     const { name } = inspection.manifest;
     const facts = { config, source, tokenize, tokenizer, name, url, hash: inspection.hash };
     const summary = { ...summaryOf(url, inspection), stored: true };
-    const backendInfo = backendReport(choice);
+    // Asked anew each time: more is tuned as more is compiled.
+    const backendInfo = () => backendReport(choice, runtime);
     const observer = (of: PolicyConfig) => createObserver(of, runtime, around.readPixels);
     variants = new Variants(policy, observer(config), {
       source,
       observer,
-      onChange: (of) => onInUse(policyInfo(of, summary, backendInfo, [...repaired], of !== config)),
+      onChange: (of) => onInUse(policyInfo(of, summary, backendInfo(), [...repaired], of !== config)),
     });
     const held = { ...facts, runtime, variants, ...leased(policy, variants, runtime, device) };
     report('compile', 0, 1);
     const none = new AbortController().signal;
     await held.attempt(() => predictWith(held, greyObservation(config), { now: around.now, signal: none }));
     report('compile', 1, 1);
-    return { held, result: policyInfo(config, summary, backendInfo, [...repaired]) };
+    return { held, result: policyInfo(config, summary, backendInfo(), [...repaired]) };
   } catch (error) {
     await variants?.dispose();
     await policy?.dispose();

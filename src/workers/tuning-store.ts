@@ -9,7 +9,7 @@ export function browserTuningStore(
   storage: CacheStorage | undefined = globalThis.caches,
 ): TuningStore | null {
   if (!storage) return null;
-  const address = `/${CACHE}/${encodeURIComponent(tuningKey(adapter))}`;
+  const address = `/${CACHE}/${encodeURIComponent(tuningKey(adapter, globalThis.navigator?.userAgent ?? ''))}`;
   return {
     load: async () => {
       const kept = await (await storage.open(CACHE)).match(address);

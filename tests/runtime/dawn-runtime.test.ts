@@ -3,8 +3,12 @@ import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { decodeFloat32, encodeTensor } from '../../src/model/weights/encoding.ts';
 import { createDawnRuntime } from '../../tools/node/dawn-runtime.ts';
 import { chromiumVulkan, findChromium } from '../../tools/node/find-chromium.ts';
+import { brokenKernels } from './webgpu/broken-kernels.ts';
 
-const opened = await createDawnRuntime().catch((error: Error) => error);
+/** A rotation the wrong way round, which no other kernel of ours can stand in for: so onnxruntime computes. */
+const broken = brokenKernels({ rope: ['a * c - b * s', 'a * c + b * s'] });
+
+const opened = await createDawnRuntime('own', broken).catch((error: Error) => error);
 if (opened instanceof Error) {
   const chromium = process.platform === 'linux' ? await findChromium() : null;
   if (chromium !== null && chromiumVulkan(chromium) !== null) throw opened;
@@ -15,6 +19,21 @@ const label = opened instanceof Error ? `skipped: ${opened.message}` : opened.la
 describe.skipIf(opened instanceof Error)(`onnxruntime-web's WebGPU in Node [${label}]`, () => {
   const { runtime, release } = opened as Exclude<typeof opened, Error>;
   afterAll(release);
+
+  it('computes where a kernel of ours is wrong, which is named', () => {
+    const { executor, check } = runtime.kernelReport!;
+    expect(executor).toBe('onnxruntime');
+    expect(check!.faults).toEqual([
+      {
+        kernel: 'rope',
+        check: 'rotary embedding',
+        problem: expect.stringMatching(/^gave \S+ at \[\d, \d, \d+\], expected \S+$/),
+        replacement: null,
+      },
+    ]);
+    // All others are right.
+    expect(check!.right).toEqual(expect.arrayContaining(['chain', 'dequantise', 'pad', 'reduce']));
+  });
 
   it('multiplies by a packed weight', async () => {
     const [rows, inputs, outputs] = [2, 32, 3];

@@ -2,6 +2,7 @@
 import { ModelError } from '../../src/model/errors.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { createOwnRuntime, createWebGpuRuntime, type Executor } from '../../src/model/runtime/web.ts';
+import type { KernelSource } from '../../src/model/runtime/webgpu/kernels/index.ts';
 import { openDawnAdapter } from './dawn.ts';
 
 export interface DawnRuntime {
@@ -13,27 +14,24 @@ export interface DawnRuntime {
 }
 
 /**
+ * @param kernels of our executor, for tests; default its own
  * Works in a main thread or a forked process (see `openDawnAdapter`).
  * @throws ModelError `no-webgpu` where there is neither a GPU nor a Chromium whose SwiftShader could stand in
  */
-export async function createDawnRuntime(executor: Executor = 'onnxruntime'): Promise<DawnRuntime> {
+export async function createDawnRuntime(
+  executor: Executor = 'onnxruntime',
+  kernels?: Readonly<Record<string, KernelSource>>,
+): Promise<DawnRuntime> {
   const opened = await openDawnAdapter();
   if ('reason' in opened) throw new ModelError('no-webgpu', opened.reason);
-  if (executor === 'own') {
-    const runtime = await createOwnRuntime({ adapter: opened.adapter });
-    return {
-      runtime,
-      label: opened.label,
-      release: async () => {
-        await runtime.dispose();
-        opened.release();
-      },
-    };
-  }
+  // Our executor, too, leaves it to onnxruntime where a kernel of ours is wrong.
   beNavigable(opened.gpu);
   acceptSharedMemory();
   // One thread, as it would fetch() its own file for the others, which Node does not do for files.
-  const runtime = await createWebGpuRuntime({ adapter: opened.adapter, threads: 1 });
+  const options = { adapter: opened.adapter, threads: 1 };
+  const runtime = await (executor === 'own'
+    ? createOwnRuntime({ ...options, kernels })
+    : createWebGpuRuntime(options));
   const release = async (): Promise<void> => {
     await runtime.dispose();
     // What still names it keeps Dawn, and with it the process.

@@ -3,6 +3,7 @@ import { Facts } from '../controls/facts.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 import { useRunStore } from '../prediction/run-store.ts';
 import { useViewStore } from '../view-store.ts';
+import { gpuLines, gpuWarning } from './gpu-words.ts';
 import { PackagePicker } from './package-picker.tsx';
 import { RunOnChoice } from './run-on-choice.tsx';
 import { removePolicy } from './policy-session.ts';
@@ -27,6 +28,7 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
   const running = useRunStore((state) => state.status.kind !== 'idle');
   const setStep = useViewStore((state) => state.setStep);
   const { backend, package: loaded } = info;
+  const warning = backend.gpu && gpuWarning(backend.gpu);
   const steps = info.diffusionSteps === null ? '' : `, ${info.diffusionSteps} DDIM steps`;
   return (
     <section className="summary" aria-labelledby="policy-title">
@@ -35,6 +37,11 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
       <p className="summary-backend" data-backend={backend.backend}>
         <span className="tag">{backend.backend === 'webgpu' ? 'WebGPU' : 'WASM'}</span> {backend.reason}
       </p>
+      {warning && (
+        <p className="notice notice-calm" role="status">
+          {warning} The details are under “About this policy”.
+        </p>
+      )}
       {info.repaired.length > 0 && (
         <p className="summary-repaired" role="status">
           {info.repaired.join(', ')} {info.repaired.length === 1 ? 'was' : 'were'} damaged and fetched again.
@@ -61,6 +68,16 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
             ],
           ]}
         />
+        {backend.gpu && (
+          <details className="gpu-diagnosis">
+            <summary>Diagnosis of the GPU</summary>
+            <ul>
+              {gpuLines(backend.gpu).map((line) => (
+                <li key={line}>{line}</li>
+              ))}
+            </ul>
+          </details>
+        )}
         <PackagePicker />
         <button type="button" disabled={running} onClick={() => void removePolicy()}>
           Remove from this device

@@ -5,7 +5,8 @@ import { sizeOf, type Graph } from './types.ts';
 
 /**
  * Computes a graph in float64 with plain loops: the oracle that the executors and the VJP are tested against.
- * Quantised inputs are given dequantised. Slow on purpose; never used by the product.
+ * Quantised inputs are given dequantised. Slow on purpose; in the product
+ * only the self-check of kernels uses it, on graphs of a few thousand numbers.
  */
 export function evaluate(graph: Graph, feeds: Record<string, ArrayLike<number>>): Record<string, Dense> {
   const values = new Map<number, Dense>();

@@ -9,6 +9,7 @@ import { watchDevice } from './device-errors.ts';
 import { Ledger } from './ledger.ts';
 import { float32Bytes, OrtTensor } from './ort-tensor.ts';
 import { RunQueue } from './run-queue.ts';
+import type { KernelReport } from './webgpu/kernel-report.ts';
 import type { Program, Runtime, Tensor, Tensors } from './runtime.ts';
 
 export interface OrtModule {
@@ -22,6 +23,8 @@ export interface OrtRuntimeOptions {
   device: GPUDevice | null;
   executionProviders: readonly Ort.InferenceSession.ExecutionProviderConfig[];
   sessionOptions?: Ort.InferenceSession.SessionOptions;
+  /** Why it stands in for our own executor, where it does. */
+  kernelReport?: KernelReport;
 }
 
 // Shared by every runtime of this module, as they share one WASM heap.
@@ -188,6 +191,7 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
     live: ledger,
     attempt: (task) => ledger.attempt(task),
     view: (tensor) => (onGpu ? null : ((tensor as OrtTensor).value().data as Float32Array)),
+    ...(options.kernelReport ? { kernelReport: options.kernelReport } : {}),
     get runMs() {
       return runMs;
     },

@@ -1,6 +1,7 @@
 import type { Graph, Shape } from '../graph/types.ts';
 import type { EncodedTensor } from '../weights/encoding.ts';
 import type { Backend } from './backend.ts';
+import type { KernelReport } from './webgpu/kernel-report.ts';
 
 /** Values on the CPU or the GPU. Whoever made it (`upload`, a program's run) disposes it, once. */
 export interface Tensor {
@@ -55,5 +56,7 @@ export interface Runtime {
   attempt<T>(task: () => Promise<T>): Promise<T>;
   /** Milliseconds spent inside onnxruntime's `run` so far, for benchmarks. On the GPU only until work is submitted. */
   readonly runMs: number;
+  /** How WebGPU computes on this device; absent elsewhere, and where onnxruntime was asked for. */
+  readonly kernelReport?: KernelReport;
   dispose(): Promise<void>;
 }

@@ -2,6 +2,10 @@ import { ModelError } from '../errors.ts';
 import { requestDevice, type BackendChoice } from './backend.ts';
 import { createOrtRuntime } from './ort-runtime.ts';
 import type { Runtime } from './runtime.ts';
+import type { KernelSource } from './webgpu/kernels/index.ts';
+import { isUsable, type KernelReport } from './webgpu/kernel-report.ts';
+import { Pipelines } from './webgpu/pipelines.ts';
+import { rememberedCheck } from './webgpu/remembered-check.ts';
 import type { TuningStore } from './webgpu/tuner.ts';
 import { createOwnWebGpuRuntime } from './webgpu/webgpu-runtime.ts';
 
@@ -28,38 +32,67 @@ export type Executor = 'own' | 'onnxruntime';
 /** What the page takes on WebGPU unless its address says otherwise. */
 export const DEFAULT_EXECUTOR: Executor = 'own';
 
-/** Our own executor on WebGPU. `onLost` hears of a lost device once. */
-export async function createOwnRuntime(options: {
+interface GpuOptions {
   adapter: GPUAdapter;
+  /** Hears of a lost device once. */
   onLost?: ((error: ModelError) => void) | undefined;
-  tuningStore?: TuningStore | null | undefined;
-}): Promise<Runtime> {
-  const device = await requestDevice(options.adapter, 'openvla-web');
-  tellWhenLost(device, options.onLost);
-  return createOwnWebGpuRuntime(device, { tuningStore: options.tuningStore ?? null });
+  /** Of onnxruntime. */
+  files?: OrtFiles | undefined;
+  /** Of onnxruntime, for what little runs on the CPU; by default it decides. */
+  threads?: number | undefined;
 }
 
 /**
- * onnxruntime-web on WebGPU, on a device it shares with the kernels. `onLost` hears of a lost device once.
- * @param options.threads for what little runs on the CPU; by default onnxruntime decides
+ * Our own executor on WebGPU where its kernels compute right on this device, else onnxruntime-web on the same device; `kernelReport`
+ * tells which, and why.
+ * @param options.kernels for tests of what happens where one is wrong; default ours
  */
-export async function createWebGpuRuntime(options: {
-  adapter: GPUAdapter;
-  threads?: number;
-  files?: OrtFiles;
-  onLost?: ((error: ModelError) => void) | undefined;
-}): Promise<Runtime> {
+export async function createOwnRuntime(
+  options: GpuOptions & {
+    tuningStore?: TuningStore | null | undefined;
+    kernels?: Readonly<Record<string, KernelSource>> | undefined;
+  },
+): Promise<Runtime> {
+  const device = await openDevice(options);
+  try {
+    const tuningStore = options.tuningStore ?? null;
+    const pipelines = new Pipelines(device, options.kernels);
+    const check = await rememberedCheck(device, tuningStore, { pipelines });
+    if (isUsable(check))
+      return createOwnWebGpuRuntime(device, { tuningStore, pipelines, check, styles: check.styles });
+    return await createOrtOn(device, options, { executor: 'onnxruntime', check, tuned: [] });
+  } catch (error) {
+    device.destroy();
+    throw error;
+  }
+}
+
+/** onnxruntime-web on WebGPU, on a device it shares with the kernels. */
+export async function createWebGpuRuntime(options: GpuOptions): Promise<Runtime> {
+  return createOrtOn(await openDevice(options), options);
+}
+
+async function openDevice({ adapter, onLost }: GpuOptions): Promise<GPUDevice> {
+  const device = await requestDevice(adapter, 'openvla-web');
+  tellWhenLost(device, onLost);
+  return device;
+}
+
+async function createOrtOn(
+  device: GPUDevice,
+  { threads, files }: GpuOptions,
+  kernelReport?: KernelReport,
+): Promise<Runtime> {
   const ort = hasJspi() ? await import('onnxruntime-web/jspi') : await import('onnxruntime-web/webgpu');
-  if (options.threads) ort.env.wasm.numThreads = options.threads;
-  if (options.files) ort.env.wasm.wasmPaths = options.files;
-  const device = await requestDevice(options.adapter, 'openvla-web');
-  tellWhenLost(device, options.onLost);
+  if (threads) ort.env.wasm.numThreads = threads;
+  if (files) ort.env.wasm.wasmPaths = files;
   return createOrtRuntime({
     backend: 'webgpu',
     ort,
     device,
     // Assigning env.webgpu.device has no effect in 1.30; the provider option does.
     executionProviders: [{ name: 'webgpu', device }],
+    ...(kernelReport ? { kernelReport } : {}),
   });
 }
 
@@ -92,15 +125,8 @@ export async function createWebRuntime(
   if (choice.backend === 'wasm')
     return createWasmRuntime({ threads: choice.threads, ...(files ? { files } : {}) });
   if (!adapter) throw new ModelError('no-webgpu', 'WebGPU was chosen without an adapter.');
+  const gpu = { adapter, files, onLost: options.onLost };
   if ((options.executor ?? DEFAULT_EXECUTOR) === 'own')
-    return createOwnRuntime({
-      adapter,
-      onLost: options.onLost,
-      tuningStore: options.tuningStore?.(adapter.info),
-    });
-  return createWebGpuRuntime({
-    adapter,
-    ...(files ? { files } : {}),
-    onLost: options.onLost,
-  });
+    return createOwnRuntime({ ...gpu, tuningStore: options.tuningStore?.(adapter.info) });
+  return createWebGpuRuntime(gpu);
 }

@@ -8,22 +8,24 @@ import { lowerings } from './lowering/index.ts';
 import { lowerProduct } from './lowering/product.ts';
 import { PlanBuilder } from './plan-builder.ts';
 import { wholeView } from './view.ts';
-import type { Limits, Plan, Style } from './plan.ts';
+import type { Limits, Plan, Style, Styles } from './plan.ts';
 
 export interface CompileOptions {
   /** Run element-wise chains as one dispatch each, or at the end of the product before them; off to see each op on its own. Default true. */
   readonly fuse?: boolean;
   /** Default `tiled`. */
   readonly style?: Style;
+  /** Default: all in `style`. */
+  readonly styles?: Styles;
 }
 
 export function compilePlan(
   graph: Graph,
   limits: Limits,
-  { fuse = true, style = 'tiled' }: CompileOptions = {},
+  { fuse = true, style = 'tiled', styles = {} }: CompileOptions = {},
 ): Plan {
   const targets = directOutputs(graph);
-  const to = new PlanBuilder(limits, style, targets);
+  const to = new PlanBuilder(limits, { style, styles }, targets);
   for (const { name, value } of graph.inputs) to.input(name, value);
   graph.constants.forEach(({ value }, index) => {
     const block = to.block({ kind: 'constant', index }, 4 * sizeOf(value.shape), 'constant');

@@ -1,16 +1,19 @@
 import { ModelError } from '../../errors.ts';
-import { kernels } from './kernels/index.ts';
+import { kernels as ours, type KernelSource } from './kernels/index.ts';
 import type { Step } from './plan.ts';
 
 /** Pipelines of one device, each compiled once and apart from the page's thread. */
 export class Pipelines {
   readonly #device: GPUDevice;
+  readonly #kernels: Readonly<Record<string, KernelSource>>;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #layouts = new Map<number, GPUBindGroupLayout>();
 
-  constructor(device: GPUDevice) {
+  /** @param kernels by name, for tests of what happens where one is wrong; default ours */
+  constructor(device: GPUDevice, kernels: Readonly<Record<string, KernelSource>> = ours) {
     this.#device = device;
+    this.#kernels = kernels;
   }
 
   /** Compiled so far, or being compiled. */
@@ -56,7 +59,7 @@ export class Pipelines {
     constants: Readonly<Record<string, number>>,
     label: string,
   ): Promise<GPUComputePipeline> {
-    const { reads } = kernels[kernel]!;
+    const { reads } = this.#kernels[kernel]!;
     try {
       return await this.#device.createComputePipelineAsync({
         label,
@@ -81,7 +84,7 @@ export class Pipelines {
   #module(kernel: string): GPUShaderModule {
     const known = this.#modules.get(kernel);
     if (known) return known;
-    const module = this.#device.createShaderModule({ label: kernel, code: kernels[kernel]!.code });
+    const module = this.#device.createShaderModule({ label: kernel, code: this.#kernels[kernel]!.code });
     this.#modules.set(kernel, module);
     return module;
   }

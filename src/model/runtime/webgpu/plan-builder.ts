@@ -11,6 +11,8 @@ import {
   type Source,
   type Step,
   type Style,
+  type Styles,
+  type Subject,
   type Variant,
 } from './plan.ts';
 import { copyStep } from './lowering/chain.ts';
@@ -35,7 +37,8 @@ export interface StepSpec {
 /** Collects blocks and steps while a graph is lowered, and knows how each value is seen. */
 export class PlanBuilder {
   readonly limits: Limits;
-  readonly style: Style;
+  readonly #style: Style;
+  readonly #styles: Styles;
   readonly blocks: Block[] = [];
   readonly steps: Step[] = [];
   readonly #views = new Map<number, View>();
@@ -43,10 +46,24 @@ export class PlanBuilder {
   /** Outputs of the graph that a step may write to directly: value id → name. */
   readonly #targets: Map<number, string>;
 
-  constructor(limits: Limits, style: Style, targets: Map<number, string>) {
+  constructor(
+    limits: Limits,
+    { style, styles }: { style: Style; styles: Styles },
+    targets: Map<number, string>,
+  ) {
     this.limits = limits;
-    this.style = style;
+    this.#style = style;
+    this.#styles = styles;
     this.#targets = targets;
+  }
+
+  styleOf(subject: Subject): Style {
+    return this.#styles[subject] ?? this.#style;
+  }
+
+  /** Whether the subject's other style is wrong on this device. */
+  isBound(subject: Subject): boolean {
+    return this.#styles[subject] !== undefined;
   }
 
   block(source: Source, byteLength: number, note: string): number {

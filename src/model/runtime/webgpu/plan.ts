@@ -77,3 +77,9 @@ export interface Limits {
  * by far where a CPU plays GPU (SwiftShader: 0.06 against 0.12 GFLOPS, and seconds less to compile).
  */
 export type Style = 'tiled' | 'direct';
+
+/** What has kernels of both styles; anything else is computed in one way. */
+export type Subject = 'product' | 'attention' | 'normalize' | 'reduce' | 'tokens';
+
+/** Subjects that are computed in another style than the device's, as its own was wrong there (`self-check.ts`). */
+export type Styles = Readonly<Partial<Record<Subject, Style>>>;

@@ -98,7 +98,7 @@ export class Tuner {
       throw new ModelError(
         'unsupported',
         `This GPU computes ${step.note} wrong in every way that was tried (${wrong.join(', ')}).`,
-        'Run on the CPU instead (?backend=wasm), update the graphics driver, and report the adapter.',
+        'Run on onnxruntime (?backend=webgpu-ort) or on the CPU (?backend=wasm) instead, update the graphics driver, and report the adapter.',
       );
     }
     this.#chosen.set(shape, { shape, variant: best[0], times, wrong });
@@ -118,12 +118,18 @@ export class Tuner {
   }
 }
 
-/** Choices hold for one adapter and driver, and for these kernels. */
-export function tuningKey({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+/**
+ * Choices hold for one adapter, for the browser that compiles for it, and for these kernels. Of the driver they hold what the
+ * adapter's description tells, which not every browser fills in.
+ */
+export function tuningKey(
+  { vendor, architecture, device, description }: GPUAdapterInfo,
+  browser: string,
+): string {
   let hash = 0;
   for (const { code } of Object.values(kernels))
     for (let i = 0; i < code.length; i++) hash = (Math.imul(hash, 31) + code.charCodeAt(i)) | 0;
-  return [vendor, architecture, device, description, (hash >>> 0).toString(16)].join(' ');
+  return [vendor, architecture, device, description, browser, (hash >>> 0).toString(16)].join(' ');
 }
 
 export function withVariant(step: Step, { kernel, constants, workgroups }: Variant): Step {

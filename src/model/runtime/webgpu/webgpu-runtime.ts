@@ -12,12 +12,13 @@ import { GpuTensor } from './gpu-tensor.ts';
 import { checkGuards, checkTail, fillWithPattern, GUARD_BYTES } from './guard.ts';
 import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { Pipelines } from './pipelines.ts';
-import type { Plan, Step, Style } from './plan.ts';
+import type { Plan, Step, Style, Styles } from './plan.ts';
+import type { KernelCheck } from './kernel-report.ts';
 import type { PlannedMemory } from './planning-runtime.ts';
 import { GpuProgram } from './program.ts';
 import { Tuner, type Tuned, type TuningStore } from './tuner.ts';
 
-/** Our own executor of graphs, on WebGPU. The device is the caller's until the runtime is disposed of, which destroys it. */
+/** Our own executor of graphs, on WebGPU. Disposing of the runtime destroys the device, unless it was told not to. */
 export interface OwnWebGpuRuntime extends Runtime {
   /** Runs a graph by a plan that was made, or changed, elsewhere. */
   compilePlanned(graph: Graph, plan: Plan): Promise<Program>;
@@ -30,25 +31,38 @@ export interface OwnWebGpuRuntime extends Runtime {
 export interface OwnWebGpuOptions {
   /** Default: `direct` on a software adapter, else `tiled`. */
   readonly style?: Style;
+  /** Subjects that are computed in another style, as that of the device is wrong there; products are tuned then whatever the device. */
+  readonly styles?: Styles;
   /** Debugging: look after each run whether something was written outside of tensors, and throw then. Default false. */
   readonly guard?: boolean;
   /** Check variants of products on the device and take the fastest. Default: on anything but a software adapter. */
   readonly tune?: boolean;
   /** Where choices are kept between visits. */
   readonly tuningStore?: TuningStore | null;
+  /** What the self-check found, for the runtime's report. */
+  readonly check?: KernelCheck | null;
+  /** Shared with who used the device before; by default the runtime's own. */
+  readonly pipelines?: Pipelines;
+  /** Whether `dispose` destroys the device, and `read` throws what the device reported. Default true. */
+  readonly ownsDevice?: boolean;
 }
 
+/** A CPU that plays GPU is faster without workgroup memory. */
+export const styleFor = (device: GPUDevice): Style => (isSoftware(device.adapterInfo) ? 'direct' : 'tiled');
+
 export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOptions = {}): OwnWebGpuRuntime {
-  const style = options.style ?? (isSoftware(device.adapterInfo) ? 'direct' : 'tiled');
+  const owned = options.ownsDevice ?? true;
+  const style = options.style ?? styleFor(device);
+  const styles = options.styles ?? {};
   const ledger = new Ledger();
   const pool = new BufferPool(device);
   const arena = new Arena(device);
-  const pipelines = new Pipelines(device);
+  const pipelines = options.pipelines ?? new Pipelines(device);
   const tuner = new Tuner(device, pipelines, { store: options.tuningStore ?? null });
-  const tune = options.tune ?? style === 'tiled';
+  const tune = options.tune ?? (style === 'tiled' || styles.product !== undefined);
   const programs = new Set<Program>();
   const inners = new Set<GpuProgram>();
-  const checkGpu = watchDevice(device);
+  const checkGpu = owned ? watchDevice(device) : () => undefined;
   const guard = options.guard ? GUARD_BYTES : 0;
   let runMs = 0;
 
@@ -132,7 +146,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
   };
 
   const compile = (graph: Graph): Promise<Program> =>
-    compilePlanned(graph, compilePlan(graph, device.limits, { style }));
+    compilePlanned(graph, compilePlan(graph, device.limits, { style, styles }));
 
   const compilePlanned = async (graph: Graph, untuned: Plan): Promise<Program> => {
     const plan = tune ? await tunedPlan(untuned) : untuned;
@@ -177,6 +191,9 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     get tuning() {
       return tuner.report;
     },
+    get kernelReport() {
+      return { executor: 'own' as const, check: options.check ?? null, tuned: tuner.report };
+    },
     upload,
     uploadWeight,
     adopt,
@@ -206,7 +223,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
       for (const program of programs) await program.dispose();
       pool.dispose();
       arena.dispose();
-      device.destroy();
+      if (owned) device.destroy();
     },
   };
 }

@@ -72,7 +72,7 @@ export function lowerReduceSum(to: PlanBuilder, { inputs: [x], attrs, output }: 
   const number = sizeOf(inner.shape);
   // Neighbouring results that lie side by side are best summed by neighbouring threads.
   const alongRows = terms.steps[0]!.at(-1) === 1 || count < 256;
-  const shared = to.style === 'tiled' && number >= SHARED_FROM && alongRows;
+  const shared = to.styleOf('reduce') === 'tiled' && number >= SHARED_FROM && alongRows;
   const [groups, lines] = to.flat(count, shared ? 1 : 64);
   const read = to.operand(view);
   to.step({

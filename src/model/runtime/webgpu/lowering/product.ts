@@ -124,7 +124,12 @@ function productStep(
     B_BY_COLUMN: bByColumn ? 1 : 0,
     ...end.constants,
   };
-  const variants = variantsOf({ rows, columns, batch: sizeOf(batch) }, constants, to.style, fours);
+  const variants = variantsOf(
+    { rows, columns, batch: sizeOf(batch) },
+    constants,
+    to.styleOf('product'),
+    fours,
+  );
   to.step({
     ...variants[0]!,
     params: [

@@ -11,7 +11,7 @@ export function lowerNormalize(to: PlanBuilder, node: Node): void {
   const [x, weight, bias] = node.inputs.map((input) => to.denseOperand(input));
   const width = node.output.shape.at(-1)!;
   const rows = node.output.shape.slice(0, -1).reduce((a, b) => a * b, 1);
-  const direct = to.style === 'direct';
+  const direct = to.styleOf('normalize') === 'direct';
   const [groups, lines] = to.flat(rows, direct ? 32 : 1);
   to.step({
     kernel: direct ? 'normalize-direct' : 'normalize',
@@ -65,7 +65,12 @@ export function lowerAttention(to: PlanBuilder, node: Node): void {
   const [qRead, kRead, vRead] = views.map((view) => to.operand(view));
   const wide = bias && rowsDense(to, expanded(to.view(bias), [batch, heads, length, total]));
   const biasRead = wide && to.operand(wide);
-  const direct = to.style === 'direct' && dim <= MAX_DIRECT_HEAD_DIM;
+  const wanted = to.styleOf('attention');
+  if (wanted === 'direct' && to.isBound('attention') && dim > MAX_DIRECT_HEAD_DIM) {
+    const limit = `at most ${MAX_DIRECT_HEAD_DIM}, as this GPU computes the kernel for larger ones wrong`;
+    throw badShape('attention', `heads of ${dim}`, limit);
+  }
+  const direct = wanted === 'direct' && dim <= MAX_DIRECT_HEAD_DIM;
   to.step({
     kernel: direct ? 'attention-direct' : 'attention',
     constants: { HAS_BIAS: bias ? 1 : 0, ...(direct ? {} : { CHUNKS: Math.ceil(dim / 32) }) },

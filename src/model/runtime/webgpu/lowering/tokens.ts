@@ -12,7 +12,7 @@ export function lowerTokens(to: PlanBuilder, node: Node): void {
   const [groups, lines] = to.flat(rows, 1);
   to.step({
     kernel: 'tokens',
-    constants: { KIND: KINDS[node.op]!, THREADS: to.style === 'direct' ? 1 : 64 },
+    constants: { KIND: KINDS[node.op]!, THREADS: to.styleOf('tokens') === 'direct' ? 1 : 64 },
     params: u32([rows, shape.at(-1)!, groups]),
     reads: [x!, targets ?? x!, dy ?? x!],
     write: to.operand(to.result(node.output, node.op)),

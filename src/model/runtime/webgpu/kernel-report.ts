@@ -1,0 +1,36 @@
+/** What is known of our kernels on a device: plain data, for the page's diagnosis and for reports of faults. */
+import type { Styles } from './plan.ts';
+import type { Tuned } from './tuner.ts';
+
+/** A kernel that computed wrong numbers on a device, or that its driver refused. */
+export interface KernelFault {
+  /** Its name in `kernels/index.ts`. */
+  readonly kernel: string;
+  /** What it was to compute: the check's name. */
+  readonly check: string;
+  /** What was found and expected, or the driver's words; a sentence. */
+  readonly problem: string;
+  /** The kernel that computes it instead; null where every one was wrong. */
+  readonly replacement: string | null;
+}
+
+export interface KernelCheck {
+  /** Kernels that computed what they should. */
+  readonly right: readonly string[];
+  readonly faults: readonly KernelFault[];
+  /** What has to be computed in another style than the device's. */
+  readonly styles: Styles;
+  /** Milliseconds; null for a check of an earlier visit. */
+  readonly elapsedMs: number | null;
+}
+
+export interface KernelReport {
+  readonly executor: 'own' | 'onnxruntime';
+  /** Null where none was made. */
+  readonly check: KernelCheck | null;
+  readonly tuned: readonly Tuned[];
+}
+
+/** Whether everything can be computed by some kernel of ours. */
+export const isUsable = ({ faults }: KernelCheck): boolean =>
+  faults.every(({ replacement }) => replacement !== null);
