@@ -5,7 +5,6 @@ import type { GpuReport } from '../../workers/contract.ts';
 export function gpuWarning({ executor, check }: GpuReport): string | null {
   const faults = check?.faults ?? [];
   if (faults.length === 0) return null;
-  const list = (names: readonly string[]) => [...new Set(names)].join(', ');
   if (executor === 'own') {
     const kernels = list(faults.map(({ kernel }) => kernel));
     return `This GPU computes wrong results with ${kernels}. ${list(faults.map(({ replacement }) => replacement!))} is used instead.`;
@@ -38,5 +37,7 @@ export function gpuLines({ executor, check, tuned }: GpuReport): string[] {
   }
   return lines;
 }
+
+const list = (names: readonly string[]): string => [...new Set(names)].join(', ');
 
 const milliseconds = (ms: number): string => `${ms < 10 ? ms.toFixed(2) : Math.round(ms)} ms`;
