@@ -34,7 +34,8 @@ export function rangeFindings(
 ): Finding[] {
   // Where the numbers of dimensions differ, fit.ts refuses the dataset; there is nothing to compare.
   const ranges = policy?.length === size ? policy : null;
-  const noise = NOISE_SHARE * Math.max(0, ...[...columns, ...(ranges ?? [])].map(({ q01, q99 }) => q99 - q01));
+  const noise =
+    NOISE_SHARE * Math.max(0, ...[...columns, ...(ranges ?? [])].map(({ q01, q99 }) => q99 - q01));
   return columns.flatMap((column) => {
     const range = ranges?.[column.at] ?? null;
     const described =
