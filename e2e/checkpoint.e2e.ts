@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Page } from '@playwright/test';
-import { REPO, repoFiles } from '../tests/convert/host.ts';
+import { inTwoShards, REPO, repoFiles } from '../tests/convert/host.ts';
 import { hubDouble } from '../tests/io/hub-double.ts';
 import type { Files } from '../tests/weights/small-package.ts';
 import { expect, test } from './fixtures.ts';
@@ -15,6 +15,7 @@ import { gradientImage } from './test-media.ts';
 
 /** Shorter reads are headers, directories and configuration. */
 const WEIGHTS = 200_000;
+const FIRST_SHARD = 'model-00001-of-00002.safetensors';
 
 /** What `npm run convert` makes of the same files, in a folder of the repository's name. */
 async function convertInNode(files: Files, scratch: string): Promise<string> {
@@ -50,20 +51,21 @@ test('a checkpoint on the Hub is converted in the page, across a closed tab, as 
   policyPage,
   page,
 }, info) => {
-  const files = await repoFiles();
-  let release = () => undefined as void;
-  const until = new Promise<void>((resolve) => (release = resolve));
-  // The head's weights do not come before the tab is closed.
+  const files = await inTwoShards(await repoFiles());
+  const held: (() => void)[] = [];
+  const until = new Promise<void>((resolve) => held.push(resolve));
+  // The second shard's weights do not come before the tab is closed.
   const hub = await hubDouble(
     { [REPO]: files },
     {
       uses: 2,
       mishap: ({ path, from, to }) =>
-        path.startsWith('action_head') && to - from > WEIGHTS ? { kind: 'held', until } : null,
+        path.startsWith('model-00002') && to - from > WEIGHTS ? { kind: 'held', until } : null,
     },
   );
   await routeHub(page, hub);
   await policyPage.open();
+  await expect(policyPage.loadButton).toBeVisible();
   await page.getByText('Use another policy').click();
   const checkpoint = page.getByRole('region', { name: 'Use a checkpoint' });
   await checkpoint.getByLabel(/^A checkpoint/).fill(REPO);
@@ -75,19 +77,20 @@ test('a checkpoint on the Hub is converted in the page, across a closed tab, as 
 
   await checkpoint.getByRole('button', { name: /^Fetch .* and convert$/ }).click();
   await expect(checkpoint.locator('[data-kept]:not([data-kept="0"])')).toBeVisible();
-  expect(weights().map(({ path }) => path)).toContain('model.safetensors');
+  expect(weights().map(({ path }) => path)).toContain(FIRST_SHARD);
   await page.reload();
-  release();
+  for (const release of held) release();
   hub.served.length = 0;
 
+  await expect(policyPage.loadButton).toBeVisible();
   await page.getByText('Use another policy').click();
   const begun = page.getByRole('list', { name: 'Conversions that have not ended' });
-  await expect(begun.getByText('tiny-libero')).toBeVisible();
+  await expect(begun.getByText(`from ${REPO}`)).toBeVisible();
   await begun.getByRole('button', { name: 'Go on' }).click();
-  await checkpoint.locator('.checkpoint-report').waitFor();
-  await checkpoint.getByRole('button', { name: 'Go on' }).last().click();
+  await checkpoint.getByRole('heading', { name: 'tiny-libero' }).waitFor();
+  await checkpoint.getByRole('button', { name: 'Go on' }).click();
   await policyPage.ready();
-  expect(weights().map(({ path }) => path)).not.toContain('model.safetensors');
+  expect(weights().map(({ path }) => path)).not.toContain(FIRST_SHARD);
 
   const folder = await convertInNode(files, info.outputPath());
   const stored = await storedHashes(page);

@@ -48,6 +48,8 @@ export function addressedShare(): AddressedShare | null {
   return link ? { link } : null;
 }
 
+const BACKENDS = ['webgpu', 'webgpu-ort', 'wasm'] as const;
+
 export function readUrlState(): UrlState {
   const query = new URLSearchParams(location.search);
   const policy = query.get('policy');
@@ -59,7 +61,7 @@ export function readUrlState(): UrlState {
     table: tableOf(query),
     step: PLACES.find((step) => step === query.get('step')) ?? 'run',
     view: query.get('view') === 'camera' ? 'camera' : 'table',
-    backend: backend === 'webgpu' || backend === 'wasm' ? backend : 'auto',
+    backend: BACKENDS.find((known) => known === backend) ?? 'auto',
   };
 }
 

@@ -49,7 +49,9 @@ export class Conversion {
       });
       under.add(task);
       void task.then(() => under.delete(task));
-      if (under.size >= most) await Promise.race(under);
+      // None runs far ahead of one that is slow: what is ahead is not kept if the page is closed.
+      while (under.size >= most || (under.size > 0 && i + 1 - this.#next >= 2 * most))
+        await Promise.race(under);
     }
     await Promise.all(under);
     if (this.#failure) {

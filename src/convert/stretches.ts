@@ -105,10 +105,6 @@ function* rowsOf({ tensor, dtype, start }: Omit<Placed, 'file'>, stretchBytes: n
   const rowBytes = elementCount(shape.slice(1)) * DTYPE_BYTES[dtype];
   // The same bytes of a package a row, whatever the rows: its blocks end with it.
   const encoded = encodedParts([1, ...shape.slice(1)], encoding);
-  const span = (from: number, bytes: number, row: number, count: number): Span => ({
-    offset: from + row * bytes,
-    byteLength: count * bytes,
-  });
   const atOnce = Math.max(1, Math.floor(stretchBytes / Math.max(1, rowBytes)));
   for (let row = 0; row < rows; row += atOnce) {
     const count = Math.min(atOnce, rows - row);
@@ -117,8 +113,11 @@ function* rowsOf({ tensor, dtype, start }: Omit<Placed, 'file'>, stretchBytes: n
       dtype,
       start: start + row * rowBytes,
       byteLength: count * rowBytes,
-      values: span(offset, encoded.data, row, count),
-      scales: scalesOffset === undefined ? null : span(scalesOffset, encoded.scales, row, count),
+      values: { offset: offset + row * encoded.data, byteLength: count * encoded.data },
+      scales:
+        scalesOffset === undefined
+          ? null
+          : { offset: scalesOffset + row * encoded.scales, byteLength: count * encoded.scales },
     };
   }
 }

@@ -102,6 +102,10 @@ export interface ChunkCheck {
   steps: number[];
   /** Mean absolute difference of the normalised actions: the training loss of this sample. */
   l1: number;
+  /** The statistics in force. */
+  unnormKey: string;
+  /** What it predicts with each of the statistics that fit its actions, where that was asked for: those in force first. */
+  byKey: { key: string; predicted: number[][] }[];
 }
 
 export interface FitNote {
@@ -407,7 +411,7 @@ export interface DemonstrationsApi {
   /** Frames of one camera at some steps, as recorded. */
   frames(index: number, camera: string, steps: number[]): Promise<RawImage[]>;
   /** The policy on a recorded step, with the adapter in use or what a run has learned so far. The step has a whole chunk ahead. */
-  check(index: number, step: number): Promise<ChunkCheck>;
+  check(index: number, step: number, everyKey?: boolean): Promise<ChunkCheck>;
   /**
    * Writes them as edited. One at a time; rejects with `busy` meanwhile, and with `cancelled` after `stopWriting` or when others are opened.
    * @param onProgress in steps

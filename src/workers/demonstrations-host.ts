@@ -29,7 +29,7 @@ import {
 } from './demonstrations.ts';
 import { runGoesOn } from './lease.ts';
 import type { PolicyLease } from './loaded-policy.ts';
-import { predictWith } from './predict.ts';
+import { predictByKey, predictWith } from './predict.ts';
 import { targetFor, type Target } from './robot-choice.ts';
 import { writeDataset } from './written-dataset.ts';
 
@@ -206,7 +206,7 @@ export class DemonstrationsHost implements DemonstrationsApi {
     });
   }
 
-  async check(index: number, step: number): Promise<ChunkCheck> {
+  async check(index: number, step: number, everyKey = false): Promise<ChunkCheck> {
     return this.#lease.turn('predicting', async (held, signal) => {
       const { info, dataset, target, edits } = this.#open();
       const { config } = held.variants.inUse;
@@ -250,7 +250,12 @@ export class DemonstrationsHost implements DemonstrationsApi {
         });
       }
       const steps = recorded.map((_, i) => step + Math.round(i * episode.ratio));
-      return { predicted: predicted.actions, recorded, steps, l1: sum / (profile.chunkSize * dim) };
+      const l1 = sum / (profile.chunkSize * dim);
+      const { actions, unnormKey } = predicted;
+      const byKey = everyKey
+        ? await predictByKey(held, observation, predicted, { now: this.#now, signal })
+        : [];
+      return { predicted: actions, recorded, steps, l1, unnormKey, byKey };
     });
   }
 

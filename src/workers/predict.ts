@@ -56,3 +56,27 @@ export async function predictWith(
     pixels.dispose();
   }
 }
+
+/**
+ * The same frames with each of the policy's statistics that fit its robot; those of `known` first. A policy that takes no state is not run again: the
+ * statistics only scale what it gave.
+ */
+export async function predictByKey(
+  held: LoadedPolicy,
+  observation: Observation,
+  known: Prediction,
+  clock: { readonly now: () => number; readonly signal: AbortSignal },
+): Promise<{ key: string; predicted: number[][] }[]> {
+  const { policy, config } = held.variants.inUse;
+  const all = [{ key: known.unnormKey, predicted: known.actions }];
+  for (const [key, { action, proprio }] of Object.entries(config.statistics)) {
+    const { actions, state } = config.profile;
+    const fits = action.q01.length === actions.length && (!state || proprio?.q01.length === state.length);
+    if (key === known.unnormKey || !fits) continue;
+    const predicted = state
+      ? (await predictWith(held, { ...observation, unnormKey: key }, clock)).actions
+      : policy.unnormalize(known.normalized, key, config.statistics);
+    all.push({ key, predicted });
+  }
+  return all;
+}

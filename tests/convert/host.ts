@@ -6,6 +6,8 @@ import { llama2TokenizerJson } from '../../src/convert/llama2-tokenizer.ts';
 import { openCheckpointFiles } from '../../src/convert/open-source.ts';
 import { planCheckpoint } from '../../src/convert/plan.ts';
 import { runConversion } from '../../src/convert/run-conversion.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
+import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import { memoryShardStore, type ShardStore } from '../../src/model/weights/shard-store.ts';
 import type { BackendChoice } from '../../src/model/runtime/backend.ts';
 import { ConvertHost } from '../../src/workers/convert-host.ts';
@@ -25,6 +27,26 @@ export async function repoFiles(of = 'libero-l1'): Promise<Files> {
   }
   files.set('tokenizer.json', new TextEncoder().encode(JSON.stringify(await llama2TokenizerJson())));
   return files;
+}
+
+/** The same checkpoint with its model in two shards, as large ones are saved. */
+export async function inTwoShards(files: Files): Promise<Files> {
+  const model = await openSafetensors(memoryReader(files.get('model.safetensors')!));
+  const all = [...model.entries].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  const weightMap: Record<string, string> = {};
+  const sharded: Files = new Map([...files].filter(([path]) => path !== 'model.safetensors'));
+  for (const [i, tensors] of [all.slice(0, all.length / 2), all.slice(all.length / 2)].entries()) {
+    const path = `model-0000${i + 1}-of-00002.safetensors`;
+    const parts = [safetensorsHeader(tensors)];
+    for (const { name } of tensors) {
+      weightMap[name] = path;
+      parts.push(await model.readRaw(name));
+    }
+    sharded.set(path, new Uint8Array(Buffer.concat(parts)));
+  }
+  const index = { metadata: {}, weight_map: weightMap };
+  sharded.set('model.safetensors.index.json', new TextEncoder().encode(JSON.stringify(index)));
+  return sharded;
 }
 
 /** What `npm run convert` makes of these files in a folder of the repository's name. */

@@ -19,6 +19,11 @@ test('demonstrations are read, looked at and checked against the policy', async 
   const check = await demonstrations.check(1, 2);
   expect(check.recorded).toHaveLength(tiny.info.chunkSize);
   expect(check.l1).toBeGreaterThan(0);
+  expect(check.byKey).toEqual([]);
+  const { byKey, predicted, unnormKey } = await demonstrations.check(1, 2, true);
+  expect(byKey).toEqual(
+    tiny.info.unnormKeys.map((key) => (key === unnormKey ? { key, predicted } : expect.anything())),
+  );
   await expect(demonstrations.check(1, 4)).rejects.toThrow('fewer than 8 actions ahead');
   expect(await codeOf(demonstrations.episode(9))).toBe('bad-input');
   expect(await codeOf(demonstrations.frames(0, 'no such camera', [0]))).toBe('bad-input');

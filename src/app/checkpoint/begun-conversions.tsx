@@ -1,14 +1,15 @@
 import { DeleteButton } from '../controls/delete-button.tsx';
 import { formatBytes } from '../format.ts';
-import { discardBegun, resumeBegun } from './checkpoint-session.ts';
+import { discardBegun, reportOf, resumeBegun } from './checkpoint-session.ts';
 import { useCheckpointStore } from './checkpoint-store.ts';
 
 /** Conversions of earlier visits that have not ended. */
 export function BegunConversions({ token }: { token: string }) {
   const begun = useCheckpointStore((state) => state.begun);
   const status = useCheckpointStore((state) => state.status);
-  const busy = status.kind === 'converting' || status.kind === 'inspecting';
-  if (begun.length === 0 || status.kind === 'converting') return null;
+  const busy = status.kind === 'inspecting';
+  // One thing at a time: with a checkpoint on show, that one is what it is about.
+  if (begun.length === 0 || reportOf(status)) return null;
   return (
     <ul className="stored" aria-label="Conversions that have not ended">
       {begun.map((one) => (

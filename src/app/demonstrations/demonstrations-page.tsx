@@ -4,6 +4,7 @@ import type { DemonstrationsInfo } from '../../workers/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { closeDemonstrations } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { SanitySection } from '../finetune/sanity-section.tsx';
 import { useTraining } from '../policy/policy-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
@@ -120,6 +121,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
       )}
       <BeforeTraining info={info} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
+      {info.problems.length === 0 && <SanitySection title="What the policy makes of these" />}
       <StatisticsView info={info} />
       <ExportSection info={info} />
     </section>

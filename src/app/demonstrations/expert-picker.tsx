@@ -13,17 +13,19 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
   const [task, setTask] = useState<string | null>(null);
   const [episodes, setEpisodes] = useState(20);
   const [rehearse, setRehearse] = useState(true);
+  const own = usePracticeStore((state) => (state.table?.robot ?? 'gripper') === 'gripper');
   const field = useId();
   const unfit = whyNotOnTable(policy);
   if (unfit) return <p className="aside">{unfit} The expert shows tasks of the table only.</p>;
   if (tasks.length === 0) return null;
-  const chosen = task ?? tasks.find(({ heldOut }) => heldOut)!.name;
+  const known = tasks.some(({ name }) => name === task);
+  const chosen = known ? task! : (tasks.find(({ heldOut }) => heldOut) ?? tasks[0]!).name;
   return (
     <form
       className="expert"
       onSubmit={(event) => {
         event.preventDefault();
-        void recordExpert({ task: chosen, episodes, rehearse });
+        void recordExpert({ task: chosen, episodes, rehearse: rehearse && own });
       }}
     >
       <p>Or let the practice table’s scripted expert show a task that the policy does not know.</p>
@@ -48,10 +50,12 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
           />
         </div>
       </div>
-      <label className="option-check">
-        <input type="checkbox" checked={rehearse} onChange={(event) => setRehearse(event.target.checked)} />
-        Include known tasks so they aren’t forgotten
-      </label>
+      {own && (
+        <label className="option-check">
+          <input type="checkbox" checked={rehearse} onChange={(event) => setRehearse(event.target.checked)} />
+          Include known tasks so they aren’t forgotten
+        </label>
+      )}
       <div className="actions">
         <button type="submit" disabled={disabled || !idle}>
           Record demonstrations

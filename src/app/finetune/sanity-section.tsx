@@ -2,10 +2,34 @@ import { usePolicyInfo } from '../policy/policy-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useFineTuneStore } from './finetune-store.ts';
 import { predictorName } from './predictor-name.ts';
+import { scoreReport, type ScoreReport } from './score-report.ts';
 import { FRAMES, scoreFrames, useScoreStore } from './score-session.ts';
 
+/** Whether it is better than knowing nothing of the frames, and which of its statistics are meant for such data. */
+function Verdict({ report, inForce }: { report: ScoreReport; inForce: string }) {
+  const { ratio, keys } = report;
+  const [best] = keys;
+  const percent = (of: number) => `${Math.round(100 * of)} %`;
+  return (
+    <>
+      <p>
+        Its error is <strong className="number">{percent(ratio)}</strong> of that of always predicting the
+        mean
+        {ratio < 0.9 ? '.' : ': it does not do on these frames what was recorded.'}
+      </p>
+      {best && keys.length > 1 && (
+        <p>
+          Of its {keys.length} statistics, <strong>{best.key}</strong> fit best: {percent(best.ratio)} of that
+          error
+          {best.key === inForce ? ', and are in use.' : `; in use are ${inForce}, with ${percent(ratio)}.`}
+        </p>
+      )}
+    </>
+  );
+}
+
 /** Upstream's first sanity check. A policy that does not fit what it was trained on fits nothing. */
-export function SanitySection() {
+export function SanitySection({ title = 'Error on training frames' }: { title?: string }) {
   const demonstrations = useFineTuneStore((state) => state.demonstrations);
   // Another one may be in use by now.
   useFineTuneStore((state) => state.active);
@@ -17,19 +41,15 @@ export function SanitySection() {
   const rows = score.fingerprint === info.fingerprint ? score.frames : [];
   const mean = rows.reduce((sum, { check }) => sum + check.l1, 0) / Math.max(1, rows.length);
   // Another robot may be in use by now: these are of the demonstrations.
-  const names = info.action.map(({ name }) => name);
-  const perAction = names.map(
-    (_, i) =>
-      rows.reduce(
-        (sum, { check: { predicted, recorded } }) =>
-          sum +
-          predicted.reduce((s, row, t) => s + Math.abs(row[i]! - recorded[t]![i]!), 0) / predicted.length,
-        0,
-      ) / Math.max(1, rows.length),
-  );
+  const report =
+    rows.length > 0 &&
+    scoreReport(
+      rows.map(({ check }) => check),
+      info.action,
+    );
   return (
     <section className="teach-part" aria-labelledby="sanity-title">
-      <h3 id="sanity-title">Error on training frames</h3>
+      <h3 id="sanity-title">{title}</h3>
       <p className="section-hint">
         Frames of the demonstrations through the policy, predicted against recorded: the first thing to look
         at when a policy does not work.
@@ -50,7 +70,8 @@ export function SanitySection() {
         )}
       </div>
       {failure && <FailureNotice failure={failure} />}
-      {rows.length > 0 && (
+      {report && left === null && <Verdict report={report} inForce={rows[0]!.check.unnormKey} />}
+      {report && (
         <details>
           <summary>By action</summary>
           <table>
@@ -58,13 +79,15 @@ export function SanitySection() {
               <tr>
                 <th scope="col">action</th>
                 <th scope="col">mean difference, as recorded</th>
+                <th scope="col">of always predicting the mean</th>
               </tr>
             </thead>
             <tbody>
-              {names.map((name, i) => (
+              {report.dimensions.map(({ name, policy: error, mean: ofMean }) => (
                 <tr key={name}>
                   <th scope="row">{name}</th>
-                  <td>{perAction[i]!.toFixed(4)}</td>
+                  <td>{error.toFixed(4)}</td>
+                  <td>{ofMean.toFixed(4)}</td>
                 </tr>
               ))}
             </tbody>

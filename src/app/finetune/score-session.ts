@@ -56,7 +56,7 @@ export async function scoreFrames(info: DemonstrationsInfo): Promise<void> {
   try {
     for (const [done, place] of wanted.entries()) {
       set({ left: wanted.length - done });
-      const check = await policyWorker().demonstrations.check(place.episode, place.step);
+      const check = await policyWorker().demonstrations.check(place.episode, place.step, true);
       if (predictor() !== mine) {
         set(NONE);
         return;

@@ -1,4 +1,5 @@
 import { lazy, Suspense, useState } from 'react';
+import { useCheckpointStore } from '../checkpoint/checkpoint-store.ts';
 import { defaultPolicyUrl } from '../url-state.ts';
 import { openPolicy } from './policy-session.ts';
 import { usePolicyStore } from './policy-store.ts';
@@ -17,7 +18,9 @@ function checkpointOf(url: string): string {
 
 /** Opens another package by the address of its manifest. */
 export function PackagePicker({ open: unfolded = false }: { open?: boolean }) {
-  const [shown, setShown] = useState(unfolded);
+  // A conversion goes on wherever the page has gone meanwhile.
+  const converting = useCheckpointStore(({ status }) => status.kind !== 'idle');
+  const [shown, setShown] = useState(unfolded || converting);
   const current = usePolicyStore((state) => state.url);
   const [typed, setTyped] = useState<string | null>(null);
   const url = typed ?? current;
@@ -28,7 +31,7 @@ export function PackagePicker({ open: unfolded = false }: { open?: boolean }) {
   return (
     <details
       className="picker"
-      open={unfolded}
+      open={unfolded || converting}
       onToggle={(event) => {
         if (event.currentTarget.open) setShown(true);
       }}

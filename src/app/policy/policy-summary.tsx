@@ -2,6 +2,7 @@ import type { PolicyInfo } from '../../workers/contract.ts';
 import { Facts } from '../controls/facts.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 import { useRunStore } from '../prediction/run-store.ts';
+import { useViewStore } from '../view-store.ts';
 import { PackagePicker } from './package-picker.tsx';
 import { RunOnChoice } from './run-on-choice.tsx';
 import { removePolicy } from './policy-session.ts';
@@ -24,6 +25,7 @@ function adapterName({ backend }: PolicyInfo): string {
 /** The loaded policy in two lines, with the rest behind a disclosure. */
 export function PolicySummary({ info }: { info: PolicyInfo }) {
   const running = useRunStore((state) => state.status.kind !== 'idle');
+  const setStep = useViewStore((state) => state.setStep);
   const { backend, package: loaded } = info;
   const steps = info.diffusionSteps === null ? '' : `, ${info.diffusionSteps} DDIM steps`;
   return (
@@ -39,6 +41,9 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
         </p>
       )}
       <RunOnChoice />
+      <button type="button" onClick={() => setStep('demonstrations')}>
+        Check it on a dataset of yours
+      </button>
       <details>
         <summary>About this policy</summary>
         <Facts
