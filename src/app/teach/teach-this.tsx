@@ -1,5 +1,6 @@
 import { goalOf } from '../../practice/tasks.ts';
 import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
+import { useCompareStore } from '../finetune/compare-store.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { formatDuration } from '../format.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
