@@ -5,6 +5,7 @@ import { opfsShardStore } from '../model/weights/opfs-store.ts';
 import { ortFiles } from './ort-files.ts';
 import { readPixels } from './read-pixels.ts';
 import type { Surroundings } from './surroundings.ts';
+import { browserTuningStore } from './tuning-store.ts';
 
 export function browserSurroundings(): Surroundings {
   return {
@@ -16,7 +17,12 @@ export function browserSurroundings(): Surroundings {
     startRuntime: async (preference, onLost) => {
       const { choice, adapter } = await chooseBackend(currentHost(), preference);
       const executor = preference === 'webgpu-ort' ? 'onnxruntime' : DEFAULT_EXECUTOR;
-      const runtime = await createWebRuntime(choice, adapter, { files: ortFiles, onLost, executor });
+      const runtime = await createWebRuntime(choice, adapter, {
+        files: ortFiles,
+        onLost,
+        executor,
+        tuningStore: browserTuningStore,
+      });
       return { choice, runtime };
     },
     createTokenizer,

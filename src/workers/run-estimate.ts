@@ -79,8 +79,9 @@ export class RunEstimator {
         ? countContinued(loaded.config, shapes, before)
         : countParameters(config, shapes, options.lora);
     const trained = count.trainable;
+    const { runtime } = loaded;
     const memory = {
-      parameters: trained * bytesPerParameter(loaded.runtime.device !== null),
+      parameters: trained * bytesPerParameter(runtime.device !== null && !runtime.adoptPart),
       activations: activationBytes(
         config,
         options.batchSize,

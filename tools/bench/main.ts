@@ -64,7 +64,7 @@ async function benchOnWebGpu(executor: Executor): Promise<{ predictionMs: number
   const options = { partition: 'whole', batch: 8, steps: 2 };
   const { passMs, optimiserMs } = await browser.run<PolicyTrainingBench>('policy-training', {
     ...where,
-    ...options,
+    options,
   });
   console.log(
     `LoRA step of 8 on webgpu, ${executor}: ${passMs.toFixed(0)} ms, AdamW ${optimiserMs.toFixed(0)} ms\n`,

@@ -11,6 +11,9 @@ import type { HostTensor } from './trained.ts';
 /** Small enough for every device's binding limit, large enough that AdamW takes few dispatches. */
 const PAGE_BYTES = 128 * 2 ** 20;
 
+/** Floats: WebGPU binds parts of buffers from multiples of 256 bytes on. */
+const ALIGNMENT = 64;
+
 interface Page {
   count: number;
   readonly buffers: Record<Kind | 'gradient', GPUBuffer>;
@@ -24,8 +27,8 @@ interface Slot {
 }
 
 /**
- * Parameters in pages of flat buffers, so that AdamW is one dispatch a page. onnxruntime binds whole buffers only, so every
- * parameter has a bound copy, brought up to date after a step.
+ * Parameters in pages of flat buffers, so that AdamW is one dispatch a page. Our executor binds them where they lie. onnxruntime
+ * binds whole buffers only, so there every parameter has a bound copy, brought up to date after a step.
  */
 export function gpuArena(
   runtime: Runtime,
@@ -46,6 +49,7 @@ export function gpuArena(
     };
   });
   const tensors = new Map<string, Tensor>();
+  const copied = runtime.adoptPart === undefined;
   const bufferOf = (kind: Kind | 'gradient', name: string) => {
     const slot = slots.get(name)!;
     return { slot, buffer: pages[slot.page]!.buffers[kind] };
@@ -54,11 +58,21 @@ export function gpuArena(
     const { slot, buffer } = bufferOf(kind, name);
     const bytes = data as Float32Array<ArrayBuffer>;
     device.queue.writeBuffer(buffer, 4 * slot.offset, bytes);
-    if (kind === 'parameter') device.queue.writeBuffer(runtime.gpuBuffer(tensors.get(name)!)!, 0, bytes);
+    if (kind === 'parameter' && copied)
+      device.queue.writeBuffer(runtime.gpuBuffer(tensors.get(name)!)!, 0, bytes);
   };
   const read = async (kind: Kind | 'gradient', name: string) => {
     const { slot, buffer } = bufferOf(kind, name);
     return new Float32Array(await readBuffer(device, buffer, 4 * slot.count, 4 * slot.offset));
+  };
+  const copyParameters = () => {
+    const encoder = device.createCommandEncoder({ label: 'bound parameters' });
+    for (const [name, slot] of slots) {
+      const { parameter } = pages[slot.page]!.buffers;
+      const bound = runtime.gpuBuffer(tensors.get(name)!)!;
+      encoder.copyBufferToBuffer(parameter, 4 * slot.offset, bound, 0, 4 * slot.count);
+    }
+    device.queue.submit([encoder.finish()]);
   };
   const clearGradients = () => {
     const encoder = device.createCommandEncoder({ label: 'clear gradients' });
@@ -71,7 +85,11 @@ export function gpuArena(
   };
   try {
     for (const [name, { shape, data }] of parameters) {
-      tensors.set(name, runtime.adopt(createStorageBuffer(device, 4 * sizeOf(shape), name), shape));
+      const { slot, buffer } = bufferOf('parameter', name);
+      const tensor =
+        runtime.adoptPart?.(buffer, 4 * slot.offset, shape) ??
+        runtime.adopt(createStorageBuffer(device, 4 * sizeOf(shape), name), shape);
+      tensors.set(name, tensor);
       write('parameter', name, data);
     }
   } catch (error) {
@@ -100,13 +118,7 @@ export function gpuArena(
         adamw(run, parameter, gradient, m, v, length, { ...options, step: count, clip });
       }
       run.submit();
-      const encoder = device.createCommandEncoder({ label: 'bound parameters' });
-      for (const [name, slot] of slots) {
-        const { parameter } = pages[slot.page]!.buffers;
-        const bound = runtime.gpuBuffer(tensors.get(name)!)!;
-        encoder.copyBufferToBuffer(parameter, 4 * slot.offset, bound, 0, 4 * slot.count);
-      }
-      device.queue.submit([encoder.finish()]);
+      if (copied) copyParameters();
       clearGradients();
       const [value] = new Float32Array(await readBuffer(device, squares, 4));
       squares.destroy();
@@ -121,7 +133,7 @@ export function gpuArena(
   };
 }
 
-/** Places each parameter on a page; none straddles two. */
+/** Places each parameter on a page, where it can be bound; none straddles two. */
 function layOut(
   device: GPUDevice,
   parameters: ReadonlyMap<string, HostTensor>,
@@ -132,6 +144,7 @@ function layOut(
   const pageCounts: number[] = [];
   for (const [name, { shape }] of parameters) {
     const count = sizeOf(shape);
+    const room = Math.ceil(count / ALIGNMENT) * ALIGNMENT;
     if (count > limit) {
       throw new ModelError(
         'out-of-memory',
@@ -140,10 +153,10 @@ function layOut(
       );
     }
     const last = pageCounts.length - 1;
-    const page = last >= 0 && pageCounts[last]! + count <= Math.max(wanted, count) ? last : last + 1;
+    const page = last >= 0 && pageCounts[last]! + room <= Math.max(wanted, room) ? last : last + 1;
     const offset = pageCounts[page] ?? 0;
     slots.set(name, { page, offset, count });
-    pageCounts[page] = offset + count;
+    pageCounts[page] = offset + room;
   }
   return { slots, pageCounts };
 }

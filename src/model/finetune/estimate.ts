@@ -25,8 +25,8 @@ export function stepSeconds({ fixed, perSample }: ForwardTime, batchSize: number
   return STEP_BY_FORWARD * passes * (fixed + perSample * batchSize);
 }
 
-/** Parameter, gradient and two moments, float32; on a GPU the bound copy of the parameter besides. */
-export const bytesPerParameter = (onGpu: boolean): number => (onGpu ? 20 : 16);
+/** Parameter, gradient and two moments, float32; with onnxruntime on a GPU a bound copy of the parameter besides. */
+export const bytesPerParameter = (copied: boolean): number => (copied ? 20 : 16);
 
 /** Bytes of one checkpoint: parameters and two moments. */
 export const checkpointBytes = (trained: number, idle: number): number => 12 * trained + 4 * idle;

@@ -29,7 +29,7 @@ export interface GpuMemoryOptions {
 /** Bytes. */
 export interface GpuMemory {
   readonly weights: number;
-  /** What is trained: bound copies, parameters, gradients, AdamW's moments. */
+  /** What is trained: parameters, which are bound where they lie, gradients, AdamW's moments. */
   readonly optimizer: number;
   /** Inputs of blocks that are kept for the way back, and whatever else lives between runs of graphs. */
   readonly activations: number;
@@ -77,7 +77,7 @@ export async function planGpuMemory(
 
   const { arena, programs, tensors: alive } = runtime.peak;
   const factors = (bound - weights) / 4;
-  const optimizer = factors * bytesPerParameter(true);
+  const optimizer = factors * bytesPerParameter(false);
   const activations = alive - bound;
   return {
     weights,

@@ -41,6 +41,11 @@ export interface Runtime {
   view(tensor: Tensor): Float32Array | null;
   /** Wraps a buffer of `device`; disposing the tensor destroys the buffer. */
   adopt(buffer: GPUBuffer, shape: Shape): Tensor;
+  /**
+   * Wraps the part of a buffer from `byteOffset` on, a multiple of 256; the buffer stays the caller's. Absent where only whole buffers
+   * can be bound (onnxruntime).
+   */
+  adoptPart?(buffer: GPUBuffer, byteOffset: number, shape: Shape): Tensor;
   /** Tensors made and not yet disposed, and their bytes: what a leak test looks at. */
   readonly live: { readonly tensors: number; readonly byteLength: number };
   /**

@@ -2,6 +2,7 @@ import { ModelError } from '../errors.ts';
 import { requestDevice, type BackendChoice } from './backend.ts';
 import { createOrtRuntime } from './ort-runtime.ts';
 import type { Runtime } from './runtime.ts';
+import type { TuningStore } from './webgpu/tuner.ts';
 import { createOwnWebGpuRuntime } from './webgpu/webgpu-runtime.ts';
 
 /** Where the build put onnxruntime's own files; given by the worker, as only it knows the bundler. */
@@ -31,10 +32,11 @@ export const DEFAULT_EXECUTOR: Executor = 'own';
 export async function createOwnRuntime(options: {
   adapter: GPUAdapter;
   onLost?: ((error: ModelError) => void) | undefined;
+  tuningStore?: TuningStore | null | undefined;
 }): Promise<Runtime> {
   const device = await requestDevice(options.adapter, 'openvla-web');
   tellWhenLost(device, options.onLost);
-  return createOwnWebGpuRuntime(device);
+  return createOwnWebGpuRuntime(device, { tuningStore: options.tuningStore ?? null });
 }
 
 /**
@@ -82,6 +84,8 @@ export async function createWebRuntime(
     files?: (backend: 'wasm' | 'webgpu') => OrtFiles;
     onLost?: (error: ModelError) => void;
     executor?: Executor;
+    /** Where our executor keeps what it measured on an adapter. */
+    tuningStore?: (adapter: GPUAdapterInfo) => TuningStore | null;
   } = {},
 ): Promise<Runtime> {
   const files = options.files?.(choice.backend);
@@ -89,7 +93,11 @@ export async function createWebRuntime(
     return createWasmRuntime({ threads: choice.threads, ...(files ? { files } : {}) });
   if (!adapter) throw new ModelError('no-webgpu', 'WebGPU was chosen without an adapter.');
   if ((options.executor ?? DEFAULT_EXECUTOR) === 'own')
-    return createOwnRuntime({ adapter, onLost: options.onLost });
+    return createOwnRuntime({
+      adapter,
+      onLost: options.onLost,
+      tuningStore: options.tuningStore?.(adapter.info),
+    });
   return createWebGpuRuntime({
     adapter,
     ...(files ? { files } : {}),

@@ -3,12 +3,14 @@ import type { Ledger } from '../ledger.ts';
 import type { Tensor } from '../runtime.ts';
 import type { Part } from './plan.ts';
 
-/** A tensor in a buffer of its own; a packed weight in two. */
+/** A tensor in a buffer of its own, or in a part of one; a packed weight in two. */
 export class GpuTensor implements Tensor {
   readonly location = 'gpu';
   readonly shape: Shape;
   readonly dtype: Tensor['dtype'];
   readonly byteLength: number;
+  /** Bytes before it in its buffer. */
+  readonly offset: number;
   readonly #parts: Partial<Record<Part, GPUBuffer>>;
   readonly #release: () => void;
   readonly #ledger: Ledger;
@@ -21,10 +23,12 @@ export class GpuTensor implements Tensor {
     parts: Partial<Record<Part, GPUBuffer>>;
     ledger: Ledger;
     release: () => void;
+    offset?: number;
   }) {
     this.shape = options.shape;
     this.dtype = options.dtype;
     this.byteLength = options.byteLength;
+    this.offset = options.offset ?? 0;
     this.#parts = options.parts;
     this.#release = options.release;
     this.#ledger = options.ledger;

@@ -94,9 +94,10 @@ export function createPlanningRuntime(
   };
 }
 
+const align = (bytes: number): number => Math.ceil(bytes / 256) * 256;
+
 /** As `GpuProgram` allocates: a slot of uniforms a step, as large as the largest; constants one after another. */
 export function programByteLength({ steps, constants }: Plan): number {
-  const align = (bytes: number) => Math.ceil(bytes / 256) * 256;
   const slot = align(Math.max(0, ...steps.map(({ params }) => Math.ceil(params.length / 4) * 16)));
   return slot * steps.length + constants.reduce((sum, { byteLength }) => sum + align(byteLength), 0);
 }

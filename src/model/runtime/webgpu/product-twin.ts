@@ -15,17 +15,17 @@ export function productTwin({ params, constants }: Step, memory: Memory): (at: n
   const p = params.map(([, value]) => value);
   const [rows, columns, depth, blocks] = p as [number, number, number, number];
   const four = (from: number) => p.slice(from, from + 4) as [number, number, number, number];
-  const [a, b, batch, aBatch, bBatch] = [4, 8, 12, 16, 20].map(four) as [number, number, number, number][];
+  const [a, b, batch, aBatch, bBatch] = [four(4), four(8), four(12), four(16), four(20)];
   const starts = p.slice(24, 24 + FINISH_INPUTS);
   const scalars = p.slice(24 + FINISH_INPUTS, 24 + FINISH_INPUTS + FINISH_LENGTH);
   const of = (name: string) => constants[name] ?? 0;
   const bits = of('BITS');
   const startOf = (index: number, steps: readonly number[]) =>
-    (index % batch![0]) * steps[0]! +
-    (Math.floor(index / batch![0]) % batch![1]) * steps[1]! +
-    Math.floor(index / batch![0] / batch![1]) * steps[2]!;
+    (index % batch[0]) * steps[0]! +
+    (Math.floor(index / batch[0]) % batch[1]) * steps[1]! +
+    Math.floor(index / batch[0] / batch[1]) * steps[2]!;
   const weight = (start: number, k: number, column: number): number => {
-    if (bits === 32) return memory.float(1, start + k * b![1] + column * b![2]);
+    if (bits === 32) return memory.float(1, start + k * b[1] + column * b[2]);
     const [row, inner] = of('BY_ROW') === 1 ? [k, column] : [column, k];
     const block = row * blocks + Math.floor(inner / 32);
     const perWord = 32 / bits;
@@ -37,10 +37,10 @@ export function productTwin({ params, constants }: Step, memory: Memory): (at: n
     const column = at % columns;
     const row = Math.floor(at / columns) % rows;
     const index = Math.floor(at / columns / rows);
-    const aStart = a![0] + startOf(index, aBatch!) + row * a![1];
-    const bStart = b![0] + startOf(index, bBatch!);
+    const aStart = a[0] + startOf(index, aBatch) + row * a[1];
+    const bStart = b[0] + startOf(index, bBatch);
     let sum = 0;
-    for (let k = 0; k < depth; k++) sum += memory.float(0, aStart + k * a![2]) * weight(bStart, k, column);
+    for (let k = 0; k < depth; k++) sum += memory.float(0, aStart + k * a[2]) * weight(bStart, k, column);
     const registers = [sum];
     for (let i = 0; i < of('E_INPUTS'); i++) {
       const place = [at, 0, column][of(`E_MODE${i}`)]!;

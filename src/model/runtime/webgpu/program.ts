@@ -96,7 +96,10 @@ export class GpuProgram {
         source: Source;
         id: number;
       }): { buffer: GPUBuffer; base: number } => {
-        if (source.kind === 'input') return { buffer: inputs.get(source.name)!.part(source.part), base: 0 };
+        if (source.kind === 'input') {
+          const tensor = inputs.get(source.name)!;
+          return { buffer: tensor.part(source.part), base: tensor.offset };
+        }
         if (source.kind === 'output') return { buffer: outputs.get(source.name)!.part('value'), base: 0 };
         if (source.kind === 'constant')
           return { buffer: this.#constants!, base: this.#constantOffsets[source.index]! };
@@ -136,7 +139,7 @@ export class GpuProgram {
       const guard = i === step.reads.length ? this.#at.guard : 0;
       return { buffer, offset: base + binding.offset, size: binding.byteLength + guard };
     });
-    const key = operands.map(({ buffer }) => idOf(buffer)).join();
+    const key = operands.map(({ buffer, offset }) => `${idOf(buffer)} ${offset}`).join();
     const groups = this.#bindGroups[index]!;
     const known = groups.get(key);
     if (known) return known;

@@ -35,7 +35,7 @@ export interface OwnWebGpuOptions {
   /** Check variants of products on the device and take the fastest. Default: on anything but a software adapter. */
   readonly tune?: boolean;
   /** Where choices are kept between visits. */
-  readonly tuningStore?: TuningStore;
+  readonly tuningStore?: TuningStore | null;
 }
 
 export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOptions = {}): OwnWebGpuRuntime {
@@ -70,6 +70,18 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
 
   const adopt = (buffer: GPUBuffer, shape: Shape): Tensor =>
     tensorOver(buffer, shape, () => buffer.destroy());
+
+  const adoptPart = (buffer: GPUBuffer, offset: number, shape: Shape): Tensor =>
+    new GpuTensor({
+      shape,
+      dtype: 'float32',
+      // The buffer is counted by whoever made it.
+      byteLength: 0,
+      parts: { value: buffer },
+      ledger,
+      release: () => undefined,
+      offset,
+    });
 
   const upload = (data: Float32Array, shape: Shape): Tensor => {
     if (data.length !== sizeOf(shape)) {
@@ -168,12 +180,22 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     upload,
     uploadWeight,
     adopt,
+    adoptPart,
     read: async (tensor) => {
-      const bytes = await readBuffer(device, (tensor as GpuTensor).part('value'), 4 * sizeOf(tensor.shape));
+      const bytes = await readBuffer(
+        device,
+        (tensor as GpuTensor).part('value'),
+        4 * sizeOf(tensor.shape),
+        (tensor as GpuTensor).offset,
+      );
       checkGpu();
       return new Float32Array(bytes);
     },
-    gpuBuffer: (tensor) => (tensor as GpuTensor).part('value'),
+    gpuBuffer: (tensor) => {
+      if ((tensor as GpuTensor).offset > 0)
+        throw new Error('A tensor that is part of a buffer has none of its own.');
+      return (tensor as GpuTensor).part('value');
+    },
     live: ledger,
     attempt: (task) => ledger.attempt(task),
     view: () => null,
