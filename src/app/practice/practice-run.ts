@@ -59,7 +59,7 @@ function whyNotFor({ name, actions, state, images }: TableRobotProfile, info: Po
     named(state) === named(info.state) &&
     images.length === info.imageSlots.length;
   if (fits) return null;
-  return `The policy in use is for ${info.robot}; an ${name} stands here. Under Demonstrations let the expert show a task, then teach it under Fine-tune.`;
+  return `The policy in use was made for another robot (${info.robot}); an ${name} stands here. Under Demonstrations let the expert show a task, then teach it under Fine-tune.`;
 }
 
 function named(dimensions: readonly { readonly name: string }[] | null): string {
