@@ -206,7 +206,12 @@ async function lesson() {
   const measured = (await datasetStatistics(dataset)) as DatasetStatistics;
   const ownConfig: OwnConfig = { profile, head: 'l1', diffusion: null, film: false, centerCrop: false };
   const config = adaptedConfig(base.config, { own: ownConfig, statistics: { [robot]: measured } });
-  return { policy: await base.withConfig(config, opened.source), key: robot, statistics: measured, robotOwn: ownConfig };
+  return {
+    policy: await base.withConfig(config, opened.source),
+    key: robot,
+    statistics: measured,
+    robotOwn: ownConfig,
+  };
 }
 
 async function evaluate(label: string): Promise<void> {
