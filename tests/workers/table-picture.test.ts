@@ -1,4 +1,4 @@
-import * as THREE from 'three/webgpu';
+import type * as THREE from 'three/webgpu';
 import { expect, test } from 'vitest';
 import type { PracticeTable } from '../../src/practice/table.ts';
 import { TableView } from '../../src/practice/view.ts';
@@ -20,7 +20,7 @@ function picture() {
       drawn.push({ ratio, background: (background as THREE.Color).getHexString() });
     },
   };
-  return { view, drawn, made: new TablePicture(screen as never, view, false) };
+  return { view, drawn, made: new TablePicture(screen, view, false) };
 }
 
 test('in the dark people see a dark stage, and the policy what it was trained on', () => {
