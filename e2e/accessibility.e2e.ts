@@ -34,6 +34,7 @@ test('nobody is kept out and nothing cut off at the practice table', async ({ po
 });
 
 test('nobody is kept out and nothing cut off while a policy is taught', async ({ policyPage, page }) => {
+  test.slow();
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await serveDataset(page, 'v21');
   await policyPage.openAndLoad();

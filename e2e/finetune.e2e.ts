@@ -73,7 +73,7 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   const zip = info.outputPath('exported.zip');
   await download.saveAs(zip);
 
-  await page.getByLabel('The policy as it was loaded').check();
+  await page.getByLabel('Original policy').check();
   expect(furthest(await predictStill(policyPage), before)).toBeLessThanOrEqual(1e-6);
   await page.getByLabel('Import a checkpoint zip').setInputFiles(zip);
   await expect(page.getByRole('radio', { name: /\(imported\)/ })).toBeChecked();

@@ -32,6 +32,25 @@ async function touch(page: Page, button: Locator, meanwhile: () => Promise<void>
   await finger.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
 }
 
+/** Moves a finger over the page in small steps: to the side first, and once that has led to something, up or down. */
+async function swipe(
+  page: Page,
+  from: { x: number; y: number },
+  by: { x: number; y: number },
+  between: () => Promise<void> = async () => undefined,
+): Promise<void> {
+  const finger = await page.context().newCDPSession(page);
+  const steps = 6;
+  const at = (x: number, y: number) => ({ touchPoints: [{ x: from.x + x, y: from.y + y }] });
+  const move = (x: number, y: number) =>
+    finger.send('Input.dispatchTouchEvent', { type: 'touchMove', ...at(x, y) });
+  await finger.send('Input.dispatchTouchEvent', { type: 'touchStart', ...at(0, 0) });
+  for (let i = 1; i <= steps && by.x !== 0; i++) await move((i * by.x) / steps, 0);
+  await between();
+  for (let i = 1; i <= steps; i++) await move(by.x, (i * by.y) / steps);
+  await finger.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+}
+
 /** A pixel of the window over the gripper's palm, as the table lies now. The address says how that is. */
 async function overGripper(page: Page): Promise<{ x: number; y: number }> {
   await picture(page).scrollIntoViewIfNeeded();
@@ -91,6 +110,21 @@ test.describe('with a finger', () => {
     await finish(page, 2);
     expect(await plotted(page, 'gripper')).toMatchObject({ lowest: 0 });
     expect(await plotted(page, 'z')).toMatchObject({ highest: 1 });
+
+    // A swipe over the picture scrolls the page; a finger that holds the gripper moves that, up and down as well.
+    await expect(myTurn(page)).toBeVisible(SLOW);
+    const scrolled = () => page.evaluate(() => Math.round(window.scrollY));
+    const gripper = await overGripper(page);
+    const { x, y } = (await picture(page).boundingBox())!;
+    const before = await scrolled();
+    await swipe(page, { x: x + 20, y: y + 200 }, { x: 0, y: -120 });
+    await expect.poll(scrolled).toBeGreaterThan(before);
+    await page.evaluate((top) => window.scrollTo({ top, behavior: 'instant' }), before);
+    await expect.poll(scrolled).toBe(before);
+    await swipe(page, gripper, { x: 60, y: -60 }, () =>
+      expect(page.getByText(/^Recording/)).toBeVisible(SLOW),
+    );
+    expect(await scrolled()).toBe(before);
   });
 });
 

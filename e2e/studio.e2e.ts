@@ -142,7 +142,7 @@ test('what is no share is told, and the page works without', async ({ policyPage
 });
 
 test('policies on this device can be checked', async ({ policyPage, page }) => {
-  await policyPage.openAndLoad('?step=share');
+  await policyPage.openAndLoad('?step=models');
   await page.getByRole('button', { name: 'Check', exact: true }).click();
   await expect(page.getByText('Every file is as its manifest says.')).toBeVisible();
 });
@@ -151,7 +151,7 @@ test('nothing of a step is cut off at 390 px', async ({ policyPage, page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   await policyPage.openTable('?step=fine-tune');
   await policyPage.ready();
-  for (const step of ['Fine-tune', 'Demonstrations', 'Share'] as const) {
+  for (const step of ['Fine-tune', 'Demonstrations', 'Share', 'Models'] as const) {
     await goTo(page, step);
     await expect(page.getByRole('heading', { level: 2 }).first()).toBeVisible();
     expect(await policyPage.overflow()).toBe(0);

@@ -3,7 +3,7 @@ import { expect, type Browser, type Locator, type Page } from '@playwright/test'
 import { PolicyPage } from './policy-page.ts';
 import { gradientImage } from './test-media.ts';
 
-export type StepName = 'Run' | 'Demonstrations' | 'Fine-tune' | 'Share';
+export type StepName = 'Run' | 'Demonstrations' | 'Fine-tune' | 'Share' | 'Models';
 
 export async function goTo(page: Page, step: StepName): Promise<void> {
   await page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name: step }).click();

@@ -14,6 +14,8 @@ const DemonstrationsPage = lazyPart(() => import('./demonstrations/demonstration
 const FineTunePage = lazyPart(() => import('./finetune/finetune-page.tsx'));
 const SharePage = lazyPart(() => import('./share/share-page.tsx'));
 
+const ModelsPage = lazyPart(() => import('./models/models-page.tsx'));
+
 const SharedBanner = lazyPart(
   async () => ({ default: (await import('./share/shared-banner.tsx')).SharedBanner }),
   <p className="waiting">Opening the shared link…</p>,
@@ -30,6 +32,8 @@ function Workspace({ step }: { step: Exclude<Step, 'run'> }) {
       return <DemonstrationsPage info={info} />;
     case 'fine-tune':
       return <FineTunePage info={info} />;
+    case 'models':
+      return <ModelsPage info={info} />;
     default:
       return <SharePage info={info} />;
   }

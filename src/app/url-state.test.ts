@@ -19,6 +19,7 @@ test('the backend is read from the address; anything unknown is automatic', () =
   for (const [query, backend] of [
     ['', 'auto'],
     ['?backend=webgpu', 'webgpu'],
+    ['?backend=webgpu-ort', 'webgpu-ort'],
     ['?backend=wasm', 'wasm'],
     ['?backend=auto', 'auto'],
     ['?backend=cuda', 'auto'],

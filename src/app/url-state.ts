@@ -19,7 +19,9 @@ export type View = 'table' | 'camera';
 
 /** Where in the studio: from running a policy to passing on what it was taught. */
 export const STEPS = ['run', 'demonstrations', 'fine-tune', 'share'] as const;
-export type Step = (typeof STEPS)[number];
+/** The steps, and beside them the policies and adapters on this device. */
+export const PLACES = [...STEPS, 'models'] as const;
+export type Step = (typeof PLACES)[number];
 
 /** The package that comes with the page. */
 export function defaultPolicyUrl(): string {
@@ -46,6 +48,8 @@ export function addressedShare(): AddressedShare | null {
   return link ? { link } : null;
 }
 
+const BACKENDS = ['webgpu', 'webgpu-ort', 'wasm'] as const;
+
 export function readUrlState(): UrlState {
   const query = new URLSearchParams(location.search);
   const policy = query.get('policy');
@@ -55,9 +59,9 @@ export function readUrlState(): UrlState {
     policyUrl: given ?? defaultPolicyUrl(),
     instruction: query.get('instruction') ?? '',
     table: tableOf(query),
-    step: STEPS.find((step) => step === query.get('step')) ?? 'run',
+    step: PLACES.find((step) => step === query.get('step')) ?? 'run',
     view: query.get('view') === 'camera' ? 'camera' : 'table',
-    backend: backend === 'webgpu' || backend === 'wasm' ? backend : 'auto',
+    backend: BACKENDS.find((known) => known === backend) ?? 'auto',
   };
 }
 

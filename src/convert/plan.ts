@@ -164,7 +164,7 @@ function familyOf(
 ): FamilyTold {
   const name = `${FAMILIES[config.head]}${config.bridge?.pro ? ' Pro' : ''}`;
   if (teach) return { name, why: ', to be taught: until then it predicts nothing of use', certain: true };
-  if (!needsLmHead(config)) return { name, why: '', certain: true };
+  if (!headOf(config).lmHead) return { name, why: '', certain: true };
   if (decoding) return { name, why: ', as was chosen', certain: true };
   const { reason, certain } = decodingOf({
     ...checkpoint,

@@ -55,7 +55,7 @@ export function checkFit(
   if (dataset.actionNames.length !== wanted.actions.length) {
     problems.push({
       id: 'actions',
-      found: `actions of ${listed(dataset.actionNames)} values`,
+      found: `${listed(dataset.actionNames)} action values`,
       needed: listed(wanted.actions.map(({ name }) => name)),
       hint: 'Train them as a robot of its own, or record with the robot the policy is for.',
     });
@@ -63,7 +63,7 @@ export function checkFit(
   if (wanted.state && dataset.stateNames?.length !== wanted.state.length) {
     problems.push({
       id: 'state',
-      found: dataset.stateNames ? `a state of ${listed(dataset.stateNames)} values` : 'no state',
+      found: dataset.stateNames ? `${listed(dataset.stateNames)} state values` : 'no state',
       needed: listed(wanted.state.map(({ name }) => name)),
       hint: 'Record the robot’s state in this form, or train a robot without a state.',
     });

@@ -12,5 +12,5 @@ interface EpisodeLength {
 
 export const EPISODES: Readonly<Record<RobotName, EpisodeLength>> = {
   gripper: { executed: 4, most: 80, demonstrated: 120 },
-  so101: { executed: 8, most: 360, demonstrated: 360 },
+  so101: { executed: 8, most: 240, demonstrated: 360 },
 };

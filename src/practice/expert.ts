@@ -77,7 +77,8 @@ function pick(table: World, target: ObjectName): number[] {
 }
 
 function carry(table: World, goal: Extract<Goal, { kind: 'place' }>): number[] {
-  const [px, py, pz] = placeOf(table, goal);
+  const [px, py, low] = placeOf(table, goal);
+  const pz = low + dropOf(table, goal);
   const [ox, oy, oz] = table.position(goal.target);
   const [gx, gy, gz] = table.position('gripper');
   // What is held hangs a little off the middle: bring the object, not the gripper, to its place.
@@ -87,13 +88,17 @@ function carry(table: World, goal: Extract<Goal, { kind: 'place' }>): number[] {
   return approach(table, goalPoint, CLOSED, CARRY_HEIGHT + (pz > 0.05 ? 0.03 : 0));
 }
 
+function dropOf(table: World, { relation }: Extract<Goal, { kind: 'place' }>): number {
+  return relation === 'in' ? table.dropHeight : 0;
+}
+
 /** Let go at its place and not settled yet. */
 function dropped(table: World, goal: Extract<Goal, { kind: 'place' }>): boolean {
   const [px, py, pz] = placeOf(table, goal);
   const [x, y, z] = table.position(goal.target);
   return (
     Math.hypot(px - x, py - y) < 0.016 &&
-    Math.abs(z - pz) < 0.012 &&
+    Math.abs(z - pz) < 0.012 + dropOf(table, goal) &&
     table.opening > OBJECTS[goal.target].width! / 2 + 0.0015
   );
 }

@@ -23,6 +23,9 @@ export const GRIPPER = {
   ],
 };
 
+/** Time constant of contacts, seconds. MuJoCo takes twice the time step where that is longer: so it is the same for every robot. */
+const CONTACT = 2 * TIMESTEP;
+
 export const PAD_FRICTION = '1.6 0.01 0.0001';
 
 const slide = (axis: 'x' | 'y' | 'z', vector: string) =>
@@ -36,7 +39,7 @@ const servo = (joint: string) =>
 export function sceneXml(model: string, timestep: number, content: string): string {
   return `<mujoco model="${model}">
   <option timestep="${timestep}" integrator="implicitfast" cone="elliptic" impratio="10"/>
-  <default><geom solref="0.01 1" condim="4"/></default>
+  <default><geom solref="${CONTACT} 1" condim="4"/></default>
   ${content}
 </mujoco>`;
 }

@@ -9,10 +9,10 @@ const DISTANCE = [0.45, 1.8] as const;
 
 export class PeopleCamera {
   readonly camera = new THREE.PerspectiveCamera(36, 1, 0.02, 6);
-  readonly #center = new THREE.Vector3(-0.03, 0, 0.1);
+  readonly #center = new THREE.Vector3(-0.03, 0, 0.15);
   #azimuth = 0.55;
   #elevation = 0.62;
-  #distance = 1.12;
+  #distance = 1.34;
   #size = { width: 1, height: 1 };
   readonly #ray = new THREE.Raycaster();
 

@@ -23,6 +23,7 @@ export class PracticeTable implements World {
   readonly profile = TABLE_PROFILE;
   readonly limits = TABLE_LIMITS;
   readonly timestep = TIMESTEP;
+  readonly dropHeight = 0;
   readonly #mujoco: Mujoco;
   readonly #model: MjModel;
   readonly #data: MjData;

@@ -50,6 +50,8 @@ export interface World {
   readonly opening: number;
   /** The furthest that the tool centre point is led in a period along an axis, metres. */
   readonly toolStep: number;
+  /** How far above its place in a bowl a thing is let go, metres: a hand that swings open would push the bowl away. */
+  readonly dropHeight: number;
   /**
    * The action that leads the tool: [x, y, z, roll, pitch, yaw, gripper], shares of the largest step, gripper 1 open … 0 closed.
    * @param closing the direction in which it is to close, about the vertical, radians; null to stay as it is

@@ -4,7 +4,7 @@ import type { Clock } from './robot.ts';
 
 /** Ticks in each period until the drive is over. @returns ends it at once */
 export function pace(drive: Drive, periodMs: number, clock: Clock): () => void {
-  let cancel = (): void => undefined;
+  let cancel: (() => void) | null = null;
   const tick = (): void => {
     const now = clock.now();
     try {
@@ -16,7 +16,7 @@ export function pace(drive: Drive, periodMs: number, clock: Clock): () => void {
   };
   tick();
   return () => {
-    cancel();
+    cancel?.();
     drive.halt();
   };
 }

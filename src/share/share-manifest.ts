@@ -179,7 +179,8 @@ function damagedLink(what: string, cause?: unknown): ModelError {
 }
 
 /** https:, or http: to this machine; no user names in it. */
-function isFetchable(value: string): boolean {
+/** Whether an address may stand in a manifest: https, or http of this machine. */
+export function isFetchable(value: string): boolean {
   if (!URL.canParse(value) || /\s/.test(value)) return false;
   const url = new URL(value);
   const local = ['localhost', '127.0.0.1'].includes(url.hostname);

@@ -1,6 +1,6 @@
 import { createTokenizer } from '../model/policy/tokenizer.ts';
 import { chooseBackend, currentHost } from '../model/runtime/backend.ts';
-import { createWebRuntime } from '../model/runtime/web.ts';
+import { createWebRuntime, DEFAULT_EXECUTOR } from '../model/runtime/web.ts';
 import { opfsShardStore } from '../model/weights/opfs-store.ts';
 import { ortFiles } from './ort-files.ts';
 import { readPixels } from './read-pixels.ts';
@@ -15,7 +15,9 @@ export function browserSurroundings(): Surroundings {
     chooseBackend: async (preference) => (await chooseBackend(currentHost(), preference)).choice,
     startRuntime: async (preference, onLost) => {
       const { choice, adapter } = await chooseBackend(currentHost(), preference);
-      return { choice, runtime: await createWebRuntime(choice, adapter, { files: ortFiles, onLost }) };
+      const executor = preference === 'webgpu-ort' ? 'onnxruntime' : DEFAULT_EXECUTOR;
+      const runtime = await createWebRuntime(choice, adapter, { files: ortFiles, onLost, executor });
+      return { choice, runtime };
     },
     createTokenizer,
     readPixels,

@@ -4,9 +4,16 @@ import type { Prediction, RawImage, WorkerError } from './contract.ts';
 /** Who stands at the table: its own gripper, or an SO-101. */
 export type TableRobotName = 'gripper' | 'so101';
 
+export interface TableRobotProfile {
+  readonly name: string;
+  /** Actions per second. */
+  readonly controlHz: number;
+  readonly actions: readonly { readonly name: string }[];
+  readonly state: readonly { readonly name: string }[] | null;
+  readonly images: readonly { readonly name: string }[];
+}
+
 export interface PracticeTask {
-  /** Who can be asked for it. */
-  readonly robot: TableRobotName;
   readonly name: string;
   readonly about: string;
   readonly heldOut: boolean;
@@ -26,8 +33,10 @@ export interface TableReport {
   readonly task: string;
   readonly seed: number;
   readonly robot: TableRobotName;
-  /** Actions per second. */
-  readonly controlHz: number;
+  /** What a policy for it predicts and is given. */
+  readonly profile: TableRobotProfile;
+  /** What it can be asked for. */
+  readonly tasks: PracticeTask[];
   /** An instruction that fits what lies there. */
   readonly instruction: string;
   /** An episode is given up after this many actions. */
@@ -148,7 +157,7 @@ export type PointerPhase = 'down' | 'move' | 'up';
 
 export interface PracticeWorker {
   /**
-   * Loads physics and renderer and starts drawing. Rejects with `unsupported` where neither WebGPU nor WebGL draws.
+   * Loads physics and renderer and starts drawing; its own robot's tasks are the answer. Rejects with `unsupported` where neither WebGPU nor WebGL draws.
    * @param onTrouble called when the table fails while nobody waits for it, as with `diverged` physics: until it is laid anew it then stands
    *   still, and every call about it rejects with the same
    */
@@ -158,6 +167,8 @@ export interface PracticeWorker {
     onTrouble: (error: WorkerError) => void,
   ): Promise<PracticeTask[]>;
   resize(size: { width: number; height: number; ratio: number }): Promise<void>;
+  /** How the surroundings of the table are drawn for people; what the policy sees stays as it is. */
+  setDark(dark: boolean): Promise<void>;
   /** A hidden table neither moves nor draws. */
   setVisible(visible: boolean): Promise<void>;
   /**

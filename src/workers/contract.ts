@@ -13,8 +13,8 @@ export interface WorkerError {
   hint: string;
 }
 
-/** Where the user wants it to run; `auto` lets the machine decide. */
-export type BackendPreference = 'auto' | 'webgpu' | 'wasm';
+/** Where the user wants it to run; `auto` lets the machine decide, `webgpu-ort` is onnxruntime on WebGPU instead of our own executor. */
+export type BackendPreference = 'auto' | 'webgpu' | 'webgpu-ort' | 'wasm';
 
 export interface BackendReport {
   backend: 'webgpu' | 'wasm';

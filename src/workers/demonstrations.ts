@@ -78,6 +78,15 @@ export async function openDemonstrations(
   }
 }
 
+/** A dataset that is open already, as `openDemonstrations` takes it. */
+export function demonstrationsOf(
+  original: Dataset,
+  policies: Policies,
+  onProgress: (done: number, total: number) => void = () => undefined,
+): Promise<OpenedDemonstrations> {
+  return measured({ original, url: null, rehearsal: new Set(), edits: {} }, policies, null, onProgress);
+}
+
 /**
  * The same demonstrations, edited otherwise or for another robot: measured and checked anew.
  * @throws ModelError `bad-input` for edits or a robot that do not fit; nothing is changed then

@@ -16,7 +16,7 @@ import {
   tasksOf,
 } from '../practice/tasks.ts';
 import { PLAIN, TableView } from '../practice/view.ts';
-import { ROBOTS, type RobotName } from '../practice/world.ts';
+import type { RobotName } from '../practice/world.ts';
 import type { Drive } from '../robot/drive.ts';
 import { runLoop } from '../robot/loop.ts';
 import type { RawImage, WorkerError } from './contract.ts';
@@ -100,13 +100,15 @@ export class PracticeHost implements PracticeWorker {
     await this.reset(TASKS[0]!.name, 0);
     this.#around.everyFrame((now) => this.#frame(now));
     this.#around.everyTick((now) => this.#tick(now));
-    return ROBOTS.flatMap((robot) =>
-      tasksOf(robot).map(({ name, about, heldOut }) => ({ robot, name, about, heldOut })),
-    );
+    return tasksFor(this.#robot);
   }
 
   async resize(size: PictureSize): Promise<void> {
     this.#opened().picture.resize(size);
+  }
+
+  async setDark(dark: boolean): Promise<void> {
+    this.#opened().picture.setDark(dark);
   }
 
   async setVisible(visible: boolean): Promise<void> {
@@ -146,7 +148,8 @@ export class PracticeHost implements PracticeWorker {
       robot,
       maxSteps: EPISODES[robot].most,
       execute: EPISODES[robot].executed,
-      controlHz: laid.robot.profile.controlHz,
+      profile: laid.robot.profile,
+      tasks: tasksFor(robot),
       suggestions: fittingInstructions(names, tasksOf(robot)),
       objects: names,
     };
@@ -352,6 +355,15 @@ export class PracticeHost implements PracticeWorker {
     laid.check();
     return laid;
   }
+}
+
+/** The shipped policy was trained with the table's own robot: it has never met what another one can be asked for. */
+function tasksFor(robot: RobotName): PracticeTask[] {
+  return tasksOf(robot).map(({ name, about, heldOut }) => ({
+    name,
+    about,
+    heldOut: heldOut || robot !== 'gripper',
+  }));
 }
 
 function reportOf({ judge }: LaidTable, { ended, steps }: Drive): ExecutionReport {

@@ -1,3 +1,4 @@
+import * as THREE from 'three/webgpu';
 import { PathLine, PeopleCamera } from '../practice/people-view.ts';
 import type { AnyWorld } from '../practice/open-world.ts';
 import type { TableView } from '../practice/view.ts';
@@ -9,6 +10,9 @@ export interface PictureSize {
   readonly ratio: number;
 }
 
+const DARK = new THREE.Color(0x1a2221);
+/** Physical pixels a CSS pixel while something moves; at rest as many as the display has. */
+const MOVING_RATIO = 2;
 const FIRST_FRAME_MS = 16;
 /** Slower than this it seems to be the processor that draws: pictures then leave it time to predict in. */
 const LABOURED_FRAME_MS = 22;
@@ -25,6 +29,8 @@ export class TablePicture {
   readonly path = new PathLine();
   readonly #screen: Screen;
   #size: PictureSize = { width: 1, height: 1, ratio: 1 };
+  /** Null for the one that the policy sees, too. */
+  #background: THREE.Color | null = null;
   /** Something other than the table changed since the last picture. */
   #stale = true;
   /** Share of the pixels per side that is drawn while something moves. */
@@ -54,6 +60,12 @@ export class TablePicture {
     this.#stale = true;
   }
 
+  /** What people see behind the table. */
+  setDark(dark: boolean): void {
+    this.#background = dark ? DARK : null;
+    this.#stale = true;
+  }
+
   /** It has to be drawn again. */
   touch(): void {
     this.#stale = true;
@@ -70,7 +82,8 @@ export class TablePicture {
     // A table at rest costs nothing: what is on the screen stays there.
     this.sync(table);
     if (this.#stale) this.#movedAt = now;
-    const detail = now - this.#movedAt < REST_MS ? this.#movingDetail : 1;
+    const finest = Math.min(1, MOVING_RATIO / this.#size.ratio);
+    const detail = now - this.#movedAt < REST_MS ? Math.min(finest, this.#movingDetail) : 1;
     if (!this.#stale && detail <= this.#detail) return;
     if (now - this.#drawnAt < this.#paceMs) return;
     if (detail !== this.#detail) {
@@ -79,7 +92,12 @@ export class TablePicture {
     }
     this.#stale = false;
     this.#drawnAt = now;
-    this.#screen.render(this.view.scene, this.people.camera);
+    const { scene } = this.view;
+    const { background } = scene;
+    if (this.#background) scene.background = this.#background;
+    this.#screen.render(scene, this.people.camera);
+    // The policy's cameras see what they were trained on.
+    scene.background = background;
   }
 
   /** Draws less often and fewer pixels where frames take long: a smooth coarse picture serves better than a fine one that stutters. */

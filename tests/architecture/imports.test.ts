@@ -33,7 +33,13 @@ const ARROWS: Record<string, readonly string[]> = {
   'src/model/graph': ['src/model/errors'],
   'src/model/kernels': ['src/model/errors'],
   'src/model/weights': ['src/io', 'src/model/errors', 'src/model/safetensors-header'],
-  'src/model/runtime': ['src/model/errors', 'src/model/graph', 'src/model/kernels', 'src/model/weights'],
+  'src/model/runtime': [
+    'src/model/errors',
+    'src/model/graph',
+    'src/model/kernels',
+    'src/model/random',
+    'src/model/weights',
+  ],
   'src/model/network': ['src/model/errors', 'src/model/graph', 'src/model/runtime', 'src/model/weights'],
   'src/model/heads': [
     'src/model/errors',

@@ -1,7 +1,7 @@
 /** A runtime without numbers: every program answers with small constants at once, so that what is tested is who owns what, and when. */
 import { ModelError } from '../../src/model/errors.ts';
 import { sizeOf, type Graph, type Shape } from '../../src/model/graph/types.ts';
-import { Ledger } from '../../src/model/runtime/ort-tensor.ts';
+import { Ledger } from '../../src/model/runtime/ledger.ts';
 import type { Program, Runtime, Tensor, Tensors } from '../../src/model/runtime/runtime.ts';
 import { encodedByteLength, type EncodedTensor } from '../../src/model/weights/encoding.ts';
 

@@ -103,6 +103,29 @@ describe('a table', () => {
     expect(await host.rehearsal({ instructions: ['sing a song'] })).toBeInstanceOf(Array);
   });
 
+  test('has an SO-101 at it where that is asked for, with its own tasks, pictures and demonstrations', async () => {
+    const { host } = await openHost();
+    const report = await host.reset('lift', 3, false, 'so101');
+    expect(report).toMatchObject({ robot: 'so101', profile: { name: 'SO-101', controlHz: 30 } });
+    expect(report.tasks.map(({ name, heldOut }) => [name, heldOut])).toEqual([
+      ['reach', true],
+      ['lift', true],
+      ['bowl', true],
+    ]);
+    const { state } = await host.observe();
+    expect(state).toHaveLength(6);
+    expect(await host.execute([state, state], false)).toMatchObject({ steps: 2 });
+    const { episodes, actionNames, fps } = await host.demonstrate(
+      { task: 'reach', episodes: 1, seed: 5, tables: [] },
+      nothing,
+    );
+    expect([actionNames[0], fps, episodes[0]!.actions.length % 6]).toEqual(['shoulder_pan.pos', 30, 0]);
+    // It stays until another one is asked for.
+    expect((await host.reset('reach', 4)).robot).toBe('so101');
+    expect(await codeOf(host.reset('push', 4))).toBe('bad-input');
+    expect((await host.reset('push', 4, true, 'gripper')).tasks.length).toBeGreaterThan(5);
+  });
+
   test('that cannot be laid leaves the one before as it was, and says so', async () => {
     const { host } = await openHost();
     const { instruction } = await host.reset('lift', 3);

@@ -4,12 +4,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
+import type { Executor } from '../../src/model/runtime/web.ts';
 import { openHarness } from '../harness/browser.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { openPackageFolder } from '../node/package-folder.ts';
 import { benchLlamaBlock, type BlockBench } from './llama-block.ts';
 import { benchPage, type PageBench } from './page.ts';
 import { benchPolicyStep, type PolicyBench } from './policy-step.ts';
+import type { PolicyTrainingBench } from './policy-training.ts';
 
 const USAGE = `usage: npm run bench -- [options]
 
@@ -18,7 +20,7 @@ default package by stage; and the built page from a cold start to the first acti
 On onnxruntime-node and, in Chromium, on WASM.
 
   --skip-block    leave out the LLaMA-2-7B layer
-  --webgpu        the prediction on WebGPU, too
+  --webgpu        the prediction and a LoRA step on WebGPU, ours beside onnxruntime's
   --convert       also make a checkpoint of full 7B shape (15 GB in the temporary folder, deleted afterwards) and
                   convert it to 4 bits`;
 
@@ -43,12 +45,32 @@ if (!values['skip-block']) {
   const options = { sampledRows: [0, 299, 599] };
   printBlock('wasm', await browser.run<BlockBench>('llama-block', { backend: 'wasm', options }));
 }
-for (const backend of ['wasm', ...(values.webgpu ? ['webgpu'] : [])]) {
-  printPolicy(backend, await browser.run<PolicyBench>('policy-step', { backend, url: DEFAULT_PACKAGE }));
+printPolicy('wasm', await browser.run<PolicyBench>('policy-step', { backend: 'wasm', url: DEFAULT_PACKAGE }));
+if (values.webgpu) {
+  const [own, ort] = [await benchOnWebGpu('own'), await benchOnWebGpu('onnxruntime')];
+  console.log(
+    `WebGPU, ours / onnxruntime's: a prediction ${(own.predictionMs / ort.predictionMs).toFixed(2)}, ` +
+      `a LoRA step ${(own.stepMs / ort.stepMs).toFixed(2)} (aim 0.50)\n`,
+  );
 }
 await browser.close();
 printPage(await benchPage());
 if (values.convert) benchConvert();
+
+async function benchOnWebGpu(executor: Executor): Promise<{ predictionMs: number; stepMs: number }> {
+  const where = { backend: 'webgpu', executor, url: DEFAULT_PACKAGE };
+  const prediction = await browser.run<PolicyBench>('policy-step', { ...where, runs: 5 });
+  printPolicy(`webgpu, ${executor}`, prediction);
+  const options = { partition: 'whole', batch: 8, steps: 2 };
+  const { passMs, optimiserMs } = await browser.run<PolicyTrainingBench>('policy-training', {
+    ...where,
+    ...options,
+  });
+  console.log(
+    `LoRA step of 8 on webgpu, ${executor}: ${passMs.toFixed(0)} ms, AdamW ${optimiserMs.toFixed(0)} ms\n`,
+  );
+  return { predictionMs: prediction.stepMs, stepMs: passMs + optimiserMs };
+}
 
 const list = (ms: number[]): string => ms.map((value) => value.toFixed(0)).join(', ');
 

@@ -44,6 +44,8 @@ export interface NodePolicy {
   /** Actions [chunk][dim] in the robot's units. @throws ModelError for an observation that does not fit */
   act(observation: NodeObservation): Promise<number[][]>;
   readonly predict: Predict;
+  /** Predicting with another policy over the same weights, such as one for another robot. */
+  readonly predictWith: (policy: Policy) => Predict;
   readonly source: WeightSource;
   readonly tokenize: Tokenize;
   /** tokenizer.json's content. */
@@ -71,25 +73,39 @@ export async function openNodePolicy(
   const { policy, adapter } = options.adapter
     ? await adapted(base, reader, options.adapter)
     : { policy: base, adapter: null };
-  const { config } = policy;
-  const observer = createObserver(config, runtime, () => {
-    throw new Error('Node has no video frames.');
-  });
   // As in the page: what an adapter was trained with replaces the package's (src/workers/predict.ts).
-  const { statistics, defaultUnnormKey: unnormKey } = config;
+  const { statistics, defaultUnnormKey: unnormKey } = policy.config;
 
-  const act = async (observation: NodeObservation): Promise<number[][]> => {
-    const key = observation.unnormKey ?? unnormKey;
-    // Before anything is computed: it may not fit.
-    const proprio = policy.normalizeState(observation.state, key, statistics);
-    const promptIds = policy.promptIds(observation.instruction, tokenize).ids;
-    const { pixels } = await observer.observe(observation.frames);
-    try {
-      const normalized = await policy.predict({ pixels, promptIds, proprio, seed: observation.seed ?? 0 });
-      return policy.unnormalize(normalized, key, statistics);
-    } finally {
-      pixels.dispose();
-    }
+  const actWith = (of: Policy): NodePolicy['act'] => {
+    const { config } = of;
+    const observer = createObserver(config, runtime, () => {
+      throw new Error('Node has no video frames.');
+    });
+    return async (observation) => {
+      const key = observation.unnormKey ?? config.defaultUnnormKey;
+      // Before anything is computed: it may not fit.
+      const proprio = of.normalizeState(observation.state, key, config.statistics);
+      const promptIds = of.promptIds(observation.instruction, tokenize).ids;
+      const { pixels } = await observer.observe(observation.frames);
+      try {
+        const normalized = await of.predict({ pixels, promptIds, proprio, seed: observation.seed ?? 0 });
+        return of.unnormalize(normalized, key, config.statistics);
+      } finally {
+        pixels.dispose();
+      }
+    };
+  };
+  const predictWith = (of: Policy): Predict => {
+    const act = actWith(of);
+    return ({ frames, ...observation }) =>
+      act({
+        frames: frames.map(({ width, height, data }) => ({
+          width,
+          height,
+          data: new Uint8Array(data.buffer),
+        })),
+        ...observation,
+      });
   };
   return {
     policy,
@@ -97,20 +113,12 @@ export async function openNodePolicy(
     adapter: adapter && { run: adapter.run, step: adapter.step },
     statistics,
     unnormKey,
-    act,
+    act: actWith(policy),
     source: reader,
     tokenize,
     tokenizer,
-    predict: ({ frames, instruction, state }) =>
-      act({
-        frames: frames.map(({ width, height, data }) => ({
-          width,
-          height,
-          data: new Uint8Array(data.buffer),
-        })),
-        instruction,
-        state,
-      }),
+    predict: predictWith(policy),
+    predictWith,
     dispose: () => {
       if (policy !== base) void policy.dispose();
       void base.dispose();

@@ -1,5 +1,5 @@
 /** The browser side of command-line tools: runs a named job in a real page and hands back its JSON. */
-import { createWebRuntime } from '../../src/model/runtime/web.ts';
+import { createWebRuntime, type Executor } from '../../src/model/runtime/web.ts';
 import { chooseBackend, currentHost } from '../../src/model/runtime/backend.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { ortFiles } from '../../src/workers/ort-files.ts';
@@ -7,6 +7,7 @@ import { benchLlamaBlock } from '../bench/llama-block.ts';
 import { benchLlamaBlockTraining } from '../bench/llama-block-training.ts';
 import { runDataJob } from './data-job.ts';
 import { runDestroyedDevice, runKilledTraining } from './killed-training-job.ts';
+import { runLoopJob } from './loop-job.ts';
 import { runPolicyStep, runPolicyTraining } from './policy-step-job.ts';
 import { runTrainingJob } from './training-job.ts';
 import { runParityJob } from './parity-job.ts';
@@ -14,6 +15,8 @@ import { runOps } from './ops-job.ts';
 
 export interface JobArguments {
   backend: 'wasm' | 'webgpu';
+  /** On WebGPU; default our own. */
+  executor?: Executor;
   [name: string]: unknown;
 }
 
@@ -21,6 +24,7 @@ export type Job = (runtime: Runtime, args: JobArguments) => Promise<unknown>;
 
 const jobs: Record<string, Job> = {
   data: runDataJob,
+  loop: runLoopJob,
   ops: runOps,
   parity: runParityJob,
   'policy-step': runPolicyStep,
@@ -44,7 +48,11 @@ window.runJob = async (name, args) => {
   const job = jobs[name];
   if (!job) throw new Error(`No job "${name}".`);
   const { choice, adapter } = await chooseBackend(currentHost(), args.backend);
-  const runtime = await createWebRuntime(choice, adapter, { files: ortFiles });
+  const { executor } = args;
+  const runtime = await createWebRuntime(choice, adapter, {
+    files: ortFiles,
+    ...(executor ? { executor } : {}),
+  });
   try {
     return await job(runtime, args);
   } finally {

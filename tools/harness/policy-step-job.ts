@@ -11,7 +11,7 @@ import type { JobArguments } from './page.ts';
 
 /** Benches a package served by the page's own host. */
 export async function runPolicyStep(runtime: Runtime, args: JobArguments): Promise<PolicyBench> {
-  return benchPolicyStep(runtime, await served(args));
+  return benchPolicyStep(runtime, await served(args), args['runs'] as number | undefined);
 }
 
 export async function runPolicyTraining(runtime: Runtime, args: JobArguments): Promise<PolicyTrainingBench> {

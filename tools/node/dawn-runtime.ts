@@ -1,7 +1,7 @@
-/** onnxruntime-web on WebGPU in Node, on Dawn: the page's own GPU path on a machine that has a GPU but no browser. */
+/** WebGPU in Node, on Dawn: the page's own GPU paths on a machine that has a GPU but no browser. */
 import { ModelError } from '../../src/model/errors.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { createWebGpuRuntime } from '../../src/model/runtime/web.ts';
+import { createOwnRuntime, createWebGpuRuntime, type Executor } from '../../src/model/runtime/web.ts';
 import { openDawnAdapter } from './dawn.ts';
 
 export interface DawnRuntime {
@@ -16,9 +16,20 @@ export interface DawnRuntime {
  * Works in a main thread or a forked process (see `openDawnAdapter`).
  * @throws ModelError `no-webgpu` where there is neither a GPU nor a Chromium whose SwiftShader could stand in
  */
-export async function createDawnRuntime(): Promise<DawnRuntime> {
+export async function createDawnRuntime(executor: Executor = 'onnxruntime'): Promise<DawnRuntime> {
   const opened = await openDawnAdapter();
   if ('reason' in opened) throw new ModelError('no-webgpu', opened.reason);
+  if (executor === 'own') {
+    const runtime = await createOwnRuntime({ adapter: opened.adapter });
+    return {
+      runtime,
+      label: opened.label,
+      release: async () => {
+        await runtime.dispose();
+        opened.release();
+      },
+    };
+  }
   beNavigable(opened.gpu);
   acceptSharedMemory();
   // One thread, as it would fetch() its own file for the others, which Node does not do for files.

@@ -1,4 +1,7 @@
-/** Runs a parity case on a backend: in this process on onnxruntime-node or on Dawn, or in a real Chromium on WASM or WebGPU. */
+/**
+ * Runs a parity case on a backend: in this process on onnxruntime-node or on Dawn, or in a real Chromium on WASM or WebGPU.
+ * `dawn` and `webgpu` are our own executor, `dawn-ort` and `webgpu-ort` onnxruntime's.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -6,6 +9,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { Plugin } from 'vite';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
+import type { Executor } from '../../src/model/runtime/web.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
 import type { Browser } from '../harness/browser.ts';
 import { createDawnRuntime } from '../node/dawn-runtime.ts';
@@ -14,8 +18,9 @@ import type { CaseFiles } from './golden.ts';
 import { runFolder, type FolderOptions } from './run-folder.ts';
 import { tokenizers } from './tokenize.ts';
 
-/** `dawn` is WebGPU, too. */
-export type ParityBackend = 'node' | 'dawn' | 'wasm' | 'webgpu';
+/** `dawn` is WebGPU, too. The names with `-ort` are onnxruntime's WebGPU, those without our own. */
+export type ParityBackend = (typeof PARITY_BACKENDS)[number];
+export const PARITY_BACKENDS = ['node', 'dawn', 'dawn-ort', 'wasm', 'webgpu', 'webgpu-ort'] as const;
 
 export interface ParityOptions extends FolderOptions {
   readonly backend: ParityBackend;
@@ -63,14 +68,27 @@ export async function runParity(folder: string, options: ParityOptions): Promise
 function inThisProcess(
   backend: ParityBackend,
 ): Promise<{ readonly runtime: Runtime; readonly release: () => Promise<void> }> | null {
-  if (backend === 'dawn') return createDawnRuntime();
+  if (backend === 'dawn') return createDawnRuntime('own');
+  if (backend === 'dawn-ort') return createDawnRuntime('onnxruntime');
   if (backend !== 'node') return null;
   return createNodeRuntime().then((runtime) => ({ runtime, release: () => runtime.dispose() }));
 }
 
 /** As `runParity` in a harness that was opened with `serveFolders`; for running many cases in one page. */
 export async function runParityIn(browser: Browser, folder: string, options: ParityOptions): Promise<Row[]> {
-  return browser.run<Row[]>('parity', { ...options, ...servedArguments(folder) });
+  return browser.run<Row[]>('parity', {
+    ...options,
+    ...pageBackend(options.backend),
+    ...servedArguments(folder),
+  });
+}
+
+/** What the harness page is asked for. */
+export function pageBackend(backend: ParityBackend): { backend: 'wasm' | 'webgpu'; executor: Executor } {
+  return {
+    backend: backend === 'wasm' ? 'wasm' : 'webgpu',
+    executor: backend === 'webgpu-ort' ? 'onnxruntime' : 'own',
+  };
 }
 
 const served = (path: string): string => `/golden-case/${encodeURIComponent(path)}/`;

@@ -2,14 +2,15 @@
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { parseArguments, plainMessage } from '../node/arguments.ts';
 import { severity, worstOf, type Row } from './compare.ts';
-import { runParity } from './host.ts';
+import { PARITY_BACKENDS, runParity } from './host.ts';
 
 const USAGE = `usage: npm run parity -- <golden case folder> [options]
 
 Loads the upstream checkpoint of a golden case (tests/golden/…), runs it and prints every stage's error against PyTorch.
 The last line is "worst: <stage> <error>". Exit 1 when a stage is over its tolerance, 2 when the case cannot be run.
 
-  --backend NAME      node (onnxruntime-node), dawn (onnxruntime-web on WebGPU in Node), or wasm or webgpu in Chromium (default node)
+  --backend NAME      node (onnxruntime-node, the default) or dawn (WebGPU in Node); in Chromium wasm or webgpu;
+                      WebGPU is our own executor, dawn-ort and webgpu-ort are onnxruntime's
   --bits N            bits the weights are stored with: 32, 16, 8 or 4 (default 32)
   --partition HOW     run the network as one graph (whole) or as one per block (blocks; default: by its size)
   --train             fine-tune instead, and compare losses, gradients and weights with PyTorch's and PEFT's;
@@ -28,7 +29,7 @@ const args = parseArguments(USAGE, {
 });
 const { values } = args;
 const [folder] = args.exactly('<golden case folder>');
-const backend = args.oneOf('backend', ['node', 'dawn', 'wasm', 'webgpu']);
+const backend = args.oneOf('backend', PARITY_BACKENDS);
 const bits = Number(args.oneOf('bits', ['32', '16', '8', '4'])) as Bits;
 const partition = args.oneOf('partition', ['whole', 'blocks']);
 

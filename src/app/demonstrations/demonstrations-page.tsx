@@ -90,7 +90,6 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           </button>
         </div>
       </div>
-      <About info={info} />
       {mixable && (
         <label className="option-check">
           <input
@@ -107,6 +106,13 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           </span>
         </label>
       )}
+      <div className="opened-parts">
+        <div className="opened-list">
+          <EpisodeList info={info} />
+        </div>
+        <EpisodeView info={info} policy={policy} />
+      </div>
+      <About info={info} />
       {info.reading && origin === 'dataset' && (
         <>
           <MappingForm key={info.fingerprint} reading={info.reading} />
@@ -115,12 +121,6 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
       )}
       <BeforeTraining info={info} />
       {failure && <FailureNotice failure={failure} title="That did not work" />}
-      <div className="opened-parts">
-        <div className="opened-list">
-          <EpisodeList info={info} />
-        </div>
-        <EpisodeView info={info} policy={policy} />
-      </div>
       {info.problems.length === 0 && <SanitySection title="What the policy makes of these" />}
       <StatisticsView info={info} />
       <ExportSection info={info} />
@@ -193,7 +193,7 @@ export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo 
           <CameraRecorder policy={policy} />
         </Tabs.Content>
         <Tabs.Content value="expert" className="tab-content">
-          <ExpertPicker disabled={running} />
+          <ExpertPicker policy={policy} disabled={running} />
         </Tabs.Content>
         <Tabs.Content value="dataset" className="tab-content">
           <DatasetPicker disabled={running} />

@@ -1,25 +1,31 @@
 import { useId, useState } from 'react';
+import type { PolicyInfo } from '../../workers/contract.ts';
+import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { recordExpert } from './expert-session.ts';
 
 /** Lets the practice table's scripted expert demonstrate a task: something to teach without a robot. */
-export function ExpertPicker({ disabled }: { disabled: boolean }) {
+export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disabled: boolean }) {
   const status = usePracticeStore((state) => state.status);
   const idle = usePracticeStore((state) => state.run.kind === 'idle');
   const tasks = status.kind === 'open' ? status.tasks : [];
   const [task, setTask] = useState<string | null>(null);
   const [episodes, setEpisodes] = useState(20);
   const [rehearse, setRehearse] = useState(true);
+  const own = usePracticeStore((state) => (state.table?.robot ?? 'gripper') === 'gripper');
   const field = useId();
+  const unfit = whyNotOnTable(policy);
+  if (unfit) return <p className="aside">{unfit} The expert shows tasks of the table only.</p>;
   if (tasks.length === 0) return null;
-  const chosen = task ?? tasks.find(({ heldOut }) => heldOut)!.name;
+  const known = tasks.some(({ name }) => name === task);
+  const chosen = known ? task! : (tasks.find(({ heldOut }) => heldOut) ?? tasks[0]!).name;
   return (
     <form
       className="expert"
       onSubmit={(event) => {
         event.preventDefault();
-        void recordExpert({ task: chosen, episodes, rehearse });
+        void recordExpert({ task: chosen, episodes, rehearse: rehearse && own });
       }}
     >
       <p>Or let the practice table’s scripted expert show a task that the policy does not know.</p>
@@ -44,10 +50,12 @@ export function ExpertPicker({ disabled }: { disabled: boolean }) {
           />
         </div>
       </div>
-      <label className="option-check">
-        <input type="checkbox" checked={rehearse} onChange={(event) => setRehearse(event.target.checked)} />
-        Include known tasks so they aren’t forgotten
-      </label>
+      {own && (
+        <label className="option-check">
+          <input type="checkbox" checked={rehearse} onChange={(event) => setRehearse(event.target.checked)} />
+          Include known tasks so they aren’t forgotten
+        </label>
+      )}
       <div className="actions">
         <button type="submit" disabled={disabled || !idle}>
           Record demonstrations

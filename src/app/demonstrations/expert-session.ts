@@ -59,7 +59,14 @@ export async function recordExpert(request: {
       progress,
     );
     const old = await rehearse(planned, own.episodes, seed, (done) => progress(count + done));
-    setOptions({ ...EXPERT_OPTIONS, run: `${task} ${seed}` });
+    const { table } = usePracticeStore.getState();
+    const otherRobot = table !== null && table.robot !== 'gripper';
+    setOptions({
+      ...EXPERT_OPTIONS,
+      // Another robot moves in another range, and nothing is mixed in.
+      ...(otherRobot ? { statistics: 'demonstrations', demonstrationWeight: 1 } : {}),
+      run: `${task} ${seed}`,
+    });
     await openEpisodes({ ...own, episodes: [...own.episodes, ...old] }, 'expert', {});
     rememberOpen({ kind: 'expert', task, episodes: count, rehearse: request.rehearse, seed });
   } catch (error) {

@@ -14,12 +14,20 @@ function FitNotes({ notes }: { notes: readonly FitNote[] }) {
       <ul className="fit-notes">
         {notes.map(({ id, found, needed, hint }) => (
           <li key={id} data-id={id}>
-            Found {found}; needed {needed}. <span className="notice-hint">{hint}</span>
+            {said(id, found, needed)} <span className="notice-hint">{hint}</span>
           </li>
         ))}
       </ul>
     </div>
   );
+}
+
+/** What does not fit, as a person says it. */
+function said(id: string, found: string, needed: string): string {
+  const of = { actions: 'These demonstrations have', state: 'These demonstrations have' }[id] ?? 'Found';
+  return of === 'Found'
+    ? `Found ${found}; needed ${needed}.`
+    : `${of} ${found}; this policy expects ${needed}.`;
 }
 
 function place(info: DemonstrationsInfo, { episode, from }: Finding): string {

@@ -133,13 +133,15 @@ export function CurvePlot({ title, curves }: { title: string; curves: readonly C
     <figure className="curve">
       <figcaption>
         <span>{title}</span>
-        <ul className="curve-key">
-          {curves.map(({ label, color }) => (
-            <li key={label}>
-              <span className="swatch" style={{ background: `var(${color})` }} /> {label}
-            </li>
-          ))}
-        </ul>
+        {curves.length > 1 && (
+          <ul className="curve-key">
+            {curves.map(({ label, color }) => (
+              <li key={label}>
+                <span className="swatch" style={{ background: `var(${color})` }} /> {label}
+              </li>
+            ))}
+          </ul>
+        )}
       </figcaption>
       <div
         ref={host}

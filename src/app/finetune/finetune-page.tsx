@@ -54,14 +54,18 @@ export default function FineTunePage({ info }: { info: PolicyInfo }) {
         does it.
       </p>
       <div className="teach-parts">
-        <TrainedOn />
-        <RunsSection />
-        <RobotSection disabled={running} />
-        {(fits || running) && <OptionsSection disabled={running} />}
-        <RunSection />
-        {fits && <SanitySection />}
-        <CompareSection info={info} />
-        <AdaptersSection />
+        <div className="teach-column">
+          <TrainedOn />
+          <RobotSection disabled={running} />
+          {(fits || running) && <OptionsSection disabled={running} />}
+        </div>
+        <div className="teach-column">
+          <RunSection />
+          {fits && <SanitySection />}
+          <CompareSection info={info} />
+          <RunsSection />
+          <AdaptersSection />
+        </div>
       </div>
     </section>
   );

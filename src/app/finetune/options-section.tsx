@@ -166,7 +166,7 @@ function StartFrom({ chosen }: { chosen: string | null }) {
           value={chosen ?? ''}
           onChange={(event) => startFrom(event.target.value === '' ? null : event.target.value)}
         >
-          <option value="">the policy as it was loaded</option>
+          <option value="">the original policy</option>
           {adapters.map((adapter) => (
             <option key={adapter.id} value={adapter.id}>
               {adapterName(adapter, adapters)}
@@ -246,7 +246,7 @@ export function OptionsSection({ disabled }: { disabled: boolean }) {
               disabled={continued}
               onChange={(event) => setOptions({ freshModules: event.target.checked })}
             />
-            Start action head and projectors anew
+            Reinitialise the action head and projectors
           </label>
           <label className="option-check">
             <input

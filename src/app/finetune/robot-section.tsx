@@ -186,7 +186,7 @@ function Whose({ info, disabled }: { info: DemonstrationsInfo; disabled: boolean
       <p className="section-hint">
         These demonstrations are of another robot than <strong>{inUse}</strong>:{' '}
         {differs.map(({ found, needed }) => `${sizeIn(found)} instead of ${sizeIn(needed)}`).join('; ')}. It
-        gets a head, a state projector and statistics of its own; the policy as it was loaded stays as it is.
+        gets a head, a state projector and statistics of its own; the original policy stays as it is.
       </p>
     );
   }

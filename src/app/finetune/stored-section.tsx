@@ -116,8 +116,10 @@ export function AdaptersSection() {
   const busy = useTraining();
   return (
     <section className="teach-part" aria-labelledby="adapters-title">
-      <h3 id="adapters-title">What predicts</h3>
-      {busy && <p className="section-hint">While a run goes on, what it has learned so far predicts.</p>}
+      <h3 id="adapters-title">Active model</h3>
+      {busy && (
+        <p className="section-hint">While a run goes on, the active model is what it has learned so far.</p>
+      )}
       <fieldset disabled={busy} className="adapters">
         <legend className="visually-hidden">Adapter in use</legend>
         <label className="adapter">
@@ -127,7 +129,7 @@ export function AdaptersSection() {
             checked={active === null && !busy}
             onChange={() => void chooseAdapter(null)}
           />
-          <span>The policy as it was loaded</span>
+          <span>Original policy</span>
         </label>
         {adapters.map((adapter) => (
           <div key={adapter.id} className="stored-row">
@@ -175,8 +177,7 @@ export function AdaptersSection() {
           />
         </label>
         <p className="aside">
-          The folder that openvla-oft’s finetune.py leaves: an export opens there, and one from there opens
-          here.
+          The folder that openvla-oft’s finetune.py leaves: compatible with openvla-oft in both directions.
         </p>
       </div>
     </section>

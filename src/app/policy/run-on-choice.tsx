@@ -25,7 +25,7 @@ export function RunOnChoice() {
               type="radio"
               name={name}
               value={value}
-              checked={wanted === value}
+              checked={(wanted === 'webgpu-ort' ? 'webgpu' : wanted) === value}
               onChange={() => void runOn(value)}
             />
             <span>

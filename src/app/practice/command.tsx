@@ -28,7 +28,7 @@ export function Command({ info }: { info: PolicyInfo | null }) {
   return (
     <section className="command" aria-label="What it should do">
       <InstructionField
-        examples={table?.suggestions ?? []}
+        examples={unfit ? [] : (table?.suggestions ?? [])}
         shown={EXAMPLES}
         onExample={(example) => void doInstruction(example)}
         onEnter={() => {

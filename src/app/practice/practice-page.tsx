@@ -3,7 +3,7 @@ import type { PolicyInfo } from '../../workers/contract.ts';
 import { PolicyGate } from '../policy/policy-gate.tsx';
 import { PolicySummary } from '../policy/policy-summary.tsx';
 import { usePolicyInfo, usePolicyStore } from '../policy/policy-store.ts';
-import { PredictionPanel } from '../prediction/prediction-panel.tsx';
+import { Chunk, PredictionAbout } from '../prediction/prediction-panel.tsx';
 import { Command } from './command.tsx';
 import { chooseLoop, limitSpeed } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
@@ -95,15 +95,18 @@ export function PracticePage() {
       <div className="practice-side">
         <Command info={info} />
         <PolicyState />
+        {info && <Chunk info={info} />}
+      </div>
+      <div className="practice-more">
         {info && <Trials info={info} />}
         <Advanced info={info} />
+        {info && (
+          <div className="practice-about">
+            <PredictionAbout info={info} />
+            <PolicySummary info={info} />
+          </div>
+        )}
       </div>
-      {info && (
-        <div className="practice-chunk">
-          <PredictionPanel info={info} />
-          <PolicySummary info={info} />
-        </div>
-      )}
     </div>
   );
 }

@@ -21,6 +21,7 @@ const { worker, failPolicy } = vi.hoisted(() => ({
     run: vi.fn<(order: object, onNews: (news: RunNews) => void) => Promise<object>>(),
     halt: vi.fn<() => Promise<void>>(),
     disturb: async () => undefined,
+    setDark: async () => undefined,
     terminate: () => undefined,
   },
   failPolicy: vi.fn<() => void>(),
@@ -37,6 +38,7 @@ const info = { imageSlots: [], actions: [], state: null } as unknown as PolicyIn
 const laid = (task: string, seed: number) => ({
   task,
   seed,
+  robot: 'gripper',
   instruction: `do it on ${seed}`,
   maxSteps: 8,
   execute: 8,
@@ -53,7 +55,10 @@ const predicted = (steps: number): RunNews => ({
 });
 
 beforeEach(async () => {
-  vi.stubGlobal('window', { devicePixelRatio: 1 });
+  vi.stubGlobal('window', {
+    devicePixelRatio: 1,
+    matchMedia: () => ({ matches: false, addEventListener: () => undefined }),
+  });
   vi.stubGlobal('document', { createElement: () => ({ transferControlToOffscreen: () => ({}) }) });
   usePolicyStore.setState({ status: { kind: 'ready', info, report: {} as never } });
   worker.open.mockResolvedValue([{ name: 'plate', about: '', heldOut: false }]);
@@ -70,8 +75,8 @@ beforeEach(async () => {
 test('trials stand still between actions, each on the table that was laid for it', async () => {
   expect(await runTrials('plate', 10, { episodes: 2 })).toBe(true);
   expect(worker.reset.mock.calls.slice(-2)).toEqual([
-    ['plate', 10, false],
-    ['plate', 11, false],
+    ['plate', 10, false, undefined],
+    ['plate', 11, false, undefined],
   ]);
   expect(usePracticeStore.getState().trials.map(({ seed, success }) => [seed, success])).toEqual([
     [10, true],
@@ -119,6 +124,19 @@ test('another arm of as many joints is not set to work on the table', () => {
 });
 
 const latest = () => usePredictionStore.getState().latest;
+
+test('at an SO-101 only a policy of its joints is set to work, and what to do is said', () => {
+  const dims = named('shoulder_pan.pos', 'gripper.pos');
+  const profile = { name: 'SO-101', controlHz: 30, actions: dims, state: dims, images: [{ name: 'main' }] };
+  usePracticeStore.setState({ table: { ...laid('lift', 1), robot: 'so101', profile } as never });
+  const own = { robot: 'SO-101', actions: dims, state: dims, imageSlots: [{}] } as unknown as PolicyInfo;
+  expect(whyNotOnTable(own)).toBeNull();
+  const others = named('x', 'gripper.pos');
+  expect(whyNotOnTable({ ...own, robot: 'table', actions: others })).toMatch(
+    /is for table; an SO-101 .* teach/,
+  );
+  expect(whyNotOnTable({ ...own, imageSlots: [] })).not.toBeNull();
+});
 
 test('a prediction of the table before goes with it, and so does one of things that were moved', async () => {
   useViewStore.setState({ view: 'table' });

@@ -1,6 +1,11 @@
 /** The policy at work on the table. The practice worker observes, asks the policy worker and carries out; the page shows what it hears of that. */
 import type { PolicyInfo } from '../../workers/contract.ts';
-import type { ExecutionReport, RunNews, RunOrder } from '../../workers/contract-practice.ts';
+import type {
+  ExecutionReport,
+  RunNews,
+  RunOrder,
+  TableRobotProfile,
+} from '../../workers/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
 import { predictorName } from '../finetune/predictor-name.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
@@ -32,17 +37,31 @@ const active = (): boolean => !['idle', 'stopping'].includes(runNow().kind);
 
 /** Why a policy cannot work on the table, or null. */
 export function whyNotOnTable(info: PolicyInfo): string | null {
+  const { table } = usePracticeStore.getState();
+  if (table && table.robot !== 'gripper') return whyNotFor(table.profile, info);
   const loaded = loadedPolicy();
   // Another arm's joints may be as many as the table's directions.
   const other =
     loaded?.actions.length === 7 && info.actions.some(({ name }, i) => name !== loaded.actions[i]?.name);
   if (info.adapted && other) {
-    return `What predicts now is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
+    return `The active model is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
   }
   const found = `${info.imageSlots.length} images, ${info.actions.length} action and ${info.state?.length ?? 0} state values`;
   return info.imageSlots.length === 2 && info.actions.length === 7 && info.state?.length === 8
     ? null
     : `This policy takes ${found}; the table has 2 cameras, 7 actions and 8 state values.`;
+}
+
+/** Likewise where another robot stands at it. Names say what actions mean: as many of them may be another arm's. */
+function whyNotFor({ name, actions, state, images }: TableRobotProfile, info: PolicyInfo): string | null {
+  const named = (dimensions: readonly { readonly name: string }[] | null) =>
+    (dimensions ?? []).map((one) => one.name).join();
+  const fits =
+    named(actions) === named(info.actions) &&
+    named(state) === named(info.state) &&
+    images.length === info.imageSlots.length;
+  if (fits) return null;
+  return `The policy in use is for ${info.robot}; an ${name} stands here. Under Demonstrations let the expert show a task, then teach it under Fine-tune.`;
 }
 
 /** Shows predictions as they come. */
@@ -157,7 +176,9 @@ export function practiceIdle(): Promise<void> {
 export async function startShow(): Promise<void> {
   const { status } = usePracticeStore.getState();
   if (status.kind !== 'open' || !currentPolicy() || runNow().kind !== 'idle') return;
-  const tasks = status.tasks.filter(({ heldOut }) => !heldOut);
+  const trained = status.tasks.filter(({ heldOut }) => !heldOut);
+  // Of another robot it knows what it was taught; which that is the page does not know.
+  const tasks = trained.length > 0 ? trained : status.tasks;
   try {
     for (let turn = 0; ; turn++) {
       const outcome = await runEpisode('show');

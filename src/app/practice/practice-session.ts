@@ -3,7 +3,7 @@ import { connectPracticeWorker, type PracticeClient } from '../../workers/client
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
-import type { LoopChoices, TableReport } from '../../workers/contract-practice.ts';
+import type { LoopChoices, TableReport, TableRobotName } from '../../workers/contract-practice.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
 import { usePracticeStore } from './practice-store.ts';
@@ -25,13 +25,16 @@ export function practiceCanvas(): HTMLCanvasElement {
   return canvas;
 }
 
+/** More pixels a CSS pixel nobody sees. */
+const FINEST = 3;
+
 interface ViewSize {
   readonly width: number;
   readonly height: number;
 }
 
 function scaled({ width, height }: ViewSize) {
-  return { width, height, ratio: Math.min(2, window.devicePixelRatio) };
+  return { width, height, ratio: Math.min(FINEST, window.devicePixelRatio) };
 }
 
 function fail(failure: Failure): void {
@@ -52,6 +55,7 @@ export async function openTable(size: ViewSize): Promise<void> {
       set({ failure: toFailure(error) }),
     );
     const { speedLimit, ensembling, ahead } = usePracticeStore.getState();
+    followScheme(mine);
     await mine.limitSpeed(speedLimit);
     await mine.chooseLoop({ ensembling, ahead });
     set({ status: { kind: 'open', tasks } });
@@ -66,15 +70,27 @@ export async function openTable(size: ViewSize): Promise<void> {
   }
 }
 
+/** The stage is as dark as the page. */
+function followScheme(of: PracticeClient): void {
+  const dark = window.matchMedia('(prefers-color-scheme: dark)');
+  const tell = (): void => {
+    if (client === of) void of.setDark(dark.matches).catch(() => undefined);
+  };
+  dark.addEventListener('change', tell);
+  tell();
+}
+
 /** What a visitor sees first: the task that shows most in little time. */
 const firstTask = 'plate';
 const firstSeed = 3;
 
 /** What the address says about a table: nothing of the one that a visitor finds anyway. */
 export function addressedTable(
-  table: Pick<TableReport, 'task' | 'seed'> | null,
+  table: Pick<TableReport, 'task' | 'seed' | 'robot'> | null,
 ): { readonly task: string; readonly seed: number } | null {
-  if (!table || (table.task === firstTask && table.seed === firstSeed)) return null;
+  // An address names a table for its own robot.
+  if (!table || table.robot !== 'gripper' || (table.task === firstTask && table.seed === firstSeed))
+    return null;
   return { task: table.task, seed: table.seed };
 }
 
@@ -108,12 +124,20 @@ export function showTable(visible: boolean): void {
 /**
  * Lays the table for a task; the instruction becomes one that fits.
  * @param realTime whether time goes by on it before the next action
+ * @param robot who is to stand there; default who stands there
  * @returns what lies there now
  * @throws what the worker rejects with; the table before is still there then, and is not what was asked for
  */
-export async function layTable(task: string, seed: number, realTime = true): Promise<TableReport> {
-  const table = await practiceWorker().reset(task, seed, realTime);
+export async function layTable(
+  task: string,
+  seed: number,
+  realTime = true,
+  robot?: TableRobotName,
+): Promise<TableReport> {
+  const table = await practiceWorker().reset(task, seed, realTime, robot);
   set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
+  // Each robot can be asked for other things.
+  if (robot) set({ status: { kind: 'open', tasks: table.tasks } });
   tableChanged();
   useInstructionStore.getState().setText(table.instruction);
   writeUrlState({ table: addressedTable(table) });

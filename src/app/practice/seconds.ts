@@ -1,5 +1,10 @@
-/** Actions per second of the table. */
-const CONTROL_HZ = 10;
+import { usePracticeStore } from './practice-store.ts';
 
-/** How long so many actions take. */
-export const seconds = (steps: number): string => `${Number((steps / CONTROL_HZ).toFixed(1))} s`;
+/** Actions per second of the table's own robot. */
+const OWN_HZ = 10;
+
+/** How long so many actions of the robot at the table take. */
+export function seconds(steps: number): string {
+  const hz = usePracticeStore.getState().table?.profile?.controlHz ?? OWN_HZ;
+  return `${Number((steps / hz).toFixed(1))} s`;
+}

@@ -7,6 +7,7 @@ import { stopPractice } from './practice-run.ts';
 import { chooseAgain, chooseTable, disturbTable, randomSeed } from './practice-session.ts';
 import { usePracticeStore, type Outcome, type PracticeRun } from './practice-store.ts';
 import { seconds } from './seconds.ts';
+import { RobotChoice } from './robot-choice.tsx';
 import { TablePicture } from './table-picture.tsx';
 
 const HELD: Readonly<Record<HoldReason, string>> = {
@@ -65,9 +66,15 @@ export function Stage({ info }: { info: PolicyInfo | null }) {
             {text}
           </p>
         )}
+        {run.kind === 'running' && (
+          <p className="stage-legend">
+            <span>next actions, gripper open</span> <span className="legend-closed">closed</span>
+          </p>
+        )}
         {info && <PolicyEyes info={info} />}
       </div>
       <div className="actions stage-tools">
+        <RobotChoice disabled={busy} />
         <div className="stage-task">
           <label htmlFor="table-task">Task</label>
           <select

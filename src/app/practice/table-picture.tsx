@@ -52,7 +52,13 @@ export function TablePicture() {
     showTable(true);
     const observer = new ResizeObserver(() => resizeTable(sizeOf()));
     observer.observe(element);
+    // Only until the page scrolls can a finger be kept from scrolling it: React listens too passively for that.
+    const keepStill = (event: TouchEvent): void => {
+      if (dragging.current && event.cancelable) event.preventDefault();
+    };
+    element.addEventListener('touchmove', keepStill, { passive: false });
     return () => {
+      element.removeEventListener('touchmove', keepStill);
       observer.disconnect();
       showTable(false);
     };
@@ -81,7 +87,9 @@ export function TablePicture() {
     if (!turning.current) return;
     const { x, y } = turning.current;
     turning.current = { x: event.clientX, y: event.clientY };
-    orbit((x - event.clientX) * TURN, (event.clientY - y) * TURN, 1);
+    // Up and down a finger scrolls the page.
+    const rise = event.pointerType === 'touch' ? 0 : (event.clientY - y) * TURN;
+    orbit((x - event.clientX) * TURN, rise, 1);
   };
   const up = (event: PointerEvent<HTMLDivElement>): void => {
     if (open)

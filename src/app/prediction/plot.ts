@@ -3,7 +3,7 @@ import uPlot from 'uplot';
 import type { Scale } from './chunk-view.tsx';
 
 /** Also in prediction.css: an empty plot is as high. */
-const HEIGHT = 148;
+const HEIGHT = 104;
 
 /** Differences far below this are rounding, and drawn as a flat line. */
 const FLAT = 1e-3;

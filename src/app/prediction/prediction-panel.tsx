@@ -27,15 +27,30 @@ function SaveButton({ info, latest }: { info: PolicyInfo; latest: ShownPredictio
   );
 }
 
-/** The newest chunk and how long it took, or what will appear here. */
-export function PredictionPanel({ info }: { info: PolicyInfo }) {
+/** The newest chunk, or what will appear here. */
+export function Chunk({ info }: { info: PolicyInfo }) {
   const latest = usePredictionStore((state) => state.latest);
-  if (!latest) return <EmptyChunk info={info} />;
+  return latest ? <ChunkView info={info} latest={latest} /> : <EmptyChunk info={info} />;
+}
+
+/** How long the newest prediction took, and keeping it. */
+export function PredictionAbout({ info }: { info: PolicyInfo }) {
+  const latest = usePredictionStore((state) => state.latest);
+  if (!latest) return null;
   return (
     <>
-      <ChunkView info={info} latest={latest} />
       <LatencyView info={info} />
       <SaveButton info={info} latest={latest} />
+    </>
+  );
+}
+
+/** All of the newest prediction below each other. */
+export function PredictionPanel({ info }: { info: PolicyInfo }) {
+  return (
+    <>
+      <Chunk info={info} />
+      <PredictionAbout info={info} />
     </>
   );
 }

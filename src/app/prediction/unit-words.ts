@@ -20,6 +20,6 @@ export function unitWords(name: string, unit: string): string {
     if (name === 'yaw') return `1 = ${Math.round((180 / Math.PI) * MAX_ROTATION)}°`;
     return 'not used';
   }
-  if (/^open.close$/.test(unit)) return '1 = open, 0 = closed';
+  if (/^open.close$/.test(unit)) return '1 = open';
   return WORDS[unit] ?? unit;
 }

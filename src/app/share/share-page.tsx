@@ -1,14 +1,14 @@
 import { useEffect, useId, useState } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { isFetchable } from '../../share/share-manifest.ts';
 import { formatBytes } from '../format.ts';
 import { adapterName } from '../finetune/adapter-name.ts';
-import { AdaptersSection } from '../finetune/stored-section.tsx';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
-import { ModelsSection } from './models-section.tsx';
 import {
   cancelSharing,
+  isLocal,
   manifestOf,
   prepareSharing,
   removeShare,
@@ -71,7 +71,16 @@ function Own() {
   );
 }
 
-function StaticHost({ text, adapter }: { text: ShareText; adapter: string | null }) {
+function StaticHost({
+  text,
+  adapter,
+  ready,
+}: {
+  text: ShareText;
+  adapter: string | null;
+  /** What a link needs besides is there. */
+  ready: boolean;
+}) {
   const [url, setUrl] = useState('');
   const field = useId();
   return (
@@ -98,7 +107,7 @@ function StaticHost({ text, adapter }: { text: ShareText; adapter: string | null
       <button
         type="button"
         className="button-primary button-large"
-        disabled={!text.title.trim() || (adapter !== null && !url.trim())}
+        disabled={!ready || (adapter !== null && !url.trim())}
         onClick={() => void shareAsLink(text, adapter ? url.trim() : null)}
       >
         Create link
@@ -120,8 +129,16 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
   const [note, setNote] = useState('');
   const field = useId();
   useEffect(() => void prepareSharing(), []);
-  const text: ShareText = { title: title.trim(), author: author.trim(), note: note.trim() };
   const busy = work.kind === 'uploading';
+  const [policyUrl, setPolicyUrl] = useState('');
+  const local = isLocal(info.package.url);
+  const text: ShareText = {
+    title: title.trim(),
+    author: author.trim(),
+    note: note.trim(),
+    policyUrl: local ? policyUrl.trim() : null,
+  };
+  const ready = text.title !== '' && (!local || isFetchable(text.policyUrl ?? ''));
   const manifest = manifestOf(text, active ? { sha256: '', bytes: 0, url: null } : null);
   return (
     <div className="share">
@@ -135,6 +152,23 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
             : 'and no instruction'}
           , and can keep teaching it. Recordings are not included.
         </p>
+        {local && (
+          <div className="share-hosted">
+            <p className="notice notice-calm" role="note">
+              “{info.package.name}” was added from a folder on this device, where nobody else can get it. Put
+              the package on a host that others reach, and give its address first.
+            </p>
+            <label htmlFor={`${field}-policy`}>Address of the policy’s manifest.json</label>
+            <input
+              id={`${field}-policy`}
+              type="url"
+              placeholder="https://…/manifest.json"
+              value={policyUrl}
+              disabled={busy}
+              onChange={(event) => setPolicyUrl(event.target.value)}
+            />
+          </div>
+        )}
         <div className="share-form">
           <div className="option">
             <label htmlFor={`${field}-title`}>Title</label>
@@ -176,13 +210,13 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
           <ShareFacts manifest={manifest} />
         </details>
         {server === null && <p className="waiting">Checking for a share server…</p>}
-        {server === false && <StaticHost text={text} adapter={active} />}
+        {server === false && <StaticHost text={text} adapter={active} ready={ready} />}
         {server && !busy && (
           <div className="actions">
             <button
               type="button"
               className="button-primary button-large"
-              disabled={!text.title}
+              disabled={!ready}
               onClick={() => void shareOnServer(text)}
             >
               Share
@@ -211,8 +245,6 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
         {failure && <FailureNotice failure={failure} title="Sharing failed" />}
       </section>
       <Own />
-      <AdaptersSection />
-      <ModelsSection key={info.package.hash} />
     </div>
   );
 }

@@ -21,6 +21,13 @@ export interface ShareText {
   readonly title: string;
   readonly author: string;
   readonly note: string;
+  /** Where others get the policy, where that is not where this page has it from; else null. */
+  readonly policyUrl: string | null;
+}
+
+/** Whether a package came from a folder on this device: nobody else can get it from there. */
+export function isLocal(packageUrl: string): boolean {
+  return packageUrl.startsWith('package:');
 }
 
 /** Asks for the server, and reads what this browser shared before. */
@@ -41,7 +48,10 @@ function keepOwn(own: readonly OwnShare[]): void {
 const successes = (trials: readonly { success: boolean }[]) => trials.filter(({ success }) => success).length;
 
 /** What a share of the present state says. @param adapter null for the policy as it was loaded */
-export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): ShareManifest {
+export function manifestOf(
+  { policyUrl, ...text }: ShareText,
+  adapter: ShareManifest['adapter'],
+): ShareManifest {
   const info = currentPolicy()!;
   const { active, adapters, runs } = useFineTuneStore.getState();
   const { table, ensembling, speedLimit } = usePracticeStore.getState();
@@ -56,7 +66,10 @@ export function manifestOf(text: ShareText, adapter: ShareManifest['adapter']): 
     policy: {
       name: info.package.name,
       sha256: info.package.hash,
-      url: info.package.url === defaultPolicyUrl() ? null : new URL(info.package.url, location.href).href,
+      url:
+        info.package.url === defaultPolicyUrl()
+          ? null
+          : (policyUrl ?? new URL(info.package.url, location.href).href),
     },
     adapter,
     scene: {

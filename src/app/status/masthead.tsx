@@ -25,6 +25,7 @@ const LABELS: Record<Step, string> = {
   demonstrations: 'Demonstrations',
   'fine-tune': 'Fine-tune',
   share: 'Share',
+  models: 'Models',
 };
 
 /** A link, so that a step can be opened in a tab of its own. */
@@ -79,6 +80,14 @@ export function Masthead() {
               </li>
             ))}
           </ol>
+          <a
+            className="mast-models"
+            href={hrefOf('models')}
+            aria-current={current === 'models' ? 'page' : undefined}
+            onClick={(event) => open(event, 'models')}
+          >
+            Models
+          </a>
         </nav>
         <p className={`mast-phase tone-${tone}`} role="status">
           {text}

@@ -42,8 +42,9 @@ export function currentHost(): Host {
  */
 export async function chooseBackend(
   host: Host,
-  preference: 'auto' | 'wasm' | 'webgpu' = 'auto',
+  wanted: 'auto' | 'wasm' | 'webgpu' | 'webgpu-ort' = 'auto',
 ): Promise<{ choice: BackendChoice; adapter: GPUAdapter | null }> {
+  const preference = wanted === 'webgpu-ort' ? 'webgpu' : wanted;
   const threads = host.crossOriginIsolated ? Math.max(1, Math.min(MAX_THREADS, host.hardwareConcurrency)) : 1;
   const adapter = preference === 'wasm' ? null : await requestAdapter(host.gpu);
   const info = adapter && describe(adapter);
@@ -87,9 +88,12 @@ async function requestAdapter(gpu: GPU | undefined): Promise<GPUAdapter | null> 
 
 function describe(adapter: GPUAdapter): AdapterInfo {
   const { vendor, architecture, description } = adapter.info;
-  const isFallback =
-    adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|software/i.test(`${architecture} ${description}`);
-  return { vendor, architecture, description, isFallback };
+  return { vendor, architecture, description, isFallback: isSoftware(adapter.info) };
+}
+
+/** Whether a CPU plays GPU. */
+export function isSoftware({ isFallbackAdapter, architecture, description }: GPUAdapterInfo): boolean {
+  return isFallbackAdapter || /swiftshader|llvmpipe|software/i.test(`${architecture} ${description}`);
 }
 
 function nameOf(info: AdapterInfo): string {

@@ -5,7 +5,9 @@ import { sizeOf, type Graph, type Shape } from '../graph/types.ts';
 import { readBuffer } from '../kernels/gpu-run.ts';
 import { decodeFloat32, type EncodedTensor } from '../weights/encoding.ts';
 import type { Backend } from './backend.ts';
-import { float32Bytes, Ledger, OrtTensor } from './ort-tensor.ts';
+import { watchDevice } from './device-errors.ts';
+import { Ledger } from './ledger.ts';
+import { float32Bytes, OrtTensor } from './ort-tensor.ts';
 import { RunQueue } from './run-queue.ts';
 import type { Program, Runtime, Tensor, Tensors } from './runtime.ts';
 
@@ -32,14 +34,7 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
   const programs = new Set<Program>();
   let runMs = 0;
   const onGpu = backend === 'webgpu';
-  // WebGPU reports errors apart from the calls that made them, and goes on with buffers that hold nothing.
-  let gpuError: GPUError | null = null;
-  device?.addEventListener('uncapturederror', (event) => (gpuError ??= event.error));
-  const checkGpu = (): void => {
-    const error = gpuError;
-    gpuError = null;
-    if (error) throw deviceError(error);
-  };
+  const checkGpu = watchDevice(device);
 
   const cpuTensor = (
     shape: Shape,
@@ -224,21 +219,6 @@ function sameDims(a: readonly number[], b: readonly number[]): boolean {
 
 function reshaped(tensor: Ort.Tensor, shape: Shape): Ort.Tensor {
   return tensor.reshape(shape);
-}
-
-function deviceError(error: GPUError): ModelError {
-  const memory = 'GPUOutOfMemoryError' in globalThis && error instanceof GPUOutOfMemoryError;
-  return memory
-    ? new ModelError(
-        'out-of-memory',
-        `The GPU ran out of memory: ${error.message}`,
-        'Close other tabs, or take a smaller batch or a smaller package.',
-      )
-    : new ModelError(
-        'unsupported',
-        `The GPU refused a command: ${error.message}`,
-        'This is a fault of the page or the driver; run on the CPU instead.',
-      );
 }
 
 function runError(graph: Graph, error: unknown): ModelError {

@@ -145,8 +145,6 @@ export function solve(
 
 /** x of (JᵀJ + λ) x = Jᵀe. @param columns of J */
 function leastSquares(columns: readonly (readonly number[])[], errors: readonly number[]): number[] {
-  const dot = (a: readonly number[], b: readonly number[]) =>
-    a.reduce((sum, value, i) => sum + value * b[i]!, 0);
   const rows = columns.map((column, i) => [
     ...columns.map((other, j) => dot(column, other) + (i === j ? DAMPING : 0)),
     dot(column, errors),
@@ -166,4 +164,8 @@ function leastSquares(columns: readonly (readonly number[])[], errors: readonly 
     solution[i] = sum / rows[i]![i]!;
   }
   return solution;
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 }

@@ -24,6 +24,7 @@ export class So101World implements World {
   readonly profile = SO101_PROFILE;
   readonly limits = SO101_LIMITS;
   readonly timestep = TIMESTEP;
+  readonly dropHeight = 0.022;
   readonly #mujoco: Mujoco;
   readonly #model: MjModel;
   readonly #data: MjData;

@@ -58,10 +58,13 @@ export async function refreshModels(): Promise<void> {
 export async function checkModel({ key }: StoredPackage): Promise<void> {
   const say = (text: string) => set(({ checks }) => ({ checks: { ...checks, [key]: text }, failure: null }));
   say('Checking…');
+  // Progress crosses on a port of its own, and may come after what it was about.
+  let checking = true;
   try {
-    const damaged = await policyWorker().packages.check(key, (done, total) =>
-      say(`Checking, ${done} of ${total} files`),
-    );
+    const damaged = await policyWorker().packages.check(key, (done, total) => {
+      if (checking) say(`Checking, ${done} of ${total} files`);
+    });
+    checking = false;
     say(
       damaged.length === 0
         ? 'Every file is as its manifest says.'
@@ -75,10 +78,12 @@ export async function checkModel({ key }: StoredPackage): Promise<void> {
 /** Keeps a package that lies in a folder on this machine, and opens it. */
 export async function addFolder(files: readonly HandedFile[]): Promise<void> {
   set({ adding: 'Reading the folder…', failure: null });
+  let storing = true;
   try {
-    const url = await policyWorker().packages.storeFolder([...files], (done, total) =>
-      set({ adding: `Checking and keeping, ${done} of ${total} files` }),
-    );
+    const url = await policyWorker().packages.storeFolder([...files], (done, total) => {
+      if (storing) set({ adding: `Checking and keeping, ${done} of ${total} files` });
+    });
+    storing = false;
     await refreshModels();
     await openPolicy(url);
   } catch (error) {

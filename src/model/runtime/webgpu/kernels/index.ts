@@ -1,0 +1,49 @@
+/** Every kernel by name: its source and how many buffers it reads. */
+import apply from './apply.wgsl?raw';
+import attention from './attention.wgsl?raw';
+import attentionDirect from './attention-direct.wgsl?raw';
+import attentionOperands from './attention-operands.wgsl?raw';
+import chain from './chain.wgsl?raw';
+import dequantise from './dequantise.wgsl?raw';
+import erf from '../../../kernels/erf.wgsl?raw';
+import finish from './finish.wgsl?raw';
+import normalize from './normalize.wgsl?raw';
+import normalizeDirect from './normalize-direct.wgsl?raw';
+import pad from './pad.wgsl?raw';
+import product from './product.wgsl?raw';
+import productDirect from './product-direct.wgsl?raw';
+import productDirect4 from './product-direct4.wgsl?raw';
+import productOperands from './product-operands.wgsl?raw';
+import productParams from './product-params.wgsl?raw';
+import reduce from './reduce.wgsl?raw';
+import reducePlaces from './reduce-places.wgsl?raw';
+import reduceShared from './reduce-shared.wgsl?raw';
+import rope from './rope.wgsl?raw';
+import tokens from './tokens.wgsl?raw';
+
+export interface KernelSource {
+  readonly code: string;
+  /** Bindings 1 … reads are read, the next is written; 0 are the uniforms. */
+  readonly reads: number;
+}
+
+const joined = (...parts: string[]): string => parts.join('\n');
+
+const productParts = [erf, apply, finish, productParams];
+
+export const kernels: Readonly<Record<string, KernelSource>> = {
+  attention: { code: joined(attentionOperands, attention), reads: 4 },
+  'attention-direct': { code: joined(attentionOperands, attentionDirect), reads: 4 },
+  chain: { code: joined(erf, apply, chain), reads: 6 },
+  dequantise: { code: dequantise, reads: 2 },
+  normalize: { code: normalize, reads: 3 },
+  'normalize-direct': { code: normalizeDirect, reads: 3 },
+  pad: { code: pad, reads: 1 },
+  product: { code: joined(...productParts, productOperands, product), reads: 7 },
+  'product-direct': { code: joined(...productParts, productOperands, productDirect), reads: 7 },
+  'product-direct4': { code: joined(...productParts, productDirect4), reads: 7 },
+  reduce: { code: joined(reducePlaces, reduce), reads: 1 },
+  'reduce-shared': { code: joined(reducePlaces, reduceShared), reads: 1 },
+  rope: { code: rope, reads: 3 },
+  tokens: { code: tokens, reads: 3 },
+};

@@ -1,0 +1,129 @@
+import { ModelError } from '../../errors.ts';
+import { sizeOf, type Graph, type Shape } from '../../graph/types.ts';
+import { encodedByteLength, type EncodedTensor } from '../../weights/encoding.ts';
+import { Ledger } from '../ledger.ts';
+import type { Program, Runtime, Tensor, Tensors } from '../runtime.ts';
+import { compilePlan } from './compile.ts';
+import { planMemory } from './memory-plan.ts';
+import type { Limits, Plan, Style } from './plan.ts';
+
+/** Bytes on the GPU at the worst moment so far. */
+export interface PlannedMemory {
+  /** Values inside of runs: pages that all programs share. */
+  readonly arena: number;
+  /** Uniforms and constants of the programs that are compiled. */
+  readonly programs: number;
+  /** Tensors alive at once, weights among them. */
+  readonly tensors: number;
+}
+
+export interface PlanningRuntime extends Runtime {
+  readonly peak: PlannedMemory;
+  /** A weight that nobody has to have. */
+  declareWeight(shape: Shape, encoding: EncodedTensor['encoding']): Tensor;
+}
+
+/**
+ * Runs nothing and allocates nothing, but plans everything as `createOwnWebGpuRuntime` does: a policy that is put through its paces on
+ * it tells what it will take on a GPU, to the byte, from shapes alone.
+ */
+export function createPlanningRuntime(
+  limits: Limits & { readonly maxBufferSize: number },
+  style: Style = 'tiled',
+): PlanningRuntime {
+  const ledger = new Ledger();
+  const pages: number[] = [];
+  let programBytes = 0;
+  const peak = { arena: 0, programs: 0, tensors: 0 };
+  const note = () => {
+    peak.arena = pages.reduce((sum, size) => sum + size, 0);
+    peak.programs = Math.max(peak.programs, programBytes);
+    peak.tensors = Math.max(peak.tensors, ledger.byteLength);
+  };
+  const make = (shape: Shape, dtype: Tensor['dtype'], byteLength: number): Tensor => {
+    const tensor = new PlannedTensor(shape, dtype, byteLength, ledger);
+    note();
+    return tensor;
+  };
+  const float = (shape: Shape) => make(shape, 'float32', 4 * sizeOf(shape));
+  const declareWeight = (shape: Shape, encoding: EncodedTensor['encoding']): Tensor =>
+    encoding === 'q4' || encoding === 'q8'
+      ? make(shape, encoding, encodedByteLength(shape, encoding))
+      : float(shape);
+
+  const compile = async (graph: Graph): Promise<Program> => {
+    const plan = compilePlan(graph, limits, { style });
+    const memory = planMemory(plan, { pageLimit: limits.maxBufferSize });
+    const own = programByteLength(plan);
+    programBytes += own;
+    note();
+    return {
+      graph,
+      run: async () => {
+        memory.pages.forEach((size, i) => (pages[i] = Math.max(pages[i] ?? 0, size)));
+        const made: Tensors = {};
+        for (const { name, shape } of plan.outputs) made[name] = float(shape);
+        return made;
+      },
+      dispose: async () => {
+        programBytes -= own;
+      },
+    };
+  };
+
+  return {
+    backend: 'webgpu',
+    device: null,
+    get peak() {
+      return { ...peak };
+    },
+    declareWeight,
+    compile,
+    upload: (_data, shape) => float(shape),
+    uploadWeight: ({ shape, encoding }) => declareWeight(shape, encoding),
+    read: async (tensor) => new Float32Array(sizeOf(tensor.shape)),
+    gpuBuffer: () => null,
+    view: () => null,
+    adopt: () => {
+      throw new ModelError('unsupported', 'A plan has no buffers.');
+    },
+    live: ledger,
+    attempt: (task) => ledger.attempt(task),
+    runMs: 0,
+    dispose: async () => undefined,
+  };
+}
+
+/** As `GpuProgram` allocates: a slot of uniforms a step, as large as the largest; constants one after another. */
+export function programByteLength({ steps, constants }: Plan): number {
+  const align = (bytes: number) => Math.ceil(bytes / 256) * 256;
+  const slot = align(Math.max(0, ...steps.map(({ params }) => Math.ceil(params.length / 4) * 16)));
+  return slot * steps.length + constants.reduce((sum, { byteLength }) => sum + align(byteLength), 0);
+}
+
+class PlannedTensor implements Tensor {
+  readonly location = 'gpu';
+  readonly shape: Shape;
+  readonly dtype: Tensor['dtype'];
+  readonly byteLength: number;
+  readonly #ledger: Ledger;
+  #disposed = false;
+
+  constructor(shape: Shape, dtype: Tensor['dtype'], byteLength: number, ledger: Ledger) {
+    this.shape = shape;
+    this.dtype = dtype;
+    this.byteLength = byteLength;
+    this.#ledger = ledger;
+    ledger.opened(this);
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#ledger.closed(this);
+  }
+}

@@ -1,0 +1,190 @@
+import { ModelError } from '../../errors.ts';
+import { sizeOf, type Graph, type Shape } from '../../graph/types.ts';
+import { readBuffer, uploadStorageBuffer } from '../../kernels/gpu-run.ts';
+import { decodeFloat32, type EncodedTensor } from '../../weights/encoding.ts';
+import { isSoftware } from '../backend.ts';
+import { watchDevice } from '../device-errors.ts';
+import { Ledger } from '../ledger.ts';
+import type { Program, Runtime, Tensor, Tensors } from '../runtime.ts';
+import { Arena, BufferPool } from './buffers.ts';
+import { compilePlan } from './compile.ts';
+import { GpuTensor } from './gpu-tensor.ts';
+import { checkGuards, checkTail, fillWithPattern, GUARD_BYTES } from './guard.ts';
+import { planMemory, type MemoryPlan } from './memory-plan.ts';
+import { Pipelines } from './pipelines.ts';
+import type { Plan, Step, Style } from './plan.ts';
+import type { PlannedMemory } from './planning-runtime.ts';
+import { GpuProgram } from './program.ts';
+import { Tuner, type Tuned, type TuningStore } from './tuner.ts';
+
+/** Our own executor of graphs, on WebGPU. The device is the caller's until the runtime is disposed of, which destroys it. */
+export interface OwnWebGpuRuntime extends Runtime {
+  /** Runs a graph by a plan that was made, or changed, elsewhere. */
+  compilePlanned(graph: Graph, plan: Plan): Promise<Program>;
+  /** How products are computed on this device, and which variants were wrong. */
+  readonly tuning: readonly Tuned[];
+  /** Bytes that are allocated now, as `createPlanningRuntime` counts them. */
+  readonly memory: PlannedMemory;
+}
+
+export interface OwnWebGpuOptions {
+  /** Default: `direct` on a software adapter, else `tiled`. */
+  readonly style?: Style;
+  /** Debugging: look after each run whether something was written outside of tensors, and throw then. Default false. */
+  readonly guard?: boolean;
+  /** Check variants of products on the device and take the fastest. Default: on anything but a software adapter. */
+  readonly tune?: boolean;
+  /** Where choices are kept between visits. */
+  readonly tuningStore?: TuningStore;
+}
+
+export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOptions = {}): OwnWebGpuRuntime {
+  const style = options.style ?? (isSoftware(device.adapterInfo) ? 'direct' : 'tiled');
+  const ledger = new Ledger();
+  const pool = new BufferPool(device);
+  const arena = new Arena(device);
+  const pipelines = new Pipelines(device);
+  const tuner = new Tuner(device, pipelines, { store: options.tuningStore ?? null });
+  const tune = options.tune ?? style === 'tiled';
+  const programs = new Set<Program>();
+  const inners = new Set<GpuProgram>();
+  const checkGpu = watchDevice(device);
+  const guard = options.guard ? GUARD_BYTES : 0;
+  let runMs = 0;
+
+  const tensorOver = (buffer: GPUBuffer, shape: Shape, release: () => void): GpuTensor =>
+    new GpuTensor({
+      shape,
+      dtype: 'float32',
+      byteLength: 4 * sizeOf(shape),
+      parts: { value: buffer },
+      ledger,
+      release,
+    });
+
+  const output = (shape: Shape, label: string): GpuTensor => {
+    const buffer = pool.take(4 * sizeOf(shape) + guard, label);
+    if (guard > 0) fillWithPattern(device, buffer);
+    return tensorOver(buffer, shape, () => pool.give(buffer));
+  };
+
+  const adopt = (buffer: GPUBuffer, shape: Shape): Tensor =>
+    tensorOver(buffer, shape, () => buffer.destroy());
+
+  const upload = (data: Float32Array, shape: Shape): Tensor => {
+    if (data.length !== sizeOf(shape)) {
+      throw new ModelError(
+        'bad-shape',
+        `A tensor of shape [${shape.join(', ')}] got ${data.length} numbers.`,
+      );
+    }
+    return adopt(uploadStorageBuffer(device, data, 'tensor'), shape);
+  };
+
+  const uploadWeight = (weight: EncodedTensor): Tensor => {
+    const { encoding, shape, data, scales, name } = weight;
+    if (encoding === 'f32' || encoding === 'f16') return upload(decodeFloat32(weight), shape);
+    if (!scales) throw new ModelError('bad-file', `${name}: ${encoding} without scales.`);
+    const codes = uploadStorageBuffer(device, data, name);
+    let scaleBuffer: GPUBuffer;
+    try {
+      scaleBuffer = uploadStorageBuffer(device, scales, `${name}:scales`);
+    } catch (error) {
+      codes.destroy();
+      throw error;
+    }
+    return new GpuTensor({
+      shape,
+      dtype: encoding,
+      byteLength: data.byteLength + scales.byteLength,
+      parts: { codes, scales: scaleBuffer },
+      ledger,
+      release: () => {
+        codes.destroy();
+        scaleBuffer.destroy();
+      },
+    });
+  };
+
+  const checkRun = async (plan: Plan, memory: MemoryPlan, results: Tensors): Promise<void> => {
+    await checkGuards(device, plan, memory, arena.pages(memory.pages).slice(0, memory.pages.length));
+    for (const [name, tensor] of Object.entries(results))
+      await checkTail(device, (tensor as GpuTensor).part('value'), 4 * sizeOf(tensor.shape), name);
+  };
+
+  const tunedPlan = async (plan: Plan): Promise<Plan> => {
+    const steps: Step[] = [];
+    for (const step of plan.steps) steps.push(await tuner.tuned(step));
+    await tuner.save();
+    return { ...plan, steps };
+  };
+
+  const compile = (graph: Graph): Promise<Program> =>
+    compilePlanned(graph, compilePlan(graph, device.limits, { style }));
+
+  const compilePlanned = async (graph: Graph, untuned: Plan): Promise<Program> => {
+    const plan = tune ? await tunedPlan(untuned) : untuned;
+    const memory = planMemory(plan, { pageLimit: device.limits.maxBufferSize, guard });
+    const inner = await GpuProgram.create(graph, plan, memory, {
+      device,
+      pipelines,
+      arena,
+      output,
+      guard,
+    });
+    const program: Program = {
+      graph,
+      run: async (feeds) => {
+        const start = performance.now();
+        if (guard > 0) for (const page of arena.pages(memory.pages)) fillWithPattern(device, page);
+        const results = inner.run(feeds);
+        if (guard > 0) await checkRun(plan, memory, results);
+        runMs += performance.now() - start;
+        return results;
+      },
+      dispose: async () => {
+        if (!programs.delete(program)) return;
+        inners.delete(inner);
+        inner.dispose();
+      },
+    };
+    programs.add(program);
+    inners.add(inner);
+    return program;
+  };
+
+  return {
+    backend: 'webgpu',
+    device,
+    compile,
+    compilePlanned,
+    get memory() {
+      const compiled = [...inners].reduce((sum, { byteLength }) => sum + byteLength, 0);
+      return { arena: arena.byteLength, programs: compiled, tensors: ledger.byteLength };
+    },
+    get tuning() {
+      return tuner.report;
+    },
+    upload,
+    uploadWeight,
+    adopt,
+    read: async (tensor) => {
+      const bytes = await readBuffer(device, (tensor as GpuTensor).part('value'), 4 * sizeOf(tensor.shape));
+      checkGpu();
+      return new Float32Array(bytes);
+    },
+    gpuBuffer: (tensor) => (tensor as GpuTensor).part('value'),
+    live: ledger,
+    attempt: (task) => ledger.attempt(task),
+    view: () => null,
+    get runMs() {
+      return runMs;
+    },
+    dispose: async () => {
+      for (const program of programs) await program.dispose();
+      pool.dispose();
+      arena.dispose();
+      device.destroy();
+    },
+  };
+}

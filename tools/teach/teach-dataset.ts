@@ -1,0 +1,157 @@
+/** A policy is taught the robot of a dataset, as the page does it: its profile is guessed, head and projectors are new. */
+import { ModelError } from '../../src/model/errors.ts';
+import { DemonstrationSource } from '../../src/model/finetune/demonstrations.ts';
+import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
+import { initialParameters } from '../../src/model/finetune/parameters.ts';
+import type { TrainedState } from '../../src/model/finetune/trained.ts';
+import { DEFAULT_TRAINING, Trainer } from '../../src/model/finetune/trainer.ts';
+import { headOf, type TrainableHead } from '../../src/model/heads/index.ts';
+import type { RobotProfile } from '../../src/model/policy/robot-profiles.ts';
+import type { Dataset } from '../../src/episodes/dataset.ts';
+import { changeDemonstrations, demonstrationsOf } from '../../src/workers/demonstrations.ts';
+import { ownConfigFor, targetFor } from '../../src/workers/robot-choice.ts';
+import type { NodePolicy } from '../evaluate/node-policy.ts';
+
+export interface TeachOptions {
+  readonly head: TrainableHead;
+  readonly steps: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly r: number;
+  readonly seed: number;
+  readonly onStep?: (step: number, loss: number) => void;
+}
+
+export interface Taught {
+  readonly profile: RobotProfile;
+  readonly samples: number;
+  /** Mean loss of the last fifth of the steps. */
+  readonly loss: number;
+  /** What the same loss is for who always predicts the mean: of the actions at each place of the chunk, or of the noise. Null for tokens. */
+  readonly lossOfMean: number | null;
+  readonly msPerStep: number;
+  /** Of the first sample, in the dataset's own units [chunk][dim]. */
+  readonly predicted: readonly (readonly number[])[];
+  readonly state: TrainedState;
+}
+
+/** @throws ModelError `bad-input` for a dataset that no policy can be taught, saying what to do */
+export async function teachDataset(
+  dataset: Dataset,
+  opened: NodePolicy,
+  options: TeachOptions,
+): Promise<Taught> {
+  const base = opened.policy.config;
+  const policies = { base, other: null };
+  const read = await demonstrationsOf(dataset, policies);
+  const { guess } = read.info.robot;
+  const robot = guess && { ...guess, head: options.head };
+  const taken = robot
+    ? await changeDemonstrations(read, { target: targetFor(base, robot, null) }, policies)
+    : read;
+  const [problem] = taken.info.problems;
+  if (!robot || problem) {
+    const { found, needed, hint } = problem ?? { found: 'nothing to teach', needed: 'a robot', hint: '' };
+    throw new ModelError('bad-input', `${dataset.name}: ${found}; needed: ${needed}.`, hint);
+  }
+  const { config } = taken.target;
+  const own = ownConfigFor(robot, false);
+  const { statistics } = taken;
+  const [unnormKey] = Object.keys(statistics);
+  const policy = await opened.policy.withConfig({ ...config, centerCrop: false }, opened.source);
+  const train = new DemonstrationSource(taken.dataset, {
+    config,
+    tokenize: opened.tokenize,
+    statistics: statistics[unnormKey!]!,
+    cameras: robot.cameras,
+  });
+  const { head, steps, r, seed, batchSize, learningRate } = options;
+  const trainer = new Trainer({
+    run: `${dataset.name} ${head}`,
+    policy,
+    own,
+    parameters: await initialParameters(config, opened.source, {
+      lora: { r, alpha: Math.min(r, 16), dropout: 0, targets: 'all-linear' },
+      freshModules: true,
+      seed,
+    }),
+    train,
+    validation: null,
+    options: {
+      ...DEFAULT_TRAINING,
+      seed,
+      maxSteps: steps,
+      batchSize,
+      learningRate,
+      imageAug: false,
+      maxGradNorm: 1,
+    },
+    statistics,
+  });
+  try {
+    const losses: number[] = [];
+    const start = performance.now();
+    while (!trainer.done) {
+      const { step, loss } = await trainer.trainStep();
+      losses.push(loss);
+      options.onStep?.(step, loss);
+    }
+    const msPerStep = (performance.now() - start) / steps;
+    const last = losses.slice(-Math.max(1, Math.round(steps / 5)));
+    const state = await trainer.trained();
+    trainer.dispose();
+    const adapter = new LoadedAdapter(policy.runtime, base, state);
+    policy.use(adapter);
+    const predicted = await firstChunk(policy, train, unnormKey!, statistics);
+    policy.use(null);
+    adapter.dispose();
+    return {
+      profile: config.profile,
+      samples: train.count,
+      loss: last.reduce((sum, loss) => sum + loss, 0) / last.length,
+      lossOfMean: await lossOfMean(head, train),
+      msPerStep,
+      predicted,
+      state,
+    };
+  } finally {
+    await policy.dispose();
+  }
+}
+
+async function firstChunk(
+  policy: NodePolicy['policy'],
+  train: DemonstrationSource,
+  unnormKey: string,
+  statistics: Parameters<NodePolicy['policy']['unnormalize']>[2],
+): Promise<number[][]> {
+  const { pixels, promptIds, proprio } = await train.sample(0, null);
+  const { network, profile } = policy.config;
+  const side = network.vits[0]!.imageSize;
+  const tensor = policy.runtime.upload(pixels, [profile.images.length, 3 * network.vits.length, side, side]);
+  try {
+    const given = { pixels: tensor, promptIds, proprio: proprio && [...proprio] };
+    return policy.unnormalize(await policy.predict(given), unnormKey, statistics);
+  } finally {
+    tensor.dispose();
+  }
+}
+
+/** Samples whose actions the mean is taken of. */
+const MOST_SAMPLES = 400;
+
+async function lossOfMean(head: TrainableHead, train: DemonstrationSource): Promise<number | null> {
+  // Noise is standard normal: its mean is 0, and the mean square of what is left 1.
+  if (headOf({ head }).denoises) return 1;
+  if (headOf({ head }).lmHead) return null;
+  const every = Math.max(1, Math.floor(train.count / MOST_SAMPLES));
+  const chunks: Float32Array[] = [];
+  for (let i = 0; i < train.count; i += every) chunks.push((await train.sample(i, null)).actions);
+  const mean = (value: (chunk: Float32Array) => number) =>
+    chunks.reduce((sum, chunk) => sum + value(chunk), 0) / chunks.length;
+  const errors = Array.from(chunks[0]!, (_, i) => {
+    const middle = mean((chunk) => chunk[i]!);
+    return mean((chunk) => Math.abs(chunk[i]! - middle));
+  });
+  return errors.reduce((sum, error) => sum + error, 0) / errors.length;
+}
