@@ -7,16 +7,15 @@ import { randomFloats } from '../setup/compare.ts';
 /** A thread that answers when it is told to. */
 function madeUpThread() {
   const asked: unknown[] = [];
-  let hear: (message: unknown) => void = () => undefined;
-  let crash: (detail: string) => void = () => undefined;
+  const listeners: { hear?: (message: unknown) => void; crash?: (detail: string) => void } = {};
   const thread: EncodeThread = {
     post: (message) => asked.push(message),
-    onMessage: (listener) => (hear = listener),
-    onCrash: (listener) => (crash = listener),
+    onMessage: (listener) => (listeners.hear = listener),
+    onCrash: (listener) => (listeners.crash = listener),
     end: () => undefined,
   };
-  const answer = () => hear(answerEncodeMessage(asked.shift()).answer);
-  return { thread, asked, answer, crash: (detail: string) => crash(detail) };
+  const answer = () => listeners.hear?.(answerEncodeMessage(asked.shift()).answer);
+  return { thread, asked, answer, crash: (detail: string) => listeners.crash?.(detail) };
 }
 
 function job(seed: number, values = randomFloats(64 * 8, seed)): EncodeJob {
