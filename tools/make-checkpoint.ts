@@ -3,7 +3,7 @@
  * `node tools/node/run.mjs tools/make-checkpoint.ts`.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ModelError } from '../src/model/errors.ts';
@@ -11,8 +11,7 @@ import type { Shapes } from '../src/model/network/config.ts';
 import { toBfloat16 } from '../src/model/weights/half.ts';
 import { safetensorsHeader } from '../src/model/weights/safetensors.ts';
 import { elementCount } from '../src/model/weights/tensor-file.ts';
-import { CHECKPOINT_SHAPES, checkpointTensors, type CheckpointShape } from './convert/checkpoint-shapes.ts';
-import { jsonFiles } from './make-checkpoint/json-files.ts';
+import { contentsOf, SHAPE_NAMES, type CheckpointContents } from './make-checkpoint/contents.ts';
 import { parseArguments } from './node/arguments.ts';
 
 /** Hugging Face's default for sharded checkpoints. */
@@ -39,14 +38,14 @@ export interface ShardProgress {
  */
 export async function makeCheckpoint(
   folder: string,
-  shape: CheckpointShape,
+  contents: CheckpointContents,
   options: { seed?: number; maxShardBytes?: number; onShard?: (progress: ShardProgress) => void } = {},
 ): Promise<void> {
   if (existsSync(folder))
     throw new ModelError('bad-input', `${folder} exists already.`, 'Name a new folder.');
   await mkdir(folder, { recursive: true });
   const pool = randomPool(options.seed ?? 0);
-  const { model, actionHead, proprioProjector } = checkpointTensors(shape);
+  const { model, modules, json, tokenizer } = contents;
 
   const shards = cutIntoShards(model, options.maxShardBytes ?? SHARD_BYTES);
   const weightMap: Record<string, string> = {};
@@ -63,9 +62,10 @@ export async function makeCheckpoint(
     metadata: { total_size: totalSize },
     weight_map: weightMap,
   });
-  await writeTensors(join(folder, 'action_head.safetensors'), actionHead, pool);
-  await writeTensors(join(folder, 'proprio_projector.safetensors'), proprioProjector, pool);
-  for (const [name, json] of Object.entries(jsonFiles(shape))) await writeJson(join(folder, name), json);
+  for (const [name, tensors] of Object.entries(modules))
+    await writeTensors(join(folder, `${name}.safetensors`), tensors, pool);
+  for (const [name, content] of Object.entries(json)) await writeJson(join(folder, name), content);
+  if (tokenizer) await copyFile(tokenizer, join(folder, 'tokenizer.json'));
 }
 
 const numbered = (n: number): string => String(n).padStart(5, '0');
@@ -141,7 +141,6 @@ async function writeJson(path: string, json: object): Promise<void> {
   await writeFile(path, JSON.stringify(json));
 }
 
-const SHAPE_NAMES = Object.keys(CHECKPOINT_SHAPES) as (keyof typeof CHECKPOINT_SHAPES)[];
 const entry = process.argv[1];
 if (entry && import.meta.url === pathToFileURL(resolve(entry)).href) {
   const usage = `usage: node tools/node/run.mjs tools/make-checkpoint.ts <folder> [options]
@@ -149,17 +148,18 @@ if (entry && import.meta.url === pathToFileURL(resolve(entry)).href) {
 Writes a checkpoint folder as upstream lays it out, in bf16, with random weights.
 
   <folder>        has to be new
-  --shape NAME    7b (OpenVLA-7B, 15 GB) or tiny (a golden case's) (default tiny)
+  --shape NAME    7b (OpenVLA-7B, 15 GB), oft-qwen2.5-0.5b (OpenVLA-OFT on Qwen2.5-0.5B, 2.6 GB),
+                  vla-adapter (VLA-Adapter Pro, 2.9 GB) or tiny (a golden case's) (default tiny)
   --seed N        seed of the weights (default 0)`;
   const args = parseArguments(usage, {
     allowPositionals: true,
     options: { shape: { type: 'string', default: 'tiny' }, seed: { type: 'string', default: '0' } },
   });
   const [folder] = args.exactly('<folder>');
-  const shape = CHECKPOINT_SHAPES[args.oneOf('shape', SHAPE_NAMES)];
+  const contents = contentsOf(args.oneOf('shape', SHAPE_NAMES));
   const seed = args.wholeNumber('seed', 0);
   const start = performance.now();
-  await makeCheckpoint(folder, shape, {
+  await makeCheckpoint(folder, contents, {
     seed,
     onShard: ({ path, written, total }) => {
       const rate = written / 1e3 / (performance.now() - start);

@@ -70,7 +70,7 @@ export function wireStores(): void {
     // The same package after a restart keeps its inputs and its last prediction.
     if (status !== before.status) {
       // A new worker knows nothing of what the one before had open.
-      resetFineTune(info.centerCrop);
+      resetFineTune(info);
       // A share brings its own.
       void (addressedShare() ? refreshRuns() : restoreRuns());
       restoreOpen();

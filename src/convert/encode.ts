@@ -27,8 +27,15 @@ export function encodeParts({ bytes, parts }: EncodeJob): EncodedPart[] {
   return parts.map(({ name, dtype, encoding, columns, start, byteLength }) => {
     const whole = start === 0 && byteLength === bytes.byteLength;
     const values = decodeFloats(name, dtype, whole ? bytes : bytes.slice(start, start + byteLength));
-    refuseNotFinite(name, values);
-    return encodeRows(values, columns, encoding);
+    const quantised = encoding === 'q4' || encoding === 'q8';
+    if (!quantised) refuseNotFinite(name, values);
+    try {
+      return encodeRows(values, columns, encoding);
+    } catch (error) {
+      // Quantising looks at each block, but does not know whose it is.
+      refuseNotFinite(name, values);
+      throw error;
+    }
   });
 }
 

@@ -48,8 +48,16 @@ export interface ConversionPlan {
 
 export interface CheckpointPlan extends ConversionPlan {
   readonly config: PolicyConfig;
-  /** What it is taken for, and why; for people. */
-  readonly told: readonly string[];
+  readonly family: FamilyTold;
+}
+
+/** What a checkpoint is taken for: two families have the same weights, so that it is never left unsaid. */
+export interface FamilyTold {
+  readonly name: string;
+  /** Why, as a clause that follows it; empty where the files leave no choice. */
+  readonly why: string;
+  /** False where nothing in the files tells, and nobody said. */
+  readonly certain: boolean;
 }
 
 /** Smaller ones, for tests. */
@@ -87,7 +95,7 @@ export async function planCheckpoint(
     tokenizer,
     { encodingOf: (tensor, shape) => storageEncoding(tensor, shape, bits), hashes: folder.hashes, ...sizes },
   );
-  return { ...plan, config, told: whatItIs(checkpoint, config, choices) };
+  return { ...plan, config, family: familyOf(checkpoint, config, choices) };
 }
 
 /** Of any tensors. */
@@ -149,33 +157,19 @@ function given<T extends object>(choices: T): { [K in keyof T]: Exclude<T[K], un
   };
 }
 
-/** Two families have the same weights: what a checkpoint is taken for, and why, is never left unsaid. */
-function whatItIs(
+function familyOf(
   checkpoint: Checkpoint,
   config: PolicyConfig,
-  { decoding, teach, unnormKey }: PackageChoices,
-): string[] {
-  const family = `${FAMILIES[config.head]}${config.bridge?.pro ? ' Pro' : ''}`;
-  const { kind, attention } = config.network.language;
-  const told = decodingOf({ ...checkpoint, shapes: shapesOf(checkpoint), statistics: config.statistics });
-  const why = teach
-    ? ', to be taught: until then it predicts nothing of use'
-    : headOf(config).lmHead
-      ? decoding
-        ? ', as --decoding says'
-        : `: ${told.reason}`
-      : '';
-  const otherwise =
-    headOf(config).lmHead && !decoding && !told.certain
-      ? ' If it is the original OpenVLA, convert it with --decoding autoregressive.'
-      : '';
-  const lines = [`This is ${family}${why}.${otherwise} Language model: ${kind}, ${attention}.`];
-  const keys = Object.keys(config.statistics);
-  if (keys.length > 1 && !unnormKey) {
-    lines.push(
-      `It has statistics of ${keys.length} datasets and un-normalises with the first, "${config.defaultUnnormKey}"; ` +
-        `--unnorm-key names another: ${keys.slice(1, 6).join(', ')}${keys.length > 6 ? ' …' : ''}.`,
-    );
-  }
-  return lines;
+  { decoding, teach }: PackageChoices,
+): FamilyTold {
+  const name = `${FAMILIES[config.head]}${config.bridge?.pro ? ' Pro' : ''}`;
+  if (teach) return { name, why: ', to be taught: until then it predicts nothing of use', certain: true };
+  if (!headOf(config).lmHead) return { name, why: '', certain: true };
+  if (decoding) return { name, why: ', as was chosen', certain: true };
+  const { reason, certain } = decodingOf({
+    ...checkpoint,
+    shapes: shapesOf(checkpoint),
+    statistics: config.statistics,
+  });
+  return { name, why: `: ${reason}`, certain };
 }

@@ -66,7 +66,7 @@ export class ConvertHost implements ConvertWorker {
     return {
       url,
       name: plan.description.name,
-      told: [...plan.told],
+      told: told(plan),
       parameters: layout.parameters,
       robot: config.profile.name,
       unnormKeys: Object.keys(config.statistics),
@@ -211,6 +211,21 @@ export class ConvertHost implements ConvertWorker {
     encodeParts(measured);
     return (1000 * this.#around.threads * MEASURED_BYTES) / Math.max(1, this.#around.now() - start);
   }
+}
+
+/** What it is taken for, and why; what can be chosen about it is asked beside this. */
+function told({ family, config }: CheckpointPlan): string[] {
+  const { kind, attention } = config.network.language;
+  const keys = Object.keys(config.statistics).length;
+  return [
+    `This is ${family.name}${family.why}. Language model: ${kind}, ${attention}.`,
+    ...(family.certain
+      ? []
+      : ['If it is the original OpenVLA, choose below that its tokens come one after the other.']),
+    ...(keys > 1
+      ? [`It has statistics of ${keys} datasets; choose those that its actions are un-normalised with.`]
+      : []),
+  ];
 }
 
 function fromOf(source: CheckpointSource): { from: string; kind: 'address' | 'folder' } {

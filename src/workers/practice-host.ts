@@ -69,7 +69,7 @@ export class PracticeHost implements PracticeWorker {
   #onTrouble: (error: WorkerError) => void = () => undefined;
   #robot: RobotName = 'gripper';
   #policy: RemotePolicy | null = null;
-  #choices: LoopChoices = { ensembling: false, ahead: true };
+  #choices: LoopChoices = { ensembling: false, ahead: false };
   readonly #motion = new TableMotion((error) => {
     this.#drag.drop();
     this.#onTrouble(toWorkerError(error));

@@ -4,9 +4,9 @@ import type { Dataset } from '../episodes/dataset.ts';
 import { ModelError } from '../model/errors.ts';
 import { UPSTREAM_STEPS } from '../model/heads/diffusion.ts';
 import { headOf, TRAINABLE_HEADS } from '../model/heads/index.ts';
-import { profileSchema, type PolicyConfig } from '../model/policy/config.ts';
+import type { PolicyConfig } from '../model/policy/config.ts';
 import { adaptedConfig, type OwnConfig } from '../model/policy/own-config.ts';
-import type { RobotProfile } from '../model/policy/robot-profiles.ts';
+import { profileSchema, type RobotProfile } from '../model/policy/robot-profiles.ts';
 import type { GuessedProfile } from '../robot/guess-profile.ts';
 import type { RobotChoice } from './contract-finetune.ts';
 

@@ -1,20 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adapterFile, readAdapterFile } from '../../src/model/finetune/adapter-file.ts';
 import { loadLatestCheckpoint, saveCheckpoint } from '../../src/model/finetune/checkpoints.ts';
-import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
+import { exportCheckpoint, exportMerged } from '../../src/model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import type { Sample } from '../../src/model/finetune/micro-batch.ts';
 import { initialParameters, trainedFromCheckpoint } from '../../src/model/finetune/parameters.ts';
 import { DEFAULT_TRAINING, Trainer, type SampleSource } from '../../src/model/finetune/trainer.ts';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';
-import type { PolicyConfig } from '../../src/model/policy/config.ts';
+import { checkpointSource } from '../../src/model/policy/checkpoint-source.ts';
+import { policyConfigFromCheckpoint, type PolicyConfig } from '../../src/model/policy/config.ts';
 import { adaptedConfig, type OwnConfig } from '../../src/model/policy/own-config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { Random } from '../../src/model/random.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
+import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { memoryShardStore } from '../../src/model/weights/shard-store.ts';
 import { memoryFolder } from '../../tests/finetune/export-cases.ts';
 import { openCase } from '../setup/golden-policy.ts';
@@ -169,6 +171,22 @@ async function laidOver(
   return actions;
 }
 
+/** A merged checkpoint as the policy that `npm run convert` makes of it, and what that predicts. */
+async function converted(
+  files: ReturnType<typeof exportMerged>,
+  predicts: boolean,
+): Promise<{ config: PolicyConfig; actions: number[][] | null }> {
+  const checkpoint = await openCheckpoint(await memoryFolder(files));
+  const shapes = new Map([...checkpoint.tensors.entries].map(([key, { shape }]) => [key, shape]));
+  const config = policyConfigFromCheckpoint({ ...checkpoint, shapes });
+  const policy = await Policy.load(config, checkpointSource(checkpoint.tensors, 32), runtime);
+  try {
+    return { config, actions: predicts ? await predict(policy) : null };
+  } finally {
+    await policy.dispose();
+  }
+}
+
 describe.each([
   ['libero-l1', Object.keys(ROBOTS)],
   ['discrete', ['six joints, L1', 'two cameras, action tokens']],
@@ -218,6 +236,15 @@ describe.each([
         expect(difference(await laidOver(base, policy, read), inTraining)).toBeLessThanOrEqual(1e-5);
       }
       expect(await predict(policy)).toEqual(before);
+      const merged = exportMerged(state, { config: base.config, source: base.source, name });
+      // Of the other cases the vocabulary is cut, which no checkpoint says.
+      const whole = base.config.tokens.vocabulary > 30_000;
+      const { config, actions } = await converted(merged, whole);
+      const { network, profile, head, diffusion, centerCrop } = adaptedConfig(base.config, state);
+      expect(config).toMatchObject({ profile, head, diffusion, centerCrop });
+      expect(config.network.language.attention).toBe(network.language.attention);
+      expect(config.tokens.empty === null).toBe(base.config.tokens.empty === null);
+      expect(difference(actions ?? inTraining, inTraining)).toBeLessThanOrEqual(1e-4);
       await policy.dispose();
       expect(runtime.live.tensors).toBe(0);
     },
@@ -250,14 +277,42 @@ describe('a checkpoint folder of another robot', () => {
     expect(own!.profile.actions).toHaveLength(6);
     expect(own!.profile.state).toHaveLength(6);
 
-    const other = { ...state, own: { ...state.own!, profile: robot(7, 6, 1, 5) } };
-    const contradicting = files.map((file) =>
-      file.path.endsWith('robot_profile.json') ? exportedProfile(file.path, other.own) : file,
-    );
-    await expect(importCheckpoint(await memoryFolder(contradicting), on)).rejects.toMatchObject({
-      code: 'bad-file',
-      message: expect.stringContaining('7 action dimensions') as string,
-    });
+    const merged = exportMerged(state, { config: base.config, source: base.source, name: 'base' });
+    const contradictions: [OwnConfig, string][] = [
+      [{ ...state.own!, profile: robot(7, 6, 1, 5) }, '7 action dimensions'],
+      [
+        { ...state.own!, profile: robot(6, 5, 1, 5) },
+        'whose state has 5 numbers; the proprio projector takes 6',
+      ],
+      [{ ...state.own!, profile: robot(6, null, 1, 5) }, 'without a state; the proprio projector takes 6'],
+      [
+        { ...of('diffusion'), profile: robot(6, 6, 1, 5) },
+        'the head is "diffusion"; the folder has a head of kind "l1"',
+      ],
+      [
+        { ...of('discrete'), profile: robot(6, 6, 1, 5) },
+        'the head is "discrete"; the folder has a head of kind "l1"',
+      ],
+    ];
+    for (const [said, found] of contradictions) {
+      const contradicting = async (exported: typeof files) =>
+        memoryFolder(
+          exported.map((file) =>
+            file.path.endsWith('robot_profile.json') ? exportedProfile(file.path, said) : file,
+          ),
+        );
+      const refusal = {
+        code: 'bad-file',
+        message: expect.stringContaining(found) as string,
+        hint: 'Take all files from the same checkpoint.',
+      };
+      await expect(importCheckpoint(await contradicting(files), on)).rejects.toMatchObject(refusal);
+      const checkpoint = await openCheckpoint(await contradicting(merged));
+      const shapes = new Map([...checkpoint.tensors.entries].map(([key, { shape }]) => [key, shape]));
+      expect(() => policyConfigFromCheckpoint({ ...checkpoint, shapes })).toThrow(
+        expect.objectContaining(refusal),
+      );
+    }
   });
 });
 

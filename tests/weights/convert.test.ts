@@ -14,9 +14,10 @@ import {
   CHECKPOINT_SHAPES,
   checkpointTensors,
   type CheckpointShape,
-} from '../../tools/convert/checkpoint-shapes.ts';
+} from '../../tools/make-checkpoint/checkpoint-shapes.ts';
 import { llama2TokenizerJson } from '../../src/convert/llama2-tokenizer.ts';
 import { makeCheckpoint } from '../../tools/make-checkpoint.ts';
+import { contentsOf } from '../../tools/make-checkpoint/contents.ts';
 import { jsonFiles } from '../../tools/make-checkpoint/json-files.ts';
 import { diskCheckpoint } from '../../tools/node/disk-folder.ts';
 import { openPackageFolder } from '../../tools/node/package-folder.ts';
@@ -125,14 +126,14 @@ const prefixed = (prefix: string, shapes: Shapes) =>
 
 /** The model file of a tiny checkpoint made with that seed. */
 async function seeded(seed: number, name: string): Promise<Buffer> {
-  await makeCheckpoint(join(scratch, name), CHECKPOINT_SHAPES.tiny, { seed });
+  await makeCheckpoint(join(scratch, name), contentsOf('tiny'), { seed });
   return readFile(join(scratch, name, 'model-00001-of-00001.safetensors'));
 }
 
 describe('make-checkpoint', () => {
   it('writes what upstream names and shapes so, sharded, and convert reads it', async () => {
     const folder = join(scratch, 'made');
-    await makeCheckpoint(folder, CHECKPOINT_SHAPES.tiny, { maxShardBytes: 500_000 });
+    await makeCheckpoint(folder, contentsOf('tiny'), { maxShardBytes: 500_000 });
     const made = await openCheckpoint(diskCheckpoint(folder));
     const golden = await openCheckpoint(diskCheckpoint(GOLDEN));
     const shapes = (tensors: typeof made.tensors) =>

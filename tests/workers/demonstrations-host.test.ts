@@ -21,9 +21,8 @@ test('demonstrations are read, looked at and checked against the policy', async 
   expect(check.l1).toBeGreaterThan(0);
   expect(check.byKey).toEqual([]);
   const { byKey, predicted, unnormKey } = await demonstrations.check(1, 2, true);
-  expect(byKey).toEqual(
-    tiny.info.unnormKeys.map((key) => (key === unnormKey ? { key, predicted } : expect.anything())),
-  );
+  expect(byKey.map(({ key }) => key)).toEqual(tiny.info.unnormKeys);
+  expect(byKey).toContainEqual({ key: unnormKey, predicted });
   await expect(demonstrations.check(1, 4)).rejects.toThrow('fewer than 8 actions ahead');
   expect(await codeOf(demonstrations.episode(9))).toBe('bad-input');
   expect(await codeOf(demonstrations.frames(0, 'no such camera', [0]))).toBe('bad-input');

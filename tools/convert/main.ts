@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { planCheckpoint, type PackageChoices } from '../../src/convert/plan.ts';
+import { planCheckpoint, type CheckpointPlan, type PackageChoices } from '../../src/convert/plan.ts';
 import { runConversion, type ConversionProgress } from '../../src/convert/run-conversion.ts';
 import { ModelError } from '../../src/model/errors.ts';
 import { TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
@@ -64,7 +64,7 @@ async function convert(from: string, target: string): Promise<void> {
   await refuseForeignFolder(target);
   const start = performance.now();
   const plan = await planCheckpoint(diskCheckpoint(from), choices(from));
-  for (const line of plan.told) console.log(line);
+  sayWhatItIs(plan);
 
   // Written beside the target and renamed at the end: an interrupted run leaves no half package under its name.
   const unfinished = `${resolve(target)}.unfinished-${process.pid}`;
@@ -107,6 +107,21 @@ function choices(from: string): PackageChoices {
     decoding: given,
     teach,
   };
+}
+
+function sayWhatItIs({ family, config }: CheckpointPlan): void {
+  const { kind, attention } = config.network.language;
+  const otherwise = family.certain
+    ? ''
+    : ' If it is the original OpenVLA, convert it with --decoding autoregressive.';
+  console.log(`This is ${family.name}${family.why}.${otherwise} Language model: ${kind}, ${attention}.`);
+  const keys = Object.keys(config.statistics);
+  if (keys.length > 1 && !values['unnorm-key']) {
+    console.log(
+      `It has statistics of ${keys.length} datasets and un-normalises with the first, "${config.defaultUnnormKey}"; ` +
+        `--unnorm-key names another: ${keys.slice(1, 6).join(', ')}${keys.length > 6 ? ' …' : ''}.`,
+    );
+  }
 }
 
 function profileOf(name: string): string | RobotProfile {

@@ -19,9 +19,10 @@ export interface LoopBench {
 const SWING = 20;
 const SWING_SECONDS = 6;
 
+const failed = (error: unknown): void => console.error(JSON.stringify(error));
+
 /** @param args `url` of the package, `steps` commands of each way to predict */
 export async function runLoopJob(_: Runtime, args: JobArguments): Promise<LoopBench[]> {
-  const failed = (error: unknown): void => console.error(JSON.stringify(error));
   const policy = connectPolicyWorker(failed);
   const table = connectPracticeWorker(failed);
   const url = new URL(String(args['url']), location.origin).href;

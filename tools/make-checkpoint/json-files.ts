@@ -1,5 +1,5 @@
 /** The JSON files of a generated checkpoint folder, with the fields of official OpenVLA-OFT ones. */
-import type { CheckpointShape } from '../convert/checkpoint-shapes.ts';
+import type { CheckpointShape } from './checkpoint-shapes.ts';
 
 /** Contents by file name. */
 export function jsonFiles(shape: CheckpointShape): Record<string, object> {
@@ -7,6 +7,37 @@ export function jsonFiles(shape: CheckpointShape): Record<string, object> {
     'config.json': configJson(shape),
     'preprocessor_config.json': preprocessorJson(shape),
     'dataset_statistics.json': statisticsJson(shape),
+  };
+}
+
+/** Those of a policy on Qwen2.5-0.5B, with DINOv2 and SigLIP at their real sizes. */
+export function qwenJsonFiles(
+  sizes: Pick<CheckpointShape, 'actionDim' | 'proprioDim'>,
+): Record<string, object> {
+  return {
+    'config.json': {
+      model_type: 'openvla',
+      architectures: ['OpenVLAForActionPrediction'],
+      use_fused_vision_backbone: true,
+      timm_model_ids: ['vit_large_patch14_reg4_dinov2.lvd142m', 'vit_so400m_patch14_siglip_224'],
+      timm_override_act_layers: [null, null],
+      image_sizes: [224, 224],
+      image_resize_strategy: 'resize-naive',
+      n_action_bins: 256,
+      pad_to_multiple_of: 64,
+      torch_dtype: 'bfloat16',
+      text_config: {
+        model_type: 'qwen2',
+        num_attention_heads: 14,
+        num_key_value_heads: 2,
+        rms_norm_eps: 1e-6,
+        rope_theta: 1e6,
+        tie_word_embeddings: true,
+        use_sliding_window: false,
+      },
+    },
+    'preprocessor_config.json': preprocessorJson({ imageSize: 224 }),
+    'dataset_statistics.json': statisticsJson(sizes),
   };
 }
 
@@ -51,7 +82,7 @@ function llamaSizes({ hidden, intermediate, heads, layers }: CheckpointShape['ll
 const both = <T>(value: T): T[] => [value, value];
 
 /** ImageNet's mean and deviation for DINOv2, rounded to bf16 where upstream's export rounds them; one half for SigLIP. */
-function preprocessorJson({ imageSize }: CheckpointShape): object {
+function preprocessorJson({ imageSize }: Pick<CheckpointShape, 'imageSize'>): object {
   const half = [0.5, 0.5, 0.5];
   return {
     image_processor_type: 'PrismaticImageProcessor',
@@ -82,7 +113,10 @@ function preprocessorJson({ imageSize }: CheckpointShape): object {
 }
 
 /** Under a name that makes it a LIBERO policy; all actions but the gripper's are normalised. */
-function statisticsJson({ actionDim, proprioDim }: CheckpointShape): object {
+function statisticsJson({
+  actionDim,
+  proprioDim,
+}: Pick<CheckpointShape, 'actionDim' | 'proprioDim'>): object {
   return {
     libero_random: {
       action: { ...bounds(actionDim), mask: Array.from({ length: actionDim }, (_, i) => i < actionDim - 1) },

@@ -92,5 +92,6 @@ console.log(
   `${head}: loss ${loss.toFixed(4)} over the last fifth of ${steps} steps` +
     `${lossOfMean === null ? '' : `, of predicting the mean ${lossOfMean.toFixed(4)}`}; ${msPerStep.toFixed(0)} ms a step`,
 );
+if (lossOfMean === 0) console.log('Every action of the dataset is the same: its mean cannot be improved on.');
 await dataset.close();
-process.exit(lossOfMean === null || loss < lossOfMean ? 0 : 1);
+process.exit(lossOfMean === 0 || lossOfMean === null || loss < lossOfMean ? 0 : 1);

@@ -199,15 +199,19 @@ function cpuMs(): number {
 async function lesson() {
   const base = opened.policy;
   if (ofTable) {
-    const own: OwnConfig | null = null;
     const known = base.config.defaultUnnormKey;
-    return { policy: base, key: known, statistics: base.config.statistics[known]!, robotOwn: own };
+    return { policy: base, key: known, statistics: base.config.statistics[known]!, robotOwn: null };
   }
   const { profile } = KINDS[robot];
   const measured = (await datasetStatistics(dataset)) as DatasetStatistics;
-  const robotOwn: OwnConfig = { profile, head: 'l1', diffusion: null, film: false, centerCrop: false };
-  const config = adaptedConfig(base.config, { own: robotOwn, statistics: { [robot]: measured } });
-  return { policy: await base.withConfig(config, opened.source), key: robot, statistics: measured, robotOwn };
+  const ownConfig: OwnConfig = { profile, head: 'l1', diffusion: null, film: false, centerCrop: false };
+  const config = adaptedConfig(base.config, { own: ownConfig, statistics: { [robot]: measured } });
+  return {
+    policy: await base.withConfig(config, opened.source),
+    key: robot,
+    statistics: measured,
+    robotOwn: ownConfig,
+  };
 }
 
 async function evaluate(label: string): Promise<void> {

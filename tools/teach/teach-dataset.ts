@@ -6,6 +6,7 @@ import { initialParameters } from '../../src/model/finetune/parameters.ts';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';
 import { DEFAULT_TRAINING, Trainer } from '../../src/model/finetune/trainer.ts';
 import { headOf, type TrainableHead } from '../../src/model/heads/index.ts';
+import { normalizeActions, type DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import type { RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import type { Dataset } from '../../src/episodes/dataset.ts';
 import { changeDemonstrations, demonstrationsOf } from '../../src/workers/demonstrations.ts';
@@ -27,7 +28,7 @@ export interface Taught {
   readonly samples: number;
   /** Mean loss of the last fifth of the steps. */
   readonly loss: number;
-  /** What the same loss is for who always predicts the mean: of the actions at each place of the chunk, or of the noise. Null for tokens. */
+  /** What the same loss is for who always predicts the mean action, or the mean of the noise. Null for tokens. */
   readonly lossOfMean: number | null;
   readonly msPerStep: number;
   /** Of the first sample, in the dataset's own units [chunk][dim]. */
@@ -109,7 +110,7 @@ export async function teachDataset(
       profile: config.profile,
       samples: train.count,
       loss: last.reduce((sum, loss) => sum + loss, 0) / last.length,
-      lossOfMean: await lossOfMean(head, train),
+      lossOfMean: await lossOfMean(head, taken.dataset, config.profile, statistics[unnormKey!]!),
       msPerStep,
       predicted,
       state,
@@ -137,21 +138,30 @@ async function firstChunk(
   }
 }
 
-/** Samples whose actions the mean is taken of. */
-const MOST_SAMPLES = 400;
-
-async function lossOfMean(head: TrainableHead, train: DemonstrationSource): Promise<number | null> {
+async function lossOfMean(
+  head: TrainableHead,
+  dataset: Dataset,
+  profile: RobotProfile,
+  statistics: DatasetStatistics,
+): Promise<number | null> {
   // Noise is standard normal: its mean is 0, and the mean square of what is left 1.
   if (headOf({ head }).denoises) return 1;
   if (headOf({ head }).lmHead) return null;
-  const every = Math.max(1, Math.floor(train.count / MOST_SAMPLES));
-  const chunks: Float32Array[] = [];
-  for (let i = 0; i < train.count; i += every) chunks.push((await train.sample(i, null)).actions);
-  const mean = (value: (chunk: Float32Array) => number) =>
-    chunks.reduce((sum, chunk) => sum + value(chunk), 0) / chunks.length;
-  const errors = Array.from(chunks[0]!, (_, i) => {
-    const middle = mean((chunk) => chunk[i]!);
-    return mean((chunk) => Math.abs(chunk[i]! - middle));
+  const dim = profile.actions.length;
+  const actions: number[] = [];
+  for (const { index } of dataset.episodes) {
+    const episode = await dataset.open(index);
+    for (let step = 0; step < episode.length; step++) {
+      const row = episode.actions.subarray(step * dim, (step + 1) * dim);
+      actions.push(...normalizeActions(row, statistics, profile));
+    }
+    episode.close();
+  }
+  const steps = actions.length / dim;
+  const means = Array.from({ length: dim }, (_, i) => {
+    let sum = 0;
+    for (let step = 0; step < steps; step++) sum += actions[step * dim + i]!;
+    return sum / steps;
   });
-  return errors.reduce((sum, error) => sum + error, 0) / errors.length;
+  return actions.reduce((sum, value, i) => sum + Math.abs(value - means[i % dim]!), 0) / actions.length;
 }

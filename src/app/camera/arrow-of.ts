@@ -4,6 +4,9 @@ const ALONG = Math.cos(Math.atan2(0.46, 0.495));
 /** A way as long as this reaches the edge of the picture, metres. */
 const EDGE = 0.2;
 
+/** To the edge of the picture and no further. */
+const clip = (metres: number): number => Math.max(-1, Math.min(1, metres / EDGE));
+
 /**
  * A chunk as an arrow in the picture of the table's main camera, which looks along −x.
  * @param actions [chunk][7], of which the first three are steps along x, y, z
@@ -16,6 +19,5 @@ export function arrowOf(
 ): { readonly x: number; readonly y: number; readonly metres: number } {
   const way = [0, 1, 2].map((axis) => step * actions.reduce((sum, action) => sum + action[axis]!, 0));
   const [x, y, z] = way as [number, number, number];
-  const clip = (value: number): number => Math.max(-1, Math.min(1, value / EDGE));
   return { x: clip(y), y: clip(DOWN * x - ALONG * z), metres: Math.hypot(x, y, z) };
 }

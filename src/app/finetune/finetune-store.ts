@@ -12,6 +12,7 @@ import type {
   StepPoint,
   ValidationPoint,
 } from '../../workers/contract-finetune.ts';
+import type { PolicyInfo } from '../../workers/contract.ts';
 import type { Failure } from '../status/failure.ts';
 
 export type DemonstrationsStatus =
@@ -112,6 +113,14 @@ const EMPTY: FineTuneState = {
 /** Everything of the fine-tune panel. Changed by finetune-session.ts only. */
 export const useFineTuneStore = create<FineTuneState>()(() => EMPTY);
 
-export function resetFineTune(imageAug: boolean): void {
-  useFineTuneStore.setState({ ...EMPTY, options: { ...DEFAULT_OPTIONS, imageAug } });
+/** VLA-Adapter is trained at this rate (the commands of its README). */
+const VLA_ADAPTER_LEARNING_RATE = 2e-4;
+
+/** With the defaults of the policy's own training code. */
+export function resetFineTune({ centerCrop, head }: Pick<PolicyInfo, 'centerCrop' | 'head'>): void {
+  const learningRate = head === 'bridge' ? VLA_ADAPTER_LEARNING_RATE : DEFAULT_OPTIONS.learningRate;
+  useFineTuneStore.setState({
+    ...EMPTY,
+    options: { ...DEFAULT_OPTIONS, imageAug: centerCrop, learningRate },
+  });
 }

@@ -5,11 +5,12 @@ import { predictorName } from './predictor-name.ts';
 import { scoreReport, type ScoreReport } from './score-report.ts';
 import { FRAMES, scoreFrames, useScoreStore } from './score-session.ts';
 
+const percent = (of: number): string => `${Math.round(100 * of)} %`;
+
 /** Whether it is better than knowing nothing of the frames, and which of its statistics are meant for such data. */
 function Verdict({ report, inForce }: { report: ScoreReport; inForce: string }) {
   const { ratio, keys } = report;
   const [best] = keys;
-  const percent = (of: number) => `${Math.round(100 * of)} %`;
   return (
     <>
       <p>

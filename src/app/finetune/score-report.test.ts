@@ -24,30 +24,31 @@ test('the error is told in its units, beside that of the mean predictor', () => 
   expect(report.ratio).toBe(0.25);
 });
 
+const check = (wrong: number, right: number) => ({
+  predicted: [
+    [wrong, 0],
+    [2, 0],
+  ],
+  recorded,
+  byKey: [
+    {
+      key: 'fractal',
+      predicted: [
+        [wrong, 0],
+        [2, 0],
+      ],
+    },
+    {
+      key: 'bridge',
+      predicted: [
+        [right, 0],
+        [2, 0],
+      ],
+    },
+  ],
+});
+
 test('of several statistics those that fit best come first', () => {
-  const check = (wrong: number, right: number) => ({
-    predicted: [
-      [wrong, 0],
-      [2, 0],
-    ],
-    recorded,
-    byKey: [
-      {
-        key: 'fractal',
-        predicted: [
-          [wrong, 0],
-          [2, 0],
-        ],
-      },
-      {
-        key: 'bridge',
-        predicted: [
-          [right, 0],
-          [2, 0],
-        ],
-      },
-    ],
-  });
   const { keys, ratio } = scoreReport([check(4, 0), check(4, 1)], action);
   expect(keys).toEqual([
     { key: 'bridge', ratio: 0.25 },

@@ -133,7 +133,7 @@ test('at an SO-101 only a policy of its joints is set to work, and what to do is
   expect(whyNotOnTable(own)).toBeNull();
   const others = named('x', 'gripper.pos');
   expect(whyNotOnTable({ ...own, robot: 'table', actions: others })).toMatch(
-    /is for table; an SO-101 .* teach/,
+    /another robot \(table\); an SO-101 .* teach/,
   );
   expect(whyNotOnTable({ ...own, imageSlots: [] })).not.toBeNull();
 });

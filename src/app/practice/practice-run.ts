@@ -54,14 +54,16 @@ export function whyNotOnTable(info: PolicyInfo): string | null {
 
 /** Likewise where another robot stands at it. Names say what actions mean: as many of them may be another arm's. */
 function whyNotFor({ name, actions, state, images }: TableRobotProfile, info: PolicyInfo): string | null {
-  const named = (dimensions: readonly { readonly name: string }[] | null) =>
-    (dimensions ?? []).map((one) => one.name).join();
   const fits =
     named(actions) === named(info.actions) &&
     named(state) === named(info.state) &&
     images.length === info.imageSlots.length;
   if (fits) return null;
-  return `The policy in use is for ${info.robot}; an ${name} stands here. Under Demonstrations let the expert show a task, then teach it under Fine-tune.`;
+  return `The policy in use was made for another robot (${info.robot}); an ${name} stands here. Under Demonstrations let the expert show a task, then teach it under Fine-tune.`;
+}
+
+function named(dimensions: readonly { readonly name: string }[] | null): string {
+  return (dimensions ?? []).map(({ name }) => name).join();
 }
 
 /** Shows predictions as they come. */

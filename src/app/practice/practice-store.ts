@@ -70,7 +70,7 @@ export const usePracticeStore = create<PracticeState>()((set) => ({
   held: null,
   failure: null,
   ensembling: false,
-  ahead: true,
+  ahead: false,
   speedLimit: 1,
   trials: [],
   trialsBy: '',

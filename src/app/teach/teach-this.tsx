@@ -1,5 +1,6 @@
 import { goalOf } from '../../practice/tasks.ts';
 import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
+import { useCompareStore } from '../finetune/compare-store.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { formatDuration } from '../format.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
@@ -65,11 +66,13 @@ function Training() {
 }
 
 function Trying() {
-  const run = usePracticeStore((state) => state.run);
-  const done = run.kind === 'trials' ? run.done : 0;
+  const comparison = useCompareStore(({ comparisons }) => comparisons[0]);
+  const before = comparison?.before.trials.length ?? 0;
+  const after = comparison?.after.trials.length ?? 0;
   return (
     <p>
-      3 of 3: trials on layouts it never saw, {done} of {TRIALS}
+      3 of 3: trials on layouts it never saw,{' '}
+      {before < TRIALS ? `as before: ${before}` : `after the lesson: ${after}`} of {TRIALS}
     </p>
   );
 }

@@ -3,7 +3,7 @@ import { ModelError } from '../errors.ts';
 import type { WeightSource } from '../network/loaded-weights.ts';
 import { loraNames } from '../network/scope.ts';
 import type { PolicyConfig } from '../policy/config.ts';
-import { adaptedConfig } from '../policy/own-config.ts';
+import { adaptedConfig, PROFILE_FILE } from '../policy/own-config.ts';
 import { asPython } from '../policy/upstream-constants.ts';
 import { mergeLora, type LoraPair } from '../weights/lora-merge.ts';
 import {
@@ -25,7 +25,6 @@ import {
   upstreamConfigJson,
 } from './export-checkpoint-json.ts';
 import { adapterTensors, baseTensors } from './export-checkpoint-tensors.ts';
-import { PROFILE_FILE } from './import-own-config.ts';
 import { withTiedHead } from './lora.ts';
 import { moduleShapes } from './modules-init.ts';
 import type { TrainedState } from './trained.ts';

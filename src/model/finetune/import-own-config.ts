@@ -1,17 +1,18 @@
 /** Which robot and head a checkpoint folder was trained for: as our exports say it, else as its sizes tell. */
-import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
 import { UPSTREAM_STEPS } from '../heads/diffusion.ts';
-import { headAmong, headOf, isTrainable } from '../heads/index.ts';
+import { headAmong, headOf, isTrainable, type HeadKind } from '../heads/index.ts';
 import { knownProfile, type PolicyConfig } from '../policy/config.ts';
-import { adaptedConfig, ownConfigSchema, sameShape, type OwnConfig } from '../policy/own-config.ts';
+import {
+  adaptedConfig,
+  parseOwnConfig,
+  PROFILE_FILE,
+  sameShape,
+  type OwnConfig,
+} from '../policy/own-config.ts';
 import { fitDimensions } from '../policy/robot-profiles.ts';
 import { openTorchArchive } from '../weights/torch-archive.ts';
 import type { ModuleFile } from '../weights/checkpoint-modules.ts';
 import { readJson, type ImportFolder } from './import-checkpoint-folder.ts';
-
-/** Beside upstream's files; Python does not read it. */
-export const PROFILE_FILE = 'robot_profile.json';
 
 /**
  * Null where it is the base's own. What the folder does not hold is taken to be as the base has it: a missing head is a damaged folder rather
@@ -26,7 +27,8 @@ export async function ownConfigOf(
   base: PolicyConfig,
 ): Promise<OwnConfig | null> {
   const own =
-    (await saidIn(folder, statistics)) ?? (await inferred(folder, modules, actionsIn(statistics), base));
+    (await saidIn(folder, modules, statistics)) ??
+    (await inferred(folder, modules, actionsIn(statistics), base));
   return sameShape(adaptedConfig(base, { own, statistics }), base) && !(await readJson(folder, PROFILE_FILE))
     ? null
     : own;
@@ -34,27 +36,29 @@ export async function ownConfigOf(
 
 async function saidIn(
   folder: ImportFolder,
+  modules: ReadonlyMap<ModuleFile, { readonly path: string }>,
   statistics: Readonly<Record<string, unknown>>,
 ): Promise<OwnConfig | null> {
   const json = await readJson(folder, PROFILE_FILE);
   if (!json) return null;
-  const parsed = v.safeParse(ownConfigSchema, json);
-  if (!parsed.success) {
-    const issue = parsed.issues[0];
-    throw new ModelError(
-      'bad-file',
-      `${PROFILE_FILE}: ${v.getDotPath(issue) ?? 'it'}: ${issue.message}.`,
-      'Take the folder as it was exported.',
-    );
-  }
   const { dim, key } = actionsIn(statistics);
-  const { actions } = parsed.output.profile;
-  if (actions.length === dim) return parsed.output;
-  throw new ModelError(
-    'bad-file',
-    `${PROFILE_FILE} describes a robot of ${actions.length} action dimensions; the statistics "${key}" have ${dim}.`,
-    'Take both files from the same checkpoint.',
-  );
+  return parseOwnConfig(json, { key, actions: dim, ...(await sizesOf(folder, modules)) });
+}
+
+/** Head and state, as the module files have them. */
+async function sizesOf(
+  folder: ImportFolder,
+  modules: ReadonlyMap<ModuleFile, { readonly path: string }>,
+): Promise<{ readonly head: HeadKind | null; readonly state: number | null }> {
+  const shapesIn = async (module: ModuleFile) => {
+    const found = modules.get(module);
+    if (!found) return new Map<string, readonly number[]>();
+    const { entries } = await openTorchArchive(await folder.open(found.path));
+    return new Map([...entries].map(([name, { shape }]) => [name.replace(/^module\./, ''), shape]));
+  };
+  const head = [...(await shapesIn('action_head')).keys()].map((name) => `action_head.${name}`);
+  const proprio = await shapesIn('proprio_projector');
+  return { head: headAmong(head), state: proprio.get('fc1.weight')?.[1] ?? null };
 }
 
 async function inferred(
@@ -63,20 +67,11 @@ async function inferred(
   { dim, key }: { readonly dim: number; readonly key: string },
   base: PolicyConfig,
 ): Promise<OwnConfig | null> {
-  const shapesIn = async (module: ModuleFile) => {
-    const found = modules.get(module);
-    if (!found) return null;
-    const { entries } = await openTorchArchive(await folder.open(found.path));
-    return new Map([...entries].map(([name, { shape }]) => [name.replace(/^module\./, ''), shape]));
-  };
-  const headShapes = await shapesIn('action_head');
-  const head = headShapes
-    ? headAmong([...headShapes.keys()].map((name) => `action_head.${name}`))
-    : base.head;
+  const found = await sizesOf(folder, modules);
+  const head = found.head ?? base.head;
   // VLA-Adapter's and the original OpenVLA's, which finetune.py knows nothing of.
-  if (!head || !isTrainable(head)) return null;
-  const proprio = await shapesIn('proprio_projector');
-  const width = proprio?.get('fc1.weight')?.[1] ?? base.profile.state?.length ?? null;
+  if (!isTrainable(head)) return null;
+  const width = found.state ?? base.profile.state?.length ?? null;
   const same = dim === base.profile.actions.length;
   const known = same ? base.profile : (knownProfile(key, dim) ?? base.profile);
   return {

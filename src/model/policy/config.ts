@@ -9,7 +9,8 @@ import { backboneOf, type TokenPolicy } from '../network/language.ts';
 import { vitBackboneOf } from '../network/vit-registry.ts';
 import { upgradeConfig } from './config-version-1.ts';
 import { decodingOf, type Decoding } from './decoding.ts';
-import { fitDimensions, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
+import { parseOwnConfig, type FoundSizes, type OwnConfig } from './own-config.ts';
+import { fitDimensions, profileSchema, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
 import { parseStatistics } from './statistics-file.ts';
 
@@ -38,7 +39,6 @@ export interface PolicyConfig {
 
 const positive = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1e7));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e7));
-const dimension = v.object({ name: v.string(), unit: v.string() });
 const vit = v.object({
   prefix: v.picklist(['vision_backbone.featurizer', 'vision_backbone.fused_featurizer']),
   imageSize: positive,
@@ -52,16 +52,6 @@ const vit = v.object({
   layerScale: v.boolean(),
   film: v.boolean(),
   eps: v.number(),
-});
-
-export const profileSchema = v.object({
-  name: v.string(),
-  chunkSize: v.pipe(positive, v.maxValue(1000)),
-  actions: v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000)),
-  state: v.nullable(v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000))),
-  normalization: v.picklist(['bounds', 'bounds_q99']),
-  images: v.pipe(v.array(v.object({ name: v.string(), label: v.string() })), v.minLength(1), v.maxLength(8)),
-  controlHz: v.pipe(v.number(), v.minValue(0.01), v.maxValue(10_000)),
 });
 
 const policyConfigSchema = v.object({
@@ -145,6 +135,8 @@ export interface CheckpointFacts {
   readonly shapes: Shapes;
   /** modeling_prismatic.py, where the folder has it. */
   readonly modelingCode?: string | null;
+  /** robot_profile.json of our own exports: robot, head and crop that the weights were trained as. */
+  readonly robotProfile?: unknown;
   /** Teach this head of OpenVLA-OFT on the checkpoint instead of using its own way to act: it is bidirectional from then on. */
   readonly teach?: TrainableHead | undefined;
   /** How action tokens come out where there is no head beside them; found from the files when missing. */
@@ -175,18 +167,20 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
   const file = facts.statistics ? 'dataset_statistics.json' : 'config.json, norm_stats';
   const needs = { actions: headActions(facts.shapes), proprio: proprioDim };
   const statistics = parseStatistics(given, file, needs, defaultUnnormKey);
-  const head = headIn(facts, statistics);
-  const bridge = head === 'bridge' ? bridgeConfig(facts.shapes, network) : null;
   const actionDim = statistics[defaultUnnormKey]!.action.q01.length;
-  const base = profileFor(facts.profile, defaultUnnormKey, actionDim);
+  const own = ownConfigIn(facts, { key: defaultUnnormKey, actions: actionDim, state: proprioDim });
+  const head = own?.head ?? headIn(facts, statistics);
+  const bridge = head === 'bridge' ? bridgeConfig(facts.shapes, network) : null;
+  const base = profileFor(facts.profile ?? own?.profile, defaultUnnormKey, actionDim);
   const tokens = backboneOf(network.language.kind).tokens(
     network.language.vocabulary,
     Number(facts.config['pad_to_multiple_of'] ?? 64),
   );
   const { generates, denoises } = headOf({ head });
+  // Stock Llama is causal; OFT's, with the same weights, is not, nor is what was taught another robot here (`adaptedConfig`).
+  const attention = generates ? 'causal' : own ? 'bidirectional' : network.language.attention;
   return parsePolicyConfig({
-    // Stock Llama is causal; OFT's, with the same weights, is not.
-    network: generates ? { ...network, language: { ...network.language, attention: 'causal' } } : network,
+    network: { ...network, language: { ...network.language, attention } },
     head,
     profile: {
       ...base,
@@ -196,14 +190,14 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
       // The original OpenVLA takes one image and no state.
       images: fitImages(base.images, facts.images ?? (generates ? 1 : base.images.length)),
     },
-    // VLA-Adapter's code appends no empty token.
-    tokens: bridge ? { ...tokens, empty: null } : tokens,
+    // VLA-Adapter's code appends no empty token, and what was taught another robot over its weights was trained without.
+    tokens: facts.shapes.has('action_queries.weight') ? { ...tokens, empty: null } : tokens,
     bridge,
     actionBins: Number(facts.config['n_action_bins'] ?? 256),
-    diffusion: denoises ? UPSTREAM_STEPS : null,
+    diffusion: denoises ? (own?.diffusion ?? UPSTREAM_STEPS) : null,
     preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
     // openvla-7b itself is evaluated without; fine-tuned policies are trained with augmentation.
-    centerCrop: facts.centerCrop ?? !(generates && keys.length > 1),
+    centerCrop: facts.centerCrop ?? own?.centerCrop ?? !(generates && keys.length > 1),
     statistics,
     defaultUnnormKey,
   });
@@ -213,6 +207,15 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
 function headActions(shapes: Shapes): number | null {
   const head = headAmong(shapes.keys());
   return head && (shapes.get(`${headOf({ head }).prefix}.fc2.weight`)?.[0] ?? null);
+}
+
+/** Null without a robot_profile.json, and where another head is to be taught. */
+function ownConfigIn(
+  { robotProfile, teach, shapes }: CheckpointFacts,
+  found: Omit<FoundSizes, 'head'>,
+): OwnConfig | null {
+  if (!robotProfile || teach) return null;
+  return parseOwnConfig(robotProfile, { ...found, head: headAmong(shapes.keys()) });
 }
 
 function headIn(facts: CheckpointFacts, statistics: Readonly<Record<string, unknown>>): HeadKind {

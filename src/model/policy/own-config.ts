@@ -1,8 +1,9 @@
 /** What an adapter brings of a policy's configuration: its robot, its head, FiLM. The rest is the base's. */
 import * as v from 'valibot';
-import { headOf, TRAINABLE_HEADS, type TrainableHead } from '../heads/index.ts';
-import { profileSchema, type PolicyConfig } from './config.ts';
-import type { RobotProfile } from './robot-profiles.ts';
+import { ModelError } from '../errors.ts';
+import { headOf, TRAINABLE_HEADS, type HeadKind, type TrainableHead } from '../heads/index.ts';
+import type { PolicyConfig } from './config.ts';
+import { profileSchema, type RobotProfile } from './robot-profiles.ts';
 import type { DatasetStatistics } from './statistics.ts';
 
 export interface OwnConfig {
@@ -30,6 +31,55 @@ export const ownConfigSchema = v.pipe(
     'diffusion steps belong to a diffusion head, and to no other',
   ),
 );
+
+/** Beside upstream's files in our exports; Python does not read it. */
+export const PROFILE_FILE = 'robot_profile.json';
+
+/** What the rest of a checkpoint folder tells of its robot and head. */
+export interface FoundSizes {
+  /** Key of the statistics that un-normalise, and their dimensions. */
+  readonly key: string;
+  readonly actions: number;
+  /** Numbers that the proprio projector takes, null where there is none; undefined where that was not looked at. */
+  readonly state?: number | null;
+  /** Undefined where that was not looked at. */
+  readonly head?: HeadKind | null;
+}
+
+const contradicted = (said: string): ModelError =>
+  new ModelError('bad-file', `${PROFILE_FILE} ${said}.`, 'Take all files from the same checkpoint.');
+
+/** The content of `PROFILE_FILE`. @throws ModelError `bad-file` where it is not one, or the rest of its folder contradicts it */
+export function parseOwnConfig(json: unknown, found: FoundSizes): OwnConfig {
+  const parsed = v.safeParse(ownConfigSchema, json);
+  if (!parsed.success) {
+    const issue = parsed.issues[0];
+    throw new ModelError(
+      'bad-file',
+      `${PROFILE_FILE}: ${v.getDotPath(issue) ?? 'it'}: ${issue.message}.`,
+      'Take the folder as it was exported.',
+    );
+  }
+  const own = parsed.output;
+  const { actions, state } = own.profile;
+  if (actions.length !== found.actions)
+    throw contradicted(
+      `describes a robot of ${actions.length} action dimensions; the statistics "${found.key}" have ${found.actions}`,
+    );
+  if (found.state !== undefined && found.state !== (state?.length ?? null))
+    throw contradicted(
+      `describes a robot ${state ? `whose state has ${state.length} numbers` : 'without a state'}; ` +
+        (found.state === null
+          ? 'there is no proprio projector'
+          : `the proprio projector takes ${found.state}`),
+    );
+  const ownHead = headOf(own).prefix === null ? null : own.head;
+  if (found.head !== undefined && found.head !== ownHead)
+    throw contradicted(
+      `says that the head is "${own.head}"; the folder has ${found.head ? `a head of kind "${found.head}"` : 'no action head'}`,
+    );
+  return own;
+}
 
 /**
  * The configuration of base and adapter together: what is in use.

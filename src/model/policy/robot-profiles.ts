@@ -2,6 +2,8 @@
  * What a robot is to the policy, as data. The sizes are those of upstream's constants (prismatic/vla/constants.py);
  * names and units say what each dimension is.
  */
+import * as v from 'valibot';
+
 export interface Dimension {
   readonly name: string;
   readonly unit: string;
@@ -93,3 +95,16 @@ export function fitDimensions(
   if (known?.length === count) return known;
   return Array.from({ length: count }, (_, i) => ({ name: `${prefix} ${i}`, unit: '' }));
 }
+
+const dimension = v.object({ name: v.string(), unit: v.string() });
+
+/** A profile as data: in packages, adapters and files of their own. */
+export const profileSchema = v.object({
+  name: v.string(),
+  chunkSize: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000)),
+  actions: v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000)),
+  state: v.nullable(v.pipe(v.array(dimension), v.minLength(1), v.maxLength(1000))),
+  normalization: v.picklist(['bounds', 'bounds_q99']),
+  images: v.pipe(v.array(v.object({ name: v.string(), label: v.string() })), v.minLength(1), v.maxLength(8)),
+  controlHz: v.pipe(v.number(), v.minValue(0.01), v.maxValue(10_000)),
+});

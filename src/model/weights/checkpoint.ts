@@ -51,6 +51,8 @@ export interface Checkpoint {
   readonly statistics: Json | null;
   /** modeling_prismatic.py, the checkpoint's own code, where the folder has it. */
   readonly modelingCode: string | null;
+  /** robot_profile.json, which our exports have: what the weights were trained as. */
+  readonly robotProfile: Json | null;
   /** Path of tokenizer.json, if the folder has one. */
   readonly tokenizer: string | null;
 }
@@ -86,6 +88,7 @@ export async function openCheckpoint(folder: CheckpointFolder): Promise<Checkpoi
     preprocessor: await readJson(folder, 'preprocessor_config.json'),
     statistics: await readJson(folder, 'dataset_statistics.json'),
     modelingCode: await readCode(folder),
+    robotProfile: await readJson(folder, 'robot_profile.json'),
     tokenizer: folder.files.includes('tokenizer.json') ? 'tokenizer.json' : null,
   };
 }

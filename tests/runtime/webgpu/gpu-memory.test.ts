@@ -12,7 +12,7 @@ import { networkConfig } from '../../../src/model/network/config.ts';
 import { storageEncoding } from '../../../src/model/network/storage-encoding.ts';
 import type { PolicyConfig } from '../../../src/model/policy/config.ts';
 import { ROBOT_PROFILES } from '../../../src/model/policy/robot-profiles.ts';
-import { CHECKPOINT_SHAPES, checkpointTensors } from '../../../tools/convert/checkpoint-shapes.ts';
+import { CHECKPOINT_SHAPES, checkpointTensors } from '../../../tools/make-checkpoint/checkpoint-shapes.ts';
 
 const GIB = 2 ** 30;
 const limits = {

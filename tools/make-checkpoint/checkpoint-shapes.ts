@@ -82,21 +82,36 @@ export function checkpointTensors(shape: CheckpointShape): {
   linear(model, 'projector.fc3', llama.hidden, llama.hidden);
   languageModel(model, llama);
 
-  const actionHead = new Map<string, number[]>();
-  const inputs = llama.hidden * shape.actionDim;
-  norm(actionHead, 'model.layer_norm1', inputs);
-  linear(actionHead, 'model.fc1', inputs, llama.hidden);
-  for (const block of [0, 1]) {
-    norm(actionHead, `model.mlp_resnet_blocks.${block}.ffn.0`, llama.hidden);
-    linear(actionHead, `model.mlp_resnet_blocks.${block}.ffn.1`, llama.hidden, llama.hidden);
-  }
-  norm(actionHead, 'model.layer_norm2', llama.hidden);
-  linear(actionHead, 'model.fc2', llama.hidden, shape.actionDim);
+  const sizes = { ...shape, hidden: llama.hidden };
+  return { model, actionHead: l1HeadShapes(sizes), proprioProjector: proprioShapes(sizes) };
+}
 
-  const proprioProjector = new Map<string, number[]>();
-  linear(proprioProjector, 'fc1', shape.proprioDim, llama.hidden);
-  linear(proprioProjector, 'fc2', llama.hidden, llama.hidden);
-  return { model, actionHead, proprioProjector };
+interface ModuleSizes {
+  readonly hidden: number;
+  readonly actionDim: number;
+  readonly proprioDim: number;
+}
+
+/** OpenVLA-OFT's L1RegressionActionHead. */
+export function l1HeadShapes({ hidden, actionDim }: ModuleSizes): Shapes {
+  const head = new Map<string, number[]>();
+  const inputs = hidden * actionDim;
+  norm(head, 'model.layer_norm1', inputs);
+  linear(head, 'model.fc1', inputs, hidden);
+  for (const block of [0, 1]) {
+    norm(head, `model.mlp_resnet_blocks.${block}.ffn.0`, hidden);
+    linear(head, `model.mlp_resnet_blocks.${block}.ffn.1`, hidden, hidden);
+  }
+  norm(head, 'model.layer_norm2', hidden);
+  linear(head, 'model.fc2', hidden, actionDim);
+  return head;
+}
+
+export function proprioShapes({ hidden, proprioDim }: ModuleSizes): Shapes {
+  const projector = new Map<string, number[]>();
+  linear(projector, 'fc1', proprioDim, hidden);
+  linear(projector, 'fc2', hidden, hidden);
+  return projector;
 }
 
 function linear(out: Map<string, number[]>, name: string, inputs: number, outputs: number): void {
