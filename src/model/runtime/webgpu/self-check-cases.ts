@@ -88,11 +88,11 @@ function causalMask(length: number, total: number): number[] {
 }
 
 const attention = checkCase('attention', 'attention', (g) => {
-  const mask = g.constant(causalMask(37, 43), [1, 1, 37, 43]);
+  const mask = g.constant(causalMask(19, 35), [1, 1, 19, 35]);
   const grouped = g.attention(
-    g.input('q', [2, 37, 144]),
-    g.input('k', [2, 43, 72]),
-    g.input('v', [2, 43, 72]),
+    g.input('q', [2, 19, 144]),
+    g.input('k', [2, 35, 72]),
+    g.input('v', [2, 35, 72]),
     {
       heads: 2,
       kvHeads: 1,
