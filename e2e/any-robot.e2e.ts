@@ -49,7 +49,7 @@ test('a six-joint arm is taught over the shipped policy, predicts its joints, an
   await expect(main(page).getByText('The policy cannot be trained on these')).toBeHidden();
   await goTo(page, 'Fine-tune');
   const robot = page.getByRole('region', { name: 'Your robot' });
-  await expect(robot).toContainText('actions of 6 values');
+  await expect(robot).toContainText('6 action values instead of 7');
   for (const joint of JOINTS) await expect(robot.getByLabel(`Unit of ${joint}`).first()).toHaveValue('deg');
   // Recorded at 30 Hz; half of that is enough here, and half the work.
   await robot.getByLabel('Actions per second').fill('15');

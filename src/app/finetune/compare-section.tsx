@@ -96,7 +96,9 @@ export function CompareSection({ info }: { info: PolicyInfo }) {
   useEffect(() => stopComparing, []);
   const byItself = useCompareStore((state) => state.byItself);
   const taught = useFineTuneStore(taughtNow);
-  const due = useRunJustDone() && byItself && !busy ? taught : null;
+  // The words of a dataset may be the table's and its robot another: then the table judges only where it is asked to.
+  const ofTable = useFineTuneStore(({ origin }) => origin !== 'dataset');
+  const due = useRunJustDone() && byItself && ofTable && !busy ? taught : null;
   useEffect(() => {
     if (due) setShown(true);
     if (due && status.kind === 'open') void compare([due.task], due.adapter);

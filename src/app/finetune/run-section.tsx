@@ -33,6 +33,7 @@ function Buttons({ progress }: { progress: FineTuneProgress | null }) {
   );
   const training = useTraining();
   const byItself = useCompareStore((state) => state.byItself);
+  const ofTable = useFineTuneStore(({ origin }) => origin !== 'dataset');
   if (!training) {
     return (
       <div className="actions">
@@ -47,14 +48,16 @@ function Buttons({ progress }: { progress: FineTuneProgress | null }) {
         <p className="aside">
           Runs on this device. The policy can be run meanwhile, with what it has learned by then.
         </p>
-        <label className="option-check">
-          <input
-            type="checkbox"
-            checked={byItself}
-            onChange={(event) => useCompareStore.setState({ byItself: event.target.checked })}
-          />
-          Compare before and after when it is done
-        </label>
+        {ofTable && (
+          <label className="option-check">
+            <input
+              type="checkbox"
+              checked={byItself}
+              onChange={(event) => useCompareStore.setState({ byItself: event.target.checked })}
+            />
+            Compare before and after when it is done
+          </label>
+        )}
       </div>
     );
   }
