@@ -123,4 +123,17 @@ describeGpu('the self-check of kernels', (device) => {
     expect(await rememberedCheck(device, store, broken)).toEqual({ ...right, elapsedMs: null });
     expect(kept['linear 1x2x3']).toBe('tile 32x32');
   });
+
+  it('takes a lost device for no fault of a kernel', async () => {
+    const lost = Promise.resolve({ reason: 'unknown', message: 'a crash' });
+    const gone = new Proxy(device, {
+      get: (target, name) => {
+        if (name === 'lost') return lost;
+        const found: unknown = Reflect.get(target, name, target);
+        return typeof found === 'function' ? found.bind(target) : found;
+      },
+    });
+    const check = checkKernels(gone, { style: 'direct', cases: cases('padding') });
+    await expect(check).rejects.toMatchObject({ code: 'device-lost' });
+  });
 });

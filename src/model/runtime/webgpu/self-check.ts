@@ -44,9 +44,19 @@ export async function checkKernels(device: GPUDevice, options: SelfCheckOptions 
   const start = performance.now();
   const style = options.style ?? styleFor(device);
   const pipelines = options.pipelines ?? new Pipelines(device);
-  const found = await withoutMemoryErrors(device, () =>
+  let lost = null as GPUDeviceLostInfo | null;
+  void device.lost.then((info) => (lost = info));
+  const all = withoutMemoryErrors(device, () =>
     Promise.all((options.cases ?? checkCases()).map((each) => checkOne(device, pipelines, each, style))),
   );
+  const [outcome] = await Promise.allSettled([all]);
+  // On a lost device everything seems wrong.
+  if (lost) {
+    const message = `The GPU device was lost: ${lost.message || lost.reason}.`;
+    throw new ModelError('device-lost', message, 'Load the policy again.');
+  }
+  if (outcome.status === 'rejected') throw outcome.reason;
+  const found = outcome.value;
   return {
     right: [...new Set(found.flatMap(({ right }) => right))].toSorted(),
     faults: found.flatMap(({ faults }) => faults),
