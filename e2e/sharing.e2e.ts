@@ -78,7 +78,7 @@ test('a link of a static host carries everything but the adapter, which is fetch
   await visitor.page.getByRole('button', { name: 'Do it' }).click();
   await expect(visitor.chunk).toBeVisible(SLOW);
   await visitor.page.keyboard.press('Escape');
-  await goTo(visitor.page, 'Share');
+  await goTo(visitor.page, 'Models');
   await expect(visitor.page.getByRole('radio', { name: /^From a static host \(shared\)/ })).toBeChecked();
   expect(visitor.pageErrors).toEqual([]);
   await visitor.page.context().close();

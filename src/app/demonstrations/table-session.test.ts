@@ -7,10 +7,11 @@ const { worker, stop } = vi.hoisted(() => ({
   worker: {
     takeOver: vi.fn<() => Promise<void>>(),
     handBack: vi.fn<(keep: boolean) => Promise<object | null>>(),
-    steer: async () => undefined,
+    steer: vi.fn<(action: number[]) => Promise<void>>(),
   },
   stop: vi.fn<() => void>(),
 }));
+const pressed = vi.hoisted(() => ({ tell: (_: number[]): void => undefined }));
 const relayed = vi.hoisted(() => vi.fn<(change: string) => Promise<void>>());
 const added = vi.hoisted(() => vi.fn<() => Promise<boolean>>());
 vi.mock('../practice/practice-session.ts', () => ({
@@ -24,13 +25,20 @@ vi.mock('../practice/practice-run.ts', () => ({
   practiceIdle: async () => undefined,
   stopPractice: () => undefined,
 }));
-vi.mock('./steer.ts', async (original) => ({ ...(await original()), startSteering: () => ({ stop }) }));
+vi.mock('./steer.ts', async (original) => ({
+  ...(await original()),
+  startSteering: (tell: typeof pressed.tell) => {
+    pressed.tell = tell;
+    return { stop };
+  },
+}));
 vi.mock('./recorded-set.ts', () => ({ addRecordings: added }));
 
 const kind = () => useRecorderStore.getState().status.kind;
 
 beforeEach(() => {
   worker.takeOver.mockReset().mockResolvedValue(undefined);
+  worker.steer.mockReset().mockResolvedValue(undefined);
   worker.handBack.mockReset().mockResolvedValue({ episodes: [] });
   added.mockReset().mockResolvedValue(false);
   stop.mockReset();
@@ -81,4 +89,19 @@ test('an arrow key moves along the axes of the picture, from wherever it is look
   // From the other side right is left.
   expect(alongTable(right, Math.PI).slice(0, 2)).toEqual([-0, -1]);
   expect(alongTable([-1, 0, 0.5, 0, 0, 0.2, 0], Math.PI / 2)).toEqual([-0, -1, 0.5, 0, 0, 0.2, 0]);
+});
+
+test('a key that is pressed before the worker has taken over counts as soon as it has', async () => {
+  let taken!: () => void;
+  worker.takeOver.mockReturnValue(new Promise((resolve) => (taken = resolve)));
+  const starting = startTableRecording();
+  await vi.waitFor(() => expect(worker.takeOver).toHaveBeenCalledOnce());
+  expect(kind()).toBe('recording');
+  const forward = [-1, 0, 0, 0, 0, 0, 1];
+  pressed.tell([0, 0, 0, 0, 0, 0, 1]);
+  pressed.tell(forward);
+  expect(worker.steer).not.toHaveBeenCalled();
+  taken();
+  await starting;
+  expect(worker.steer).toHaveBeenCalledExactlyOnceWith(forward);
 });

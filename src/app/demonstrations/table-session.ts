@@ -31,15 +31,26 @@ export async function startTableRecording(): Promise<void> {
     await practiceIdle();
     await faceTable();
     await layAgain();
-    await attempt();
+    // Keys count from when the page says that it is one's turn; the worker may be a moment later.
+    let taken = false;
+    const early: number[][] = [];
     steering = startSteering((action) => {
-      void practiceWorker()
-        .steer(alongTable(action, tableAzimuth()))
-        .catch(() => undefined);
+      if (taken) steer(action);
+      else early.push(action);
     });
+    await attempt();
+    taken = true;
+    early.slice(-1).forEach(steer);
   } catch (error) {
+    endSteering();
     set({ status: { kind: 'idle' }, failure: toFailure(error) });
   }
+}
+
+function steer(action: number[]): void {
+  void practiceWorker()
+    .steer(alongTable(action, tableAzimuth()))
+    .catch(() => undefined);
 }
 
 /** The layout as it was laid, whatever became of it, with the visitor's own words. */
