@@ -11,7 +11,7 @@ const { worker, stop } = vi.hoisted(() => ({
   },
   stop: vi.fn<() => void>(),
 }));
-const pressed = vi.hoisted(() => ({ tell: (_: number[]): void => undefined }));
+const pressed = vi.hoisted((): { tell: (action: number[]) => void } => ({ tell: () => undefined }));
 const relayed = vi.hoisted(() => vi.fn<(change: string) => Promise<void>>());
 const added = vi.hoisted(() => vi.fn<() => Promise<boolean>>());
 vi.mock('../practice/practice-session.ts', () => ({
