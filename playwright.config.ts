@@ -24,9 +24,11 @@ export default defineConfig({
   testDir: 'e2e',
   // Not *.spec.ts: Vitest would take those for its own.
   projects: [
-    { name: 'journeys', testMatch: '*.e2e.ts', testIgnore: '*.full.e2e.ts' },
+    { name: 'journeys', testMatch: '*.e2e.ts', testIgnore: ['*.full.e2e.ts', '*.lesson.e2e.ts'] },
     // What `npm run test:full` adds: what takes minutes, and what a shorter journey shows as well.
     { name: 'full', testMatch: '*.full.e2e.ts' },
+    // A whole lesson takes two cores to themselves for a quarter of an hour and more: a measurement, run by hand.
+    { name: 'lesson', testMatch: '*.lesson.e2e.ts' },
   ],
   globalSetup: './e2e/global-setup.ts',
   workers: 2,
