@@ -94,7 +94,9 @@ if (!values.full) {
   for (const { name, about } of FULL)
     if (about) console.log(`full only (npm run test:full): ${name}: ${about}`);
 }
-console.log('by hand (npx playwright test --project lesson): a whole lesson from "Teach it this" to its verdict');
+console.log(
+  'by hand (npx playwright test --project lesson): a whole lesson from "Teach it this" to its verdict',
+);
 const sum = (of: (one: Done) => number): number => done.reduce((all, one) => all + of(one), 0);
 console.log(`in ${secondsSince(started)}`);
 console.log(
