@@ -119,8 +119,14 @@ test.describe('with a finger', () => {
     const before = await scrolled();
     await swipe(page, { x: x + 20, y: y + 200 }, { x: 0, y: -120 });
     await expect.poll(scrolled).toBeGreaterThan(before);
-    await page.evaluate((top) => window.scrollTo({ top, behavior: 'instant' }), before);
-    await expect.poll(scrolled).toBe(before);
+    // The page goes on scrolling for a while after a swipe: until it stays where it is put.
+    const settled = (top: number) =>
+      page.evaluate(async (to) => {
+        window.scrollTo({ top: to, behavior: 'instant' });
+        for (let frame = 0; frame < 10; frame++) await new Promise(requestAnimationFrame);
+        return Math.round(window.scrollY);
+      }, top);
+    await expect.poll(() => settled(before)).toBe(before);
     await swipe(page, gripper, { x: 60, y: -60 }, () =>
       expect(page.getByText(/^Recording/)).toBeVisible(SLOW),
     );

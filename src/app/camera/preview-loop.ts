@@ -59,8 +59,12 @@ export function startPreviewLoop(): () => void {
       try {
         await previewOnce(fed);
       } catch (error) {
+        const failure = toFailure(error);
+        // What was wrong with images that were fed anew meanwhile says nothing about these.
+        const since = fedSlots();
+        const same = since.length === fed.length && since.every((one, at) => one.source === fed[at]!.source);
         // Without a policy its worker was ended on purpose, or the page tells already why.
-        if (currentPolicy()) tell(toFailure(error));
+        if (currentPolicy() && (same || needsRestart(failure.code))) tell(failure);
         shown = [];
       }
     }
