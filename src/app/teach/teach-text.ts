@@ -2,15 +2,12 @@
 import { formatDuration } from '../format.ts';
 import type { TrialResult } from '../practice/practice-store.ts';
 
-/**
- * A step of eight samples takes as long as this many predictions, and an episode of the expert this many seconds: measured in Chromium on two
- * cores (docs/measurements.md), where 1500 steps took 543 s and a prediction 28 ms.
- */
+/** A step of eight samples takes as long as this many predictions: 1500 steps took 543 s where one took 28 ms (docs/measurements.md). */
 const PREDICTIONS_PER_STEP = 13;
+/** Rough, not measured: seconds that an episode of the expert takes, and how many there are with what is mixed in. */
 const SECONDS_PER_EPISODE = 0.4;
-/** Of the expert, with what is mixed in. */
 const EPISODES = 260;
-/** Actions of a trial, of which four are carried out of each prediction. */
+/** Rough, too: a trial's actions, of which four are carried out of each prediction. */
 const PREDICTIONS_PER_TRIAL = 20;
 
 /** @param predictionMs of a prediction on this machine; null where none was made @returns seconds, to be taken as about */
