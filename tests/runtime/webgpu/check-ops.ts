@@ -6,7 +6,7 @@ import { createOwnWebGpuRuntime } from '../../../src/model/runtime/webgpu/webgpu
 import { LORA_TRAINED, llamaBlockGraph, loraGraph, vitBlockGraph } from '../../graph/block-cases.ts';
 import { opCases } from '../../graph/op-cases.ts';
 import { withoutGpuErrors } from '../../setup/gpu.ts';
-import { largestError } from './check.ts';
+import { largestError } from '../../graph/largest-error.ts';
 
 /** float32 against float64 on sums of at most a few dozen terms of size one. */
 const TOLERANCE = 5e-6;

@@ -7,7 +7,7 @@ import { compilePlan } from '../../../src/model/runtime/webgpu/compile.ts';
 import { createOwnWebGpuRuntime } from '../../../src/model/runtime/webgpu/webgpu-runtime.ts';
 import { fuzzRuns } from '../../setup/fuzz.ts';
 import { describeGpu } from '../../setup/gpu.ts';
-import { largestError } from './check.ts';
+import { largestError } from '../../graph/largest-error.ts';
 
 const dim = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(16, 31, 33, 36, 64, 70));
 
