@@ -9,7 +9,7 @@ import type { TableCameras } from './observe.ts';
 import { ActionNoise, SuccessJudge } from './rollout.ts';
 import { KINDS, openWorld } from './open-world.ts';
 import { EPISODES } from './episode-length.ts';
-import type { Mujoco } from './table.ts';
+import type { Mujoco } from './physics.ts';
 import {
   askedFor,
   assignmentFor,

@@ -1,6 +1,6 @@
 /** MuJoCo's WebAssembly build, loaded once. */
 import load from '@mujoco/mujoco';
-import type { Mujoco } from './table.ts';
+import type { Mujoco } from './physics.ts';
 
 let loading: Promise<Mujoco> | null = null;
 

@@ -3,7 +3,8 @@ import type { Layout } from './layout.ts';
 import { SO101_LIMITS, SO101_PROFILE } from './so101/profile.ts';
 import { So101World } from './so101/world.ts';
 import { TABLE_LIMITS, TABLE_PROFILE } from './table-profile.ts';
-import { PracticeTable, type Mujoco } from './table.ts';
+import type { Mujoco } from './physics.ts';
+import { PracticeTable } from './table.ts';
 import type { RobotName } from './world.ts';
 
 export type AnyWorld = PracticeTable | So101World;

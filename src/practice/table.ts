@@ -1,17 +1,17 @@
 /** The practice table's physics: MuJoCo, stepped by actions of LIBERO's form. */
-import type { MainModule, MjData, MjModel } from '@mujoco/mujoco';
 import { ModelError } from '../model/errors.ts';
 import type { Layout } from './layout.ts';
 import { FINGER_TRAVEL, mjcf, REACH, SUBSTEPS, TIMESTEP } from './mjcf.ts';
 import { type ObjectName, type Vector } from './objects.ts';
+import { HAND, Physics, type Mujoco, type Spring } from './physics.ts';
 import { TABLE_LIMITS, TABLE_PROFILE } from './table-profile.ts';
 import type { PathPoint, Pose, Snapshot, World } from './world.ts';
 import { MAX_ROTATION, MAX_TRANSLATION } from './units.ts';
 
-export type Mujoco = MainModule;
-
 /** The commanded point never runs further ahead of the gripper than this, metres. */
 const LEASH = 0.03;
+/** Somebody at the gripper. */
+const GRIP: Spring = { stiffness: 900, damping: 10, most: 90 };
 
 /**
  * One episode's world. Actions are [x, y, z, roll, pitch, yaw, gripper]: shares of the largest step in −1…1 (roll and pitch do nothing: the
@@ -24,37 +24,23 @@ export class PracticeTable implements World {
   readonly limits = TABLE_LIMITS;
   readonly timestep = TIMESTEP;
   readonly dropHeight = 0;
-  readonly #mujoco: Mujoco;
-  readonly #model: MjModel;
-  readonly #data: MjData;
-  readonly #bodies = new Map<string, number>();
-  readonly #stateSignature: number;
-  readonly #buffer: InstanceType<Mujoco['DoubleBuffer']>;
+  readonly #physics: Physics;
   /** Commanded x, y, z, yaw, finger. */
   #target: number[];
   /** The command before, and physics steps since the last one. */
   #glide: { readonly from: readonly number[]; readonly done: number };
-  #held: { readonly name: string; readonly id: number; readonly point: Vector } | null = null;
 
   constructor(mujoco: Mujoco, layout: Layout) {
     this.layout = layout;
-    this.#mujoco = mujoco;
-    this.#model = mujoco.MjModel.from_xml_string(mjcf(layout));
-    this.#data = new mujoco.MjData(this.#model);
-    const body = mujoco.mjtObj.mjOBJ_BODY.value;
-    for (const name of ['gripper', 'finger -1', 'finger 1', ...layout.objects.map((object) => object.name)]) {
-      this.#bodies.set(name, mujoco.mj_name2id(this.#model, body, name));
-    }
-    this.#stateSignature = mujoco.mjtState.mjSTATE_INTEGRATION.value;
-    const size = mujoco.mj_stateSize(this.#model, this.#stateSignature);
-    this.#buffer = new mujoco.DoubleBuffer(size);
+    const objects = layout.objects.map(({ name }) => name);
+    this.#physics = new Physics(mujoco, mjcf(layout), ['gripper', 'finger -1', 'finger 1', ...objects]);
     const [x, y, z] = layout.gripper;
     this.#target = [x, y, z, 0, FINGER_TRAVEL];
     this.#glide = { from: this.#target, done: SUBSTEPS };
-    const { qpos } = this.#data;
+    const { qpos, ctrl } = this.#physics.data;
     qpos.set([x, y, z, 0, FINGER_TRAVEL, FINGER_TRAVEL]);
-    this.#data.ctrl.set(this.#target);
-    mujoco.mj_forward(this.#model, this.#data);
+    ctrl.set(this.#target);
+    this.#physics.forward();
   }
 
   /** One action, carried out for a tenth of a second. */
@@ -72,7 +58,7 @@ export class PracticeTable implements World {
       );
     }
     const share = (i: number) => Math.min(1, Math.max(-1, action[i]!));
-    const { qpos } = this.#data;
+    const { qpos } = this.#physics.data;
     const start = this.#target;
     const lead = (axis: 'x' | 'y' | 'z', i: number) => {
       const wanted = start[i]! + share(i) * MAX_TRANSLATION;
@@ -91,7 +77,7 @@ export class PracticeTable implements World {
 
   /** One physics step of `TIMESTEP` seconds. Once an action is carried out, its last command holds. */
   advance(): void {
-    const { ctrl } = this.#data;
+    const { ctrl } = this.#physics.data;
     const { from, done } = this.#glide;
     const share = Math.min(1, (done + 1) / SUBSTEPS);
     this.#glide = { from, done: done + 1 };
@@ -99,15 +85,7 @@ export class PracticeTable implements World {
     for (let axis = 0; axis < 4; axis++)
       ctrl[axis] = from[axis]! + (this.#target[axis]! - from[axis]!) * share;
     ctrl[4] = this.#target[4]!;
-    this.#pull();
-    this.#mujoco.mj_step(this.#model, this.#data);
-    if (!Number.isFinite(this.#data.qpos[0])) {
-      throw new ModelError(
-        'diverged',
-        'The physics of the practice table became unstable.',
-        'Reset the table.',
-      );
-    }
+    this.#physics.step();
   }
 
   get toolStep(): number {
@@ -134,7 +112,7 @@ export class PracticeTable implements World {
 
   /** Goes no further than it has been commanded until now. */
   stay(): void {
-    this.#target = [...this.#data.ctrl];
+    this.#target = [...this.#physics.data.ctrl];
     this.#glide = { from: this.#target, done: SUBSTEPS };
   }
 
@@ -144,37 +122,16 @@ export class PracticeTable implements World {
 
   /** Draws an object towards a point [m] like a spring, as a hand would; null lets go. */
   hold(name: ObjectName | 'gripper', point: Vector | null): void {
-    const id = this.#bodies.get(name);
-    if (id === undefined) throw new ModelError('bad-input', `There is no ${name} on the table.`);
-    this.#data.xfrc_applied.fill(0);
-    this.#held = point && { name, id, point };
-  }
-
-  #pull(): void {
-    if (!this.#held) return;
-    const { name, id, point } = this.#held;
-    const { xpos, cvel, xfrc_applied: force } = this.#data;
-    const [stiffness, damping, most] = name === 'gripper' ? [900, 10, 90] : [60, 1.6, 3];
-    for (let axis = 0; axis < 3; axis++) {
-      // cvel is rotation first, then translation.
-      const pull = stiffness * (point[axis]! - xpos[3 * id + axis]!) - damping * cvel[6 * id + 3 + axis]!;
-      force[6 * id + axis] = Math.min(most, Math.max(-most, pull));
-    }
+    this.#physics.hold(name, point, name === 'gripper' ? GRIP : HAND);
   }
 
   has(name: ObjectName): boolean {
-    return this.#bodies.has(name);
+    return this.#physics.has(name);
   }
 
   /** Pose of an object, of `gripper` (its tool centre point) or of `finger ±1`. */
   pose(name: ObjectName | 'gripper' | 'finger -1' | 'finger 1'): Pose {
-    const id = this.#bodies.get(name);
-    if (id === undefined) throw new ModelError('bad-input', `There is no ${name} on the table.`);
-    const { xpos, xquat } = this.#data;
-    return {
-      position: [xpos[3 * id]!, xpos[3 * id + 1]!, xpos[3 * id + 2]!],
-      quaternion: [xquat[4 * id]!, xquat[4 * id + 1]!, xquat[4 * id + 2]!, xquat[4 * id + 3]!],
-    };
+    return this.#physics.pose(name);
   }
 
   position(name: ObjectName | 'gripper'): Vector {
@@ -183,31 +140,28 @@ export class PracticeTable implements World {
 
   /** Distance of one finger from the middle, metres. */
   get opening(): number {
-    return (this.#data.qpos[4]! + this.#data.qpos[5]!) / 2;
+    return (this.#physics.data.qpos[4]! + this.#physics.data.qpos[5]!) / 2;
   }
 
   /** LIBERO's proprio [8]: position, axis-angle, the two fingers (metres, radians; the right finger counts down). */
   state(): number[] {
-    const { qpos } = this.#data;
+    const { qpos } = this.#physics.data;
     const [x, y, z] = this.position('gripper');
     return [x, y, z, 0, 0, qpos[3]!, qpos[5]!, -qpos[4]!];
   }
 
   snapshot(): Snapshot {
-    this.#mujoco.mj_getState(this.#model, this.#data, this.#buffer, this.#stateSignature);
-    return { physics: [...this.#buffer.GetView()], target: [...this.#target] };
+    return { physics: this.#physics.snapshot(), target: [...this.#target] };
   }
 
   restore(snapshot: Snapshot): void {
-    this.#mujoco.mj_setState(this.#model, this.#data, [...snapshot.physics], this.#stateSignature);
+    this.#physics.restore(snapshot.physics);
     this.#target = [...snapshot.target];
     this.#glide = { from: this.#target, done: SUBSTEPS };
-    this.#mujoco.mj_forward(this.#model, this.#data);
+    this.#physics.forward();
   }
 
   dispose(): void {
-    this.#buffer.delete();
-    this.#data.delete();
-    this.#model.delete();
+    this.#physics.dispose();
   }
 }

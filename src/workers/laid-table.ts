@@ -4,7 +4,7 @@ import { SuccessJudge } from '../practice/rollout.ts';
 import type { FrameImage } from '../episodes/dataset.ts';
 import { TableRobot } from '../practice/table-robot.ts';
 import { openWorld, type AnyWorld } from '../practice/open-world.ts';
-import type { Mujoco } from '../practice/table.ts';
+import type { Mujoco } from '../practice/physics.ts';
 import { canonicalInstruction, goalOf, type Assignment } from '../practice/tasks.ts';
 import type { RobotName } from '../practice/world.ts';
 import { GuardedRobot } from '../robot/guarded-robot.ts';

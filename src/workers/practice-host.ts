@@ -5,7 +5,7 @@ import { recordDemonstrations } from '../practice/demonstrations.ts';
 import { OBJECTS, type Vector } from '../practice/objects.ts';
 import { rehearsalFor } from '../practice/rehearsal.ts';
 import type { AnyWorld } from '../practice/open-world.ts';
-import type { Mujoco } from '../practice/table.ts';
+import type { Mujoco } from '../practice/physics.ts';
 import {
   assignmentFor,
   fittingInstructions,

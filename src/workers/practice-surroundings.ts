@@ -1,6 +1,6 @@
 import type * as THREE from 'three/webgpu';
 import type { FrameImage } from '../episodes/dataset.ts';
-import type { Mujoco } from '../practice/table.ts';
+import type { Mujoco } from '../practice/physics.ts';
 import type { TableView } from '../practice/view.ts';
 
 /** What draws the picture for people. */

@@ -2,7 +2,7 @@
 import { runEpisode, type Predict } from '../../src/practice/evaluate.ts';
 import { successRate, type SuccessRate } from '../../src/practice/success-rate.ts';
 import { openWorld } from '../../src/practice/open-world.ts';
-import type { Mujoco } from '../../src/practice/table.ts';
+import type { Mujoco } from '../../src/practice/physics.ts';
 import { assignmentFor, type Task } from '../../src/practice/tasks.ts';
 import { PLAIN } from '../../src/practice/view.ts';
 import type { RobotName } from '../../src/practice/world.ts';

@@ -4,7 +4,7 @@ import { expertAction } from '../../src/practice/expert.ts';
 import { openWorld } from '../../src/practice/open-world.ts';
 import { SuccessJudge } from '../../src/practice/rollout.ts';
 import { successRate } from '../../src/practice/success-rate.ts';
-import type { Mujoco } from '../../src/practice/table.ts';
+import type { Mujoco } from '../../src/practice/physics.ts';
 import { assignmentFor, type Task } from '../../src/practice/tasks.ts';
 import { stepWorld, type RobotName } from '../../src/practice/world.ts';
 import type { TaskResult } from './evaluate-task.ts';

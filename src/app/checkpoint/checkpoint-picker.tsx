@@ -1,4 +1,5 @@
 import { useEffect, useId, useState } from 'react';
+import { HubTokenField } from '../controls/hub-token-field.tsx';
 import { chosenFiles, type HandedFile } from '../finetune/dropped-files.ts';
 import { formatBytes } from '../format.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
@@ -34,7 +35,6 @@ export function CheckpointPicker({ address = '' }: { address?: string }) {
   const [typed, setTyped] = useState(address);
   const [token, setToken] = useState('');
   const addressField = useId();
-  const tokenField = useId();
   useEffect(() => void refreshBegun(), []);
   const busy = status.kind === 'inspecting' || status.kind === 'converting';
   const report = reportOf(status);
@@ -79,20 +79,7 @@ export function CheckpointPicker({ address = '' }: { address?: string }) {
             />
           </label>
         </div>
-        <details>
-          <summary>Private or gated on the Hub?</summary>
-          <label htmlFor={tokenField}>Access token that may read it</label>
-          <input
-            id={tokenField}
-            type="password"
-            autoComplete="off"
-            value={token}
-            placeholder="hf_…"
-            disabled={busy}
-            onChange={(event) => setToken(event.target.value)}
-          />
-          <p className="notice-hint">It is sent to huggingface.co only, and forgotten with this tab.</p>
-        </details>
+        <HubTokenField token={token} disabled={busy} onChange={setToken} />
       </form>
       <BegunConversions token={token.trim()} />
       {status.kind === 'inspecting' && (

@@ -1,4 +1,5 @@
 import { useId, useState } from 'react';
+import { HubTokenField } from '../controls/hub-token-field.tsx';
 import { chosenFiles, droppedFiles, type HandedFile } from '../finetune/dropped-files.ts';
 import { openDemonstrations } from '../finetune/finetune-session.ts';
 
@@ -21,7 +22,6 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
   const [url, setUrl] = useState('');
   const [token, setToken] = useState('');
   const urlField = useId();
-  const tokenField = useId();
   return (
     <div
       className="drop"
@@ -86,20 +86,7 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
           Open
         </button>
       </form>
-      <details>
-        <summary>Private or gated on the Hub?</summary>
-        <label htmlFor={tokenField}>Access token that may read it</label>
-        <input
-          id={tokenField}
-          type="password"
-          autoComplete="off"
-          value={token}
-          placeholder="hf_…"
-          disabled={disabled}
-          onChange={(event) => setToken(event.target.value)}
-        />
-        <p className="notice-hint">It is sent to huggingface.co only, and forgotten with this tab.</p>
-      </details>
+      <HubTokenField token={token} disabled={disabled} onChange={setToken} />
     </div>
   );
 }

@@ -1,9 +1,8 @@
 /** The SO-101 at the table: MuJoCo, moved by targets of its joints. */
-import type { MjData, MjModel } from '@mujoco/mujoco';
 import { ModelError } from '../../model/errors.ts';
 import type { Layout } from '../layout.ts';
 import type { ObjectName, Vector } from '../objects.ts';
-import type { Mujoco } from '../table.ts';
+import { HAND, Physics, type Mujoco } from '../physics.ts';
 import { substepsOf, type PathPoint, type Pose, type Snapshot, type World } from '../world.ts';
 import { LINKS } from './figures.ts';
 import { GRASP, pointOf, poseOf, solve } from './kinematics.ts';
@@ -25,39 +24,24 @@ export class So101World implements World {
   readonly limits = SO101_LIMITS;
   readonly timestep = TIMESTEP;
   readonly dropHeight = 0.022;
-  readonly #mujoco: Mujoco;
-  readonly #model: MjModel;
-  readonly #data: MjData;
-  readonly #bodies = new Map<string, number>();
-  readonly #stateSignature: number;
-  readonly #buffer: InstanceType<Mujoco['DoubleBuffer']>;
+  readonly #physics: Physics;
   /** Of the joints, radians: where the servos are told to be at the end of the period, and what they were told before. */
   #target: readonly number[];
   #glide: { readonly from: readonly number[]; readonly done: number };
-  #held: { readonly id: number; readonly point: Vector } | null = null;
 
   constructor(mujoco: Mujoco, layout: Layout) {
     this.layout = layout;
-    this.#mujoco = mujoco;
-    this.#model = mujoco.MjModel.from_xml_string(so101Xml(layout));
-    this.#data = new mujoco.MjData(this.#model);
-    const body = mujoco.mjtObj.mjOBJ_BODY.value;
-    for (const name of [
-      'base',
-      ...LINKS.map((link) => link.body),
-      ...layout.objects.map((object) => object.name),
-    ])
-      this.#bodies.set(name, mujoco.mj_name2id(this.#model, body, name));
-    this.#stateSignature = mujoco.mjtState.mjSTATE_INTEGRATION.value;
-    this.#buffer = new mujoco.DoubleBuffer(mujoco.mj_stateSize(this.#model, this.#stateSignature));
+    const objects = layout.objects.map(({ name }) => name);
+    const links = LINKS.map((link) => link.body);
+    this.#physics = new Physics(mujoco, so101Xml(layout), ['base', ...links, ...objects]);
     const [x, y] = layout.gripper;
     const closing = Math.PI / 2 + Math.atan2(y, x + 0.2);
     const { angles } = solve({ point: layout.gripper, lean: LEAN, closing }, [0, -0.3, 0.3, 1, 0]);
     this.#target = [...angles, toRadians([0, 0, 0, 0, 0, OPEN])[5]!];
     this.#glide = { from: this.#target, done: substepsOf(this) };
-    this.#data.qpos.set(this.#target);
-    this.#data.ctrl.set(this.#target);
-    mujoco.mj_forward(this.#model, this.#data);
+    this.#physics.data.qpos.set(this.#target);
+    this.#physics.data.ctrl.set(this.#target);
+    this.#physics.forward();
   }
 
   begin(action: ArrayLike<number>): void {
@@ -68,7 +52,7 @@ export class So101World implements World {
       );
     }
     const angles = toRadians(action);
-    this.#glide = { from: [...this.#data.ctrl], done: 0 };
+    this.#glide = { from: [...this.#physics.data.ctrl], done: 0 };
     this.#target = angles.map((angle, i) => {
       const [low, high] = LINKS[i]!.range;
       return Math.min(high, Math.max(low, angle));
@@ -76,29 +60,21 @@ export class So101World implements World {
   }
 
   advance(): void {
-    const { ctrl } = this.#data;
+    const { ctrl } = this.#physics.data;
     const { from, done } = this.#glide;
     const share = Math.min(1, (done + 1) / substepsOf(this));
     this.#glide = { from, done: done + 1 };
     for (let i = 0; i < JOINTS; i++) ctrl[i] = from[i]! + (this.#target[i]! - from[i]!) * share;
-    this.#pull();
-    this.#mujoco.mj_step(this.#model, this.#data);
-    if (!Number.isFinite(this.#data.qpos[0])) {
-      throw new ModelError(
-        'diverged',
-        'The physics of the practice table became unstable.',
-        'Reset the table.',
-      );
-    }
+    this.#physics.step();
   }
 
   stay(): void {
-    this.#target = [...this.#data.ctrl];
+    this.#target = [...this.#physics.data.ctrl];
     this.#glide = { from: this.#target, done: substepsOf(this) };
   }
 
   standing(): number[] {
-    return fromRadians(this.#data.ctrl);
+    return fromRadians(this.#physics.data.ctrl);
   }
 
   state(): number[] {
@@ -107,7 +83,7 @@ export class So101World implements World {
 
   /** Of the joints, radians. */
   get angles(): readonly number[] {
-    return [...this.#data.qpos.subarray(0, JOINTS)];
+    return [...this.#physics.data.qpos.subarray(0, JOINTS)];
   }
 
   get toolStep(): number {
@@ -150,11 +126,11 @@ export class So101World implements World {
   }
 
   get opening(): number {
-    return openingAt(this.#data.qpos[JOINTS - 1]);
+    return openingAt(this.#physics.data.qpos[JOINTS - 1]);
   }
 
   has(name: ObjectName): boolean {
-    return this.#bodies.has(name);
+    return this.#physics.has(name);
   }
 
   pose(name: ObjectName | 'gripper'): Pose {
@@ -167,29 +143,12 @@ export class So101World implements World {
 
   /** Pose of a body: an object's, or a link's of the arm. */
   link(name: string): Pose {
-    const id = this.#id(name);
-    const { xpos, xquat } = this.#data;
-    return {
-      position: [xpos[3 * id]!, xpos[3 * id + 1]!, xpos[3 * id + 2]!],
-      quaternion: [xquat[4 * id]!, xquat[4 * id + 1]!, xquat[4 * id + 2]!, xquat[4 * id + 3]!],
-    };
+    return this.#physics.pose(name);
   }
 
   hold(name: ObjectName | 'gripper', point: Vector | null): void {
-    const id = this.#id(name === 'gripper' ? 'hand' : name);
-    this.#data.xfrc_applied.fill(0);
     // Whoever pulls at the hand of a geared arm moves nothing.
-    this.#held = point && name !== 'gripper' ? { id, point } : null;
-  }
-
-  #pull(): void {
-    if (!this.#held) return;
-    const { id, point } = this.#held;
-    const { xpos, cvel, xfrc_applied: force } = this.#data;
-    for (let axis = 0; axis < 3; axis++) {
-      const pull = 60 * (point[axis]! - xpos[3 * id + axis]!) - 1.6 * cvel[6 * id + 3 + axis]!;
-      force[6 * id + axis] = Math.min(3, Math.max(-3, pull));
-    }
+    this.#physics.hold(name === 'gripper' ? 'hand' : name, name === 'gripper' ? null : point, HAND);
   }
 
   #toolPose(): Pose {
@@ -203,27 +162,18 @@ export class So101World implements World {
     return { position: pointOf(frame, GRASP), quaternion };
   }
 
-  #id(name: string): number {
-    const id = this.#bodies.get(name);
-    if (id === undefined) throw new ModelError('bad-input', `There is no ${name} on the table.`);
-    return id;
-  }
-
   snapshot(): Snapshot {
-    this.#mujoco.mj_getState(this.#model, this.#data, this.#buffer, this.#stateSignature);
-    return { physics: [...this.#buffer.GetView()], target: [...this.#target] };
+    return { physics: this.#physics.snapshot(), target: [...this.#target] };
   }
 
   restore(snapshot: Snapshot): void {
-    this.#mujoco.mj_setState(this.#model, this.#data, [...snapshot.physics], this.#stateSignature);
+    this.#physics.restore(snapshot.physics);
     this.#target = [...snapshot.target];
     this.#glide = { from: this.#target, done: substepsOf(this) };
-    this.#mujoco.mj_forward(this.#model, this.#data);
+    this.#physics.forward();
   }
 
   dispose(): void {
-    this.#buffer.delete();
-    this.#data.delete();
-    this.#model.delete();
+    this.#physics.dispose();
   }
 }
