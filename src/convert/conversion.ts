@@ -246,7 +246,7 @@ class ShardHashes {
     for (const [shard, last] of this.#lastOf.entries()) {
       if (last >= next || this.#hashes[shard]) continue;
       const hash = this.#turn.then(() => this.#files.sha256(shard));
-      // Who asks for all of them hears of it.
+      // The error reaches whoever awaits all of them.
       hash.catch(() => undefined);
       this.#turn = hash.catch(() => undefined);
       this.#hashes[shard] = hash;

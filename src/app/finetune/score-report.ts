@@ -10,7 +10,7 @@ export interface ScoredDimension {
 
 export interface ScoreReport {
   readonly dimensions: readonly ScoredDimension[];
-  /** The policy's error in units of the mean predictor's, averaged over dimensions that move; 1 is no better than it. */
+  /** The policy's error in units of the mean predictor's, averaged over the dimensions that move. At 1 the policy is no better than the mean. */
   readonly ratio: number;
   /** The same with each of its statistics, the best first. */
   readonly keys: readonly { readonly key: string; readonly ratio: number }[];

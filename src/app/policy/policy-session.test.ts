@@ -51,7 +51,7 @@ test('one whose files cannot be had leads back to the loaded one', async () => {
   expect(now()).toEqual(['half', 'failed', 'none']);
   keepLoaded();
   expect(now()).toEqual(['first', 'ready', 'none']);
-  // Once the worker has let go of it there is no way back.
+  // Once the worker has disposed of it, it cannot be kept.
   worker.load.mockRejectedValue(gone);
   await openPolicy('half', true);
   watchers.at(-1)!({ kind: 'idle', run: null });

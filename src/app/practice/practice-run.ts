@@ -1,4 +1,4 @@
-/** The policy at work on the table. The practice worker observes, asks the policy worker and carries out; the page shows what it hears of that. */
+/** The policy at work on the table. The practice worker observes, asks the policy worker and carries out the actions; the page shows its reports. */
 import type { PolicyInfo } from '../../workers/contract.ts';
 import type {
   ExecutionReport,
