@@ -97,41 +97,41 @@ test('two demonstrations by keyboard, fine-tuning, before and after, and a link 
   await late.page.context().close();
 });
 
-test('demonstrations from a webcam with sliders are kept, seen, trained on and shared', async ({
-  policyPage,
-  page,
-  browser,
-}) => {
-  test.slow();
-  await policyPage.openAndLoad();
-  await goTo(page, 'Demonstrations');
-  await page.getByRole('tab', { name: 'Record with cameras' }).click();
-  await policyPage.useCameras();
-  await page.getByLabel('Say what you show').fill('lift the cup');
-  for (let episode = 1; episode <= 2; episode++) {
-    await page.getByRole('button', { name: 'Record' }).click();
-    const slider = page.getByRole('slider', { name: /^x/ });
-    await slider.focus();
-    for (let i = 0; i < 8; i++) await slider.press(episode === 1 ? 'PageUp' : 'PageDown');
-    await expect(page.getByText(/^Recording, [1-9]/)).toBeVisible({ timeout: 60_000 });
-    await page.getByRole('button', { name: 'Keep episode' }).click();
-    await expect(page.getByRole('list', { name: 'Episodes' }).getByRole('listitem')).toHaveCount(episode);
-  }
-  await expect(page.getByRole('img', { name: /at step 0$/ }).first()).toBeVisible();
-  await page.getByRole('button', { name: 'Fine-tune on these' }).click();
-  await page.getByLabel(/^Steps max_steps/).fill('3');
-  await page.getByRole('button', { name: 'Start training' }).click();
-  await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 120_000 });
-  await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
-  await expect(page.getByText(/normalised, over \d+ frames, by .* at step 3/)).toBeVisible({
-    timeout: 60_000,
-  });
-  // Closed and opened again: the adapter is in use, and the recordings are open.
-  await page.reload();
-  await expect(page.getByRole('radio', { name: /step 3,/ })).toBeChecked({ timeout: 60_000 });
-  await expect(page.getByRole('button', { name: 'Start training' })).toBeVisible();
-  await expectSharedTheSame(policyPage, browser, 'Lifts the cup');
-});
+test(
+  'demonstrations from a webcam with sliders are kept, seen, trained on and shared',
+  { tag: '@full' },
+  async ({ policyPage, page, browser }) => {
+    test.slow();
+    await policyPage.openAndLoad();
+    await goTo(page, 'Demonstrations');
+    await page.getByRole('tab', { name: 'Record with cameras' }).click();
+    await policyPage.useCameras();
+    await page.getByLabel('Say what you show').fill('lift the cup');
+    for (let episode = 1; episode <= 2; episode++) {
+      await page.getByRole('button', { name: 'Record' }).click();
+      const slider = page.getByRole('slider', { name: /^x/ });
+      await slider.focus();
+      for (let i = 0; i < 8; i++) await slider.press(episode === 1 ? 'PageUp' : 'PageDown');
+      await expect(page.getByText(/^Recording, [1-9]/)).toBeVisible({ timeout: 60_000 });
+      await page.getByRole('button', { name: 'Keep episode' }).click();
+      await expect(page.getByRole('list', { name: 'Episodes' }).getByRole('listitem')).toHaveCount(episode);
+    }
+    await expect(page.getByRole('img', { name: /at step 0$/ }).first()).toBeVisible();
+    await page.getByRole('button', { name: 'Fine-tune on these' }).click();
+    await page.getByLabel(/^Steps max_steps/).fill('3');
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 120_000 });
+    await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
+    await expect(page.getByText(/normalised, over \d+ frames, by .* at step 3/)).toBeVisible({
+      timeout: 60_000,
+    });
+    // Closed and opened again: the adapter is in use, and the recordings are open.
+    await page.reload();
+    await expect(page.getByRole('radio', { name: /step 3,/ })).toBeChecked({ timeout: 60_000 });
+    await expect(page.getByRole('button', { name: 'Start training' })).toBeVisible();
+    await expectSharedTheSame(policyPage, browser, 'Lifts the cup');
+  },
+);
 
 test('what is no share is told, and the page works without', async ({ policyPage, page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });

@@ -81,7 +81,7 @@ export const FULL: readonly Step[] = [
   {
     ...vitest('long unit tests', 'full'),
     about:
-      'twenty kills of a training run and of the server, a GPU device lost in a step, fuzzing with 20 times the runs',
+      'a pretraining that is stopped and goes on, twenty kills of a training run and of the server, a GPU device lost in a step, fuzzing with 20 times the runs',
   },
   {
     ...vitest('kernels in Chromium', 'chromium-full'),
@@ -108,6 +108,6 @@ export const FULL: readonly Step[] = [
   {
     ...playwright('long journeys', 'full'),
     about:
-      'training and streaming on WebGPU in software, an upload that is given up, rehearsal, datasets taught and shared',
+      'other static hosts, uploads that break off, axe in every state, training and streaming on WebGPU in software, an upload that is given up, rehearsal, datasets taught and shared',
   },
 ];
