@@ -70,7 +70,7 @@ export const FAST: readonly Step[] = [
   { name: 'types', cores: 1, command: ['npx', 'tsc', '-p', 'tsconfig.json'] },
   { name: 'lint', cores: 1, command: ['npx', 'oxlint', '--type-aware', '--deny-warnings'] },
   build,
-  vitest('unit tests', 'node', 'chromium'),
+  vitest('unit tests', 'node', 'isolated', 'chromium'),
   parity('parity'),
   playwright('journeys', 'journeys'),
 ];
