@@ -90,7 +90,7 @@ export const FULL: readonly Step[] = [
   {
     ...parity('long parity', '--full'),
     about:
-      'every golden case on webgpu in software, forward and in training, one with all five steps; a LLaMA-2-7B layer',
+      'every op and golden case on webgpu in software, forward and in training, one with all five steps; a LLaMA-2-7B layer',
   },
   {
     name: 'interop',
