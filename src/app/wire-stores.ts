@@ -6,7 +6,7 @@ import { refreshDevices, setSlotCount } from './camera/slots.ts';
 import { refreshRuns, restoreRuns } from './finetune/finetune-session.ts';
 import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
-import { askBeforeClosing, mayGo } from './leaving.ts';
+import { askBeforeClosing, goesOn, mayGo } from './leaving.ts';
 import { keepPage } from './offline.ts';
 import { keepPlaceHistory } from './place-history.ts';
 import { policyWorker } from './policy/policy-session.ts';
@@ -21,6 +21,7 @@ import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
+import { guardUndo } from './undo/undo-store.ts';
 import { guardPlaces, useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
@@ -114,6 +115,7 @@ export function wireStores(): void {
     if (document.hidden) hidePractice();
   });
   guardPlaces(mayGo);
+  guardUndo(goesOn);
   keepPlaceHistory(mayGo);
   askBeforeClosing();
   saveWhenHidden();

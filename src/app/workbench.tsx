@@ -22,7 +22,6 @@ export function Workbench({ info }: { info: PolicyInfo }) {
   return (
     <div className="bench" ref={start} tabIndex={-1}>
       <div className="bench-inputs">
-        <PolicySummary info={info} />
         <Slots info={info} over={<MoveArrow info={info} />} />
       </div>
       <div className="bench-output">
@@ -36,6 +35,7 @@ export function Workbench({ info }: { info: PolicyInfo }) {
       <div className="bench-inputs bench-robot">
         <UnnormKeyChoice info={info} />
         <StateInputs info={info} />
+        <PolicySummary info={info} />
       </div>
     </div>
   );

@@ -28,7 +28,9 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
         void recordExpert({ task: chosen, episodes, rehearse: rehearse && own });
       }}
     >
-      <p>Or let the practice table’s scripted expert show a task that the policy does not know.</p>
+      <p>
+        The practice table’s scripted expert shows a task that the policy does not know, as often as you like.
+      </p>
       <div className="options">
         <TaskChoice
           label="Task to show"

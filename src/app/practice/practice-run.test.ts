@@ -4,6 +4,7 @@ import type { RunNews } from '../../workers/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { hidePractice, runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
+import { undoLast, useUndoStore } from '../undo/undo-store.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
 import { chooseAgain, disturbTable, openTable } from './practice-session.ts';
@@ -21,6 +22,8 @@ const { worker, failPolicy } = vi.hoisted(() => ({
     run: vi.fn<(order: object, onNews: (news: RunNews) => void) => Promise<object>>(),
     halt: vi.fn<() => Promise<void>>(),
     disturb: async () => undefined,
+    scene: vi.fn<() => Promise<object>>(async () => ({ task: 'plate', seed: 10 })),
+    bringBack: vi.fn<(scene: object) => Promise<object>>(),
     setDark: async () => undefined,
     terminate: () => undefined,
   },
@@ -151,6 +154,24 @@ test('a prediction of the table before goes with it, and so does one of things t
   useViewStore.setState({ view: 'camera' });
   await chooseAgain('same');
   expect(latest()).not.toBeNull();
+});
+
+test('what a button did to the table is taken back, with the words that were there', async () => {
+  const { setText } = useInstructionStore.getState();
+  await runTrials('plate', 10, { episodes: 1 });
+  setText('wave at the audience');
+  await chooseAgain('new');
+  expect(useInstructionStore.getState().text).toMatch(/^do it on/);
+  worker.bringBack.mockResolvedValue({ ...laid('plate', 10), tasks: [] });
+  expect(useUndoStore.getState().said?.text).toBe('New layout.');
+  await undoLast('run');
+  expect(worker.bringBack).toHaveBeenLastCalledWith({ task: 'plate', seed: 10 });
+  expect(useInstructionStore.getState().text).toBe('wave at the audience');
+  expect(usePracticeStore.getState().table).toMatchObject({ task: 'plate', seed: 10 });
+  // From a table that failed nothing leads back; it is laid anew all the same.
+  worker.scene.mockRejectedValueOnce({ code: 'diverged', message: 'It became unstable.' });
+  await chooseAgain('same');
+  expect(useUndoStore.getState().changes).toEqual([]);
 });
 
 test('what runs by the clock stops when its tab is hidden, and the page says so; trials go on', async () => {
