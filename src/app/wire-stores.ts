@@ -21,6 +21,7 @@ import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
+import { stopMeasuring } from './teach/stop-measuring.ts';
 import { guardUndo } from './undo/undo-store.ts';
 import { guardPlaces, useViewStore } from './view-store.ts';
 
@@ -185,6 +186,7 @@ function wirePractice(): void {
   });
   usePracticeStore.subscribe(({ run }, before) => {
     if (run.kind === 'idle' && before.run.kind !== 'idle') settlePrediction();
+    if (run.kind !== 'idle' && before.run.kind === 'idle') stopMeasuring();
   });
 
   // A visitor who has done nothing yet, and was sent nothing, is shown something; once per visit.

@@ -3,11 +3,12 @@ import type { PolicyInfo } from '../workers/contract.ts';
 import { Honesty } from './camera/honesty.tsx';
 import { MoveArrow } from './camera/move-arrow.tsx';
 import { Slots } from './camera/slots-panel.tsx';
-import { exampleInstructions } from './instruction/instruction-store.ts';
+import { exampleInstructions, tableInstructions } from './instruction/instruction-store.ts';
 import { InstructionField } from './instruction/instruction-field.tsx';
 import { PolicySummary } from './policy/policy-summary.tsx';
 import { PredictionPanel } from './prediction/prediction-panel.tsx';
 import { RunControls } from './prediction/run-controls.tsx';
+import { isShippedPolicy } from './url-state.ts';
 import { StateInputs } from './state/state-inputs.tsx';
 import { UnnormKeyChoice } from './state/unnorm-key-choice.tsx';
 import './workbench.css';
@@ -26,7 +27,9 @@ export function Workbench({ info }: { info: PolicyInfo }) {
       </div>
       <div className="bench-output">
         <div className="bench-command">
-          <InstructionField examples={exampleInstructions} />
+          <InstructionField
+            examples={isShippedPolicy(info.package.url) ? tableInstructions : exampleInstructions}
+          />
           <RunControls info={info} />
         </div>
         <Honesty info={info} />
