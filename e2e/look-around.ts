@@ -54,10 +54,20 @@ try {
           const cut = await page.evaluate(() => {
             const root = document.documentElement;
             if (root.scrollWidth <= root.clientWidth) return [];
-            return [...document.querySelectorAll('main *, header *, footer *')]
-              .filter((e) => e.getBoundingClientRect().right > root.clientWidth + 0.5)
-              .slice(0, 8)
-              .map((e) => `${e.tagName}.${e.className} ${Math.round(e.getBoundingClientRect().right)}`);
+            const scrolls = (element: Element): boolean => {
+              const inside = element.parentElement?.closest('.table-scroll, .visually-hidden, .undo');
+              return inside !== null && inside !== undefined;
+            };
+            return [...document.querySelectorAll('body *')]
+              .filter(
+                (element) =>
+                  element.getBoundingClientRect().right > root.clientWidth + 0.5 && !scrolls(element),
+              )
+              .slice(0, 12)
+              .map(
+                (element) =>
+                  `${element.tagName}.${element.className} ${Math.round(element.getBoundingClientRect().right)}`,
+              );
           });
           if (cut.length > 0) console.log(`${state} at ${width}: ${cut.join(' | ')}`);
           await page.screenshot({

@@ -23,7 +23,9 @@ test('a task that was never trained is taught from where it failed, in three cli
   const begun = Date.now();
   if (BEGIN_ONLY) {
     await expect(teach).toContainText(/^2 of 3: the lesson, .* left/, { timeout: 900_000 });
-    console.log(`${announced}; recorded in ${((Date.now() - begun) / 1000).toFixed(0)} s, then “${await teach.textContent()}”`);
+    console.log(
+      `${announced}; recorded in ${((Date.now() - begun) / 1000).toFixed(0)} s, then “${await teach.textContent()}”`,
+    );
     await teach.getByRole('button', { name: 'Stop the lesson' }).click();
     await expect(page.getByRole('button', { name: 'Do it' })).toBeEnabled();
     return;
@@ -32,7 +34,9 @@ test('a task that was never trained is taught from where it failed, in three cli
     /^It can do it now\. “.* the can”: (18|19|20) of 20 trials, before [01] of 20\.$/,
     { timeout: 3_300_000 },
   );
-  console.log(`${announced}; took ${((Date.now() - begun) / 60_000).toFixed(1)} min: ${await teach.getByRole('status').textContent()}`);
+  console.log(
+    `${announced}; took ${((Date.now() - begun) / 60_000).toFixed(1)} min: ${await teach.getByRole('status').textContent()}`,
+  );
   await teach.getByRole('button', { name: 'Watch it' }).click();
   await expect(page.getByRole('region', { name: 'Practice table' }).getByRole('status')).toContainText(
     'Working',
