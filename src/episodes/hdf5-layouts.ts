@@ -1,6 +1,6 @@
 /** What HDF5 files of demonstrations hold: LIBERO's and robomimic's `data/demo_N`, ACT's and ALOHA's one episode a file. */
 import { ModelError } from '../model/errors.ts';
-import type { FeatureMapping } from './dataset.ts';
+import type { FeatureMapping } from './reading.ts';
 import type { Hdf5Dataset, Hdf5File } from './hdf5-file.ts';
 
 /** One episode of one file. */

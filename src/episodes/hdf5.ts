@@ -2,7 +2,8 @@
 import type { Folder } from '../io/folder.ts';
 import { subfolder } from '../io/paths.ts';
 import { ModelError } from '../model/errors.ts';
-import type { CameraInfo, Dataset, Episode, FeatureMapping, FrameImage, OpenOptions } from './dataset.ts';
+import type { CameraInfo, Dataset, Episode, FrameImage } from './dataset.ts';
+import type { FeatureMapping, OpenOptions } from './reading.ts';
 import { actionNames, stateNames } from './dimension-names.ts';
 import { encodedSize } from './encoded-size.ts';
 import { joined } from './feature-rows.ts';

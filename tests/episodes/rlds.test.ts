@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OpenOptions } from '../../src/episodes/dataset.ts';
+import type { OpenOptions } from '../../src/episodes/reading.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { crc32c } from '../../src/episodes/rlds-tfrecord.ts';
 import { datasetStatistics } from '../../src/episodes/statistics.ts';

@@ -1,5 +1,5 @@
 import { useId, useState } from 'react';
-import type { DatasetReading, FeatureMapping } from '../../workers/contract-finetune.ts';
+import type { DatasetReading, FeatureMapping } from '../../episodes/reading.ts';
 import { reopenDemonstrations } from '../finetune/finetune-session.ts';
 import { useTraining } from '../policy/policy-store.ts';
 

@@ -1,4 +1,5 @@
 /** What the page asks of the worker about fine-tuning, and what it makes of the answers. */
+import type { OpenOptions } from '../../episodes/reading.ts';
 import type {
   AdapterInfo,
   DemonstrationsInfo,
@@ -7,7 +8,6 @@ import type {
   EpisodeEdits,
   FineTuneEvent,
   FineTuneOptions,
-  OpenOptions,
   RunInfo,
   StepPoint,
 } from '../../workers/contract-finetune.ts';
