@@ -81,7 +81,8 @@ function answer(
     if (body && request.method !== 'HEAD') count(body.length);
     if (habits.cuts && body && body.length > habits.cuts.after && habits.cuts.times-- > 0) {
       response.writeHead(status, { ...habits.headers?.(), ...headers, 'content-length': body.length });
-      return void response.write(body.slice(0, habits.cuts.after), () => response.destroy());
+      response.write(body.slice(0, habits.cuts.after), () => response.destroy());
+      return;
     }
     response
       .writeHead(status, { ...(habits.cors ? CORS : {}), ...habits.headers?.(), ...headers })

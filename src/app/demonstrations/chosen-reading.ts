@@ -19,7 +19,7 @@ export function keepReading(info: About): void {
   localStorage.setItem(keyOf(info), JSON.stringify(kept));
 }
 
-function kept(info: About): Kept | null {
+function keptFor(info: About): Kept | null {
   try {
     return JSON.parse(localStorage.getItem(keyOf(info)) ?? 'null') as Kept | null;
   } catch {
@@ -32,14 +32,14 @@ const sameFeatures = (before: Kept, info: About): boolean =>
 
 /** @returns the choice to read it by, where that is another one than it was read by; null also where it was made for other features */
 export function chosenReading(info: About): Required<OpenOptions> | null {
-  const before = info.reading && kept(info);
+  const before = info.reading && keptFor(info);
   if (!before || !sameFeatures(before, info)) return null;
   return readingText(before.options) === readingText(optionsOf(info.reading!)) ? null : before.options;
 }
 
 /** What to say about an earlier choice: that it is in force, or why it is not. Empty where there was none. */
 export function aboutChoice(info: About): string {
-  const before = info.reading && kept(info);
+  const before = info.reading && keptFor(info);
   if (!before) return '';
   if (!sameFeatures(before, info)) {
     return (

@@ -86,16 +86,16 @@ const openInfo = (): DemonstrationsInfo | null => {
 function readingOfRun(source: DemonstrationsSource): OpenOptions | null {
   const { resuming, runs } = get();
   if (!resuming || source.kind === 'recorded' || source.options) return null;
-  return runs.find(({ run }) => run === resuming)?.demonstrations.reading ?? null;
+  return runs.find((info) => info.run === resuming)?.demonstrations.reading ?? null;
 }
 
 /** The run's features are not there: said with what they are. */
-function notAsRun(error: unknown, run: string | null, reading: OpenOptions): Failure {
+function notAsRun(error: unknown, name: string | null, reading: OpenOptions): Failure {
   const failure = failed(error);
   if (failure.code !== 'bad-input') return failure;
   return {
     ...failure,
-    message: `“${run}” read its demonstrations as ${readingText(reading)}. These cannot be read so: ${failure.message}`,
+    message: `“${name}” read its demonstrations as ${readingText(reading)}. These cannot be read so: ${failure.message}`,
   };
 }
 
