@@ -231,6 +231,20 @@ describe('standardisation by name', () => {
     expect(other.format).toContain('assumed');
   });
 
+  it('takes the task of the whole episode where its steps have none', async () => {
+    const record = example({
+      'steps/action': { floats: rows(2, 7, () => 1) },
+      language_instruction: { bytes: ['fold the towel'] },
+    });
+    const files = tfdsFiles('mine', { action: 7 }, { train: [[record]] });
+    const features = JSON.parse(new TextDecoder().decode(files.get('features.json'))) as {
+      featuresDict: { features: Record<string, object> };
+    };
+    features.featuresDict.features['language_instruction'] = { text: {} };
+    files.set('features.json', new TextEncoder().encode(JSON.stringify(features)));
+    expect((await open(files)).episodes).toEqual([{ index: 0, length: 2, instruction: 'fold the towel' }]);
+  });
+
   it('reads every split, in order', async () => {
     const files = tfdsFiles(
       'mine',
