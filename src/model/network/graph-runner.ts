@@ -31,6 +31,10 @@ export class GraphRunner {
     this.#trace = trace;
   }
 
+  get #fused(): boolean {
+    return this.#runtime.fusedGradients ?? false;
+  }
+
   get traced(): boolean {
     return this.#trace !== undefined;
   }
@@ -204,7 +208,7 @@ export class GraphRunner {
       const graph = g.build();
       const names = graph.inputs.map(({ name }) => name);
       const wrt = names.filter((name) => !(name in used) && tape.trains(name));
-      return vjp(graph, { wrt, outputs: [LOSS], keep: wanted.map(resultName) });
+      return vjp(graph, { wrt, outputs: [LOSS], keep: wanted.map(resultName), fused: this.#fused });
     };
     const trainedOf = (graph: Graph): string[] =>
       graph.outputs
@@ -269,7 +273,7 @@ export class GraphRunner {
       const wrt = [...names.filter((_, i) => needs[i]), ...trained];
       const program = await this.#programs.get(
         `${key} backward to ${wrt.join()}`,
-        () => vjp(graph, { wrt, outputs: [result] }),
+        () => vjp(graph, { wrt, outputs: [result], fused: this.#fused }),
         () => summedIn(tape, trained),
       );
       const needed: Tensors = {};

@@ -58,6 +58,8 @@ export interface Runtime {
    * can be bound (onnxruntime).
    */
   adoptPart?(buffer: GPUBuffer, byteOffset: number, shape: Shape): Tensor;
+  /** Whether it has ops that are gradients of others (`VjpOptions.fused`); absent where it has not. */
+  readonly fusedGradients?: boolean;
   /** Tensors made and not yet disposed, and their bytes: what a leak test looks at. */
   readonly live: { readonly tensors: number; readonly byteLength: number };
   /**

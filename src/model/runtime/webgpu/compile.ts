@@ -3,12 +3,14 @@ import type { OpName } from '../../graph/ops/index.ts';
 import { opNamed } from '../../graph/ops/index.ts';
 import { sizeOf, type Graph, type Node } from '../../graph/types.ts';
 import { isElementwise } from './elementwise.ts';
-import { elementwiseChains, epilogues } from './fuse.ts';
+import { elementwiseChains, epilogues, normResiduals } from './fuse.ts';
 import { copyStep, lowerChain } from './lowering/chain.ts';
 import { lowerings } from './lowering/index.ts';
 import { isProduct, lowerProduct } from './lowering/product.ts';
+import { lowerNormGradient } from './lowering/rows.ts';
 import { PlanBuilder, type Target } from './plan-builder.ts';
 import { wholeView } from './view.ts';
+import { withoutRepeats } from './repeats.ts';
 import type { Limits, Plan, Style, Styles } from './plan.ts';
 
 export interface CompileOptions {
@@ -23,10 +25,11 @@ export interface CompileOptions {
 }
 
 export function compilePlan(
-  graph: Graph,
+  given: Graph,
   limits: Limits,
   { fuse = true, style = 'tiled', styles = {}, sums = [] }: CompileOptions = {},
 ): Plan {
+  const graph = withoutRepeats(given);
   const summed = new Set(sums);
   const targets = directOutputs(graph, summed);
   const to = new PlanBuilder(limits, { style, styles }, targets);
@@ -38,15 +41,18 @@ export function compilePlan(
 
   const chains = fuse ? elementwiseChains(graph) : new Map<Node, Node[]>();
   const hosts = epilogues(graph, chains);
+  const residuals = normResiduals(graph, chains, hosts);
   const inside = new Set([
     ...[...chains].flatMap(([root, nodes]) => nodes.filter((node) => node !== root)),
     ...hosts.values(),
+    ...residuals.values(),
   ]);
   for (const node of graph.nodes) {
     if (inside.has(node)) continue;
     const chain = chains.get(node);
     const host = hosts.get(node);
     if (chain && host) lowerProduct(to, host, { nodes: chain });
+    else if (residuals.has(node)) lowerNormGradient(to, residuals.get(node)!, node);
     else if (chain) lowerChain(to, chain);
     else lowerings[node.op as OpName](to, node);
   }

@@ -67,11 +67,6 @@ export class PlanBuilder {
     return this.#styles[subject] ?? this.#style;
   }
 
-  /** Whether the subject's other style is wrong on this device. */
-  isBound(subject: Subject): boolean {
-    return this.#styles[subject] !== undefined;
-  }
-
   block(source: Source, byteLength: number, note: string): number {
     const id = this.blocks.length;
     this.blocks.push({ id, source, byteLength, note });

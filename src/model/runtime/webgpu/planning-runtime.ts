@@ -87,6 +87,7 @@ export function createPlanningRuntime(
     adopt: () => {
       throw new ModelError('unsupported', 'A plan has no buffers.');
     },
+    fusedGradients: true,
     live: ledger,
     attempt: (task) => ledger.attempt(task),
     runMs: 0,

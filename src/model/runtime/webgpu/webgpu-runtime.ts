@@ -205,6 +205,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     uploadWeight,
     adopt,
     adoptPart,
+    fusedGradients: true,
     read: async (tensor) => {
       const bytes = await readBuffer(
         device,
