@@ -210,10 +210,6 @@ export class GraphRunner {
       const wrt = names.filter((name) => !(name in used) && tape.trains(name));
       return vjp(graph, { wrt, outputs: [LOSS], keep: wanted.map(resultName), fused: this.#fused });
     };
-    const trainedOf = (graph: Graph): string[] =>
-      graph.outputs
-        .filter(({ name }) => !name.startsWith(RESULT))
-        .map(({ name }) => name.slice(gradientName('').length));
     const program = await this.#programs.get(key, compileGraph, (graph) => summedIn(tape, trainedOf(graph)));
     const bound = this.#bind(program.graph, '', { ...used, [gradientName(LOSS)]: seed }, tape);
     const trained = trainedOf(program.graph);
@@ -312,6 +308,12 @@ export class GraphRunner {
     await this.#programs.dispose();
   }
 }
+
+/** Trained weights whose gradients a graph makes. */
+const trainedOf = (graph: Graph): string[] =>
+  graph.outputs
+    .filter(({ name }) => !name.startsWith(RESULT))
+    .map(({ name }) => name.slice(gradientName('').length));
 
 /** Outputs that the runtime adds to the tape's sums. */
 const summedIn = (tape: Tape, trained: readonly string[]): string[] =>

@@ -131,7 +131,7 @@ export class GpuProgram {
       const pass = encoder.beginComputePass({ label: this.plan.name });
       this.plan.steps.forEach(({ workgroups }, i) => {
         if (i === 0 || this.#pipelines[i] !== this.#pipelines[i - 1]) pass.setPipeline(this.#pipelines[i]!);
-        pass.setBindGroup(0, groups[i]!);
+        pass.setBindGroup(0, groups[i]);
         pass.dispatchWorkgroups(...workgroups);
       });
       pass.end();
