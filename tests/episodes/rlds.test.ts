@@ -74,10 +74,7 @@ describe('a LIBERO set of OpenVLA', () => {
 
   it('ends where what is told of its progress throws', async () => {
     const { folder } = await counted();
-    const enough = () => {
-      throw new Error('enough');
-    };
-    await expect(openRlds(folder, {}, enough)).rejects.toThrow('enough');
+    await expect(openRlds(folder, {}, saysEnough)).rejects.toThrow('enough');
   });
 
   it('too large to be checked at once is checked with the first frame of an episode', async () => {
@@ -92,6 +89,10 @@ describe('a LIBERO set of OpenVLA', () => {
     expect((await whole.frame('image', 0)).width).toBe(64);
   });
 });
+
+function saysEnough(): void {
+  throw new Error('enough');
+}
 
 /** The fixture, and how many bytes of its records were read. */
 async function counted() {
