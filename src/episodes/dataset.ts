@@ -40,6 +40,9 @@ export interface Episode extends EpisodeInfo {
   close(): void;
 }
 
+/** Told of each episode that is listed while a dataset is opened. What it throws ends the opening. */
+export type ListingProgress = (done: number, total: number) => void;
+
 export interface Dataset {
   readonly name: string;
   /** Such as "LeRobot v2.1". */

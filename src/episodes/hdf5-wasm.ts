@@ -173,7 +173,12 @@ export class Hdf5Library {
         return 0;
       },
     });
-    this.bindings.ccall('attempt', null, ['string'], ['-']);
+    const unbounded = boundMemory();
+    try {
+      this.bindings.ccall('attempt', null, ['string'], ['-']);
+    } finally {
+      unbounded();
+    }
     const outcome = result as { value: T } | { error: unknown };
     if ('value' in outcome && this.#complaint === '') return outcome;
     return { error: 'error' in outcome ? outcome.error : null, complaint: this.#complaint };
@@ -183,6 +188,29 @@ export class Hdf5Library {
     if (this.#complaint.length > MOST_COMPLAINT) return;
     for (let i = offset; i < offset + length; i++) this.#complaint += String.fromCharCode(buffer[i]!);
   }
+}
+
+/** Calls may take this much more memory: a chunk, and what is read of it. */
+const MOST_GROWTH = 2 ** 28;
+
+/**
+ * A text of variable length says itself how long it is, and HDF5 makes room for it before it looks for it: a gigabyte for a damaged one, which
+ * WebAssembly never gives back. h5wasm does not show its memory; but its calls are synchronous, so that until they return no other memory grows.
+ * @returns takes the bound away
+ */
+function boundMemory(): () => void {
+  const { prototype } = WebAssembly.Memory;
+  const { grow } = prototype;
+  let left = MOST_GROWTH;
+  prototype.grow = function bounded(this: WebAssembly.Memory, pages: number): number {
+    const bytes = pages * 2 ** 16;
+    if (bytes > left) throw new RangeError(`${bytes} bytes more are too many`);
+    left -= bytes;
+    return grow.call(this, pages);
+  };
+  return () => {
+    prototype.grow = grow;
+  };
 }
 
 const MOUNT = '/opened';

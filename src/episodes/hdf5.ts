@@ -2,7 +2,7 @@
 import type { Folder } from '../io/folder.ts';
 import { subfolder } from '../io/paths.ts';
 import { ModelError } from '../model/errors.ts';
-import type { CameraInfo, Dataset, Episode, FrameImage } from './dataset.ts';
+import type { CameraInfo, Dataset, Episode, FrameImage, ListingProgress } from './dataset.ts';
 import type { FeatureMapping, OpenOptions } from './reading.ts';
 import { actionNames, stateNames } from './dimension-names.ts';
 import { encodedSize } from './encoded-size.ts';
@@ -38,12 +38,19 @@ export async function findHdf5(folder: Folder): Promise<Folder | null> {
 }
 
 /** @throws ModelError `bad-file`, `unsupported`, `bad-input` for a mapping that does not fit, `download-failed` */
-export async function openHdf5(folder: Folder, options: OpenOptions = {}): Promise<Dataset> {
+export async function openHdf5(
+  folder: Folder,
+  options: OpenOptions = {},
+  onProgress?: ListingProgress,
+): Promise<Dataset> {
   const names = ((await folder.list()) ?? []).filter((path) => !path.includes('/') && HDF5_FILE.test(path));
   const files = new OpenFiles(folder);
   try {
     const layouts: Hdf5Layout[] = [];
-    for (const name of names.toSorted(byNumber)) layouts.push(await files.use(name, layoutOf));
+    for (const name of names.toSorted(byNumber)) {
+      layouts.push(await files.use(name, layoutOf));
+      onProgress?.(layouts.length, names.length);
+    }
     // A file of many episodes is a dataset of its own; one of ACT's is a part of its folder.
     const own = layouts.length === 1 && layouts[0]!.kind !== 'ACT/ALOHA';
     return await datasetOf(own ? names[0]!.replace(HDF5_FILE, '') : folder.name, files, layouts, options);

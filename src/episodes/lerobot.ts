@@ -1,6 +1,6 @@
 /** LeRobot datasets, v2.0, v2.1 and v3.0 (huggingface/lerobot, lerobot/datasets/utils.py and lerobot_dataset.py). */
 import type { Folder } from '../io/folder.ts';
-import type { Dataset, EpisodeInfo } from './dataset.ts';
+import type { Dataset, EpisodeInfo, ListingProgress } from './dataset.ts';
 import type { OpenOptions } from './reading.ts';
 import { placesV2 } from './lerobot/episodes-v2.ts';
 import { placesV3 } from './lerobot/episodes-v3.ts';
@@ -13,7 +13,11 @@ import { Tables } from './lerobot/tables.ts';
 import { readTasks, type Tasks } from './lerobot/tasks.ts';
 
 /** @throws ModelError `bad-file` for a damaged dataset, `unsupported` for another version, `bad-input` for a mapping that does not fit, `download-failed` */
-export async function openLeRobot(folder: Folder, options: OpenOptions = {}): Promise<Dataset> {
+export async function openLeRobot(
+  folder: Folder,
+  options: OpenOptions = {},
+  onProgress?: ListingProgress,
+): Promise<Dataset> {
   const info = await readInfo(folder);
   const { features, fps, version } = info;
   const mapping = options.mapping ? checkMapping(features, options.mapping) : guessMapping(features);
@@ -23,7 +27,10 @@ export async function openLeRobot(folder: Folder, options: OpenOptions = {}): Pr
   const tables = new Tables(folder, info, places);
   const reader = new LeRobotReader(folder, { info, mapping, tasks, tables, places });
   const episodes: EpisodeInfo[] = [];
-  for (const place of places) episodes.push(await episodeInfo(place, tables, tasks));
+  for (const place of places) {
+    episodes.push(await episodeInfo(place, tables, tasks));
+    onProgress?.(episodes.length, places.length);
+  }
   return {
     name: folder.name,
     format: `LeRobot ${version}`,

@@ -2,7 +2,7 @@ import { withoutLfsPointers } from '../io/git-lfs.ts';
 import type { Folder } from '../io/folder.ts';
 import { rootWith } from '../io/paths.ts';
 import { ModelError } from '../model/errors.ts';
-import type { Dataset } from './dataset.ts';
+import type { Dataset, ListingProgress } from './dataset.ts';
 import type { OpenOptions } from './reading.ts';
 import { foreignFormat } from './foreign-formats.ts';
 import { openLeRobot } from './lerobot.ts';
@@ -12,7 +12,7 @@ interface Format {
   readonly name: string;
   /** The folder to open, which may lie deeper; null where the folder is of another format. */
   find(folder: Folder): Promise<Folder | null>;
-  open(folder: Folder, options: OpenOptions): Promise<Dataset>;
+  open(folder: Folder, options: OpenOptions, onProgress?: ListingProgress): Promise<Dataset>;
 }
 
 const FORMATS: readonly Format[] = [
@@ -20,12 +20,12 @@ const FORMATS: readonly Format[] = [
   {
     name: 'RLDS',
     find: async (folder) => (await import('./rlds.ts')).findRlds(folder),
-    open: async (folder, options) => (await import('./rlds.ts')).openRlds(folder, options),
+    open: async (...args) => (await import('./rlds.ts')).openRlds(...args),
   },
   {
     name: 'HDF5',
     find: async (folder) => (await import('./hdf5.ts')).findHdf5(folder),
-    open: async (folder, options) => (await import('./hdf5.ts')).openHdf5(folder, options),
+    open: async (...args) => (await import('./hdf5.ts')).openHdf5(...args),
   },
 ];
 
@@ -33,11 +33,15 @@ const FORMATS: readonly Format[] = [
  * Demonstrations in any format that is read, however the folder was wrapped.
  * @throws ModelError `bad-file` for an unknown or damaged one, `unsupported`, `download-failed`
  */
-export async function openDataset(folder: Folder, options: OpenOptions = {}): Promise<Dataset> {
+export async function openDataset(
+  folder: Folder,
+  options: OpenOptions = {},
+  onProgress?: ListingProgress,
+): Promise<Dataset> {
   const safe = withoutLfsPointers(folder);
   for (const format of FORMATS) {
     const root = await format.find(safe);
-    if (root) return format.open(root, options);
+    if (root) return format.open(root, options, onProgress);
   }
   const paths = await safe.list();
   const foreign = paths && foreignFormat(paths);

@@ -1,5 +1,6 @@
 /** One episode of an RLDS dataset: one record. */
 import type { ByteReader } from '../io/byte-reader.ts';
+import { cachedReader } from '../io/cached-reader.ts';
 import { ModelError } from '../model/errors.ts';
 import type { CameraInfo, Episode, EpisodeInfo, FrameImage } from './dataset.ts';
 import { joined } from './feature-rows.ts';
@@ -9,7 +10,7 @@ import { Example } from './rlds-example.ts';
 import type { RldsFeature } from './rlds-features.ts';
 import type { Standardisation } from './rlds-standardise.ts';
 import { decodeTensorFlowJpeg } from './tensorflow-jpeg.ts';
-import { checkedRecord, type RecordPlace } from './rlds-tfrecord.ts';
+import { checkedRecord, recordAt, type RecordPlace } from './rlds-tfrecord.ts';
 
 export interface StoredEpisode {
   readonly file: ByteReader;
@@ -30,6 +31,13 @@ export interface RldsReading {
   readonly cameras: readonly CameraInfo[];
   readonly turned: 0 | 180;
   readonly instruction: string | null;
+  /** Whether the checksum of a record is looked at when it is opened, or with its first frame. */
+  readonly checkedAtOnce: boolean;
+}
+
+/** A record of which only numbers and texts are wanted, not the pictures between them. */
+export function inPieces(file: ByteReader, place: RecordPlace): ByteReader {
+  return cachedReader(recordAt(file, place), { blockBytes: 4096, keptBytes: 2 ** 22 });
 }
 
 /** Steps of an episode as stored, by its actions. @throws ModelError `bad-file` */
@@ -63,7 +71,13 @@ export async function openEpisode(
   reading: RldsReading,
 ): Promise<Episode> {
   const { mapping, standard } = reading;
-  const example = await Example.index(await checkedRecord(file, place));
+  let whole: Promise<Example> | null = null;
+  const checked = (): Promise<Example> => {
+    whole ??= checkedRecord(file, place).then((record) => Example.index(record));
+    whole.catch(() => (whole = null));
+    return whole;
+  };
+  const example = reading.checkedAtOnce ? await checked() : await Example.index(inPieces(file, place));
   const steps = await stepsOf(example, reading);
   const first = standard?.skipped.first ?? 0;
   if (
@@ -87,8 +101,8 @@ export async function openEpisode(
     state: numbers.state,
     instructions: info.tasks ? instructions : null,
     timestamps: null,
-    frame: (camera, step) => frameOf(example, info, reading, camera, first, step),
-    close: () => undefined,
+    frame: async (camera, step) => frameOf(await checked(), info, reading, camera, first, step),
+    close: () => (whole = null),
   };
 }
 

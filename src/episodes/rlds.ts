@@ -1,16 +1,16 @@
 /** RLDS episodes in TFDS folders: what OpenVLA is trained on. */
-import type { ByteReader } from '../io/byte-reader.ts';
-import { cachedReader } from '../io/cached-reader.ts';
 import type { Folder } from '../io/folder.ts';
 import { subfolder } from '../io/paths.ts';
 import { ModelError } from '../model/errors.ts';
-import type { CameraInfo, Dataset, EpisodeInfo } from './dataset.ts';
+import type { CameraInfo, Dataset, EpisodeInfo, ListingProgress } from './dataset.ts';
 import type { FeatureMapping, OpenOptions } from './reading.ts';
 import { actionNames, stateNames } from './dimension-names.ts';
 import { encodedSize } from './encoded-size.ts';
+import { inOrder } from './in-order.ts';
 import { Example } from './rlds-example.ts';
 import { readFeatures, readInfo, type RldsFeature, type RldsInfo } from './rlds-features.ts';
 import {
+  inPieces,
   instructionsOf,
   openEpisode,
   stepsOf,
@@ -25,6 +25,13 @@ const USUAL_RATE = 10;
 const MOST_VALUES = 4096;
 /** A damaged file may claim any size. */
 const MOST_PIXELS = 2 ** 26;
+/** Shards that are read at a time: hosts answer several requests as fast as one. */
+const AT_A_TIME = 6;
+/**
+ * In sets up to this size the checksum of an episode is looked at when it is opened; in larger ones with its first frame, as what a policy
+ * is trained on has frames: else all pictures would have to be read for the statistics of the numbers.
+ */
+const CHECKED_AT_ONCE = 2 ** 30;
 const SIGN = 'features.json';
 const VERSION = /^\d+\.\d+\.\d+$/;
 
@@ -72,10 +79,25 @@ async function isRlds(folder: Folder): Promise<boolean> {
 }
 
 /** @throws ModelError `bad-file`, `unsupported`, `bad-input` for a mapping that does not fit, `download-failed` */
-export async function openRlds(folder: Folder, options: OpenOptions = {}): Promise<Dataset> {
+export async function openRlds(
+  folder: Folder,
+  options: OpenOptions = {},
+  onProgress: ListingProgress = () => undefined,
+  { checkedAtOnce = CHECKED_AT_ONCE } = {},
+): Promise<Dataset> {
   const info = await readInfo(folder);
   const features = await readFeatures(folder);
-  const stored = await recordsOf(folder, info);
+  const shards = info.splits.flatMap((split) => split.shards).filter(({ records }) => records > 0);
+  if (shards.length === 0) {
+    throw new ModelError('bad-file', `${folder.name} has no episodes.`, 'Choose a dataset with shards.');
+  }
+  const files = await inOrder(shards, AT_A_TIME, ({ path }) => folder.open(path));
+  const indexed = async (shard: number): Promise<StoredEpisode[]> => {
+    const file = files[shard]!;
+    const places = await indexRecords(file, shards[shard]!.records);
+    return places.map((place) => ({ file, place }));
+  };
+  const first = (await indexed(0))[0]!;
   const byKey = new Map(features.map((feature) => [feature.key.replace(/^steps\//, ''), feature]));
   const standard = standardisationOf([folder.name, info.name], (key) => sizeOf(byKey.get(key)));
   const applied = standard !== null && (options.standardise ?? options.mapping === undefined);
@@ -84,13 +106,24 @@ export async function openRlds(folder: Folder, options: OpenOptions = {}): Promi
     features: byKey,
     mapping: byName(features, mapping),
     standard: applied ? standard : null,
-    cameras: await camerasOf(stored, features, mapping.cameras),
+    cameras: await camerasOf(first, features, mapping.cameras),
     turned: options.turned ?? 0,
     instruction: instructionKey(features),
+    checkedAtOnce: files.reduce((sum, { byteLength }) => sum + byteLength, 0) <= checkedAtOnce,
   };
   const widths = (name: string) => sizeOf(features.find((feature) => feature.name === name)) ?? 0;
-  const episodes: EpisodeInfo[] = [];
-  for (const [index, episode] of stored.entries()) episodes.push(await describe(index, episode, reading));
+  const total = shards.reduce((sum, { records }) => sum + records, 0);
+  let done = 0;
+  const listed = await inOrder(shards, AT_A_TIME, async (_, shard) => {
+    const described: { readonly of: StoredEpisode; readonly info: Omit<EpisodeInfo, 'index'> }[] = [];
+    for (const of of await indexed(shard)) {
+      described.push({ of, info: await describe(of, reading) });
+      onProgress(++done, total);
+    }
+    return described;
+  });
+  const stored = listed.flat().map(({ of }) => of);
+  const episodes = listed.flat().map((one, index): EpisodeInfo => ({ index, ...one.info }));
   const fps = standard?.fps ?? USUAL_RATE;
   return {
     name: VERSION.test(folder.name) ? info.name : folder.name,
@@ -124,21 +157,6 @@ function formatOf({ version, splits }: RldsInfo, fps: number): string {
     ({ name, shards }) => `${name} ${shards.reduce((sum, { records }) => sum + records, 0)}`,
   );
   return `RLDS (TFDS ${version}; ${parts.join(', ')}; no rate in the files, ${fps} Hz assumed)`;
-}
-
-/** Every record of every split, in the order of the files; opened files are shared. */
-async function recordsOf(folder: Folder, info: RldsInfo): Promise<StoredEpisode[]> {
-  const stored: StoredEpisode[] = [];
-  for (const { shards } of info.splits) {
-    for (const { path, records } of shards) {
-      if (records === 0) continue;
-      const file = await folder.open(path);
-      const places = await indexRecords(file, records);
-      stored.push(...places.map((place) => ({ file, place })));
-    }
-  }
-  if (stored.length > 0) return stored;
-  throw new ModelError('bad-file', `${folder.name} has no episodes.`, 'Choose a dataset with shards.');
 }
 
 /** Values a step; null for what is not a vector of known size. */
@@ -195,7 +213,7 @@ function isCamera({ kind, dtype, shape, key }: RldsFeature): boolean {
 }
 
 async function camerasOf(
-  stored: readonly StoredEpisode[],
+  { file, place }: StoredEpisode,
   features: readonly RldsFeature[],
   names: readonly string[],
 ): Promise<CameraInfo[]> {
@@ -211,7 +229,6 @@ async function camerasOf(
       cameras.push({ name, width, height });
       continue;
     }
-    const { file, place } = stored[0]!;
     const example = await Example.index(recordAt(file, place));
     const size = encodedSize(await example.bytes(feature.key, 0));
     if (!size) throw new ModelError('bad-file', `${file.name}: ${feature.key} does not hold JPEGs or PNGs.`);
@@ -236,19 +253,17 @@ function instructionKey(features: readonly RldsFeature[]): string | null {
 
 /** Length and tasks, from a few ranges of the record: no picture is read. */
 async function describe(
-  index: number,
   { file, place }: StoredEpisode,
   reading: RldsReading,
-): Promise<EpisodeInfo> {
-  const record: ByteReader = cachedReader(recordAt(file, place), { blockBytes: 4096, keptBytes: 2 ** 22 });
-  const example = await Example.index(record);
+): Promise<Omit<EpisodeInfo, 'index'>> {
+  const example = await Example.index(inPieces(file, place));
   const steps = await stepsOf(example, reading);
   const { first, length } = reading.standard
     ? kept(steps, reading.standard.skipped)
     : { first: 0, length: steps };
   const instructions = (await instructionsOf(example, reading, steps)).slice(first, first + length);
   const tasks = [...new Set(instructions)].filter((task) => task !== '');
-  return { index, length, instruction: tasks[0] ?? '', ...(tasks.length > 1 ? { tasks } : {}) };
+  return { length, instruction: tasks[0] ?? '', ...(tasks.length > 1 ? { tasks } : {}) };
 }
 
 function kept(steps: number, skipped: { first: number; last: number }): { first: number; length: number } {

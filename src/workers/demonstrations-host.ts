@@ -70,7 +70,12 @@ export class DemonstrationsHost implements DemonstrationsApi {
   ): Promise<DemonstrationsInfo> {
     this.#free();
     const mine = ++this.#asked;
-    const opened = await openDemonstrations(source, this.#policies, onProgress);
+    // Reading goes on no longer than it is asked for.
+    const report = (done: number, total: number): void => {
+      if (mine !== this.#asked) throw superseded();
+      onProgress(done, total);
+    };
+    const opened = await openDemonstrations(source, this.#policies, report);
     try {
       await this.#lease.turn('switching', async () => {
         if (mine !== this.#asked) throw superseded();

@@ -67,7 +67,7 @@ export async function openDemonstrations(
   const original =
     source.kind === 'recorded'
       ? memoryDataset(source.recorded)
-      : await openDataset(await folderOf(source), source.options);
+      : await openDataset(await folderOf(source), source.options, onProgress);
   try {
     const url = source.kind === 'url' ? source.url : null;
     const read = { original, url, rehearsal: rehearsalOf(source), edits: {} };

@@ -173,6 +173,26 @@ describe('an HDF5 file', () => {
     });
   });
 
+  it('is refused where a text claims a gigabyte, which is never made room for', async () => {
+    const bytes = (await storedFiles('hdf5-variants/act-lists')).get('episode_1.hdf5')!;
+    const view = new DataView(bytes.buffer);
+    const heap = BigInt(Buffer.from(bytes.buffer).indexOf('GCOL'));
+    // Where "open the drawer" is referred to: its length, and the heap that it lies in.
+    const at = bytes.findIndex(
+      (_, i) =>
+        i + 12 <= bytes.length && view.getUint32(i, true) === 15 && view.getBigUint64(i + 4, true) === heap,
+    );
+    expect(at).toBeGreaterThan(0);
+    view.setUint32(at, 900 * 2 ** 20, true);
+    const file = await Hdf5File.open(memoryReader(bytes, 'damaged.hdf5'));
+    const { bindings } = await Hdf5Library.load();
+    const before = bindings.HEAPU8.length;
+    const text = (await file.dataset('/instruction'))!;
+    await expect(file.text(text)).rejects.toMatchObject({ code: 'bad-file' });
+    expect(bindings.HEAPU8.length - before).toBeLessThan(2 ** 28);
+    file.close();
+  });
+
   it('does not wear the library out by thousands of failures', async () => {
     const { bindings } = await Hdf5Library.load();
     const library = await Hdf5Library.load();

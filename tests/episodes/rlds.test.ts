@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { OpenOptions } from '../../src/episodes/reading.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
+import { openRlds } from '../../src/episodes/rlds.ts';
 import { crc32c } from '../../src/episodes/rlds-tfrecord.ts';
 import { datasetStatistics } from '../../src/episodes/statistics.ts';
 import { decodeTensorFlowJpeg } from '../../src/episodes/tensorflow-jpeg.ts';
@@ -55,32 +56,68 @@ describe('a LIBERO set of OpenVLA', () => {
     await expect(openDataset(two)).rejects.toMatchObject({ code: 'bad-input' });
   });
 
-  it('reads only headers and small features to list its episodes', async () => {
-    const files = await storedFiles('rlds');
-    let read = 0;
-    const folder = memoryFolder('rlds', files);
-    const counted = {
-      ...folder,
-      open: async (path: string) => {
-        const { blob: _, ...file } = await folder.open(path);
-        return {
-          ...file,
-          slice: async (start: number, end: number) => {
-            if (path.includes('tfrecord')) read += end - start;
-            return file.slice(start, end);
-          },
-        };
-      },
-    };
-    expect((await openDataset(counted)).episodes).toHaveLength(3);
-    const total = [...files].reduce(
-      (sum, [path, { length }]) => sum + (path.includes('tfrecord') ? length : 0),
-      0,
-    );
+  it('reads only headers and small features to list its episodes and for their numbers, and tells how far it is', async () => {
+    const { folder, read, total } = await counted();
+    const progress: string[] = [];
+    const tell = (done: number, all: number) => void progress.push(`${done}/${all}`);
+    const dataset = await openRlds(folder, {}, tell, { checkedAtOnce: 0 });
+    expect(dataset.episodes.map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(progress).toEqual(['1/3', '2/3', '3/3']);
     // Pictures of 64 × 64 are hardly larger than the blocks.
-    expect(read).toBeLessThan(total / 3);
+    expect(read()).toBeLessThan(total / 3);
+    await datasetStatistics(dataset);
+    expect(read()).toBeLessThan((2 * total) / 3);
+    expect((await datasetStatistics(dataset)).action).toEqual(
+      (await datasetStatistics(await openDataset(folder))).action,
+    );
+  });
+
+  it('ends where what is told of its progress throws', async () => {
+    const { folder } = await counted();
+    await expect(openRlds(folder, {}, saysEnough)).rejects.toThrow('enough');
+  });
+
+  it('too large to be checked at once is checked with the first frame of an episode', async () => {
+    const folder = await change(SHARD, (bytes) => {
+      bytes[90_000] = bytes[90_000]! ^ 4;
+      return bytes;
+    });
+    const dataset = await openRlds(folder, {}, undefined, { checkedAtOnce: 0 });
+    const episode = await dataset.open(2);
+    await expect(episode.frame('image', 0)).rejects.toThrow('checksum');
+    const whole = await dataset.open(0);
+    expect((await whole.frame('image', 0)).width).toBe(64);
   });
 });
+
+function saysEnough(): void {
+  throw new Error('enough');
+}
+
+/** The fixture, and how many bytes of its records were read. */
+async function counted() {
+  const files = await storedFiles('rlds');
+  let bytes = 0;
+  const inMemory = memoryFolder('rlds', files);
+  const folder = {
+    ...inMemory,
+    open: async (path: string) => {
+      const { blob: _, ...file } = await inMemory.open(path);
+      return {
+        ...file,
+        slice: async (start: number, end: number) => {
+          if (path.includes('tfrecord')) bytes += end - start;
+          return file.slice(start, end);
+        },
+      };
+    },
+  };
+  const total = [...files].reduce(
+    (sum, [path, { length }]) => sum + (path.includes('tfrecord') ? length : 0),
+    0,
+  );
+  return { folder, read: () => bytes, total };
+}
 
 const change = async (file: string, edit: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) => {
   const files = await storedFiles('rlds');

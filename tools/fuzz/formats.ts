@@ -41,6 +41,7 @@ export const FORMATS: Readonly<Record<string, FuzzedFormat>> = {
   'lerobot-v21': { load: () => filesIn(`${EPISODES}/images`), open: openFolder },
   'hdf5-libero': { load: () => filesIn(`${EPISODES}/hdf5-variants/libero`), open: openFolder },
   'hdf5-act': { load: () => filesIn(`${EPISODES}/hdf5-variants/act-jpeg`), open: openFolder },
+  'hdf5-lists': { load: () => filesIn(`${EPISODES}/hdf5-variants/act-lists`), open: openFolder },
   rlds: { load: () => filesIn(`${EPISODES}/rlds`, /tfrecord|\.json$/), open: openFolder },
   zip: {
     load: () => filesIn('tests/io/fixtures', /dataset-zip-finder\.zip$/),

@@ -209,6 +209,9 @@ export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo 
             {demonstrations.total > 0 && `, episode ${demonstrations.done} of ${demonstrations.total}`}…
           </p>
           <progress max={demonstrations.total || 1} value={demonstrations.done} aria-labelledby="opening" />
+          <button type="button" onClick={() => void closeDemonstrations()}>
+            Stop reading
+          </button>
         </div>
       )}
       {demonstrations.kind === 'none' && (

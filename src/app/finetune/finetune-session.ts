@@ -228,9 +228,10 @@ async function review(): Promise<void> {
 
 export async function closeDemonstrations(): Promise<void> {
   try {
-    await policyWorker().demonstrations.close();
+    // Before what is being opened says that it was cancelled.
     reviewing++;
     opening++;
+    await policyWorker().demonstrations.close();
     rememberOpen(null);
     forgetChanges('demonstrations');
     set({
