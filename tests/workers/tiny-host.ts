@@ -87,7 +87,7 @@ interface HostOptions {
   of?: CaseName;
   patienceMs?: number;
   /** In place of fake runtimes. */
-  real?: () => Promise<Runtime>;
+  real?: (onLost: (error: ModelError) => void) => Promise<Runtime>;
 }
 
 export async function tinyHost(
@@ -120,7 +120,7 @@ export async function tinyHost(
     },
     startRuntime: async (_preference, onLost, takenOver) => {
       lost = onLost;
-      if (real) return { runtime: await real(), choice };
+      if (real) return { runtime: await real(onLost), choice };
       const runtime = new FakeRuntime();
       if (takenOver) runtime.kernelReport = takenOver;
       made.prepare(runtime);
