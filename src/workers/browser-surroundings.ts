@@ -14,13 +14,14 @@ export function browserSurroundings(): Surroundings {
     fetch: (url, init) => fetch(url, init),
     now: () => performance.now(),
     chooseBackend: async (preference) => (await chooseBackend(currentHost(), preference)).choice,
-    startRuntime: async (preference, onLost) => {
+    startRuntime: async (preference, onLost, takenOver) => {
       const { choice, adapter } = await chooseBackend(currentHost(), preference);
-      const executor = preference === 'webgpu-ort' ? 'onnxruntime' : DEFAULT_EXECUTOR;
+      const executor = takenOver || preference === 'webgpu-ort' ? 'onnxruntime' : DEFAULT_EXECUTOR;
       const runtime = await createWebRuntime(choice, adapter, {
         files: ortFiles,
         onLost,
         executor,
+        kernelReport: takenOver,
         tuningStore: browserTuningStore,
       });
       return { choice, runtime };

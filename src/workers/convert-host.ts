@@ -15,6 +15,7 @@ import { checkableFiles } from '../convert/whole-file-hash.ts';
 import { ModelError } from '../model/errors.ts';
 import { assessCapability } from '../model/policy/capability.ts';
 import { headOf } from '../model/heads/index.ts';
+import { plannedDemandOf } from '../model/finetune/gpu-demand.ts';
 import { demandOf } from '../model/policy/demand.ts';
 import { packageKey } from '../model/weights/package.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
@@ -53,15 +54,15 @@ export class ConvertHost implements ConvertWorker {
     const { plan, url, pack } = await this.#plan(source, choices);
     const state = await stateOf(around.packages, pack, plan);
     const { layout, config, hashes, stretches } = plan;
-    const { verdict, checks } = assessCapability(
-      demandOf({ ...layout, tokenizer: { byteLength: plan.tokenizer.byteLength } }, config),
-      {
-        choice: await around.chooseBackend(),
-        deviceMemoryGib: around.deviceMemoryGib,
-        storage: await around.storage(),
-        alreadyStored: state.storedBytes,
-      },
-    );
+    const choice = await around.chooseBackend();
+    const rough = demandOf({ ...layout, tokenizer: { byteLength: plan.tokenizer.byteLength } }, config);
+    const demand = await plannedDemandOf(rough, config, layout.tensors, choice);
+    const { verdict, checks } = assessCapability(demand, {
+      choice,
+      deviceMemoryGib: around.deviceMemoryGib,
+      storage: await around.storage(),
+      alreadyStored: state.storedBytes,
+    });
     const files = new Set(stretches.flatMap(({ file }) => (file ? [file] : [])));
     return {
       url,

@@ -3,6 +3,11 @@ import { parsePolicyConfig, type PolicyConfig } from '../model/policy/config.ts'
 import { createObserver } from '../model/policy/observe.ts';
 import { Policy } from '../model/policy/policy.ts';
 import type { Runtime } from '../model/runtime/runtime.ts';
+import {
+  takenOver as reportTakenOver,
+  WrongKernelsError,
+  type KernelReport,
+} from '../model/runtime/webgpu/kernel-report.ts';
 import { inspectPackage, openPackage, type PackageInspection } from '../model/weights/package.ts';
 import type { BackendPreference, LoadProgress, Observation, PackageSummary, PolicyInfo } from './contract.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';
@@ -23,7 +28,10 @@ interface LoadRequest {
   readonly onInUse: (info: PolicyInfo) => void;
 }
 
-/** Downloads what is missing, puts it on the device and compiles it. On failure everything that was put there is freed. */
+/**
+ * Downloads what is missing, puts it on the device and compiles it. On failure everything that was put there is freed. Where our kernels
+ * compute something of this policy wrong on this GPU, onnxruntime takes over.
+ */
 export async function loadPolicy(
   around: Surroundings,
   { url, backend, signal, free, onProgress, onInUse }: LoadRequest,
@@ -49,41 +57,53 @@ export async function loadPolicy(
   const tokenize = await around.createTokenizer(tokenizer);
 
   await free();
-  const device: { lost: ModelError | null } = { lost: null };
-  const { runtime, choice } = await around.startRuntime(backend, (error) => (device.lost = error));
-  let policy: Policy | null = null;
-  let variants: Variants | null = null;
-  try {
-    policy = await runtime.attempt(() =>
-      Policy.load(config, source, runtime, {
-        signal,
-        onProgress: (loaded, total) => report('upload', loaded, total),
-      }),
+  const { name } = inspection.manifest;
+  const facts = { config, source, tokenize, tokenizer, name, url, hash: inspection.hash };
+  const summary = { ...summaryOf(url, inspection), stored: true };
+  const put = async (takenOver?: KernelReport): Promise<{ held: LoadedPolicy; result: PolicyInfo }> => {
+    const device: { lost: ModelError | null } = { lost: null };
+    const { runtime, choice } = await around.startRuntime(
+      backend,
+      (error) => (device.lost = error),
+      takenOver,
     );
-    source.release();
-    const { name } = inspection.manifest;
-    const facts = { config, source, tokenize, tokenizer, name, url, hash: inspection.hash };
-    const summary = { ...summaryOf(url, inspection), stored: true };
-    // Asked anew each time: more is tuned as more is compiled.
-    const backendInfo = () => backendReport(choice, runtime);
-    const observer = (of: PolicyConfig) => createObserver(of, runtime, around.readPixels);
-    variants = new Variants(policy, observer(config), {
-      source,
-      observer,
-      onChange: (of) => onInUse(policyInfo(of, summary, backendInfo(), [...repaired], of !== config)),
-    });
-    const held = { ...facts, runtime, variants, ...leased(policy, variants, runtime, device) };
-    report('compile', 0, 1);
-    const none = new AbortController().signal;
-    await held.attempt(() => predictWith(held, greyObservation(config), { now: around.now, signal: none }));
-    report('compile', 1, 1);
-    return { held, result: policyInfo(config, summary, backendInfo(), [...repaired]) };
-  } catch (error) {
-    await variants?.dispose();
-    await policy?.dispose();
-    await runtime.dispose();
-    throw error;
-  }
+    let policy: Policy | null = null;
+    let variants: Variants | null = null;
+    try {
+      policy = await runtime.attempt(() =>
+        Policy.load(config, source, runtime, {
+          signal,
+          onProgress: (loaded, total) => report('upload', loaded, total),
+        }),
+      );
+      source.release();
+      // Asked anew each time: more is tuned as more is compiled.
+      const backendInfo = () => backendReport(choice, runtime);
+      const observer = (of: PolicyConfig) => createObserver(of, runtime, around.readPixels);
+      variants = new Variants(policy, observer(config), {
+        source,
+        observer,
+        onChange: (of) => onInUse(policyInfo(of, summary, backendInfo(), [...repaired], of !== config)),
+      });
+      const held = { ...facts, runtime, variants, ...leased(policy, variants, runtime, device) };
+      report('compile', 0, 1);
+      const none = new AbortController().signal;
+      await held.attempt(() =>
+        predictWith(held, greyObservation(config), { now: around.now, signal: none }),
+      );
+      report('compile', 1, 1);
+      return { held, result: policyInfo(config, summary, backendInfo(), [...repaired]) };
+    } catch (error) {
+      await variants?.dispose();
+      await policy?.dispose();
+      const before = runtime.kernelReport;
+      await runtime.dispose();
+      // Weights are on this device by now, so that nothing is fetched again.
+      if (error instanceof WrongKernelsError && !takenOver) return put(reportTakenOver(before, error.fault));
+      throw error;
+    }
+  };
+  return put();
 }
 
 /** A GPU that is lost explains every failure on it. */

@@ -1,6 +1,7 @@
 import * as Comlink from 'comlink';
 import { assessCapability } from '../model/policy/capability.ts';
 import { parsePolicyConfig } from '../model/policy/config.ts';
+import { plannedDemandOf } from '../model/finetune/gpu-demand.ts';
 import { demandOf } from '../model/policy/demand.ts';
 import { inspectPackage } from '../model/weights/package.ts';
 import { AdaptersHost } from './adapters-host.ts';
@@ -64,7 +65,12 @@ export class PolicyHost implements PolicyWorker {
     const inspection = await inspectPackage(url, { store: around.packages, fetch: around.fetch });
     const config = parsePolicyConfig(inspection.manifest.config);
     const choice = await around.chooseBackend(backend);
-    const { verdict, checks } = assessCapability(demandOf(inspection.manifest, config), {
+    const { manifest } = inspection;
+    const rough = demandOf(manifest, config);
+    // The plan is that of our executor.
+    const ours = backend !== 'webgpu-ort';
+    const demand = ours ? await plannedDemandOf(rough, config, manifest.tensors, choice) : rough;
+    const { verdict, checks } = assessCapability(demand, {
       choice,
       deviceMemoryGib: around.deviceMemoryGib,
       storage: await around.storage(),

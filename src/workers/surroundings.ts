@@ -3,6 +3,7 @@ import type { ModelError } from '../model/errors.ts';
 import type { ReadPixels } from '../model/policy/observe.ts';
 import type { Tokenize } from '../model/policy/tokenizer.ts';
 import type { Runtime } from '../model/runtime/runtime.ts';
+import type { KernelReport } from '../model/runtime/webgpu/kernel-report.ts';
 import type { Fetch } from '../model/weights/download.ts';
 import type { ShardStore } from '../model/weights/shard-store.ts';
 import type { BackendPreference } from './contract.ts';
@@ -15,10 +16,14 @@ export interface Surroundings {
   /** Milliseconds; only differences count. */
   readonly now: () => number;
   chooseBackend(preference: BackendPreference): Promise<BackendChoice>;
-  /** @param onLost called once when the GPU is lost */
+  /**
+   * @param onLost called once when the GPU is lost
+   * @param takenOver why onnxruntime is to compute where our kernels would have; by default they do
+   */
   startRuntime(
     preference: BackendPreference,
     onLost: (error: ModelError) => void,
+    takenOver?: KernelReport,
   ): Promise<{ readonly runtime: Runtime; readonly choice: BackendChoice }>;
   createTokenizer(tokenizer: unknown): Promise<Tokenize>;
   /** Reads any frame's pixels where there is no GPU to take them from. */

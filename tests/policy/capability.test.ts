@@ -61,6 +61,40 @@ describe('assessCapability', () => {
     expect(statusOf(large, weak, 'limits')).toBe('fail');
   });
 
+  const planned = (bytes: number) => ({ bytes, largestBuffer: 470e6, refusal: null });
+  const refused = (refusal: string) => ({ bytes: null, largestBuffer: null, refusal });
+
+  it('says what was planned for a GPU, to predict and to fine-tune', () => {
+    const gpu = { prediction: planned(5.31e9), training: { ...planned(10.37e9), rank: 32, batch: 1 } };
+    const { verdict, checks } = assessCapability({ ...large, gpu }, workstation);
+    expect(verdict).toBe('ok');
+    expect(checks.find(({ id }) => id === 'memory')).toMatchObject({
+      status: 'ok',
+      needed: 'to predict: 5.3 GB; to fine-tune with LoRA of rank 32, one sample at a time: 10.4 GB',
+    });
+    expect(checks.find(({ id }) => id === 'limits')).toMatchObject({
+      status: 'ok',
+      found: 'buffers of up to 4.3 GB, of which 2.1 GB at once',
+      needed: '470 MB',
+    });
+  });
+
+  it('says which limit of a GPU is too small, for fine-tuning alone or for both', () => {
+    const why = 'linear: found a tensor of 470 bytes, expected at most 134, which is what this device binds.';
+    const training = { ...refused(why), rank: 32, batch: 1 };
+    const some = assessCapability({ ...large, gpu: { prediction: planned(5e9), training } }, workstation);
+    expect(some.verdict).toBe('ok');
+    expect(some.checks.find(({ id }) => id === 'limits')).toMatchObject({
+      status: 'warn',
+      hint: `It will predict here, but cannot be fine-tuned: ${why} Use a more strongly quantised package, or another GPU.`,
+    });
+    const none = assessCapability({ ...large, gpu: { prediction: refused(why), training } }, workstation);
+    expect(none.verdict).toBe('no');
+    expect(none.checks.find(({ id }) => id === 'memory')).toMatchObject({
+      needed: expect.stringMatching(/^to predict: not possible here/) as string,
+    });
+  });
+
   it('counts what is stored already as room that is not needed', () => {
     const full: Machine = { ...workstation, storage: { quota: 5e9, usage: 4.5e9 } };
     expect(statusOf(large, full, 'storage')).toBe('fail');

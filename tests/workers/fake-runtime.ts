@@ -3,6 +3,7 @@ import { ModelError } from '../../src/model/errors.ts';
 import { sizeOf, type Graph, type Shape } from '../../src/model/graph/types.ts';
 import { Ledger } from '../../src/model/runtime/ledger.ts';
 import type { Program, Runtime, Tensor, Tensors } from '../../src/model/runtime/runtime.ts';
+import type { KernelReport } from '../../src/model/runtime/webgpu/kernel-report.ts';
 import { encodedByteLength, type EncodedTensor } from '../../src/model/weights/encoding.ts';
 
 export type Work = 'upload' | 'compile' | 'run' | 'read';
@@ -51,6 +52,7 @@ export class FakeRuntime implements Runtime {
   readonly ran: { readonly graph: string; readonly trained: boolean }[] = [];
   /** What every output is filled with; NaN makes a run diverge. */
   value = 0.01;
+  kernelReport?: KernelReport;
 
   async compile(graph: Graph): Promise<Program> {
     this.#work('compile');

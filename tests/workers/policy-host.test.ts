@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
-import { exhaustAfter } from './fake-runtime.ts';
+import { WrongKernelsError } from '../../src/model/runtime/webgpu/kernel-report.ts';
+import { exhaustAfter, type FakeRuntime } from './fake-runtime.ts';
 import {
   codeOf,
   demonstrationsFor,
@@ -102,6 +103,37 @@ describe('loading', () => {
     await tiny.host.cancel('loading');
     expect(await third).toBe('cancelled');
     expect(tiny.states.at(-1)?.kind).toBe('ready');
+  });
+});
+
+describe('a shape that no kernel of ours computes right', () => {
+  const fault = { kernel: 'product', check: 'linear 5x36x64', problem: 'tile 32x32', replacement: null };
+  const failing = (runtime: FakeRuntime) => {
+    runtime.before = (work) => {
+      if (work === 'compile') throw new WrongKernelsError(fault);
+    };
+  };
+
+  test('is computed by onnxruntime, which the diagnosis says; nothing is fetched again', async () => {
+    const tiny = await tinyHost();
+    tiny.prepare = (runtime) => {
+      if (!runtime.kernelReport) failing(runtime);
+      // Everything is stored once a runtime is started.
+      tiny.served.clear();
+    };
+    const info = await tiny.host.load(urlOf('first'), 'auto', nothing);
+    expect(tiny.runtimes).toHaveLength(2);
+    expect(tiny.runtimes[0]).toMatchObject({ live: { tensors: 0 }, programs: 0, disposed: true });
+    expect(info.backend.gpu).toMatchObject({ executor: 'onnxruntime', check: { faults: [fault] } });
+    expect((await tiny.host.predict(observationFor(info))).actions).toHaveLength(8);
+  });
+
+  test('ends the load where onnxruntime fails as well', async () => {
+    const tiny = await tinyHost();
+    tiny.prepare = failing;
+    expect(await codeOf(tiny.host.load(urlOf('first'), 'auto', nothing))).toBe('unsupported');
+    expect(tiny.runtimes.map(({ disposed }) => disposed)).toEqual([true, true]);
+    expect(tiny.states.at(-1)?.kind).toBe('idle');
   });
 });
 

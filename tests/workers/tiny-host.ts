@@ -87,7 +87,7 @@ interface HostOptions {
   of?: CaseName;
   patienceMs?: number;
   /** In place of fake runtimes. */
-  real?: () => Promise<Runtime>;
+  real?: (onLost: (error: ModelError) => void) => Promise<Runtime>;
 }
 
 export async function tinyHost(
@@ -118,10 +118,11 @@ export async function tinyHost(
       if (preference === 'webgpu') throw new ModelError('no-webgpu', 'This test has no WebGPU.');
       return choice;
     },
-    startRuntime: async (_preference, onLost) => {
+    startRuntime: async (_preference, onLost, takenOver) => {
       lost = onLost;
-      if (real) return { runtime: await real(), choice };
+      if (real) return { runtime: await real(onLost), choice };
       const runtime = new FakeRuntime();
+      if (takenOver) runtime.kernelReport = takenOver;
       made.prepare(runtime);
       runtimes.push(runtime);
       return { runtime, choice };

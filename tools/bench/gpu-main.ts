@@ -7,6 +7,7 @@ import type { Executor } from '../../src/model/runtime/web.ts';
 import type { Tuned } from '../../src/model/runtime/webgpu/tuner.ts';
 import type { OwnWebGpuRuntime } from '../../src/model/runtime/webgpu/webgpu-runtime.ts';
 import { benchFma } from './fma.ts';
+import { inWords } from './gpu-counts.ts';
 import { benchLlamaBlock } from './llama-block.ts';
 import { benchLlamaBlockTraining } from './llama-block-training.ts';
 import { benchPolicyStep } from './policy-step.ts';
@@ -20,13 +21,15 @@ and its fine-tuning steps.
 
   --runs N        timed runs of each (default 10)
   --only NAME     own or onnxruntime; default both
-  --skip-block    leave out the LLaMA-2-7B layer, which a software adapter takes minutes for`;
+  --skip-block    leave out the LLaMA-2-7B layer, which a software adapter takes minutes for
+  --brief         of the fine-tuning steps only that of 8 as one graph: the others take a software adapter an hour`;
 
 const args = parseArguments(USAGE, {
   options: {
     runs: { type: 'string', default: '10' },
     only: { type: 'string' },
     'skip-block': { type: 'boolean', default: false },
+    brief: { type: 'boolean', default: false },
   },
 });
 const runs = args.wholeNumber('runs', 1);
@@ -82,10 +85,11 @@ async function benchOn(runtime: Runtime): Promise<void> {
   console.log(
     `  outside kernels ${(100 * step.outsideShare).toFixed(1)} %, leaked tensors ${step.leakedTensors}`,
   );
-  for (const partition of ['whole', 'blocks'] as const) {
-    for (const batch of [8, 32]) {
+  if (step.gpu) console.log(`  ${inWords(step.gpu)}`);
+  for (const partition of args.values.brief ? (['whole'] as const) : (['whole', 'blocks'] as const)) {
+    for (const batch of args.values.brief ? [8] : [8, 32]) {
       const options = { partition, batch, steps: runs };
-      const { passMs, optimiserMs, forwardMs } = await benchPolicyTraining(
+      const { passMs, optimiserMs, forwardMs, gpu } = await benchPolicyTraining(
         runtime,
         await openPackageFolder(SHIPPED),
         options,
@@ -94,6 +98,7 @@ async function benchOn(runtime: Runtime): Promise<void> {
         `LoRA step, batch of ${batch}, ${partition}: forward and back ${passMs.toFixed(1)} ms, AdamW ${optimiserMs.toFixed(1)} ms; ` +
           `${((passMs + optimiserMs) / forwardMs).toFixed(1)} times a forward pass (${forwardMs.toFixed(1)} ms)`,
       );
+      if (gpu) console.log(`  ${inWords(gpu)}`);
     }
   }
 }

@@ -8,6 +8,7 @@ import type { Executor } from '../../src/model/runtime/web.ts';
 import { openHarness } from '../harness/browser.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { openPackageFolder } from '../node/package-folder.ts';
+import { inWords } from './gpu-counts.ts';
 import { benchLlamaBlock, type BlockBench } from './llama-block.ts';
 import { benchPage, type PageBench } from './page.ts';
 import { benchPolicyStep, type PolicyBench } from './policy-step.ts';
@@ -62,13 +63,14 @@ async function benchOnWebGpu(executor: Executor): Promise<{ predictionMs: number
   const prediction = await browser.run<PolicyBench>('policy-step', { ...where, runs: 5 });
   printPolicy(`webgpu, ${executor}`, prediction);
   const options = { partition: 'whole', batch: 8, steps: 2 };
-  const { passMs, optimiserMs } = await browser.run<PolicyTrainingBench>('policy-training', {
+  const { passMs, optimiserMs, gpu } = await browser.run<PolicyTrainingBench>('policy-training', {
     ...where,
     options,
   });
   console.log(
-    `LoRA step of 8 on webgpu, ${executor}: ${passMs.toFixed(0)} ms, AdamW ${optimiserMs.toFixed(0)} ms\n`,
+    `LoRA step of 8 on webgpu, ${executor}: ${passMs.toFixed(0)} ms, AdamW ${optimiserMs.toFixed(0)} ms`,
   );
+  console.log(gpu ? `  ${inWords(gpu)}\n` : '');
   return { predictionMs: prediction.stepMs, stepMs: passMs + optimiserMs };
 }
 
@@ -97,8 +99,9 @@ function printPolicy(backend: string, bench: PolicyBench): void {
     `  network ${bench.networkGflops.toFixed(1)} GFLOPS, a plain MatMul ${bench.matMulGflops.toFixed(1)}, ratio ${(bench.networkGflops / bench.matMulGflops).toFixed(2)}`,
   );
   console.log(
-    `  outside kernels ${(100 * bench.outsideShare).toFixed(1)} %, leaked tensors ${bench.leakedTensors}\n`,
+    `  outside kernels ${(100 * bench.outsideShare).toFixed(1)} %, leaked tensors ${bench.leakedTensors}`,
   );
+  console.log(bench.gpu ? `  ${inWords(bench.gpu)}\n` : '');
 }
 
 function printPage(bench: PageBench): void {

@@ -7,6 +7,7 @@ import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { PackageReader } from '../../src/model/weights/package-reader.ts';
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { predictionFlops } from './flops.ts';
+import { countedOnGpu, type GpuCounts } from './gpu-counts.ts';
 import { median } from './llama-block.ts';
 
 export interface PolicyBench {
@@ -24,6 +25,8 @@ export interface PolicyBench {
   matMulGflops: number;
   /** Tensors alive after all predictions minus after the first: 0 when nothing leaks. */
   leakedTensors: number;
+  /** Of a prediction; null where there is no GPU. */
+  gpu: GpuCounts | null;
 }
 
 const INSTRUCTION = 'put the red block on the plate';
@@ -76,6 +79,7 @@ export async function benchPolicyStep(
   const before = runtime.live.tensors;
   const results: Awaited<ReturnType<typeof predict>>[] = [];
   for (let run = 0; run < runs; run++) results.push(await predict());
+  const gpu = runtime.device && (await countedOnGpu(predict)).counts;
   const leakedTensors = runtime.live.tensors - before;
   await policy.dispose();
   const { ids: prompt } = policy.promptIds(INSTRUCTION, tokenize);
@@ -95,6 +99,7 @@ export async function benchPolicyStep(
     })),
     outsideShare: median(results.map(({ outside }) => outside)),
     leakedTensors,
+    gpu,
     networkGflops: predictionFlops(config, shapes, prompt.length) / networkMs / 1e6,
     matMulGflops: await plainMatMul(runtime),
   };

@@ -11,6 +11,7 @@ import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
 import { Random } from '../../src/model/random.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { PackageReader } from '../../src/model/weights/package-reader.ts';
+import { countedOnGpu, type GpuCounts } from './gpu-counts.ts';
 import { median } from './llama-block.ts';
 
 export interface PolicyTrainingBench {
@@ -22,6 +23,8 @@ export interface PolicyTrainingBench {
   readonly runMs: number;
   /** Forward alone and without LoRA, as a run's duration is estimated from. */
   readonly forwardMs: number;
+  /** Of a step; null where there is no GPU. */
+  readonly gpu: GpuCounts | null;
 }
 
 export interface PolicyTrainingOptions {
@@ -51,7 +54,7 @@ export async function benchPolicyTraining(
   const prompts = INSTRUCTIONS.map((text) => policy.promptIds(text, tokenize).ids);
   const samples = Array.from({ length: batch }, (_, i) => randomSample(config, prompts[i % 2]!, i));
   const times: { passMs: number; optimiserMs: number; runMs: number }[] = [];
-  for (let step = 0; step <= steps; step++) {
+  const takeStep = async (step: number) => {
     const start = performance.now();
     const ran = runtime.runMs;
     const tape = new Tape(trainables.tapeOptions);
@@ -65,7 +68,12 @@ export async function benchPolicyTraining(
         optimiserMs: performance.now() - passed,
       });
     }
-  }
+  };
+  for (let step = 0; step < steps; step++) await takeStep(step);
+  // The last step is counted as well as timed.
+  const last = () => takeStep(steps);
+  const gpu = runtime.device && (await countedOnGpu(last)).counts;
+  if (!gpu) await last();
   policy.use(null);
   const forwardMs: number[] = [];
   for (let i = 0; i <= steps; i++) {
@@ -80,6 +88,7 @@ export async function benchPolicyTraining(
     forwardMs: median(forwardMs),
     passMs: median(times.map(({ passMs }) => passMs)),
     runMs: median(times.map(({ runMs }) => runMs)),
+    gpu,
     optimiserMs: median(times.map(({ optimiserMs }) => optimiserMs)),
   };
 }

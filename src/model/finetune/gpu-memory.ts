@@ -1,4 +1,5 @@
 /** What a policy takes on a GPU, to the byte, from shapes alone: before anything is fetched. */
+import { ModelError } from '../errors.ts';
 import type { DType, Shape } from '../graph/types.ts';
 import { actionCount, type Given } from '../heads/head.ts';
 import { headOf } from '../heads/index.ts';
@@ -9,8 +10,9 @@ import { loraNames } from '../network/scope.ts';
 import { Tape } from '../network/tape.ts';
 import { imageTokens } from '../network/vision.ts';
 import type { PolicyConfig } from '../policy/config.ts';
+import { actionTokens } from '../policy/sequence.ts';
 import { Random } from '../random.ts';
-import type { Tensor, Tensors } from '../runtime/runtime.ts';
+import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import type { Limits } from '../runtime/webgpu/plan.ts';
 import { createPlanningRuntime } from '../runtime/webgpu/planning-runtime.ts';
 import type { Encoding } from '../weights/encoding.ts';
@@ -37,10 +39,12 @@ export interface GpuMemory {
   readonly arena: number;
   readonly programs: number;
   readonly total: number;
+  /** The largest single buffer. */
+  readonly largestBuffer: number;
 }
 
 /**
- * A prediction, or a step, on a runtime that only plans (`createPlanningRuntime`). For policies that predict in one pass.
+ * A prediction, or a step, on a runtime that only plans (`createPlanningRuntime`). Not for policies that predict token by token.
  * @param tensors of the package
  */
 export async function planGpuMemory(
@@ -74,7 +78,7 @@ export async function planGpuMemory(
     const length = 1 + prefixTokens(config) + textTokens;
     await model.differentiate(segments, length, feeds, ['loss', 'predicted'], { tape, factor: 1 });
   } else {
-    await predict(model, config, textTokens, float);
+    await predict(runtime, model, config, textTokens, float);
   }
 
   const { arena, programs, tensors: alive } = runtime.peak;
@@ -88,6 +92,7 @@ export async function planGpuMemory(
     arena,
     programs,
     total: weights + optimizer + activations + arena + programs,
+    largestBuffer: runtime.largestBuffer,
   };
 }
 
@@ -136,7 +141,7 @@ function trainingFeeds(
     bos: float([size, 1, hidden]),
     text: float([size, textTokens, hidden]),
     select: float([size, head.trainedRows(config), length]),
-    ...(head.placed ? { place: float([size, length, actionCount(config)]) } : {}),
+    ...(head.placed ? { place: float([size, length, actionTokens(config)]) } : {}),
     ...(profile.state ? { state: float([size, profile.state.length]) } : {}),
     ...Object.fromEntries(given),
   };
@@ -154,6 +159,7 @@ function imageFeeds(
 }
 
 async function predict(
+  runtime: Runtime,
   model: Network,
   config: PolicyConfig,
   textTokens: number,
@@ -163,21 +169,35 @@ async function predict(
   const { hidden } = network.language;
   const { pixels, language } = imageFeeds(config, 1, float);
   const patches = await model.vision(pixels!, language);
-  const count = actionCount(config);
+  const head = headOf(config);
+  const places = actionTokens(config);
   const length = 1 + prefixTokens(config) + textTokens;
-  const segments = sequenceSegments(config, {
-    rows: { start: length - 2 - count, end: length - 2 },
-    patches: imageTokens(network, profile.images.length),
-    text: ['text'],
-    placed: false,
-    padded: false,
-  });
   const feeds: Tensors = {
     bos: float([1, 1, hidden]),
     patches,
-    text: float([1, textTokens, hidden]),
+    prompt: float([1, textTokens - places - 1, hidden]),
+    stop: float([1, 1, hidden]),
     ...(profile.state ? { state: float([1, profile.state.length]) } : {}),
-    ...(headOf(config).denoises ? { time: float([1, 1, hidden]) } : {}),
+    ...(head.placed === 'queries' ? { place: float([1, length, places]) } : {}),
   };
-  await model.run(segments, length, feeds, ['predicted']);
+  await head.decode({
+    config,
+    runtime,
+    options: {},
+    actions: float([1, places, hidden]),
+    trace: undefined,
+    run: async (at, after, own, wanted) => {
+      const segments = sequenceSegments(config, {
+        rows: { start: length - 2 - places, end: length - 2 },
+        patches: imageTokens(network, profile.images.length),
+        text: ['prompt', at, 'stop'],
+        placed: false,
+        padded: false,
+      });
+      return model.run([...segments, ...after], length, { ...feeds, ...own }, wanted);
+    },
+    generate: async () => {
+      throw new ModelError('unsupported', 'A prediction token by token is not planned.');
+    },
+  });
 }

@@ -10,6 +10,23 @@ export interface PackageDemand {
   readonly largestTensorBytes: number;
   /** Rough size of activations, bytes. */
   readonly activationBytes: number;
+  /** Null where a GPU's memory was not planned. */
+  readonly gpu?: GpuDemand | null;
+}
+
+/** What is planned for a GPU, to the byte. */
+export interface GpuDemand {
+  readonly prediction: PlannedDemand;
+  /** LoRA on all linear layers. */
+  readonly training: PlannedDemand & { readonly rank: number; readonly batch: number };
+}
+
+export interface PlannedDemand {
+  /** Of everything that is on the GPU at once; null where it cannot be run within the device's limits. */
+  readonly bytes: number | null;
+  readonly largestBuffer: number | null;
+  /** Which limit is too small, in a sentence. */
+  readonly refusal: string | null;
 }
 
 export interface Machine {
@@ -34,6 +51,8 @@ export interface Capability {
   readonly verdict: 'ok' | 'slow' | 'no';
   readonly checks: readonly Check[];
 }
+
+type GpuLimits = NonNullable<BackendChoice['limits']>;
 
 /** A 32-bit WASM heap ends at 4 GiB; onnxruntime's own code, its arena and our copies need the rest. */
 const WASM_HEAP = 3 * 2 ** 30;
@@ -72,6 +91,7 @@ function gpuCheck(demand: PackageDemand, { choice }: Machine): Check {
 }
 
 function memoryCheck(demand: PackageDemand, machine: Machine): Check {
+  if (machine.choice.backend === 'webgpu' && demand.gpu) return gpuMemoryCheck(demand.gpu);
   const needed = demand.weightBytes + demand.activationBytes;
   const wasm = machine.choice.backend === 'wasm';
   const reported = machine.deviceMemoryGib === null ? null : machine.deviceMemoryGib * 2 ** 30;
@@ -92,7 +112,39 @@ function memoryCheck(demand: PackageDemand, machine: Machine): Check {
   };
 }
 
+/** No browser tells how much memory a GPU has, so this can say what is needed and no more. */
+function gpuMemoryCheck({ prediction, training }: GpuDemand): Check {
+  const amount = ({ bytes }: PlannedDemand) => (bytes === null ? 'not possible here' : formatBytes(bytes));
+  const samples = training.batch === 1 ? 'one sample at a time' : `${training.batch} samples at a time`;
+  return {
+    id: 'memory',
+    label: 'Memory',
+    status: 'ok',
+    found: 'browsers do not tell how much a GPU has',
+    needed:
+      `to predict: ${amount(prediction)}; ` +
+      `to fine-tune with LoRA of rank ${training.rank}, ${samples}: ${amount(training)}`,
+    hint: '',
+  };
+}
+
+function plannedLimitsCheck({ prediction, training }: GpuDemand, limits: GpuLimits): Check {
+  const refusal = prediction.refusal ?? training.refusal;
+  const largest = Math.max(prediction.largestBuffer ?? 0, training.largestBuffer ?? 0);
+  const only = prediction.refusal === null ? 'It will predict here, but cannot be fine-tuned: ' : '';
+  return {
+    id: 'limits',
+    label: 'Largest buffer',
+    status: prediction.refusal ? 'fail' : training.refusal ? 'warn' : 'ok',
+    found: `buffers of up to ${formatBytes(limits.maxBufferSize)}, of which ${formatBytes(limits.maxStorageBufferBindingSize)} at once`,
+    needed: largest > 0 ? formatBytes(largest) : 'more than this GPU offers',
+    hint: refusal ? `${only}${refusal} Use a more strongly quantised package, or another GPU.` : '',
+  };
+}
+
 function limitsCheck(demand: PackageDemand, { choice }: Machine): Check {
+  if (choice.backend === 'webgpu' && choice.limits && demand.gpu)
+    return plannedLimitsCheck(demand.gpu, choice.limits);
   const limit =
     choice.backend === 'webgpu' && choice.limits
       ? Math.min(choice.limits.maxBufferSize, choice.limits.maxStorageBufferBindingSize)

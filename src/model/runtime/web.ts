@@ -117,6 +117,8 @@ export async function createWebRuntime(
     files?: (backend: 'wasm' | 'webgpu') => OrtFiles;
     onLost?: (error: ModelError) => void;
     executor?: Executor;
+    /** Why onnxruntime was taken, where ours would have been. */
+    kernelReport?: KernelReport | undefined;
     /** Where our executor keeps what it measured on an adapter. */
     tuningStore?: (adapter: GPUAdapterInfo) => TuningStore | null;
   } = {},
@@ -128,5 +130,5 @@ export async function createWebRuntime(
   const gpu = { adapter, files, onLost: options.onLost };
   if ((options.executor ?? DEFAULT_EXECUTOR) === 'own')
     return createOwnRuntime({ ...gpu, tuningStore: options.tuningStore?.(adapter.info) });
-  return createWebGpuRuntime(gpu);
+  return createOrtOn(await openDevice(gpu), gpu, options.kernelReport);
 }

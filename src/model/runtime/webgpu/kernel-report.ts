@@ -1,4 +1,5 @@
 /** What is known of our kernels on a device: plain data, for the page's diagnosis and for reports of faults. */
+import { ModelError } from '../../errors.ts';
 import type { Styles } from './plan.ts';
 import type { Tuned } from './tuner.ts';
 
@@ -30,6 +31,33 @@ export interface KernelReport {
   readonly check: KernelCheck | null;
   readonly tuned: readonly Tuned[];
 }
+
+/** A shape of the policy's that none of our kernels computes right on this device; `fault` has no replacement. */
+export class WrongKernelsError extends ModelError {
+  readonly fault: KernelFault;
+
+  constructor(fault: KernelFault) {
+    super(
+      'unsupported',
+      `This GPU computes ${fault.check} wrong in every way that was tried (${fault.problem}).`,
+      'Run on onnxruntime (?backend=webgpu-ort) or on the CPU (?backend=wasm) instead, update the graphics driver, and report the adapter.',
+    );
+    this.fault = fault;
+  }
+}
+
+/** What a runtime knew before a shape turned out that it computes wrong: what to report where onnxruntime takes over. */
+export const takenOver = (before: KernelReport | undefined, fault: KernelFault): KernelReport => ({
+  executor: 'onnxruntime',
+  check: {
+    right: [],
+    styles: {},
+    elapsedMs: null,
+    ...before?.check,
+    faults: [...(before?.check?.faults ?? []), fault],
+  },
+  tuned: before?.tuned ?? [],
+});
 
 /** Whether everything can be computed by some kernel of ours. */
 export const isUsable = ({ faults }: KernelCheck): boolean =>

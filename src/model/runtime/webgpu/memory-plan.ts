@@ -29,6 +29,12 @@ export interface Lifetime {
   readonly apart: ReadonlySet<number>;
 }
 
+/** Bytes that a page may have: it is a buffer, and no block in it may be out of a binding's reach. */
+export const pageLimitOf = (limits: {
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+}): number => Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+
 const roundUp = (bytes: number): number => Math.ceil(bytes / OFFSET_ALIGNMENT) * OFFSET_ALIGNMENT;
 
 /** Lifetimes of the arena's blocks, in the order of their first step. */

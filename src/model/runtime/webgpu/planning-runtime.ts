@@ -4,7 +4,7 @@ import { encodedByteLength, type EncodedTensor } from '../../weights/encoding.ts
 import { Ledger } from '../ledger.ts';
 import type { CompileOptions, Program, Runtime, Tensor, Tensors } from '../runtime.ts';
 import { compilePlan } from './compile.ts';
-import { planMemory } from './memory-plan.ts';
+import { pageLimitOf, planMemory } from './memory-plan.ts';
 import type { Limits, Plan, Style } from './plan.ts';
 
 /** Bytes on the GPU at the worst moment so far. */
@@ -19,6 +19,8 @@ export interface PlannedMemory {
 
 export interface PlanningRuntime extends Runtime {
   readonly peak: PlannedMemory;
+  /** Bytes of the largest buffer. */
+  readonly largestBuffer: number;
   /** A weight that nobody has to have. */
   declareWeight(shape: Shape, encoding: EncodedTensor['encoding']): Tensor;
 }
@@ -40,8 +42,10 @@ export function createPlanningRuntime(
     peak.programs = Math.max(peak.programs, programBytes);
     peak.tensors = Math.max(peak.tensors, ledger.byteLength);
   };
+  let largestBuffer = 0;
   const make = (shape: Shape, dtype: Tensor['dtype'], byteLength: number): Tensor => {
     const tensor = new PlannedTensor(shape, dtype, byteLength, ledger);
+    largestBuffer = Math.max(largestBuffer, byteLength);
     note();
     return tensor;
   };
@@ -53,8 +57,9 @@ export function createPlanningRuntime(
 
   const compile = async (graph: Graph, { sums = [] }: CompileOptions = {}): Promise<Program> => {
     const plan = compilePlan(graph, limits, { style, sums });
-    const memory = planMemory(plan, { pageLimit: limits.maxBufferSize });
+    const memory = planMemory(plan, { pageLimit: pageLimitOf(limits) });
     const own = programByteLength(plan);
+    largestBuffer = Math.max(largestBuffer, own, ...memory.pages);
     programBytes += own;
     note();
     return {
@@ -76,6 +81,9 @@ export function createPlanningRuntime(
     device: null,
     get peak() {
       return { ...peak };
+    },
+    get largestBuffer() {
+      return largestBuffer;
     },
     declareWeight,
     compile,

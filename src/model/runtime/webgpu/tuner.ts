@@ -2,9 +2,9 @@
  * Chooses how products are computed on a device. A variant is used only after it has been right there: each is run on random
  * numbers and compared with the twin in float64, then those that are right are timed. This is how drivers with broken kernels are survived.
  */
-import { ModelError } from '../../errors.ts';
 import { readBuffer } from '../../kernels/gpu-run.ts';
 import { Random } from '../../random.ts';
+import { WrongKernelsError } from './kernel-report.ts';
 import { kernels } from './kernels/index.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { Step, Variant } from './plan.ts';
@@ -59,7 +59,7 @@ export class Tuner {
     return [...this.#chosen.values()];
   }
 
-  /** The step as its best variant. @throws ModelError `unsupported` where no variant is right */
+  /** The step as its best variant. @throws WrongKernelsError where no variant is right */
   async tuned(step: Step): Promise<Step> {
     const { variants } = step;
     if (!variants) return step;
@@ -95,11 +95,12 @@ export class Tuner {
     }
     const [best] = Object.entries(times).toSorted(([, a], [, b]) => a - b);
     if (!best) {
-      throw new ModelError(
-        'unsupported',
-        `This GPU computes ${step.note} wrong in every way that was tried (${wrong.join(', ')}).`,
-        'Run on onnxruntime (?backend=webgpu-ort) or on the CPU (?backend=wasm) instead, update the graphics driver, and report the adapter.',
-      );
+      throw new WrongKernelsError({
+        kernel: [...new Set(variants.map(({ kernel }) => kernel))].join(', '),
+        check: shape,
+        problem: wrong.join(', '),
+        replacement: null,
+      });
     }
     this.#chosen.set(shape, { shape, variant: best[0], times, wrong });
     this.#remembered[shape] = best[0];

@@ -10,7 +10,7 @@ import { Arena, BufferPool } from './buffers.ts';
 import { compilePlan } from './compile.ts';
 import { GpuTensor } from './gpu-tensor.ts';
 import { checkGuards, checkTail, fillWithPattern, GUARD_BYTES } from './guard.ts';
-import { planMemory, type MemoryPlan } from './memory-plan.ts';
+import { pageLimitOf, planMemory, type MemoryPlan } from './memory-plan.ts';
 import { Pipelines } from './pipelines.ts';
 import type { Plan, Step, Style, Styles } from './plan.ts';
 import type { KernelCheck } from './kernel-report.ts';
@@ -157,7 +157,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
 
   const compilePlanned = async (graph: Graph, untuned: Plan): Promise<Program> => {
     const plan = tune ? await tunedPlan(untuned) : untuned;
-    const memory = planMemory(plan, { pageLimit: device.limits.maxBufferSize, guard });
+    const memory = planMemory(plan, { pageLimit: pageLimitOf(device.limits), guard });
     const inner = await GpuProgram.create(graph, plan, memory, {
       device,
       pipelines,
