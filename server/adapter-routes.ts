@@ -1,15 +1,26 @@
 import { Hono, type Context } from 'hono';
 import { type AdapterStore, type Seal } from './adapter-store.ts';
+import { directRoutes } from './direct-routes.ts';
+import type { DirectUploads } from './direct-uploads.ts';
 import { HttpError } from './http-error.ts';
 import { UPLOAD_ID, type Uploads } from './uploads.ts';
 
-/** `/api/adapters`: bytes by their hash, and tus uploads under `/uploads`. */
-export function adapterRoutes(
-  adapters: AdapterStore,
-  uploads: Uploads,
-  clientOf: (c: Context) => string,
-): Hono {
+/** Where else than here an adapter can be read; null where it is sent from here. */
+export type ReadElsewhere = (sha256: string, seal: Seal) => Promise<string | null>;
+
+interface Parts {
+  readonly adapters: AdapterStore;
+  readonly uploads: Uploads;
+  /** Null where there is no bucket that clients send to. */
+  readonly direct: DirectUploads | null;
+  readonly elsewhere: ReadElsewhere;
+  readonly clientOf: (c: Context) => string;
+}
+
+/** `/api/adapters`: bytes by their hash, tus uploads under `/uploads`, and under `/direct` those that go straight to a bucket. */
+export function adapterRoutes({ adapters, uploads, direct, elsewhere, clientOf }: Parts): Hono {
   const app = new Hono();
+  if (direct) app.route('/direct', directRoutes(direct, clientOf));
 
   app.post('/uploads', (c) => uploads.begin(c.req.raw, clientOf(c)));
   // Hono answers HEAD by the route of GET; reading what is not checked yet is not offered.
@@ -30,6 +41,9 @@ export function adapterRoutes(
     const sha256 = c.req.param('sha256');
     const seal = /^[0-9a-f]{64}$/.test(sha256) ? await adapters.find(sha256) : null;
     if (seal === null) throw notFound('adapter');
+    const address = c.req.method === 'GET' ? await elsewhere(sha256, seal) : null;
+    // Addresses expire, and adapters can move.
+    if (address !== null) return c.body(null, 302, { Location: address, 'Cache-Control': 'no-store' });
     return sendAdapter(c, adapters, sha256, seal);
   });
   return app;

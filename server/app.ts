@@ -13,10 +13,15 @@ import { answersUnderWay, clientAddress, clientLimits, sameOriginWrites } from '
 import { ClientTags } from './client-tags.ts';
 import { ConnectionGuard } from './connection-guard.ts';
 import { readableAnywhere, securityHeaders } from './headers.ts';
+import { DirectUploads } from './direct-uploads.ts';
 import { HttpError } from './http-error.ts';
 import { KeyedLock } from './keyed-lock.ts';
+import { Lease } from './lease.ts';
 import { DEFAULT_LIMITS, type Limits, type ServerOptions } from './options.ts';
 import { page } from './page.ts';
+import { readElsewhere } from './read-elsewhere.ts';
+import type { S3Options } from './s3-client.ts';
+import type { S3Multipart } from './s3-multipart.ts';
 import { shareRoutes } from './share-routes.ts';
 import { ShareStore } from './share-store.ts';
 import { openStorage } from './storage.ts';
@@ -25,12 +30,16 @@ import { Uploads } from './uploads.ts';
 
 const SWEEP_EVERY_MS = 3_600_000;
 const LOOK_AT_UPLOADS_EVERY_MS = 30_000;
+/** How often the limits hear what other processes have stored. */
+const COUNT_EVERY_MS = 300_000;
+/** How long a sweep whose process died keeps others from theirs. */
+const SWEEP_LEASE_MS = 60_000;
 
 export interface RunningServer {
   /** Such as `http://127.0.0.1:5173`. */
   readonly url: string;
-  /** Removes what has expired; runs by itself every hour. */
-  sweep(): Promise<void>;
+  /** Removes what has expired; runs by itself every hour. False when another process is at it. */
+  sweep(): Promise<boolean>;
   /** Bytes that wait in this process for clients to take them. */
   bufferedBytes(): number;
   /** Answers what is under way for as long as it is read, then stops. `lingerMs`: see `ConnectionGuard.close`. */
@@ -38,8 +47,8 @@ export interface RunningServer {
 }
 
 /**
- * Starts a server; port 0 takes a free one. Several can run in one process, each on its own data folder: two on the same
- * folder or bucket would not see each other's locks.
+ * Starts a server; port 0 takes a free one. Several can run on one bucket (`s3`), in one process or in many, each with a data folder of its
+ * own. A folder is for one: two would not see each other's locks.
  */
 export async function createServer(
   options: ServerOptions & { readonly port: number; readonly host?: string },
@@ -58,15 +67,20 @@ export async function createServer(
     limits,
     tags,
   });
+  const { bucket, direct } = await openBucket(options, { storage, adapters, locks, limits, tags });
   const clientOf = (c: Context) => clientAddress(c, options.trustedProxies ?? 0);
   const counted = clientLimits(limits, clientOf);
 
   const api = new Hono();
   api.use(sameOriginWrites, ...counted.middleware);
-  api.get('/health', (c) => c.json({ shares: SHARE_FORMAT_VERSION, adapterBytes: limits.adapterBytes }));
+  api.get('/health', (c) => {
+    const { adapterBytes } = limits;
+    return c.json({ shares: SHARE_FORMAT_VERSION, adapterBytes, directUploads: direct !== null });
+  });
   api.use('/adapters/*', readableAnywhere);
   api.use('/shares/*', readableAnywhere);
-  api.route('/adapters', adapterRoutes(adapters, uploads, clientOf));
+  const elsewhere = readElsewhere(options.adapterReads, bucket);
+  api.route('/adapters', adapterRoutes({ adapters, uploads, direct, elsewhere, clientOf }));
   api.route(
     '/shares',
     shareRoutes(shares, (c) => tags.tagOf(clientOf(c))),
@@ -89,10 +103,17 @@ export async function createServer(
     return c.json(known.body, known.status);
   });
 
-  const sweep = async (): Promise<void> => {
+  const lease = new Lease(storage, 'server:sweep', SWEEP_LEASE_MS);
+  let swept = true;
+  const sweep = async (): Promise<boolean> => {
     await uploads.sweep();
-    await shares.sweep(limits.uploadExpiryMs);
     if (driver === 'fs') await removeUnfinished(String(driverOptions['base']), SWEEP_EVERY_MS);
+    swept = await lease.hold(async (signal) => {
+      await direct?.sweep(signal);
+      await shares.sweep(limits.uploadExpiryMs, signal);
+    });
+    if (!swept) await shares.count();
+    return swept;
   };
 
   const host = options.host ?? '127.0.0.1';
@@ -101,8 +122,14 @@ export async function createServer(
   await listen(server, app, options.port, host);
   const looking = setInterval(() => {
     uploads.removeEmpty().catch((error: unknown) => console.error('uploads:', error));
+    // Another was at it, and may have died.
+    if (!swept) sweep().catch((error: unknown) => console.error('sweep:', error));
   }, LOOK_AT_UPLOADS_EVERY_MS);
   looking.unref();
+  const counting = setInterval(() => {
+    if (driver !== 'fs') shares.count().catch((error: unknown) => console.error('count:', error));
+  }, COUNT_EVERY_MS);
+  counting.unref();
   const sweeping = setInterval(() => {
     sweep().catch((error: unknown) => console.error('sweep:', error));
   }, SWEEP_EVERY_MS);
@@ -115,11 +142,28 @@ export async function createServer(
     close: async (lingerMs) => {
       clearInterval(sweeping);
       clearInterval(looking);
+      clearInterval(counting);
       counted.stop();
       await guard.close(lingerMs);
+      bucket?.dispose();
       await storage.dispose();
     },
   };
+}
+
+type BucketParts = Omit<ConstructorParameters<typeof DirectUploads>[0], 'bucket'>;
+
+/** What a bucket can do for clients by itself, where it is to. */
+async function openBucket(
+  { storage, directUploads = false, adapterReads = 'server' }: ServerOptions,
+  parts: BucketParts,
+): Promise<{ bucket: S3Multipart | null; direct: DirectUploads | null }> {
+  if (storage?.driver !== 's3' || (!directUploads && adapterReads === 'server'))
+    return { bucket: null, direct: null };
+  // The client of AWS is large; a server over a folder does without it.
+  const { S3Multipart } = await import('./s3-multipart.ts');
+  const bucket = new S3Multipart(storage.options as unknown as S3Options);
+  return { bucket, direct: directUploads ? new DirectUploads({ ...parts, bucket }) : null };
 }
 
 function asHttpError(error: Error): HttpError {

@@ -68,6 +68,13 @@ export interface ServerOptions {
   /** Name and options of the storage driver; `fs` in `dataFolder` when left out. */
   readonly storage?: { readonly driver: string; readonly options: Record<string, unknown> };
   readonly limits?: Partial<Limits>;
+  /** Browsers send adapters to the bucket by themselves. Only with the `s3` storage. */
+  readonly directUploads?: boolean;
+  /**
+   * Where adapters are read: from this server; from the bucket, by signed addresses; or from an address under which a content network
+   * serves the bucket's objects.
+   */
+  readonly adapterReads?: 'server' | 'bucket' | URL;
   /** How many proxies stand before the server and add to X-Forwarded-For; 0 takes the socket's address. */
   readonly trustedProxies?: number;
 }
@@ -91,6 +98,7 @@ export function optionsFromEnvironment(
     dataFolder,
     ...(driver === 'fs' ? {} : { storage: { driver, options: objectFrom(env, 'STORAGE_OPTIONS') } }),
     limits,
+    ...bucketOptions(env, driver),
     trustedProxies: numberFrom(env, 'TRUST_PROXY', 0),
   };
 }
@@ -118,6 +126,34 @@ const LIMIT_VARIABLES: Record<keyof Limits, { name: string; factor: number }> = 
   readsPerMinute: { name: 'READS_PER_MINUTE', factor: 1 },
   writesPerMinute: { name: 'WRITES_PER_MINUTE', factor: 1 },
 };
+
+/** @throws ModelError where there is no bucket, or browsers could not reach it from a page on https */
+function bucketOptions(
+  env: Readonly<Record<string, string | undefined>>,
+  driver: string,
+): Pick<ServerOptions, 'directUploads' | 'adapterReads'> {
+  const directUploads = numberFrom(env, 'DIRECT_UPLOADS', 0) > 0;
+  const reads = env['ADAPTER_READS'] || 'server';
+  if (driver !== 's3' && (directUploads || reads !== 'server')) {
+    throw new ModelError(
+      'bad-input',
+      'DIRECT_UPLOADS and ADAPTER_READS are for adapters in a bucket: STORAGE=s3.',
+      SETTINGS,
+    );
+  }
+  if (reads === 'server' || reads === 'bucket') return { directUploads, adapterReads: reads };
+  const url = URL.canParse(reads) ? new URL(reads) : null;
+  // What the page's Content-Security-Policy lets it fetch.
+  const local = ['localhost', '127.0.0.1'].includes(url?.hostname ?? '');
+  if (url === null || (url.protocol !== 'https:' && !(url.protocol === 'http:' && local))) {
+    throw new ModelError(
+      'bad-input',
+      `ADAPTER_READS is "${reads}"; it has to be server, bucket, or an address that begins with https://.`,
+      SETTINGS,
+    );
+  }
+  return { directUploads, adapterReads: url };
+}
 
 function numberFrom(
   env: Readonly<Record<string, string | undefined>>,

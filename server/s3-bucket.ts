@@ -4,47 +4,31 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
-  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { Driver } from 'unstorage';
-import type { PutOptions, Range } from './storage.ts';
-
-export interface S3Options {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** Without the bucket, such as `https://s3.eu-central-1.amazonaws.com`. */
-  readonly endpoint: string;
-  readonly region: string;
-  readonly bucket: string;
-}
+import { objectName, orNull, s3Client, type S3Options } from './s3-client.ts';
+import type { PutOptions, ReadOptions, RemoveOptions, Versioned } from './storage.ts';
 
 /**
  * An unstorage driver over an S3-compatible bucket, by the client of AWS. Unlike unstorage's own (1.17) it lists more than a thousand objects, by which
- * an adapter in use could look unused, knows sizes, reads ranges, and can put an object only where there is none.
+ * an adapter in use could look unused, knows sizes, reads ranges, and
+ * can put an object only where there is none, or in the place of a version that was read.
  */
 export function s3Bucket(options: S3Options): Driver {
-  for (const name of ['accessKeyId', 'secretAccessKey', 'endpoint', 'region', 'bucket'] as const)
-    if (typeof options[name] !== 'string') throw new Error(`The s3 storage needs the option "${name}".`);
-  const { bucket: Bucket, endpoint, region, accessKeyId, secretAccessKey } = options;
-  const client = new S3Client({
-    endpoint,
-    region,
-    credentials: { accessKeyId, secretAccessKey },
-    // Buckets of other makers have no host name each, and not all of them know the newer checksums.
-    forcePathStyle: true,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-  });
-  const at = (key: string) => ({ Bucket, Key: key.replaceAll(':', '/') });
+  const { bucket: Bucket } = options;
+  const client = s3Client(options);
+  const at = (key: string) => ({ Bucket, Key: objectName(key) });
 
-  const get = async (key: string, range?: Range): Promise<Uint8Array | null> => {
+  const get = async (key: string, { range }: ReadOptions = {}): Promise<Versioned | null> => {
     const Range = range && `bytes=${range.offset}-${range.offset + range.length - 1}`;
     const answer = await orNull(client.send(new GetObjectCommand({ ...at(key), ...(Range && { Range }) })));
-    return answer && (await answer.Body!.transformToByteArray());
+    if (answer === null) return null;
+    const bytes = (await answer.Body!.transformToByteArray()) as Uint8Array<ArrayBuffer>;
+    return { bytes, version: answer.ETag ?? '' };
   };
-  const put = async (key: string, value: string | Uint8Array, { ifAbsent }: PutOptions = {}) => {
-    const condition = ifAbsent === true ? { IfNoneMatch: '*' } : {};
+  const put = async (key: string, value: string | Uint8Array, options: PutOptions = {}) => {
+    const { ifAbsent, ifVersion } = options;
+    const condition = ifAbsent === true ? { IfNoneMatch: '*' } : ifVersion ? { IfMatch: ifVersion } : {};
     await client.send(new PutObjectCommand({ ...at(key), Body: value, ...condition }));
   };
 
@@ -52,14 +36,18 @@ export function s3Bucket(options: S3Options): Driver {
     name: 's3-bucket',
     hasItem: async (key) => (await orNull(client.send(new HeadObjectCommand(at(key))))) !== null,
     getItem: async (key) => {
-      const bytes = await get(key);
-      return bytes && new TextDecoder().decode(bytes);
+      const found = await get(key);
+      return found && new TextDecoder().decode(found.bytes);
     },
-    getItemRaw: (key, { range }: { range?: Range } = {}) => get(key, range),
+    getItemRaw: async (key, readOptions: ReadOptions = {}) => {
+      const found = await get(key, readOptions);
+      return readOptions.versioned === true ? found : found && found.bytes;
+    },
     setItem: (key, value, putOptions) => put(key, value, putOptions),
     setItemRaw: (key, value: Uint8Array, putOptions) => put(key, value, putOptions),
-    removeItem: async (key) => {
-      await client.send(new DeleteObjectCommand(at(key)));
+    removeItem: async (key, { ifVersion }: RemoveOptions = {}) => {
+      const condition = ifVersion === undefined ? {} : { IfMatch: ifVersion };
+      await orNull(client.send(new DeleteObjectCommand({ ...at(key), ...condition })));
     },
     getMeta: async (key) => {
       const found = await orNull(client.send(new HeadObjectCommand(at(key))));
@@ -72,7 +60,7 @@ export function s3Bucket(options: S3Options): Driver {
         const page = await client.send(
           new ListObjectsV2Command({
             Bucket,
-            Prefix: base.replaceAll(':', '/'),
+            Prefix: objectName(base),
             ...(ContinuationToken !== undefined && { ContinuationToken }),
           }),
         );
@@ -83,15 +71,4 @@ export function s3Bucket(options: S3Options): Driver {
     },
     dispose: () => client.destroy(),
   };
-}
-
-/** Null where there is no such object, or nothing of it in the range. */
-async function orNull<T>(answer: Promise<T>): Promise<T | null> {
-  try {
-    return await answer;
-  } catch (error) {
-    const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : null;
-    if (status === 404 || status === 416) return null;
-    throw error;
-  }
 }

@@ -65,6 +65,8 @@ export class ShareLedger {
   }
 
   async remove(id: string): Promise<void> {
+    // Another process may have made the share.
+    if (!this.#entries.has(id)) await this.load();
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     await this.#storage.removeItem(keyOf(entry));

@@ -18,6 +18,8 @@ const recordSchema = v.strictObject({
   tokenSha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   manifest: v.pipe(v.unknown(), v.transform(parseShareManifest)),
 });
+/** References of earlier versions have no date. */
+const referenceSchema = v.fallback(v.object({ createdAt: v.optional(v.number(), 0) }), { createdAt: 0 });
 type ShareRecord = v.InferOutput<typeof recordSchema>;
 
 /** The client of shares that were made before clients were counted. */
@@ -30,7 +32,8 @@ type ShareLimits = Pick<Limits, 'shares' | 'clientShares' | 'sharesBytes' | 'sha
  *
  * A reference and a ledger entry are written before their share and removed after it, so a process killed in between leaves one too many,
  * never one too few: no adapter goes while a share needs it. Each record is one atomic put. Everything about one adapter is done
- * under the lock of its hash.
+ * under the lock of its hash, which spares the processes' own requests from meeting; what keeps processes apart is the order of the
+ * puts (`AdapterStore.removeUnneeded`).
  */
 export class ShareStore {
   readonly #storage: Storage;
@@ -85,11 +88,30 @@ export class ShareStore {
       await this.#locks.run(needed.sha256, async () => {
         const seal = await this.#adapters.find(needed.sha256);
         if (seal?.bytes !== needed.bytes) throw adapterMissing(needed, seal?.bytes ?? null);
-        await writeJson(this.#storage, referenceKey(needed.sha256, id), {});
+        await writeJson(this.#storage, referenceKey(needed.sha256, id), { createdAt: Date.now() });
+        await this.#keepFor(id, needed);
         await write();
+        try {
+          // Who took too long may have been taken for dead, and its reference for left over.
+          const reference = referenceKey(needed.sha256, id);
+          if (!(await this.#storage.hasItem(reference)))
+            await writeJson(this.#storage, reference, { createdAt: Date.now() });
+          await this.#keepFor(id, needed);
+        } catch (error) {
+          await this.#storage.removeItem(shareKey(id));
+          await this.#ledger.remove(id);
+          throw error;
+        }
       });
     }
     return { id, token };
+  }
+
+  /** Keeps an adapter for a share whose reference is written; takes the reference back where another process has removed the adapter. */
+  async #keepFor(id: string, needed: { sha256: string; bytes: number }): Promise<void> {
+    if (await this.#adapters.keep(needed.sha256)) return;
+    await this.#storage.removeItem(referenceKey(needed.sha256, id));
+    throw adapterMissing(needed, null);
   }
 
   #checkRoom(bytes: number, client: string): void {
@@ -133,38 +155,51 @@ export class ShareStore {
       await this.#locks.run(hash, async () => {
         await this.#storage.removeItem(shareKey(id));
         await this.#storage.removeItem(referenceKey(hash, id));
-        if (!(await this.#isNeeded(hash))) await this.#adapters.remove(hash);
+        await this.#adapters.removeUnneeded(hash, () => this.#isNeeded(hash));
       });
     }
     await this.#ledger.remove(id);
   }
 
+  /** Counts anew what other processes may have changed. */
+  async count(): Promise<void> {
+    await this.#adapters.count();
+    await this.#ledger.load();
+  }
+
   /**
    * Removes what is too old, and what crashes and abandoned uploads leave: ledger entries and references without a share, adapters no
-   * share has needed for `graceMs`.
+   * share has needed for `graceMs`. Ends early when the signal says so.
    */
-  async sweep(graceMs: number): Promise<void> {
+  async sweep(graceMs: number, signal?: AbortSignal): Promise<void> {
     await this.#adapters.count();
-    await this.#sweepShares(graceMs);
+    await this.#sweepShares(graceMs, signal);
     for (const key of await this.#storage.getKeys('references')) {
+      signal?.throwIfAborted();
       const hash = key.split(':')[1]!;
       if (!SHARE_ID.test(lastPart(key))) continue;
       await this.#locks.run(hash, async () => {
-        if ((await this.#read(lastPart(key))) === null) await this.#storage.removeItem(key);
+        if ((await this.#read(lastPart(key))) !== null) return;
+        // Another process may be about to write the share: a reference comes first.
+        const { createdAt } = v.parse(referenceSchema, await readJson(this.#storage, key));
+        if (Date.now() - createdAt > graceMs) await this.#storage.removeItem(key);
       });
     }
     for (const hash of await this.#adapters.hashes()) {
+      signal?.throwIfAborted();
       await this.#locks.run(hash, async () => {
+        await this.#adapters.removeLeftovers(hash, graceMs);
         const createdAt = (await this.#adapters.find(hash))?.createdAt ?? 0;
         if (Date.now() - createdAt > graceMs && !(await this.#isNeeded(hash)))
-          await this.#adapters.remove(hash);
+          await this.#adapters.removeUnneeded(hash, () => this.#isNeeded(hash));
       });
     }
   }
 
-  async #sweepShares(graceMs: number): Promise<void> {
+  async #sweepShares(graceMs: number, signal: AbortSignal | undefined): Promise<void> {
     await this.#ledger.load();
     for (const { id, createdAt } of this.#ledger.entries()) {
+      signal?.throwIfAborted();
       const ageMs = Date.now() - createdAt;
       // One that is being made has its entry before its record.
       if (ageMs <= Math.min(graceMs, this.#limits.shareAgeMs)) continue;
@@ -173,7 +208,10 @@ export class ShareStore {
       else if (ageMs > this.#limits.shareAgeMs)
         await this.#removeRecord(id, storedAdapter(record.manifest)?.sha256 ?? null);
     }
-    for (const key of await this.#storage.getKeys('shares')) {
+    const keys = await this.#storage.getKeys('shares');
+    // Entries come before their shares: those that were made since have theirs now.
+    await this.#ledger.load();
+    for (const key of keys) {
       const id = lastPart(key).replace(/\.json$/, '');
       if (this.#ledger.has(id) || !SHARE_ID.test(id)) continue;
       const bytes = (await this.#storage.getMeta(key, { nativeOnly: true })).size;

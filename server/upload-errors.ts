@@ -7,14 +7,7 @@ export function tusError(status: number, text: string): HttpError {
     const { error } = JSON.parse(text) as HttpError['body'];
     return new HttpError(known, error.code, error.message, error.hint);
   } catch {
-    if (status === 413) {
-      return new HttpError(
-        413,
-        'too-large',
-        'The adapter is larger than this server takes.',
-        'Train with a lower rank, or host the file elsewhere.',
-      );
-    }
+    if (status === 413) return tooLarge();
     if (status === 404 || status === 410) return uploadNotFound();
     if (status >= 500) {
       console.error(`upload: ${text}`);
@@ -22,6 +15,15 @@ export function tusError(status: number, text: string): HttpError {
     }
     return new HttpError(known, 'bad-input', `The upload protocol was not kept: ${text.trim()}.`);
   }
+}
+
+export function tooLarge(): HttpError {
+  return new HttpError(
+    413,
+    'too-large',
+    'The adapter is larger than this server takes.',
+    'Train with a lower rank, or host the file elsewhere.',
+  );
 }
 
 export function storageFull(): HttpError {

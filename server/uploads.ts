@@ -297,7 +297,8 @@ export class Uploads {
     try {
       await this.#locks.run(sha256, async () => {
         // Someone else may have finished it, or sent the same adapter, while this waited. One that is damaged is replaced.
-        if (!(await this.#adapters.isIntact(sha256))) {
+        const there = (await this.#adapters.isIntact(sha256)) && (await this.#adapters.keep(sha256, true));
+        if (!there) {
           if ((await this.#find(id)) === null) throw uploadNotFound();
           await this.#check(id, path, upload);
           await withFile(path, size, (file) => this.#adapters.add(sha256, file, client));

@@ -113,9 +113,9 @@ async function unneeded({ shares }: Stores, storage: Storage): Promise<string[]>
   return keys.filter((key) => !key.startsWith('shares:') && !key.split(/[:.]/).every(belongs(needed)));
 }
 
-/** Names of folders and parts are no hashes and no ids. */
+/** Names of folders, generations and parts are no hashes and no ids. */
 function belongs(needed: ReadonlySet<string>): (part: string) => boolean {
-  return (part) => part.length < 16 || needed.has(part);
+  return (part) => part.length < 16 || /^\d{13}-/.test(part) || needed.has(part);
 }
 
 it('nothing that was acknowledged is lost, nothing damaged is found, and it goes on', async () => {

@@ -12,6 +12,11 @@ afterAll(async () => {
   for (const cleanUp of cleanUps.toReversed()) await cleanUp();
 });
 
+/** To be done when the tests of this file are done. */
+export function onCleanUp(cleanUp: () => void | Promise<void>): void {
+  cleanUps.push(cleanUp);
+}
+
 const MANY = { readsPerMinute: 1e6, writesPerMinute: 1e6 };
 
 export interface TestServer extends RunningServer {
