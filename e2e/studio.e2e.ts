@@ -62,7 +62,7 @@ test(
     await page.getByRole('button', { name: 'Start training' }).click();
     await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 180_000 });
 
-    await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
+    await page.getByRole('button', { name: /^Check \d+ frames?$/ }).click();
     await expect(page.getByText(/normalised, over \d+ frames/)).toBeVisible({ timeout: 60_000 });
 
     await page.getByRole('button', { name: 'Compare', exact: true }).click();
@@ -90,6 +90,8 @@ test(
     await visitor.page.context().close();
 
     await page.getByRole('button', { name: 'Delete from the server' }).click();
+
+    await page.getByRole('button', { name: 'Delete for good' }).click();
     await expect(page.getByText('Shared from this browser')).toHaveCount(0);
     const late = await openFresh(browser, url);
     await expect(late.page.getByText('This shared link could not be opened')).toBeVisible();
@@ -121,7 +123,7 @@ test(
     await page.getByLabel(/^Steps max_steps/).fill('3');
     await page.getByRole('button', { name: 'Start training' }).click();
     await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 120_000 });
-    await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
+    await page.getByRole('button', { name: /^Check \d+ frames?$/ }).click();
     await expect(page.getByText(/normalised, over \d+ frames, by .* at step 3/)).toBeVisible({
       timeout: 60_000,
     });

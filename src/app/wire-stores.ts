@@ -22,7 +22,7 @@ import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
 import { stopMeasuring } from './teach/stop-measuring.ts';
-import { guardUndo } from './undo/undo-store.ts';
+import { guardUndo, putAway } from './undo/undo-store.ts';
 import { guardPlaces, useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
@@ -186,7 +186,10 @@ function wirePractice(): void {
   });
   usePracticeStore.subscribe(({ run }, before) => {
     if (run.kind === 'idle' && before.run.kind !== 'idle') settlePrediction();
-    if (run.kind !== 'idle' && before.run.kind === 'idle') stopMeasuring();
+    if (run.kind === 'idle' || before.run.kind !== 'idle') return;
+    stopMeasuring();
+    // It is the run that is looked at now.
+    putAway();
   });
 
   // A visitor who has done nothing yet, and was sent nothing, is shown something; once per visit.
