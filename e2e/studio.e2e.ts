@@ -90,7 +90,6 @@ test(
     await visitor.page.context().close();
 
     await page.getByRole('button', { name: 'Delete from the server' }).click();
-
     await page.getByRole('button', { name: 'Delete for good' }).click();
     await expect(page.getByText('Shared from this browser')).toHaveCount(0);
     const late = await openFresh(browser, url);
