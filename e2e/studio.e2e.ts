@@ -44,7 +44,8 @@ test(
     await expect(episodes.getByText('trimmed')).toBeVisible();
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await expect(episodes.getByText('deleted')).toBeVisible();
-    await page.getByRole('button', { name: 'Restore' }).click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expect(page.getByText('Undone: Episode 1 deleted.')).toBeVisible();
     await expect(episodes.getByText('deleted')).toHaveCount(0);
     await page.getByRole('button', { name: 'What would the policy do here?' }).click();
     await expect(page.getByText(/differs from the demonstration by an L1 of/)).toBeVisible();
