@@ -90,7 +90,6 @@ test('objects can be dragged, the view turned, the table reset', async ({ policy
   // What a button did is taken back by another, or by the keys; the words come back, too.
   await page.getByLabel('Task', { exact: true }).selectOption('stack');
   await expect(page.getByText('Laid for “stack”.', { exact: true })).toBeVisible();
-  await expect(page.getByRole('textbox', { name: 'Instruction' })).toHaveValue(/^stack/);
   await page.getByRole('button', { name: 'Undo' }).click();
   await expect(page.getByText('Undone: Laid for “stack”.')).toBeVisible();
   await expect(page.getByRole('textbox', { name: 'Instruction' })).toHaveValue(
