@@ -21,6 +21,7 @@ import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
+import { ignoreStrayDrops } from './stray-drops.ts';
 import { stopMeasuring } from './teach/stop-measuring.ts';
 import { guardUndo, putAway } from './undo/undo-store.ts';
 import { guardPlaces, useViewStore } from './view-store.ts';
@@ -116,6 +117,7 @@ export function wireStores(): void {
     if (document.hidden) hidePractice();
   });
   guardPlaces(mayGo);
+  ignoreStrayDrops();
   guardUndo(goesOn);
   keepPlaceHistory(mayGo);
   askBeforeClosing();
