@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
@@ -264,6 +265,30 @@ describe('a run', () => {
     await openMadeUp(later, later.info);
     // Both packages have other manifests, and so other hashes.
     await expect(resume()).rejects.toThrow('another policy');
+  });
+
+  test('remembers how its demonstrations were read, and is resumed on that reading only', async () => {
+    const path = 'tests/episodes/fixtures/hdf5-libero/pick_up_the_black_bowl_demo.hdf5';
+    const files = [{ path: 'bowl_demo.hdf5', file: new File([await readFile(path)], 'bowl_demo.hdf5') }];
+    const mapping = { action: 'actions', state: ['ee_states', 'gripper_states'], cameras: ['agentview_rgb'] };
+    const options = { mapping, standardise: true, turned: 180 } as const;
+    const { host } = await loadedHost();
+    const { robot } = await host.demonstrations.open({ kind: 'files', files, options }, nothing);
+    const training = optionsFor({ maxSteps: 2, robot: robot.choice });
+    const stopped = host.training.start(training, false, (event) => {
+      if (event.kind === 'step') void host.cancel('training');
+    });
+    expect(await stopped).toMatchObject({ phase: 'cancelled', step: 1 });
+    const [stored] = await host.training.runs();
+    expect(stored!.demonstrations.reading).toEqual(options);
+    // The numbers are the same, and so is the fingerprint; the pictures are not.
+    await host.demonstrations.open({ kind: 'files', files, options: { ...options, turned: 0 } }, nothing);
+    await expect(host.training.start(stored!.options, true, nothing)).rejects.toThrow(
+      'pictures turned by 180°. Now',
+    );
+    const reading = stored!.demonstrations.reading!;
+    await host.demonstrations.open({ kind: 'files', files, options: reading }, nothing);
+    expect(await host.training.start(stored!.options, true, nothing)).toMatchObject({ step: 2 });
   });
 
   test('starts from an adapter, with what that was normalised by; its record says so in words', async () => {

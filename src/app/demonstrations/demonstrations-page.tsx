@@ -1,5 +1,6 @@
 import { Tabs } from 'radix-ui';
 import { useEffect, useState } from 'react';
+import { optionsOf, readingText } from '../../episodes/reading.ts';
 import type { DemonstrationsInfo } from '../../workers/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
@@ -114,7 +115,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
       <About info={info} />
       {info.reading && origin === 'dataset' && (
         <>
-          <MappingForm key={info.fingerprint} reading={info.reading} />
+          <MappingForm key={readingText(optionsOf(info.reading))} info={info} reading={info.reading} />
           <ReadingOptions reading={info.reading} format={info.format} />
         </>
       )}

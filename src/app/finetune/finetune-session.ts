@@ -1,4 +1,5 @@
 /** What the page asks of the worker about fine-tuning, and what it makes of the answers. */
+import { optionsOf, readingText, type OpenOptions } from '../../episodes/reading.ts';
 import type {
   AdapterInfo,
   DemonstrationsInfo,
@@ -7,10 +8,10 @@ import type {
   EpisodeEdits,
   FineTuneEvent,
   FineTuneOptions,
-  OpenOptions,
   RunInfo,
   StepPoint,
 } from '../../workers/contract-finetune.ts';
+import { chosenReading, keepReading } from '../demonstrations/chosen-reading.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, isTraining, loadedPolicy, usePolicyStore } from '../policy/policy-store.ts';
 import { remember, type RememberedDemonstrations } from '../remembered.ts';
@@ -71,9 +72,33 @@ let lastSource: DemonstrationsSource | null = null;
 /** Reads the demonstrations that are open anew, with other features or another standardisation. */
 export async function reopenDemonstrations(options: OpenOptions): Promise<void> {
   const source = lastSource;
-  if (source && source.kind !== 'recorded') {
-    await openDemonstrations({ ...source, options: { ...source.options, ...options } });
-  }
+  const before = openInfo()?.reading;
+  if (!before || !source || source.kind === 'recorded') return;
+  await openDemonstrations({ ...source, options: { ...optionsOf(before), ...options } });
+  const info = openInfo();
+  if (info) keepReading(info);
+}
+
+const openInfo = (): DemonstrationsInfo | null => {
+  const { demonstrations } = get();
+  return demonstrations.kind === 'open' ? demonstrations.info : null;
+};
+
+/** The reading that a run to be resumed needs, where nothing else was asked for. */
+function readingOfRun(source: DemonstrationsSource): OpenOptions | null {
+  const { resuming, runs } = get();
+  if (!resuming || source.kind === 'recorded' || source.options) return null;
+  return runs.find((info) => info.run === resuming)?.demonstrations.reading ?? null;
+}
+
+/** The run's features are not there: said with what they are. */
+function notAsRun(error: unknown, name: string | null, reading: OpenOptions): Failure {
+  const failure = failed(error);
+  if (failure.code !== 'bad-input') return failure;
+  return {
+    ...failure,
+    message: `“${name}” read its demonstrations as ${readingText(reading)}. These cannot be read so: ${failure.message}`,
+  };
 }
 
 interface OpenedAs {
@@ -91,24 +116,33 @@ export function openedSource(): DemonstrationsSource | null {
 
 /** Opens demonstrations in place of those that were open. @param as where they came from */
 export async function openDemonstrations(
-  source: DemonstrationsSource,
+  asked: DemonstrationsSource,
   as: OpenedAs = { origin: 'dataset', edits: {} },
 ): Promise<void> {
   const mine = ++opening;
-  lastSource = source;
+  const ofRun = readingOfRun(asked);
+  let source = ofRun && asked.kind !== 'recorded' ? { ...asked, options: ofRun } : asked;
   if (!as.more) forgetChanges('demonstrations');
   set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
   try {
     const { demonstrations } = policyWorker();
     // Progress crosses on a port of its own, and may come after what it was about.
     let reading = true;
-    let info = await demonstrations.open(source, (done, total) => {
-      if (reading && mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
-    });
+    const open = () =>
+      demonstrations.open(source, (done, total) => {
+        if (reading && mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
+      });
+    let info = await open();
+    const chosen = source.kind === 'recorded' || source.options ? null : chosenReading(info);
+    if (chosen && source.kind !== 'recorded' && mine === opening) {
+      source = { ...source, options: chosen };
+      info = await open();
+    }
     reading = false;
     const edits = as.origin === 'dataset' ? storedEdits(info) : as.edits;
     if (Object.keys(edits).length > 0) info = await demonstrations.edit(edits);
     if (mine !== opening) return;
+    lastSource = source;
     const { options, resuming, runs, adapters } = get();
     const name = options.run || newRunName(info.name, new Date(), runs);
     set({
@@ -127,7 +161,8 @@ export async function openDemonstrations(
   } catch (error) {
     // Others are being opened in place of these.
     if (mine !== opening) return;
-    set({ demonstrations: { kind: 'failed', failure: failed(error) }, estimate: { kind: 'none' } });
+    const failure = ofRun ? notAsRun(error, get().resuming, ofRun) : failed(error);
+    set({ demonstrations: { kind: 'failed', failure }, estimate: { kind: 'none' } });
   }
 }
 

@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { readingText } from '../../episodes/reading.ts';
 import type { AdapterInfo, RunInfo } from '../../workers/contract-finetune.ts';
 import { DeleteButton } from '../controls/delete-button.tsx';
 import { EditableText } from '../controls/editable-text.tsx';
@@ -32,6 +33,9 @@ function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
           {info.demonstrations.name}; {formatBytes(info.byteLength)}
           {other && '; of another policy'}
         </p>
+        {info.demonstrations.reading && (
+          <p className="aside">Read as {readingText(info.demonstrations.reading)}</p>
+        )}
       </div>
       <div className="actions">
         {!finished && (
