@@ -54,14 +54,11 @@ try {
           const cut = await page.evaluate(() => {
             const root = document.documentElement;
             if (root.scrollWidth <= root.clientWidth) return [];
-            const scrolls = (element: Element): boolean => {
-              const inside = element.parentElement?.closest('.table-scroll, .visually-hidden, .undo');
-              return inside !== null && inside !== undefined;
-            };
             return [...document.querySelectorAll('body *')]
               .filter(
                 (element) =>
-                  element.getBoundingClientRect().right > root.clientWidth + 0.5 && !scrolls(element),
+                  element.getBoundingClientRect().right > root.clientWidth + 0.5 &&
+                  !element.parentElement?.closest('.table-scroll, .visually-hidden'),
               )
               .slice(0, 12)
               .map(

@@ -62,6 +62,7 @@ test('a reload uses the stored policy and fetches nothing of it', async ({ polic
 
   await page.getByText('About this policy').click();
   await page.getByRole('button', { name: 'Remove from this device' }).click();
+  await page.getByRole('button', { name: 'Delete for good' }).click();
   await expect(policyPage.loadButton).toBeVisible();
 });
 

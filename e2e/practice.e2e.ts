@@ -87,6 +87,17 @@ test('objects can be dragged, the view turned, the table reset', async ({ policy
   expect(disturbed).toBeGreaterThan(0.0005);
   await page.getByRole('button', { name: 'Reset' }).click();
   await expect(outcome(page)).toHaveText('Ready.');
+  // What a button did is taken back by another, or by the keys; the words come back, too.
+  await page.getByLabel('Task', { exact: true }).selectOption('stack');
+  await expect(page.getByText('Laid for “stack”.', { exact: true })).toBeVisible();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(page.getByText('Undone: Laid for “stack”.')).toBeVisible();
+  await expect(page.getByRole('textbox', { name: 'Instruction' })).toHaveValue(
+    'put the yellow block on the plate',
+  );
+  await expect(page.getByLabel('Task', { exact: true })).toHaveValue('plate');
+  await picture.press('Control+z');
+  await expect(page.getByText('Undone: Table reset.')).toBeVisible();
 });
 
 test('trials say how often it works, the same each time; the camera view is one click away', async ({

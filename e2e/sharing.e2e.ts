@@ -141,6 +141,7 @@ test(
     await visitor.page.context().close();
 
     await page.getByRole('button', { name: 'Delete from the server' }).click();
+    await page.getByRole('button', { name: 'Delete for good' }).click();
     await expect(page.getByText('Shared from this browser')).toHaveCount(0);
   },
 );

@@ -44,7 +44,8 @@ test(
     await expect(episodes.getByText('trimmed')).toBeVisible();
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await expect(episodes.getByText('deleted')).toBeVisible();
-    await page.getByRole('button', { name: 'Restore' }).click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expect(page.getByText('Undone: Episode 1 deleted.')).toBeVisible();
     await expect(episodes.getByText('deleted')).toHaveCount(0);
     await page.getByRole('button', { name: 'What would the policy do here?' }).click();
     await expect(page.getByText(/differs from the demonstration by an L1 of/)).toBeVisible();
@@ -62,7 +63,7 @@ test(
     await page.getByRole('button', { name: 'Start training' }).click();
     await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 180_000 });
 
-    await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
+    await page.getByRole('button', { name: /^Check \d+ frames?$/ }).click();
     await expect(page.getByText(/normalised, over \d+ frames/)).toBeVisible({ timeout: 60_000 });
 
     await page.getByRole('button', { name: 'Compare', exact: true }).click();
@@ -90,6 +91,7 @@ test(
     await visitor.page.context().close();
 
     await page.getByRole('button', { name: 'Delete from the server' }).click();
+    await page.getByRole('button', { name: 'Delete for good' }).click();
     await expect(page.getByText('Shared from this browser')).toHaveCount(0);
     const late = await openFresh(browser, url);
     await expect(late.page.getByText('This shared link could not be opened')).toBeVisible();
@@ -121,7 +123,7 @@ test(
     await page.getByLabel(/^Steps max_steps/).fill('3');
     await page.getByRole('button', { name: 'Start training' }).click();
     await expect(fineTune(page).getByRole('status').first()).toHaveText('Done', { timeout: 120_000 });
-    await page.getByRole('button', { name: /^Check \d+ frames$/ }).click();
+    await page.getByRole('button', { name: /^Check \d+ frames?$/ }).click();
     await expect(page.getByText(/normalised, over \d+ frames, by .* at step 3/)).toBeVisible({
       timeout: 60_000,
     });

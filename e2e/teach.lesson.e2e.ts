@@ -12,8 +12,15 @@ test('a task that was never trained is taught from where it failed, in three cli
   await policyPage.openTable();
   await policyPage.ready();
   await page.getByLabel('Task', { exact: true }).selectOption('can');
-  await page.getByRole('button', { name: 'Do it' }).click();
   const teach = page.getByRole('region', { name: 'Teach it this' });
+  const outcome = page.getByRole('region', { name: 'Practice table' }).getByRole('status');
+  // Three layouts in a hundred it manages by luck: then another one.
+  for (let layout = 0; layout < 5 && !(await teach.isVisible()); layout++) {
+    if (layout > 0) await page.getByRole('button', { name: 'New layout' }).click();
+    await page.getByRole('button', { name: 'Do it' }).click();
+    await expect(outcome).toHaveText(/^(Done|Failed)/, { timeout: 300_000 });
+    if (/^Failed/.test((await outcome.textContent()) ?? '')) await expect(teach).toBeVisible();
+  }
   // How long is said before it starts, from what was measured here.
   await expect(teach.getByRole('status')).toHaveText(/^Takes about \d+ (s|min) on this machine/, {
     timeout: 300_000,

@@ -21,8 +21,9 @@ import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
+import { ignoreStrayDrops } from './stray-drops.ts';
 import { stopMeasuring } from './teach/stop-measuring.ts';
-import { guardUndo } from './undo/undo-store.ts';
+import { guardUndo, putAway } from './undo/undo-store.ts';
 import { guardPlaces, useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
@@ -116,6 +117,7 @@ export function wireStores(): void {
     if (document.hidden) hidePractice();
   });
   guardPlaces(mayGo);
+  ignoreStrayDrops();
   guardUndo(goesOn);
   keepPlaceHistory(mayGo);
   askBeforeClosing();
@@ -186,7 +188,10 @@ function wirePractice(): void {
   });
   usePracticeStore.subscribe(({ run }, before) => {
     if (run.kind === 'idle' && before.run.kind !== 'idle') settlePrediction();
-    if (run.kind !== 'idle' && before.run.kind === 'idle') stopMeasuring();
+    if (run.kind === 'idle' || before.run.kind !== 'idle') return;
+    stopMeasuring();
+    // It is the run that is looked at now.
+    putAway();
   });
 
   // A visitor who has done nothing yet, and was sent nothing, is shown something; once per visit.

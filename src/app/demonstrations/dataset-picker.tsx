@@ -1,13 +1,30 @@
-import { useId, useState } from 'react';
+import { useId, useState, type ChangeEvent } from 'react';
 import { HubTokenField } from '../controls/hub-token-field.tsx';
 import { chosenFiles, droppedFiles, type HandedFile } from '../finetune/dropped-files.ts';
 import { openDemonstrations } from '../finetune/finetune-session.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import type { Failure } from '../status/failure.ts';
 
 function openFiles(files: readonly HandedFile[]): void {
   const [first] = files;
   if (!first) return;
   const zip = files.length === 1 && /\.zip$/i.test(first.file.name);
   void openDemonstrations(zip ? { kind: 'zip', file: first.file } : { kind: 'files', files: [...files] });
+}
+
+function openChosen({ target }: ChangeEvent<HTMLInputElement>): void {
+  openFiles(chosenFiles(target.files));
+  // The same ones can be chosen again, after a failure or once they are mended.
+  target.value = '';
+}
+
+function notReadable(error: unknown): void {
+  const failure: Failure = {
+    code: 'file-unreadable',
+    message: `What was dropped could not be read: ${error instanceof Error ? error.message : String(error)}`,
+    hint: 'Check that it is still there and that you may read it, or choose it with the buttons.',
+  };
+  useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure } });
 }
 
 /** A path of this site becomes an address; what `owner/name` or anything else means, the worker knows. */
@@ -34,7 +51,7 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        if (!disabled) void droppedFiles(event.dataTransfer).then(openFiles);
+        if (!disabled) void droppedFiles(event.dataTransfer).then(openFiles, notReadable);
       }}
     >
       <p>
@@ -49,18 +66,12 @@ export function DatasetPicker({ disabled }: { disabled: boolean }) {
             // React knows the attribute only in lower case.
             {...{ webkitdirectory: '' }}
             disabled={disabled}
-            onChange={(event) => openFiles(chosenFiles(event.target.files))}
+            onChange={openChosen}
           />
         </label>
         <label className="file-button">
           Choose a zip or HDF5 files
-          <input
-            type="file"
-            accept=".zip,.hdf5,.h5"
-            multiple
-            disabled={disabled}
-            onChange={(event) => openFiles(chosenFiles(event.target.files))}
-          />
+          <input type="file" accept=".zip,.hdf5,.h5" multiple disabled={disabled} onChange={openChosen} />
         </label>
       </div>
       <form

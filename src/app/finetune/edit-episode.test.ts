@@ -49,6 +49,18 @@ test('two quick edits are both kept, shown and remembered', async () => {
   expect(Object.values(stored).map((text) => JSON.parse(text) as unknown)).toEqual([both]);
 });
 
+test('an edit counts where there is no room to keep it, and that is said', async () => {
+  vi.stubGlobal('localStorage', {
+    setItem: () => {
+      throw new DOMException('full', 'QuotaExceededError');
+    },
+  });
+  expect(await editEpisode(0, { deleted: true })).toBe(true);
+  const { edits, failure } = useFineTuneStore.getState();
+  expect(edits).toEqual({ 0: { deleted: true } });
+  expect(failure?.code).toBe('storage-full');
+});
+
 test('an edit that is refused is said, and nothing is changed', async () => {
   await editEpisode(0, { deleted: true });
   demonstrations.edit.mockRejectedValueOnce({

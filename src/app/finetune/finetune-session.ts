@@ -184,6 +184,21 @@ function storedEdits(info: DemonstrationsInfo): EpisodeEdits {
   }
 }
 
+/** For the next visit. They are in use whether or not there is room for that. */
+function storeEdits(info: DemonstrationsInfo, edits: EpisodeEdits): void {
+  try {
+    localStorage.setItem(editsKey(info), JSON.stringify(edits));
+  } catch {
+    set({ failure: editsNotKept });
+  }
+}
+
+const editsNotKept: Failure = {
+  code: 'storage-full',
+  message: 'The change counts now, but there is no room to keep it for the next visit.',
+  hint: 'Save the demonstrations as a dataset, or free storage for this site.',
+};
+
 /** Changes one episode; statistics and what can be trained on follow. @returns whether it is changed; why not is shown */
 export async function editEpisode(index: number, change: EpisodeEdit): Promise<boolean> {
   const { demonstrations, origin } = get();
@@ -195,7 +210,7 @@ export async function editEpisode(index: number, change: EpisodeEdit): Promise<b
     if (mine !== opening) return false;
     const { edits } = info;
     set({ edits, demonstrations: { kind: 'open', info }, failure: null });
-    if (origin === 'dataset') localStorage.setItem(editsKey(info), JSON.stringify(edits));
+    if (origin === 'dataset') storeEdits(info, edits);
     void review();
     await refreshEstimate();
     return true;

@@ -156,7 +156,11 @@ export function AdaptersSection() {
             </label>
             <div className="actions">
               <ExportButtons adapter={adapter} busy={busy} />
-              <button type="button" onClick={() => void removeAdapter(adapter)}>
+              <button
+                type="button"
+                aria-label={`Delete ${adapter.label}`}
+                onClick={() => void removeAdapter(adapter)}
+              >
                 Delete
               </button>
             </div>
