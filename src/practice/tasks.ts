@@ -20,10 +20,12 @@ export interface Task {
   readonly phrasings: (goal: Goal) => readonly string[];
 }
 
-/** A table as it was laid: everything follows from task and seed. */
+/** A table as it was laid: everything follows from these. */
 export interface Scene {
   readonly task: string;
   readonly seed: number;
+  /** Who it is laid for. */
+  readonly robot: RobotName;
 }
 
 /** One episode to be: everything follows from task and seed. */

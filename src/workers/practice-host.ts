@@ -129,7 +129,7 @@ export class PracticeHost implements PracticeWorker {
       picture.sync(table);
       return cameras.observe(this.#view);
     };
-    const laid = new LaidTable({ mujoco, see, now: this.#around.now }, { task, seed }, assignment, robot);
+    const laid = new LaidTable({ mujoco, see, now: this.#around.now }, { task, seed, robot }, assignment);
     laid.robot.limitSpeed(this.#speedLimit);
     this.#motion.halt();
     this.#laid?.dispose();
@@ -284,7 +284,7 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async demonstrate(
-    { task, ...order }: DemonstrationOrder,
+    { task, robot, ...order }: DemonstrationOrder,
     onProgress: (done: number) => void,
   ): Promise<RecordedDemonstrations> {
     const { mujoco, cameras, picture } = this.#opened();
@@ -294,8 +294,8 @@ export class PracticeHost implements PracticeWorker {
       mujoco,
       view: this.#view,
       cameras,
-      robot: this.#robot,
-      task: taskOf(this.#robot, task),
+      robot,
+      task: taskOf(robot, task),
       onProgress,
     });
   }

@@ -1,14 +1,9 @@
 /** `npm run teach`: what the page's fine-tuning on the practice table does, without a page, for finding settings. */
-import { writeFile } from 'node:fs/promises';
 import { EXPERT_OPTIONS } from '../../src/app/finetune/expert-options.ts';
-import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
 import { DemonstrationSource } from '../../src/model/finetune/demonstrations.ts';
 import { adaptedConfig, type OwnConfig } from '../../src/model/policy/own-config.ts';
 import type { DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
-import { initialParameters } from '../../src/model/finetune/parameters.ts';
-import { DEFAULT_TRAINING, Trainer } from '../../src/model/finetune/trainer.ts';
-import { zipBlob } from '../../src/model/weights/zip-folder.ts';
 import { datasetStatistics } from '../../src/episodes/statistics.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
 import { recordDemonstrations, type Shown } from '../../src/practice/demonstrations.ts';
@@ -22,6 +17,7 @@ import { evaluateTask } from '../evaluate/evaluate-task.ts';
 import { openNodePolicy } from '../evaluate/node-policy.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
+import { lessonTrainer, writeCheckpoint } from './lesson.ts';
 
 const FIRST_HELD_OUT = TASKS.find(({ heldOut }) => heldOut)!.name;
 /** What the page offers for its expert's demonstrations. */
@@ -56,6 +52,7 @@ in Node, and prints the success rates of that task and of those the policy was t
   --r N                 LoRA rank (default 32); alpha is the rank, at most 16
   --seed N              seed of demonstrations, initial weights and order of samples (default 1)
   --episodes N          episodes per task when it is evaluated, on layouts from seed 1000 (default 30)
+  --checkpoint N        evaluate after so many steps as well, on the first 20 layouts; can be given several times
   --before              evaluate the policy before training, too
   --threads N           threads of onnxruntime (default 2)
   --out FILE            write the trained checkpoint there as a zip, which the page and evaluate --adapter open`;
@@ -76,6 +73,7 @@ const args = parseArguments(USAGE, {
     episodes: { type: 'string', default: '30' },
     seed: { type: 'string', default: '1' },
     threads: { type: 'string', default: '2' },
+    checkpoint: { type: 'string', multiple: true },
     before: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
@@ -128,7 +126,7 @@ const dataset = memoryDataset({
 console.log(
   `${own.episodes.length} demonstrations and ${old.length} rehearsal episodes in ${((performance.now() - start) / 1000).toFixed(0)} s`,
 );
-const { policy, key, statistics, robotOwn } = await lesson();
+const { policy, key, statistics, robotOwn } = await taughtPolicy();
 if (values.before && ofTable) await evaluate('before');
 const train = new DemonstrationSource(dataset, {
   config: policy.config,
@@ -137,28 +135,14 @@ const train = new DemonstrationSource(dataset, {
   cameras: [...CAMERAS],
   weight: (index) => (index < own.episodes.length ? weight : 1),
 });
-const trainer = new Trainer({
-  run: `teach-${task.name}`,
-  policy,
-  own: robotOwn,
-  parameters: await initialParameters(policy.config, opened.source, {
-    lora: { r, alpha: Math.min(r, 16), dropout: 0, targets: 'all-linear' },
-    freshModules: !ofTable,
-    seed,
-  }),
-  train,
-  validation: null,
-  options: {
-    ...DEFAULT_TRAINING,
-    seed,
-    maxSteps: steps,
-    batchSize,
-    learningRate,
-    numStepsBeforeDecay: Math.round(steps * decay),
-    imageAug: false,
-    maxGradNorm: 1,
-  },
-  statistics: { [key]: statistics },
+const lesson = { run: `teach-${task.name}`, policy, own: robotOwn, train, statistics: { [key]: statistics } };
+const trainer = await lessonTrainer(lesson, opened, {
+  steps,
+  batchSize,
+  learningRate,
+  decayAfter: Math.round(steps * decay),
+  r,
+  seed,
 });
 start = performance.now();
 const before = process.cpuUsage();
@@ -172,20 +156,19 @@ while (!trainer.done) {
     );
     l1 = 0;
   }
+  if (values.checkpoint?.includes(String(step))) {
+    const { user, system } = process.cpuUsage();
+    await evaluate(`step ${step}, ${(cpuMs() / 60_000).toFixed(1)} min`, 20);
+    const after = process.cpuUsage();
+    before.user += after.user - user;
+    before.system += after.system - system;
+  }
 }
 const state = await trainer.trained();
 trainer.dispose();
 console.log(`trained in ${(cpuMs() / 60_000).toFixed(1)} minutes of two cores`);
 policy.use(new LoadedAdapter(policy.runtime, policy.config, state));
-if (values.out) {
-  const folder = exportCheckpoint(state, {
-    config: opened.policy.config,
-    source: opened.source,
-    name: 'practice',
-    tokenizer: new TextEncoder().encode(JSON.stringify(opened.tokenizer)),
-  });
-  await writeFile(values.out, new Uint8Array(await (await zipBlob(folder)).arrayBuffer()));
-}
+if (values.out) await writeCheckpoint(values.out, state, opened);
 await evaluate('after');
 process.exit(0);
 
@@ -196,7 +179,7 @@ function cpuMs(): number {
 }
 
 /** The policy as it is to be trained: itself, or over its weights one for another robot. */
-async function lesson() {
+async function taughtPolicy() {
   const base = opened.policy;
   if (ofTable) {
     const known = base.config.defaultUnnormKey;
@@ -214,10 +197,10 @@ async function lesson() {
   };
 }
 
-async function evaluate(label: string): Promise<void> {
+async function evaluate(label: string, most = episodes): Promise<void> {
   let sum = 0;
   for (const tested of ofTable ? [task, ...TRAINED_TASKS] : tasks) {
-    const { rate } = await evaluateTask(tested, episodes, 1000, {
+    const { rate } = await evaluateTask(tested, Math.min(most, episodes), 1000, {
       mujoco,
       cameras,
       robot,

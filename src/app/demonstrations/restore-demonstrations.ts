@@ -42,7 +42,8 @@ async function open(kept: RememberedDemonstrations): Promise<void> {
       if (kept.rehearsalSeed !== null && (await tableOpened())) await openWithRehearsal(kept.rehearsalSeed);
       return;
     default:
-      if (await tableOpened()) await recordExpert(kept);
+      // An earlier version of the page kept neither tasks nor robot.
+      if (kept.tasks && (await tableOpened())) await recordExpert(kept);
   }
 }
 

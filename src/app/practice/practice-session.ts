@@ -3,7 +3,12 @@ import { connectPracticeWorker, type PracticeClient } from '../../workers/client
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
-import type { LoopChoices, TableReport, TableRobotName } from '../../workers/contract-practice.ts';
+import type {
+  LoopChoices,
+  TableReport,
+  TableRobotName,
+  TableScene,
+} from '../../workers/contract-practice.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
 import { usePracticeStore } from './practice-store.ts';
@@ -62,11 +67,23 @@ export async function openTable(size: ViewSize): Promise<void> {
     performance.mark('table-open');
     const asked = readUrlState().table;
     set({ addressed: asked !== null });
-    const known = asked && tasks.some(({ name }) => name === asked.task);
-    await layTable(known ? asked.task : firstTask, known ? asked.seed : firstSeed);
+    await layFirst(asked);
   } catch (error) {
     mine.terminate();
     fail(toFailure(error));
+  }
+}
+
+/** What the address asks for, or what a visitor sees first. A task that there is not is said to be none, on a table that can be used. */
+async function layFirst(asked: TableScene | null): Promise<void> {
+  try {
+    if (asked) await layTable(asked.task, asked.seed, true, asked.robot);
+    else await layTable(firstTask, firstSeed);
+  } catch (error) {
+    const failure = toFailure(error);
+    if (!asked || failure.code !== 'bad-input') throw error;
+    await layTable(firstTask, firstSeed);
+    set({ failure });
   }
 }
 
@@ -85,13 +102,11 @@ const firstTask = 'plate';
 const firstSeed = 3;
 
 /** What the address says about a table: nothing of the one that a visitor finds anyway. */
-export function addressedTable(
-  table: Pick<TableReport, 'task' | 'seed' | 'robot'> | null,
-): { readonly task: string; readonly seed: number } | null {
-  // An address names a table for its own robot.
-  if (!table || table.robot !== 'gripper' || (table.task === firstTask && table.seed === firstSeed))
-    return null;
-  return { task: table.task, seed: table.seed };
+export function addressedTable(table: TableScene | null): TableScene | null {
+  if (!table) return null;
+  const { task, seed, robot } = table;
+  const first = robot === 'gripper' && task === firstTask && seed === firstSeed;
+  return first ? null : { task, seed, robot };
 }
 
 let azimuth = 0;

@@ -30,7 +30,7 @@ export async function teach(task: string, instruction: string): Promise<void> {
 }
 
 async function lesson(task: string): Promise<TeachPhase> {
-  await recordExpert({ task, episodes: DEMONSTRATIONS, rehearse: true });
+  await recordExpert({ tasks: [task], robot: 'gripper', episodes: DEMONSTRATIONS, rehearse: true });
   if (stopped) return { kind: 'stopped' };
   demonstrationsFit();
   const { active, adapters } = useFineTuneStore.getState();
