@@ -10,7 +10,15 @@ import { recordDemonstrations, type Shown } from '../../src/practice/demonstrati
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { REHEARSAL_EPISODES, rehearsalFor } from '../../src/practice/rehearsal.ts';
 import { KINDS } from '../../src/practice/open-world.ts';
-import { TASKS, taskNamed, taskOf, tasksOf, TRAINED_TASKS, type Task } from '../../src/practice/tasks.ts';
+import {
+  sharedOut,
+  TASKS,
+  taskNamed,
+  taskOf,
+  tasksOf,
+  TRAINED_TASKS,
+  type Task,
+} from '../../src/practice/tasks.ts';
 import { CAMERAS } from '../../src/practice/view.ts';
 import { ROBOTS } from '../../src/practice/world.ts';
 import { evaluateTask } from '../evaluate/evaluate-task.ts';
@@ -53,7 +61,7 @@ in Node, and prints the success rates of that task and of those the policy was t
   --seed N              seed of demonstrations, initial weights and order of samples (default 1)
   --episodes N          episodes per task when it is evaluated, on layouts from seed 1000 (default 30)
   --checkpoint N        evaluate after so many steps as well, on the first 20 layouts; can be given several times
-  --before              evaluate the policy before training, too
+  --before              evaluate the policy before training, too; of another robot, with the head that training begins with
   --threads N           threads of onnxruntime (default 2)
   --out FILE            write the trained checkpoint there as a zip, which the page and evaluate --adapter open`;
 
@@ -111,9 +119,13 @@ const record = (of: typeof task, count: number, tables: readonly Shown[] = []) =
     seed,
     tables,
   });
-const own = await record(task, Math.ceil(demonstrations / tasks.length));
-for (const other of tasks.slice(1))
-  own.episodes.push(...(await record(other, Math.floor(demonstrations / tasks.length))).episodes);
+const counts = sharedOut(
+  demonstrations,
+  tasks.map(({ name }) => name),
+);
+const own = await record(task, counts[0]!);
+for (const [i, other] of tasks.entries())
+  if (i > 0) own.episodes.push(...(await record(other, counts[i]!)).episodes);
 const old = [];
 for (const { task: name, episodes: count, sameTables } of ofTable && rehearsal > 0
   ? rehearsalFor(task.goals, rehearsal)
@@ -127,7 +139,6 @@ console.log(
   `${own.episodes.length} demonstrations and ${old.length} rehearsal episodes in ${((performance.now() - start) / 1000).toFixed(0)} s`,
 );
 const { policy, key, statistics, robotOwn } = await taughtPolicy();
-if (values.before && ofTable) await evaluate('before');
 const train = new DemonstrationSource(dataset, {
   config: policy.config,
   tokenize: opened.tokenize,
@@ -144,6 +155,8 @@ const trainer = await lessonTrainer(lesson, opened, {
   r,
   seed,
 });
+// What is trained begins as nothing (LoRA), or as chance (head and projector of another robot).
+if (values.before) await evaluate('before');
 start = performance.now();
 const before = process.cpuUsage();
 let l1 = 0;

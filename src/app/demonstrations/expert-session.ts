@@ -6,6 +6,7 @@ import type {
   Rehearsal,
   TableRobotName,
 } from '../../workers/contract-practice.ts';
+import { sharedOut } from '../../practice/tasks.ts';
 import { practiceWorker, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
@@ -80,16 +81,17 @@ export async function recordExpert(request: {
   }
 }
 
-/** Every task shown about equally often, as one dataset. */
+/** What each task shows of it, as one dataset. */
 async function showAll(
   { tasks, robot, episodes }: Pick<Parameters<typeof recordExpert>[0], 'tasks' | 'robot' | 'episodes'>,
   seed: number,
   progress: Progress,
 ): Promise<RecordedDemonstrations> {
   let whole = null as RecordedDemonstrations | null;
+  const counts = sharedOut(episodes, tasks);
   for (const [i, task] of tasks.entries()) {
     const before = whole?.episodes.length ?? 0;
-    const count = Math.ceil((episodes - before) / (tasks.length - i));
+    const count = counts[i]!;
     if (count === 0) continue;
     const order = { task, robot, episodes: count, seed, tables: [] };
     const more = await practiceWorker().demonstrate(order, (done) => progress(before + done));
