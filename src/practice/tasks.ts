@@ -224,7 +224,7 @@ export function tasksOf(robot: RobotName): readonly Task[] {
 }
 
 /** What it can be asked for, and what share of a lesson each takes: to reach for a thing is the beginning of all else, and learnt with it. */
-const SO101_TASKS: Readonly<Record<string, number>> = { reach: 3, lift: 7, bowl: 7 };
+const SO101_TASKS: Readonly<Record<string, number>> = { reach: 2, lift: 3, bowl: 3 };
 
 /** How many of a lesson's episodes show each of the tasks; every one is shown at least once, as far as they go. */
 export function sharedOut(episodes: number, tasks: readonly string[]): number[] {

@@ -20,6 +20,8 @@ export interface LessonOptions {
   readonly r: number;
   /** Of initial weights and of the order of samples. */
   readonly seed: number;
+  /** Upstream's augmentation of the images; a policy trained with it has to be one with a center crop. Default false. */
+  readonly imageAug?: boolean;
 }
 
 export interface Lesson {
@@ -30,14 +32,16 @@ export interface Lesson {
   /** Of another robot, whose head and projector begin anew; null to teach the policy's own robot more. */
   readonly own: OwnConfig | null;
   readonly train: SampleSource;
+  /** Default none. */
+  readonly validation?: SampleSource | null;
   readonly statistics: Readonly<Record<string, DatasetStatistics>>;
 }
 
-/** Without augmentation, gradients clipped to 1, as the page offers it for the practice table. */
+/** Gradients clipped to 1, as the page offers it for the practice table. */
 export async function lessonTrainer(
-  { run, policy, own, train, statistics }: Lesson,
+  { run, policy, own, train, validation = null, statistics }: Lesson,
   { source }: NodePolicy,
-  { steps, batchSize, learningRate, decayAfter, r, seed }: LessonOptions,
+  { steps, batchSize, learningRate, decayAfter, r, seed, imageAug = false }: LessonOptions,
 ): Promise<Trainer> {
   const parameters = await initialParameters(policy.config, source, {
     lora: { r, alpha: Math.min(r, 16), dropout: 0, targets: 'all-linear' },
@@ -51,10 +55,10 @@ export async function lessonTrainer(
     batchSize,
     learningRate,
     ...(decayAfter === undefined ? {} : { numStepsBeforeDecay: decayAfter }),
-    imageAug: false,
+    imageAug,
     maxGradNorm: 1,
   };
-  return new Trainer({ run, policy, own, parameters, train, validation: null, options, statistics });
+  return new Trainer({ run, policy, own, parameters, train, validation, options, statistics });
 }
 
 /** Upstream's folder as a zip, which the page and `evaluate --adapter` open. */

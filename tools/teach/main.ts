@@ -27,6 +27,8 @@ import { parseArguments } from '../node/arguments.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
 import { lessonTrainer, writeCheckpoint } from './lesson.ts';
 
+/** From the seed of the demonstrations to that of the episodes which are only looked at. */
+const HELD_OUT = 1_000_000;
 const FIRST_HELD_OUT = TASKS.find(({ heldOut }) => heldOut)!.name;
 /** What the page offers for its expert's demonstrations. */
 const DEFAULTS = {
@@ -60,6 +62,9 @@ in Node, and prints the success rates of that task and of those the policy was t
   --r N                 LoRA rank (default 32); alpha is the rank, at most 16
   --seed N              seed of demonstrations, initial weights and order of samples (default 1)
   --episodes N          episodes per task when it is evaluated, on layouts from seed 1000 (default 30)
+  --validation N        episodes of each task that are recorded besides, never trained on, and whose L1 is printed every 100 steps:
+                        what falls on the demonstrations and rises there is learnt by heart (default 0)
+  --image-aug           augment the images, as upstream does
   --checkpoint N        evaluate after so many steps as well, on the first 20 layouts; can be given several times
   --before              evaluate the policy before training, too; of another robot, with the head that training begins with
   --threads N           threads of onnxruntime (default 2)
@@ -81,6 +86,8 @@ const args = parseArguments(USAGE, {
     episodes: { type: 'string', default: '30' },
     seed: { type: 'string', default: '1' },
     threads: { type: 'string', default: '2' },
+    validation: { type: 'string', default: '0' },
+    'image-aug': { type: 'boolean', default: false },
     checkpoint: { type: 'string', multiple: true },
     before: { type: 'boolean', default: false },
     out: { type: 'string' },
@@ -97,6 +104,8 @@ const decay = args.share('decay');
 const r = args.wholeNumber('r', 1);
 const episodes = args.wholeNumber('episodes', 1);
 const seed = args.wholeNumber('seed', 0);
+const heldOut = args.wholeNumber('validation', 0);
+const imageAug = values['image-aug'];
 const threads = args.wholeNumber('threads', 1);
 const robot = args.oneOf('robot', ROBOTS);
 const ofTable = robot === 'gripper';
@@ -108,7 +117,7 @@ const mujoco = await loadMujoco();
 const cameras = await openNodeCameras();
 
 let start = performance.now();
-const record = (of: typeof task, count: number, tables: readonly Shown[] = []) =>
+const record = (of: Task, count: number, tables: readonly Shown[] = [], from = seed) =>
   recordDemonstrations({
     mujoco,
     view: cameras.view,
@@ -116,7 +125,7 @@ const record = (of: typeof task, count: number, tables: readonly Shown[] = []) =
     robot,
     task: of,
     episodes: count,
-    seed,
+    seed: from,
     tables,
   });
 const counts = sharedOut(
@@ -139,14 +148,29 @@ console.log(
   `${own.episodes.length} demonstrations and ${old.length} rehearsal episodes in ${((performance.now() - start) / 1000).toFixed(0)} s`,
 );
 const { policy, key, statistics, robotOwn } = await taughtPolicy();
-const train = new DemonstrationSource(dataset, {
+const reading = {
   config: policy.config,
   tokenize: opened.tokenize,
   statistics,
   cameras: [...CAMERAS],
+};
+const train = new DemonstrationSource(dataset, {
+  ...reading,
   weight: (index) => (index < own.episodes.length ? weight : 1),
 });
-const lesson = { run: `teach-${task.name}`, policy, own: robotOwn, train, statistics: { [key]: statistics } };
+const never = [];
+for (const of of heldOut > 0 ? tasks : [])
+  never.push(...(await record(of, heldOut, [], seed + HELD_OUT)).episodes);
+const validation =
+  never.length > 0 ? new DemonstrationSource(memoryDataset({ ...own, episodes: never }), reading) : null;
+const lesson = {
+  run: `teach-${task.name}`,
+  policy,
+  own: robotOwn,
+  train,
+  validation,
+  statistics: { [key]: statistics },
+};
 const trainer = await lessonTrainer(lesson, opened, {
   steps,
   batchSize,
@@ -154,6 +178,7 @@ const trainer = await lessonTrainer(lesson, opened, {
   decayAfter: Math.round(steps * decay),
   r,
   seed,
+  imageAug,
 });
 // What is trained begins as nothing (LoRA), or as chance (head and projector of another robot).
 if (values.before) await evaluate('before');
@@ -169,6 +194,8 @@ while (!trainer.done) {
     );
     l1 = 0;
   }
+  if (validation && step % 100 === 0)
+    console.log(`step ${step}  L1 of what it never saw ${(await trainer.validate())!.loss.toFixed(4)}`);
   if (values.checkpoint?.includes(String(step))) {
     const { user, system } = process.cpuUsage();
     await evaluate(`step ${step}, ${(cpuMs() / 60_000).toFixed(1)} min`, 20);
@@ -200,7 +227,7 @@ async function taughtPolicy() {
   }
   const { profile } = KINDS[robot];
   const measured = (await datasetStatistics(dataset)) as DatasetStatistics;
-  const ownConfig: OwnConfig = { profile, head: 'l1', diffusion: null, film: false, centerCrop: false };
+  const ownConfig: OwnConfig = { profile, head: 'l1', diffusion: null, film: false, centerCrop: imageAug };
   const config = adaptedConfig(base.config, { own: ownConfig, statistics: { [robot]: measured } });
   return {
     policy: await base.withConfig(config, opened.source),
