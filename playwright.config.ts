@@ -20,13 +20,16 @@ const port = process.env['E2E_PORT'];
 const baseURL = `http://localhost:${port}/`;
 const executablePath = await findChromium();
 
+/** By file name, or by tag. */
+const FULL_ONLY = /\.full\.e2e\.ts|@full/;
+
 export default defineConfig({
   testDir: 'e2e',
   // Not *.spec.ts: Vitest would take those for its own.
   projects: [
-    { name: 'journeys', testMatch: '*.e2e.ts', testIgnore: ['*.full.e2e.ts', '*.lesson.e2e.ts'] },
-    // What `npm run test:full` adds: what takes minutes, and what a shorter journey shows as well.
-    { name: 'full', testMatch: '*.full.e2e.ts' },
+    { name: 'journeys', testMatch: '*.e2e.ts', testIgnore: '*.lesson.e2e.ts', grepInvert: FULL_ONLY },
+    // What `npm run test:full` adds: what takes minutes, and what a shorter journey or a unit test shows as well.
+    { name: 'full', testMatch: '*.e2e.ts', testIgnore: '*.lesson.e2e.ts', grep: FULL_ONLY },
     // A whole lesson takes two cores to themselves for a quarter of an hour and more: a measurement, run by hand.
     { name: 'lesson', testMatch: '*.lesson.e2e.ts' },
   ],

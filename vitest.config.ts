@@ -17,6 +17,17 @@ const BROWSER_ONLY = ['tests/**/*.browser.test.ts'];
 const IMAGES = ['src/model/policy/image-processor*.test.ts'];
 // What takes minutes: `npm run test:full`.
 const FULL_ONLY = ['tests/**/*.full.test.ts'];
+/** Each in a process of its own: they mock modules or change what is global, or hold a GPU device: a process that opened two on Dawn ends badly. */
+const ISOLATED = [
+  'src/app/**/*.test.ts',
+  'tests/server/share-client.test.ts',
+  // Without the decoders of video that other files register for good.
+  'tests/episodes/lerobot.test.ts',
+  'tests/runtime/**/*.test.ts',
+  'tests/practice/cameras.test.ts',
+  ...KERNELS,
+  ...IMAGES,
+];
 /** Tests that `npm run test:full` runs once more, for longer. */
 const LONGER = ['tests/**/*.property.test.ts', 'tests/server/{killed,share-manifest,adapter-file}.test.ts'];
 
@@ -67,6 +78,17 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['{src,tests,tools,server}/**/*.test.ts'],
+          exclude: [...BROWSER_ONLY, ...FULL_ONLY, ...ISOLATED],
+          pool: 'forks',
+          // Files that come after one another in a process load what they share once: two thirds of the time that loading takes.
+          isolate: false,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'isolated',
+          include: ISOLATED,
           exclude: [...BROWSER_ONLY, ...FULL_ONLY],
           // Dawn picks its Vulkan driver by an environment variable, which worker threads cannot set.
           pool: 'forks',

@@ -33,26 +33,30 @@ test('nobody is kept out and nothing cut off at the practice table', async ({ po
   expect(await faults(page)).toEqual([]);
 });
 
-test('nobody is kept out and nothing cut off while a policy is taught', async ({ policyPage, page }) => {
-  test.slow();
-  await page.emulateMedia({ reducedMotion: 'reduce' });
-  await serveDataset(page, 'v21');
-  await policyPage.openAndLoad();
-  await openDataset(page, 'v21');
-  await expect(page.getByRole('img', { name: /over \d+ steps/ }).first()).toBeVisible();
-  await page.locator('summary', { hasText: 'Statistics' }).click();
-  expect(await faults(page)).toEqual([]);
-  await goTo(page, 'Fine-tune');
-  await page.locator('summary', { hasText: 'More settings' }).click();
-  await expect(page.getByTestId('trainable')).toBeVisible();
-  expect(await faults(page)).toEqual([]);
-  await page.getByRole('button', { name: 'Start training' }).click();
-  await expect(page.getByText('Validations as a table')).toBeVisible();
-  expect(await faults(page)).toEqual([]);
-  await page.getByRole('button', { name: 'Stop and keep' }).click();
-  await expect(page.getByRole('radio', { name: /step \d+/ })).toBeChecked();
-  expect(await faults(page)).toEqual([]);
-});
+test(
+  'nobody is kept out and nothing cut off while a policy is taught',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    test.slow();
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    await serveDataset(page, 'v21');
+    await policyPage.openAndLoad();
+    await openDataset(page, 'v21');
+    await expect(page.getByRole('img', { name: /over \d+ steps/ }).first()).toBeVisible();
+    await page.locator('summary', { hasText: 'Statistics' }).click();
+    expect(await faults(page)).toEqual([]);
+    await goTo(page, 'Fine-tune');
+    await page.locator('summary', { hasText: 'More settings' }).click();
+    await expect(page.getByTestId('trainable')).toBeVisible();
+    expect(await faults(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(page.getByText('Validations as a table')).toBeVisible();
+    expect(await faults(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Stop and keep' }).click();
+    await expect(page.getByRole('radio', { name: /step \d+/ })).toBeChecked();
+    expect(await faults(page)).toEqual([]);
+  },
+);
 
 test('the keyboard alone leads from the check to a prediction', async ({ policyPage, page }) => {
   await policyPage.open('?instruction=open+the+drawer');

@@ -40,7 +40,6 @@ test('a six-joint arm is taught over the shipped policy, predicts its joints, an
 }) => {
   test.slow();
   await policyPage.openTable('?view=camera');
-  await policyPage.loadButton.click({ timeout: 10_000 }).catch(() => undefined);
   await policyPage.ready();
   const before = await predict(policyPage, 2);
   expect(before[0]).toHaveLength(7);

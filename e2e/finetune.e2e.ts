@@ -121,34 +121,38 @@ test('a run can be stopped and used; deleting it asks first', async ({ policyPag
   await expect(teach(page).getByText(/stopped at step \d+ of 500/)).toHaveCount(0);
 });
 
-test('a full disk is said, training goes on, and what was saved stays', async ({ policyPage, page }) => {
-  await serveDataset(page, 'v21');
-  await policyPage.openAndLoad();
-  await openDataset(page, 'v21');
-  await chooseSmallRun(page, 'full disk', 500);
-  await page.getByRole('button', { name: 'Start training' }).click();
-  await expect(teach(page).getByText(/^at step \d+$/)).toBeVisible();
-  const devtools = await page.context().newCDPSession(page);
-  const { origin } = new URL(page.url());
-  await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
-  await expect(policyPage.failure('storage-full')).toContainText('no room left');
-  const saved = await teach(page)
-    .getByText(/^at step \d+$/)
-    .textContent();
-  const step = teach(page).getByText(/^\d+ of 500$/);
-  const before = parseInt((await step.textContent())!, 10);
-  await expect.poll(async () => parseInt((await step.textContent())!, 10)).toBeGreaterThan(before);
-  expect(
-    await teach(page)
+test(
+  'a full disk is said, training goes on, and what was saved stays',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await serveDataset(page, 'v21');
+    await policyPage.openAndLoad();
+    await openDataset(page, 'v21');
+    await chooseSmallRun(page, 'full disk', 500);
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(teach(page).getByText(/^at step \d+$/)).toBeVisible();
+    const devtools = await page.context().newCDPSession(page);
+    const { origin } = new URL(page.url());
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1 });
+    await expect(policyPage.failure('storage-full')).toContainText('no room left');
+    const saved = await teach(page)
       .getByText(/^at step \d+$/)
-      .textContent(),
-  ).toBe(saved);
+      .textContent();
+    const step = teach(page).getByText(/^\d+ of 500$/);
+    const before = parseInt((await step.textContent())!, 10);
+    await expect.poll(async () => parseInt((await step.textContent())!, 10)).toBeGreaterThan(before);
+    expect(
+      await teach(page)
+        .getByText(/^at step \d+$/)
+        .textContent(),
+    ).toBe(saved);
 
-  await devtools.send('Storage.overrideQuotaForOrigin', { origin });
-  await expect(policyPage.failure('storage-full')).toHaveCount(0);
-  await page.getByRole('button', { name: 'Stop and keep' }).click();
-  await expect(teach(page).getByRole('status')).toHaveText('Stopped');
-});
+    await devtools.send('Storage.overrideQuotaForOrigin', { origin });
+    await expect(policyPage.failure('storage-full')).toHaveCount(0);
+    await page.getByRole('button', { name: 'Stop and keep' }).click();
+    await expect(teach(page).getByRole('status')).toHaveText('Stopped');
+  },
+);
 
 test('demonstrations that do not fit, and what is none, are refused with the reason', async ({
   policyPage,

@@ -43,21 +43,25 @@ const HOSTS: readonly [name: string, kind: HostKind][] = [
 ];
 
 for (const [name, kind] of HOSTS) {
-  test(`${name} the table is at work, with threads, after one reload`, async ({ page, policyPage }) => {
-    const host = await staticHost(BUILT_PAGE, kind);
-    const count = loads(page);
-    await page.goto(`${host.url}${kind.under ?? '/'}`);
-    await policyPage.ready();
-    await expect(outcome(page)).toContainText(/Working|Done/, { timeout: 60_000 });
-    expect(await isolated(page)).toBe(true);
-    expect(count()).toBe(2);
-    // The service worker is there now: no reload any more.
-    await page.reload();
-    await policyPage.ready();
-    expect(await isolated(page)).toBe(true);
-    expect(count()).toBe(3);
-    host.close();
-  });
+  test(
+    `${name} the table is at work, with threads, after one reload`,
+    { tag: kind.under ? [] : '@full' },
+    async ({ page, policyPage }) => {
+      const host = await staticHost(BUILT_PAGE, kind);
+      const count = loads(page);
+      await page.goto(`${host.url}${kind.under ?? '/'}`);
+      await policyPage.ready();
+      await expect(outcome(page)).toContainText(/Working|Done/, { timeout: 60_000 });
+      expect(await isolated(page)).toBe(true);
+      expect(count()).toBe(2);
+      // The service worker is there now: no reload any more.
+      await page.reload();
+      await policyPage.ready();
+      expect(await isolated(page)).toBe(true);
+      expect(count()).toBe(3);
+      host.close();
+    },
+  );
 }
 
 test('in a folder a policy predicts and a link opens what it shares', async ({ page, policyPage }) => {
@@ -77,41 +81,49 @@ test('in a folder a policy predicts and a link opens what it shares', async ({ p
   host.close();
 });
 
-test('?coi=0 leaves the host as it is, and takes the service worker away', async ({ page, policyPage }) => {
-  const host = await staticHost(BUILT_PAGE);
-  const registered = () =>
-    page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length);
-  await page.goto(`${host.url}/?coi=0`);
-  await policyPage.ready();
-  expect(await isolated(page)).toBe(false);
-  expect(await registered()).toBe(0);
-  await page.goto(host.url);
-  await policyPage.ready();
-  expect(await isolated(page)).toBe(true);
-  const count = loads(page);
-  await page.goto(`${host.url}/?coi=0`);
-  await policyPage.ready();
-  expect(await isolated(page)).toBe(false);
-  expect(await registered()).toBe(0);
-  expect(count()).toBeLessThanOrEqual(2);
-  host.close();
-});
+test(
+  '?coi=0 leaves the host as it is, and takes the service worker away',
+  { tag: '@full' },
+  async ({ page, policyPage }) => {
+    const host = await staticHost(BUILT_PAGE);
+    const registered = () =>
+      page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length);
+    await page.goto(`${host.url}/?coi=0`);
+    await policyPage.ready();
+    expect(await isolated(page)).toBe(false);
+    expect(await registered()).toBe(0);
+    await page.goto(host.url);
+    await policyPage.ready();
+    expect(await isolated(page)).toBe(true);
+    const count = loads(page);
+    await page.goto(`${host.url}/?coi=0`);
+    await policyPage.ready();
+    expect(await isolated(page)).toBe(false);
+    expect(await registered()).toBe(0);
+    expect(count()).toBeLessThanOrEqual(2);
+    host.close();
+  },
+);
 
-test('a service worker that cannot be had is not asked for again', async ({ page, policyPage }) => {
-  const host = await staticHost(BUILT_PAGE);
-  await page.route('**/service-worker.js', (route) => route.abort());
-  await page.addInitScript(() => {
-    Object.defineProperty(ServiceWorkerContainer.prototype, 'register', {
-      value: () => Promise.reject(new DOMException('Not in this window.', 'SecurityError')),
+test(
+  'a service worker that cannot be had is not asked for again',
+  { tag: '@full' },
+  async ({ page, policyPage }) => {
+    const host = await staticHost(BUILT_PAGE);
+    await page.route('**/service-worker.js', (route) => route.abort());
+    await page.addInitScript(() => {
+      Object.defineProperty(ServiceWorkerContainer.prototype, 'register', {
+        value: () => Promise.reject(new DOMException('Not in this window.', 'SecurityError')),
+      });
     });
-  });
-  const count = loads(page);
-  await page.goto(host.url);
-  await policyPage.ready();
-  expect(await isolated(page)).toBe(false);
-  expect(count()).toBe(1);
-  host.close();
-});
+    const count = loads(page);
+    await page.goto(host.url);
+    await policyPage.ready();
+    expect(await isolated(page)).toBe(false);
+    expect(count()).toBe(1);
+    host.close();
+  },
+);
 
 test('inside another page it works on one thread', async ({ page }) => {
   const host = await staticHost(BUILT_PAGE, { under: '/app/' });

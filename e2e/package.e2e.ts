@@ -85,29 +85,34 @@ test('a shard that was cut short resumes where it stopped', async ({ policyPage,
   expect(rangeStart(again[0]!)).toBe(kept);
 });
 
-test('a byte that flips in the download is detected and the shard fetched again', async ({
-  policyPage,
-  page,
-}) => {
-  const { damaged } = await damageShards(page, 1, flipByte);
-  await policyPage.openAndLoad();
-  const fetched = shardRequests(policyPage.modelRequests).filter((request) => request.url() === damaged[0]);
-  expect(fetched.filter((request) => rangeStart(request) === 0)).toHaveLength(2);
-});
+test(
+  'a byte that flips in the download is detected and the shard fetched again',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    const { damaged } = await damageShards(page, 1, flipByte);
+    await policyPage.openAndLoad();
+    const fetched = shardRequests(policyPage.modelRequests).filter((request) => request.url() === damaged[0]);
+    expect(fetched.filter((request) => rangeStart(request) === 0)).toHaveLength(2);
+  },
+);
 
-test('a shard that stays damaged is named, and can be fetched again', async ({ policyPage, page }) => {
-  let damaging = true;
-  const { damaged } = await damageShards(page, Infinity, (body) => (damaging ? flipByte(body) : body));
-  await policyPage.open();
-  await policyPage.loadButton.click();
-  const failure = policyPage.failure('hash-mismatch');
-  await expect(failure).toBeVisible();
-  await expect(failure).toContainText(fileName(damaged[0]!));
+test(
+  'a shard that stays damaged is named, and can be fetched again',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    let damaging = true;
+    const { damaged } = await damageShards(page, Infinity, (body) => (damaging ? flipByte(body) : body));
+    await policyPage.open();
+    await policyPage.loadButton.click();
+    const failure = policyPage.failure('hash-mismatch');
+    await expect(failure).toBeVisible();
+    await expect(failure).toContainText(fileName(damaged[0]!));
 
-  damaging = false;
-  await page.getByRole('button', { name: 'Fetch the damaged part again' }).click();
-  await policyPage.ready();
-});
+    damaging = false;
+    await page.getByRole('button', { name: 'Fetch the damaged part again' }).click();
+    await policyPage.ready();
+  },
+);
 
 test('a byte that flips in the stored file is detected and its shard fetched again', async ({
   policyPage,

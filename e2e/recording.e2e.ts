@@ -179,46 +179,50 @@ test('a demonstration is recorded by dragging the gripper in the picture', async
   expect(Math.max(-up.lowest, up.highest)).toBeLessThan(0.3);
 });
 
-test('the speed limit holds for a hand, and a replay stops at Esc', async ({ policyPage, page }) => {
-  await openRecorder(policyPage);
-  await goTo(page, 'Run');
-  await page.getByText('Advanced', { exact: true }).click();
-  await page.getByRole('slider', { name: /^Speed limit/ }).press('Home');
-  await expect(page.getByText('10 % of full speed')).toBeVisible();
-  await goTo(page, 'Demonstrations');
-  await page.getByLabel('Say what you show').fill('wave at the audience');
-  await takeTheGripper(page).click();
-  await expect(myTurn(page)).toBeVisible(SLOW);
-  await page.keyboard.down('KeyW');
-  // A replay of it should last a while.
-  await expect(page.getByText(/^Recording, ([3-9]|\d\d)/)).toBeVisible(SLOW);
-  await page.keyboard.up('KeyW');
-  await finish(page, 1);
-  const { steps, lowest, highest } = await plotted(page, 'x');
-  expect(steps).toBeGreaterThanOrEqual(30);
-  expect(lowest).toBe(-0.1);
-  expect(highest).toBeLessThanOrEqual(0.1);
-  expect(await violationsInBothSchemes(page), 'while somebody records').toEqual([]);
-  await page.keyboard.press('Escape');
-  await expect(takeTheGripper(page)).toBeVisible();
-  expect(await violationsInBothSchemes(page), 'while an episode is shown').toEqual([]);
-
-  const edits = page.getByRole('group', { name: 'Change this episode' });
-  const stop = edits.getByRole('button', { name: 'Stop Esc' });
-  // It is over by itself where it runs faster than we press keys; then again.
-  await expect(async () => {
-    await edits.getByRole('button', { name: 'Replay on the table' }).click();
-    await expect(stop).toBeVisible({ timeout: 2000 });
+test(
+  'the speed limit holds for a hand, and a replay stops at Esc',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await openRecorder(policyPage);
+    await goTo(page, 'Run');
+    await page.getByText('Advanced', { exact: true }).click();
+    await page.getByRole('slider', { name: /^Speed limit/ }).press('Home');
+    await expect(page.getByText('10 % of full speed')).toBeVisible();
+    await goTo(page, 'Demonstrations');
+    await page.getByLabel('Say what you show').fill('wave at the audience');
+    await takeTheGripper(page).click();
+    await expect(myTurn(page)).toBeVisible(SLOW);
+    await page.keyboard.down('KeyW');
+    // A replay of it should last a while.
+    await expect(page.getByText(/^Recording, ([3-9]|\d\d)/)).toBeVisible(SLOW);
+    await page.keyboard.up('KeyW');
+    await finish(page, 1);
+    const { steps, lowest, highest } = await plotted(page, 'x');
+    expect(steps).toBeGreaterThanOrEqual(30);
+    expect(lowest).toBe(-0.1);
+    expect(highest).toBeLessThanOrEqual(0.1);
+    expect(await violationsInBothSchemes(page), 'while somebody records').toEqual([]);
     await page.keyboard.press('Escape');
-    await expect(edits.getByText('Stopped.')).toBeVisible({ timeout: 5000 });
-  }).toPass(SLOW);
-  await expect(stop).toHaveCount(0);
+    await expect(takeTheGripper(page)).toBeVisible();
+    expect(await violationsInBothSchemes(page), 'while an episode is shown').toEqual([]);
 
-  await edits.getByRole('button', { name: 'Replay on the table' }).click();
-  await expect(edits.getByText('Replayed.')).toBeVisible(SLOW);
-});
+    const edits = page.getByRole('group', { name: 'Change this episode' });
+    const stop = edits.getByRole('button', { name: 'Stop Esc' });
+    // It is over by itself where it runs faster than we press keys; then again.
+    await expect(async () => {
+      await edits.getByRole('button', { name: 'Replay on the table' }).click();
+      await expect(stop).toBeVisible({ timeout: 2000 });
+      await page.keyboard.press('Escape');
+      await expect(edits.getByText('Stopped.')).toBeVisible({ timeout: 5000 });
+    }).toPass(SLOW);
+    await expect(stop).toHaveCount(0);
 
-test('the speed limit holds for dragging', async ({ policyPage, page }) => {
+    await edits.getByRole('button', { name: 'Replay on the table' }).click();
+    await expect(edits.getByText('Replayed.')).toBeVisible(SLOW);
+  },
+);
+
+test('the speed limit holds for dragging', { tag: '@full' }, async ({ policyPage, page }) => {
   await openRecorder(policyPage);
   await goTo(page, 'Run');
   await page.getByText('Advanced', { exact: true }).click();

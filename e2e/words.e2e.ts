@@ -62,19 +62,20 @@ test('four examples, the others behind More; what few need is under Advanced', a
   for (const field of advanced) await expect(field).toBeVisible();
 });
 
-test('“Drag me” is on an object, until one is dragged, and on the first visit only', async ({
-  policyPage,
-  page,
-}) => {
-  await openQuietly(policyPage);
-  const hint = page.getByText('Drag me', { exact: true });
-  await expect(hint).toBeVisible();
-  await dragIt(page);
-  await expect(hint).toHaveCount(0);
-  await page.reload();
-  await expect(doIt(page)).toBeEnabled({ timeout: 60_000 });
-  await expect(hint).toHaveCount(0);
-});
+test(
+  '“Drag me” is on an object, until one is dragged, and on the first visit only',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await openQuietly(policyPage);
+    const hint = page.getByText('Drag me', { exact: true });
+    await expect(hint).toBeVisible();
+    await dragIt(page);
+    await expect(hint).toHaveCount(0);
+    await page.reload();
+    await expect(doIt(page)).toBeEnabled({ timeout: 60_000 });
+    await expect(hint).toHaveCount(0);
+  },
+);
 
 /** What the policy's cameras see: the values of all pixels. */
 const seen = (page: Page): Promise<number[]> =>
@@ -107,30 +108,31 @@ async function settled(page: Page): Promise<number[]> {
   return last;
 }
 
-test('the policy’s pictures are of the table now: laid, reset, nudged, dragged, and after the camera', async ({
-  policyPage,
-  page,
-}) => {
-  await openQuietly(policyPage);
-  const first = await settled(page);
-  const from = (before: readonly number[]) => async () => difference(await seen(page), before);
-  await dragIt(page);
-  await expect.poll(from(first)).toBeGreaterThan(MOVED);
-  await settled(page);
-  await page.getByRole('button', { name: 'Reset' }).click();
-  await expect.poll(from(first)).toBeLessThan(SAME);
-  await page.getByRole('button', { name: 'Nudge an object' }).click();
-  await expect.poll(from(first)).toBeGreaterThan(MOVED);
-  const nudged = await settled(page);
+test(
+  'the policy’s pictures are of the table now: laid, reset, nudged, dragged, and after the camera',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await openQuietly(policyPage);
+    const first = await settled(page);
+    const from = (before: readonly number[]) => async () => difference(await seen(page), before);
+    await dragIt(page);
+    await expect.poll(from(first)).toBeGreaterThan(MOVED);
+    await settled(page);
+    await page.getByRole('button', { name: 'Reset' }).click();
+    await expect.poll(from(first)).toBeLessThan(SAME);
+    await page.getByRole('button', { name: 'Nudge an object' }).click();
+    await expect.poll(from(first)).toBeGreaterThan(MOVED);
+    const nudged = await settled(page);
 
-  await page.getByRole('button', { name: 'Camera', exact: true }).click();
-  // Not the table: nothing is connected.
-  await expect(page.getByText('Waiting for a camera')).toHaveCount(2);
-  await policyPage.useCameras();
-  await expect(page.getByRole('img', { name: /as the model sees it$/ })).toHaveCount(2);
-  await page.getByRole('button', { name: 'Practice table' }).click();
-  expect(difference(await settled(page), nudged)).toBeLessThan(SAME);
-});
+    await page.getByRole('button', { name: 'Camera', exact: true }).click();
+    // Not the table: nothing is connected.
+    await expect(page.getByText('Waiting for a camera')).toHaveCount(2);
+    await policyPage.useCameras();
+    await expect(page.getByRole('img', { name: /as the model sees it$/ })).toHaveCount(2);
+    await page.getByRole('button', { name: 'Practice table' }).click();
+    expect(difference(await settled(page), nudged)).toBeLessThan(SAME);
+  },
+);
 
 test('how a run ended is about its words, and its prediction about its table', async ({
   policyPage,

@@ -1,5 +1,5 @@
 import type { BackendPreference } from '../workers/contract.ts';
-import type { TableScene } from '../workers/contract-practice.ts';
+import type { TableLayout } from '../workers/contract-practice.ts';
 import { pageRoot } from './page-root.ts';
 
 /** What is worth sharing lives in the address: which policy, which instruction, and where it is to run. */
@@ -12,7 +12,7 @@ export interface UrlState {
   view: View;
   step: Step;
   /** What the practice table is laid for; null where the address does not say, or names a robot that there is not. */
-  table: TableScene | null;
+  table: TableLayout | null;
 }
 
 /** What the policy works on: the simulated table, or cameras, videos and images. */

@@ -36,8 +36,8 @@ export interface Rehearsal {
   readonly sameTables: boolean;
 }
 
-/** How a table is laid: the same scene is the same layout, and each robot has its own. */
-export interface TableScene {
+/** How a table is laid: the same names are the same layout, and each robot has its own. */
+export interface TableLayout {
   /** The task it is laid out for. */
   readonly task: string;
   readonly seed: number;
@@ -45,7 +45,7 @@ export interface TableScene {
 }
 
 /** One layout of the table, as asked for. */
-export interface TableReport extends TableScene {
+export interface TableReport extends TableLayout {
   /** What a policy for it predicts and is given. */
   readonly profile: TableRobotProfile;
   /** What it can be asked for. */
@@ -60,6 +60,13 @@ export interface TableReport extends TableScene {
   readonly suggestions: readonly string[];
   /** What lies there, by the names that instructions use. */
   readonly objects: readonly string[];
+}
+
+/** A table at one moment, to be brought back: plain data. */
+export interface TableScene extends TableLayout {
+  readonly instruction: string;
+  /** The state of its physics, and where the robot was to go. */
+  readonly snapshot: { readonly physics: readonly number[]; readonly target: readonly number[] };
 }
 
 /** What the policy gets. */
@@ -134,7 +141,7 @@ export interface RecordedEpisode {
   /** Per camera; pixels, or images in a file's form. */
   readonly frames: Readonly<Record<string, readonly (RawImage | Blob)[]>>;
   /** The layout it was recorded on; null where it was not the practice table's. */
-  readonly scene: TableScene | null;
+  readonly scene: TableLayout | null;
   /** Of a task the policy knows, mixed in so that it is not forgotten. */
   readonly rehearsal?: boolean;
 }
@@ -194,6 +201,10 @@ export interface PracticeWorker {
    * @param robot who stands there (default who stood there before)
    */
   reset(task: string, seed: number, realTime?: boolean, robot?: TableRobotName): Promise<TableReport>;
+  /** What lies there now. */
+  scene(): Promise<TableScene>;
+  /** Lays the table as it was then, to the bit; what runs on it ends. */
+  bringBack(scene: TableScene): Promise<TableReport>;
   /** Which instruction counts from now on. @returns whether it is one whose success can be judged */
   instruct(instruction: string): Promise<boolean>;
   observe(): Promise<TableObservation>;

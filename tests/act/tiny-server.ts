@@ -4,8 +4,8 @@ import { createActServer, type ActServer, type ActServerOptions } from '../../to
 import { servedPolicy, type ServedPolicy } from '../../tools/act/served-policy.ts';
 import { openNodePolicy } from '../../tools/evaluate/node-policy.ts';
 
+/** Shared by the files of tests that one process runs, hence never disposed of. */
 export const tiny = await openNodePolicy('tests/packages/tiny', { threads: 1 });
-afterAll(() => tiny.dispose());
 
 export async function serveTiny(
   options: Partial<ActServerOptions> & { readonly act?: ServedPolicy['act'] } = {},

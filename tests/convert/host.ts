@@ -16,6 +16,14 @@ import { memoryTarget, type Files } from '../weights/small-package.ts';
 
 export const REPO = 'moojink/tiny-libero';
 
+let tokenizer: Promise<Uint8Array> | null = null;
+
+/** Llama 2's `tokenizer.json`, 32,000 entries written once. */
+function tokenizerBytes(): Promise<Uint8Array> {
+  tokenizer ??= llama2TokenizerJson().then((json) => new TextEncoder().encode(JSON.stringify(json)));
+  return tokenizer;
+}
+
 /** What a Hub repository of a golden case holds: upstream's files, and none of the reference data. */
 export async function repoFiles(of = 'libero-l1'): Promise<Files> {
   const folder = join('tests/golden', of);
@@ -25,7 +33,7 @@ export async function repoFiles(of = 'libero-l1'): Promise<Files> {
     if (!statSync(path).isFile() || /^(io|merged|merged_io|train.*|meta)\.|^generation/.test(name)) continue;
     files.set(name, new Uint8Array(readFileSync(path)));
   }
-  files.set('tokenizer.json', new TextEncoder().encode(JSON.stringify(await llama2TokenizerJson())));
+  files.set('tokenizer.json', (await tokenizerBytes()) as Uint8Array<ArrayBuffer>);
   return files;
 }
 

@@ -23,7 +23,8 @@ import { openCase } from '../setup/golden-policy.ts';
 
 let runtime: Runtime;
 beforeAll(async () => {
-  runtime = await createNodeRuntime();
+  // Of networks this small, two threads mostly wait for each other.
+  runtime = await createNodeRuntime({ threads: 1 });
 });
 afterAll(async () => {
   await runtime.dispose();

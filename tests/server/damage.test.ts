@@ -119,7 +119,7 @@ it.skipIf(!canMount())(
   async () => {
     const folder = temporaryFolder();
     const mount = `mount -t tmpfs -o size=6m tmpfs ${folder} && exec "$@"`;
-    const server = await spawnServer({ DATA_DIR: join(folder, 'data') }, [
+    const server = await spawnServer({ DATA_DIR: join(folder, 'data'), LINGER_SECONDS: '1' }, [
       'unshare',
       '-rm',
       'sh',

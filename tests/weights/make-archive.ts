@@ -16,8 +16,15 @@ export type Picklable =
 
 const encoder = new TextEncoder();
 
-export const concat = (...parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(parts.flatMap((part) => Array.from(part)));
+export function concat(...parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
 
 function uint32(value: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(value).buffer);

@@ -70,7 +70,7 @@ export const FAST: readonly Step[] = [
   { name: 'types', cores: 1, command: ['npx', 'tsc', '-p', 'tsconfig.json'] },
   { name: 'lint', cores: 1, command: ['npx', 'oxlint', '--type-aware', '--deny-warnings'] },
   build,
-  vitest('unit tests', 'node', 'chromium'),
+  vitest('unit tests', 'node', 'isolated', 'chromium'),
   parity('parity'),
   playwright('journeys', 'journeys'),
 ];
@@ -81,7 +81,7 @@ export const FULL: readonly Step[] = [
   {
     ...vitest('long unit tests', 'full'),
     about:
-      'twenty kills of a training run and of the server, a GPU device lost in a step, fuzzing with 20 times the runs',
+      'a pretraining that is stopped and goes on, twenty kills of a training run and of the server, a GPU device lost in a step, fuzzing with 20 times the runs',
   },
   {
     ...vitest('kernels in Chromium', 'chromium-full'),
@@ -90,7 +90,7 @@ export const FULL: readonly Step[] = [
   {
     ...parity('long parity', '--full'),
     about:
-      'every golden case on webgpu in software, forward and in training, one with all five steps; a LLaMA-2-7B layer',
+      'every op and golden case on webgpu in software, forward and in training, one with all five steps; a LLaMA-2-7B layer',
   },
   {
     name: 'interop',
@@ -108,6 +108,6 @@ export const FULL: readonly Step[] = [
   {
     ...playwright('long journeys', 'full'),
     about:
-      'training and streaming on WebGPU in software, an upload that is given up, rehearsal, datasets taught and shared',
+      'other static hosts, uploads that break off, axe in every state, training and streaming on WebGPU in software, an upload that is given up, rehearsal, datasets taught and shared',
   },
 ];

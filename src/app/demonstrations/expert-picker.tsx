@@ -3,6 +3,8 @@ import type { PolicyInfo } from '../../workers/contract.ts';
 import type { PracticeTask } from '../../workers/contract-practice.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
+import { TablePicture } from '../practice/table-picture.tsx';
+import { FailureNotice } from '../status/failure-notice.tsx';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { recordExpert } from './expert-session.ts';
 
@@ -56,7 +58,19 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
   const unfit = whyNotOnTable(policy);
   // Another robot is one to be taught, whatever policy is in use.
   if (unfit && own) return <p className="aside">{unfit} The expert shows tasks of the table only.</p>;
-  if (tasks.length === 0) return null;
+  if (status.kind === 'failed')
+    return <FailureNotice failure={status.failure} title="The practice table could not be opened" />;
+  // Whoever came by the camera has not opened it yet: it opens by being shown.
+  if (tasks.length === 0) {
+    return (
+      <div className="stage-picture expert-picture">
+        <TablePicture />
+        <p className="stage-note" aria-busy="true">
+          Opening the practice table…
+        </p>
+      </div>
+    );
+  }
   const known = (picked ?? []).filter((task) => tasks.some(({ name }) => name === task));
   const first = own ? [(tasks.find(({ heldOut }) => heldOut) ?? tasks[0]!).name] : FIRST_OF_ANOTHER;
   const chosen = picked && (known.length > 0 || !own) ? known : first;
@@ -71,7 +85,7 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
     >
       <p>
         {own
-          ? 'Or let the practice table’s scripted expert show a task that the policy does not know.'
+          ? 'The practice table’s scripted expert shows a task that the policy does not know, as often as you like.'
           : `Let the scripted expert show what the ${name} is to do. Everything it is to do belongs into one lesson.`}
       </p>
       <div className="options">

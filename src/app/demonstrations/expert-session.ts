@@ -74,7 +74,7 @@ export async function recordExpert(request: {
       ...(robot === 'gripper' ? EXPERT_OPTIONS : NEW_ROBOT_OPTIONS),
       run: `${tasks.join(' ')} ${seed}`,
     });
-    await openEpisodes({ ...own, episodes: [...own.episodes, ...old] }, 'expert', {});
+    await openEpisodes({ ...own, episodes: [...own.episodes, ...old] }, { origin: 'expert', edits: {} });
     rememberOpen({ kind: 'expert', tasks, robot, episodes: request.episodes, rehearse: mixed, seed });
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });

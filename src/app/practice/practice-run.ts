@@ -5,7 +5,7 @@ import type {
   RunNews,
   RunOrder,
   TableRobotProfile,
-  TableScene,
+  TableLayout,
 } from '../../workers/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
 import { predictorName } from '../finetune/predictor-name.ts';
@@ -46,6 +46,10 @@ export function whyNotOnTable(info: PolicyInfo): string | null {
     loaded?.actions.length === 7 && info.actions.some(({ name }, i) => name !== loaded.actions[i]?.name);
   if (info.adapted && other) {
     return `The active model is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
+  }
+  // Of another rate each action is another distance.
+  if (info.adapted && table && info.controlHz !== table.profile.controlHz) {
+    return `The active model is for ${info.robot}, at ${info.controlHz} actions per second; the table’s arm takes ${table.profile.controlHz}.`;
   }
   const found = `${info.imageSlots.length} images, ${info.actions.length} action and ${info.state?.length ?? 0} state values`;
   return info.imageSlots.length === 2 && info.actions.length === 7 && info.state?.length === 8
@@ -218,7 +222,7 @@ export function stopPractice(): void {
 /** Carries out recorded actions on a layout. */
 export async function replay(
   actions: readonly (readonly number[])[],
-  scene: TableScene,
+  scene: TableLayout,
 ): Promise<'reached' | 'done' | 'stopped'> {
   stopPractice();
   await practiceIdle();

@@ -9,8 +9,9 @@ import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy } from '../policy/policy-store.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
-import type { TableScene } from '../../workers/contract-practice.ts';
+import type { TableLayout } from '../../workers/contract-practice.ts';
 import { toFailure } from '../status/failure.ts';
+import { canUndo } from '../undo/undo-store.ts';
 import { defaultPolicyUrl } from '../url-state.ts';
 import { useViewStore } from '../view-store.ts';
 import { useShareStore, type OwnShare } from './share-store.ts';
@@ -126,7 +127,7 @@ const LAYOUTS = 500;
  */
 export function sceneOf(
   taught: readonly string[],
-  table: TableScene | null,
+  table: TableLayout | null,
 ): Pick<ShareManifest['scene'], 'task' | 'seed' | 'robot' | 'instruction'> {
   const now = useInstructionStore.getState().text.trim().slice(0, 300);
   const { robot = 'gripper' } = table ?? {};
@@ -229,7 +230,15 @@ export async function removeShare(share: OwnShare): Promise<void> {
   set({ failure: null });
   try {
     if (share.server) await deleteShare(share.server.id, share.server.token);
-    keepOwn(useShareStore.getState().own.filter((one) => one.url !== share.url));
+    const { own } = useShareStore.getState();
+    keepOwn(own.filter((one) => one.url !== share.url));
+    if (!share.server) {
+      canUndo({
+        said: `“${share.title}” removed from this list.`,
+        about: 'links',
+        undo: async () => keepOwn(own),
+      });
+    }
     const { work } = useShareStore.getState();
     if (work.kind === 'done' && work.share.url === share.url) set({ work: { kind: 'idle' } });
   } catch (error) {
