@@ -40,7 +40,9 @@ test('what is written is read again, and what is the default is not written', ()
 
 test('the table’s task and seed are read together or not at all', () => {
   for (const [query, table] of [
-    ['?task=plate&seed=12', { task: 'plate', seed: 12 }],
+    ['?task=plate&seed=12', { task: 'plate', seed: 12, robot: 'gripper' }],
+    ['?task=lift&seed=12&robot=so101', { task: 'lift', seed: 12, robot: 'so101' }],
+    ['?task=lift&seed=12&robot=franka', null],
     ['?task=plate', null],
     ['?task=plate&seed=-1', null],
     ['?task=plate&seed=x', null],
@@ -48,8 +50,11 @@ test('the table’s task and seed are read together or not at all', () => {
     visit(query);
     expect(readUrlState().table).toEqual(table);
   }
-  writeUrlState({ table: { task: 'lift', seed: 3 } });
-  expect(readUrlState().table).toEqual({ task: 'lift', seed: 3 });
+  const arm = { task: 'lift', seed: 3, robot: 'so101' } as const;
+  writeUrlState({ table: arm });
+  expect(readUrlState().table).toEqual(arm);
+  writeUrlState({ table: { ...arm, robot: 'gripper' } });
+  expect(location.search).toBe('?task=lift&seed=3');
   writeUrlState({ table: null });
   expect(location.search).toBe('');
 });

@@ -1,4 +1,5 @@
 import type { BackendPreference } from '../workers/contract.ts';
+import type { TableLayout } from '../workers/contract-practice.ts';
 import { pageRoot } from './page-root.ts';
 
 /** What is worth sharing lives in the address: which policy, which instruction, and where it is to run. */
@@ -10,8 +11,8 @@ export interface UrlState {
   backend: BackendPreference;
   view: View;
   step: Step;
-  /** What the practice table is laid for; null where the address does not say. */
-  table: { readonly task: string; readonly seed: number } | null;
+  /** What the practice table is laid for; null where the address does not say, or names a robot that there is not. */
+  table: TableLayout | null;
 }
 
 /** What the policy works on: the simulated table, or cameras, videos and images. */
@@ -65,10 +66,14 @@ export function readUrlState(): UrlState {
   };
 }
 
+const TABLE_ROBOTS = ['gripper', 'so101'] as const;
+
 function tableOf(query: URLSearchParams): UrlState['table'] {
   const task = query.get('task');
   const seed = Number(query.get('seed') ?? Number.NaN);
-  return task && Number.isInteger(seed) && seed >= 0 ? { task, seed } : null;
+  const named = query.get('robot') ?? 'gripper';
+  const robot = TABLE_ROBOTS.find((known) => known === named);
+  return task && robot && Number.isInteger(seed) && seed >= 0 ? { task, seed, robot } : null;
 }
 
 /** @param entry `push` for a place that Back leads away from; typing must not fill the history */
@@ -98,9 +103,12 @@ export function writeUrlState(change: Partial<UrlState>, entry: 'replace' | 'pus
     if (change.table === null) {
       url.searchParams.delete('task');
       url.searchParams.delete('seed');
+      url.searchParams.delete('robot');
     } else {
       url.searchParams.set('task', change.table.task);
       url.searchParams.set('seed', String(change.table.seed));
+      if (change.table.robot === 'gripper') url.searchParams.delete('robot');
+      else url.searchParams.set('robot', change.table.robot);
     }
   }
   if (entry === 'push') history.pushState(null, '', url);

@@ -6,7 +6,7 @@ import type { Goal } from './goal.ts';
 import { IMAGE_SIZE } from './image-size.ts';
 import type { Layout } from './layout.ts';
 import type { TableCameras } from './observe.ts';
-import { ActionNoise, SuccessJudge } from './rollout.ts';
+import { ActionNoise, SuccessJudge, type NoiseOptions } from './rollout.ts';
 import { KINDS, openWorld } from './open-world.ts';
 import { EPISODES } from './episode-length.ts';
 import type { Mujoco } from './physics.ts';
@@ -24,8 +24,11 @@ import { CAMERAS, type TableView } from './view.ts';
 import { stepWorld, type RobotName } from './world.ts';
 
 const DEMONSTRATE = 51;
-/** The noisiest episode's standard deviation, as a share of the largest step. */
-const NOISE = 0.3;
+/** What is new to a policy altogether it has to see from more places than the straight way leads through. */
+const NOISE: Readonly<Record<RobotName, Pick<NoiseOptions, 'most' | 'knocks'>>> = {
+  gripper: { most: 0.3, knocks: 0.03 },
+  so101: { most: 0.5, knocks: 0.12 },
+};
 
 /** What was asked for in an episode, and on which table; null where it was not a practice table's. */
 export interface Shown {
@@ -69,7 +72,7 @@ export async function recordDemonstrations({
     const { assignment, scene } =
       laid.length > 0 ? turns.onTable(laid[attempt % laid.length]!, random) : turns.onNewTable(random);
     const table = openWorld(robot, mujoco, assignment.layout);
-    const noise = new ActionNoise(random, NOISE);
+    const noise = new ActionNoise(random, { ...NOISE[robot], hz: profile.controlHz });
     const judge = new SuccessJudge(assignment.goal);
     const actions: number[] = [];
     const state: number[] = [];
@@ -109,6 +112,7 @@ export async function recordDemonstrations({
   return {
     name: `Expert ${robot === 'gripper' ? 'on the practice table' : `with the ${profile.name}`}: ${task.name}`,
     fps: profile.controlHz,
+    profile,
     actionNames: profile.actions.map(({ name }) => name),
     stateNames: profile.state?.map(({ name }) => name) ?? null,
     cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),
@@ -125,6 +129,8 @@ interface LaidTable {
 
 function laidTable({ instruction, scene }: Shown, task: Task, robot: RobotName): LaidTable[] {
   if (!scene) return [];
+  // What lies before another robot lies elsewhere.
+  if (scene.robot !== robot) return [];
   const { layout } = assignmentFor(taskNamed(scene.task), scene.seed, robot);
   const goals = goalsOn(layout, task, goalOf(instruction)?.goal.target ?? null);
   return goals.length > 0 ? [{ scene, layout, goals }] : [];
@@ -157,7 +163,10 @@ class Turns {
       const seed = random.integer(2 ** 31);
       const { goal, instruction } = askedFor(task, seed);
       if (goals.includes(goal) && this.#due(task.phrasings(goal)).includes(instruction))
-        return { assignment: assignmentFor(task, seed, this.#robot), scene: { task: task.name, seed } };
+        return {
+          assignment: assignmentFor(task, seed, this.#robot),
+          scene: { task: task.name, seed, robot: this.#robot },
+        };
     }
   }
 

@@ -5,26 +5,55 @@ import { achieved, type Goal } from './goal.ts';
 import { OBJECTS } from './objects.ts';
 import { stepWorld, type World } from './world.ts';
 
+/** How often a disturbance changes: a faster robot is disturbed for as long, and as far, in more actions. */
+const NOISE_HZ = 10;
+
+export interface NoiseOptions {
+  /** Standard deviation of the noisiest episode, as a share of the largest step. */
+  readonly most: number;
+  /** Chance of a knock in a tenth of a second. */
+  readonly knocks: number;
+  /** Actions a second. */
+  readonly hz: number;
+}
+
 /** Disturbances while recording, so that recoveries are in the data. Each episode draws its own. */
 export class ActionNoise {
   readonly #random: Random;
+  /** Actions for which a disturbance stays the same. */
+  readonly #actions: number;
   readonly #sigma: number;
+  readonly #knocks: number;
   readonly #flips: number;
   #burst: { left: number; direction: readonly number[] } = { left: 0, direction: [0, 0, 0] };
   #flipped = 0;
+  #drift: readonly number[] = [0, 0, 0];
+  #given = 0;
 
-  /** @param most standard deviation of the noisiest episode, as a share of the largest step */
-  constructor(random: Random, most = 0.5) {
+  constructor(random: Random, { most, knocks, hz }: NoiseOptions) {
     this.#random = random;
+    this.#knocks = knocks;
+    this.#actions = Math.max(1, Math.round(hz / NOISE_HZ));
     this.#sigma = most * random.uniform();
     this.#flips = 0.03 * random.uniform();
   }
 
   /** What is executed where the expert says `action`. */
   disturb(action: readonly number[]): number[] {
+    if (this.#given++ % this.#actions === 0) this.#change();
+    const pushed = this.#burst.left > 0;
+    return action.map((value, i) => {
+      if (i === 6) return this.#flipped > 0 ? 1 - value : value;
+      if (i > 2) return value;
+      const blow = pushed ? this.#burst.direction[i]! : 0;
+      return Math.min(1, Math.max(-1, value + this.#drift[i]! + blow));
+    });
+  }
+
+  #change(): void {
     const random = this.#random;
     if (this.#burst.left > 0) this.#burst = { ...this.#burst, left: this.#burst.left - 1 };
-    else if (random.uniform() < 0.03) {
+    else if (random.uniform() < this.#knocks) {
       this.#burst = {
         left: 2 + random.integer(5),
         direction: [random.gaussian(), random.gaussian(), random.gaussian()],
@@ -32,13 +61,7 @@ export class ActionNoise {
     }
     if (this.#flipped > 0) this.#flipped--;
     else if (random.uniform() < this.#flips) this.#flipped = 1 + random.integer(3);
-    const pushed = this.#burst.left > 0;
-    return action.map((value, i) => {
-      if (i === 6) return this.#flipped > 0 ? 1 - value : value;
-      if (i > 2) return value;
-      const blow = pushed ? this.#burst.direction[i]! : 0;
-      return Math.min(1, Math.max(-1, value + this.#sigma * random.gaussian() + blow));
-    });
+    this.#drift = [0, 1, 2].map(() => this.#sigma * random.gaussian());
   }
 }
 

@@ -20,10 +20,12 @@ export interface Task {
   readonly phrasings: (goal: Goal) => readonly string[];
 }
 
-/** A table as it was laid: everything follows from task and seed. */
+/** A table as it was laid: everything follows from these. */
 export interface Scene {
   readonly task: string;
   readonly seed: number;
+  /** Who it is laid for. */
+  readonly robot: RobotName;
 }
 
 /** One episode to be: everything follows from task and seed. */
@@ -218,10 +220,24 @@ export const TASKS: readonly Task[] = [
 
 /** What each robot at the table can be asked for. */
 export function tasksOf(robot: RobotName): readonly Task[] {
-  return robot === 'gripper' ? TASKS : TASKS.filter(({ name }) => SO101_TASKS.includes(name));
+  return robot === 'gripper' ? TASKS : TASKS.filter(({ name }) => name in SO101_TASKS);
 }
 
-const SO101_TASKS: readonly string[] = ['reach', 'lift', 'bowl'];
+/** What it can be asked for, and what share of a lesson each takes: to reach for a thing is the beginning of all else, and learnt with it. */
+const SO101_TASKS: Readonly<Record<string, number>> = { reach: 2, lift: 3, bowl: 3 };
+
+/** How many of a lesson's episodes show each of the tasks; every one is shown at least once, as far as they go. */
+export function sharedOut(episodes: number, tasks: readonly string[]): number[] {
+  const shares = tasks.map((name) => SO101_TASKS[name] ?? 1);
+  let left = episodes;
+  let rest = shares.reduce((sum, share) => sum + share, 0);
+  return shares.map((share) => {
+    const count = Math.min(left, Math.max(1, Math.round((left * share) / rest)));
+    left -= count;
+    rest -= share;
+    return count;
+  });
+}
 
 export const TRAINED_TASKS = TASKS.filter(({ heldOut }) => !heldOut);
 

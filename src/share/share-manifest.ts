@@ -83,6 +83,8 @@ const manifestSchema = v.strictObject({
     view: v.picklist(['table', 'camera']),
     task: v.nullable(name(100)),
     seed: v.nullable(count),
+    /** Who stands at the table; without it, its own gripper. */
+    robot: v.optional(v.picklist(['gripper', 'so101'])),
     instruction: text(300),
     /** Actions of a chunk that are executed; null: all. */
     execute: v.nullable(v.pipe(positive, v.maxValue(64))),

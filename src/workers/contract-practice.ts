@@ -4,13 +4,22 @@ import type { Prediction, RawImage, WorkerError } from './contract.ts';
 /** Who stands at the table: its own gripper, or an SO-101. */
 export type TableRobotName = 'gripper' | 'so101';
 
+interface TableDimension {
+  readonly name: string;
+  readonly unit: string;
+}
+
+/** What a policy for it predicts and is given. */
 export interface TableRobotProfile {
   readonly name: string;
+  /** Actions of one prediction. */
+  readonly chunkSize: number;
   /** Actions per second. */
   readonly controlHz: number;
-  readonly actions: readonly { readonly name: string }[];
-  readonly state: readonly { readonly name: string }[] | null;
-  readonly images: readonly { readonly name: string }[];
+  readonly actions: readonly TableDimension[];
+  readonly state: readonly TableDimension[] | null;
+  readonly normalization: 'bounds' | 'bounds_q99';
+  readonly images: readonly { readonly name: string; readonly label: string }[];
 }
 
 export interface PracticeTask {
@@ -27,12 +36,16 @@ export interface Rehearsal {
   readonly sameTables: boolean;
 }
 
-/** One layout of the table, as asked for. */
-export interface TableReport {
-  /** The task it was laid out for. */
+/** How a table is laid: the same names are the same layout, and each robot has its own. */
+export interface TableLayout {
+  /** The task it is laid out for. */
   readonly task: string;
   readonly seed: number;
   readonly robot: TableRobotName;
+}
+
+/** One layout of the table, as asked for. */
+export interface TableReport extends TableLayout {
   /** What a policy for it predicts and is given. */
   readonly profile: TableRobotProfile;
   /** What it can be asked for. */
@@ -50,10 +63,7 @@ export interface TableReport {
 }
 
 /** A table at one moment, to be brought back: plain data. */
-export interface TableScene {
-  readonly task: string;
-  readonly seed: number;
-  readonly robot: TableRobotName;
+export interface TableScene extends TableLayout {
   readonly instruction: string;
   /** The state of its physics, and where the robot was to go. */
   readonly snapshot: { readonly physics: readonly number[]; readonly target: readonly number[] };
@@ -131,13 +141,15 @@ export interface RecordedEpisode {
   /** Per camera; pixels, or images in a file's form. */
   readonly frames: Readonly<Record<string, readonly (RawImage | Blob)[]>>;
   /** The layout it was recorded on; null where it was not the practice table's. */
-  readonly scene: { readonly task: string; readonly seed: number } | null;
+  readonly scene: TableLayout | null;
   /** Of a task the policy knows, mixed in so that it is not forgotten. */
   readonly rehearsal?: boolean;
 }
 
 export interface DemonstrationOrder {
   readonly task: string;
+  /** Who shows it; it need not be who stands at the table. */
+  readonly robot: TableRobotName;
   readonly episodes: number;
   readonly seed: number;
   /** Episodes on whose tables it is done, as far as it can be; none for new tables. */
@@ -151,6 +163,8 @@ export interface RecordedDemonstrations {
   readonly actionNames: readonly string[];
   readonly stateNames: readonly string[] | null;
   readonly cameras: readonly { readonly name: string; readonly width: number; readonly height: number }[];
+  /** The robot that moved, where that is known: nothing of it has to be guessed. */
+  readonly profile?: TableRobotProfile;
   readonly episodes: readonly RecordedEpisode[];
 }
 

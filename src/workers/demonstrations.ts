@@ -13,6 +13,7 @@ import { openAddress } from '../io/open-address.ts';
 import { zipFolder } from '../io/zip-folder.ts';
 import { ModelError } from '../model/errors.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
+import type { RobotProfile } from '../model/policy/robot-profiles.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { sha256Hex } from '../model/weights/package-reader.ts';
 import type {
@@ -46,6 +47,8 @@ export interface OpenedDemonstrations {
   readonly statistics: Readonly<Record<string, DatasetStatistics>>;
   /** Where they can be read again without asking; null for files that were handed over. */
   readonly url: string | null;
+  /** The robot that recorded them; null where it has to be guessed. */
+  readonly known: RobotProfile | null;
 }
 
 /** The policies that demonstrations may be more of. */
@@ -70,7 +73,8 @@ export async function openDemonstrations(
       : await openDataset(await folderOf(source), source.options, onProgress);
   try {
     const url = source.kind === 'url' ? source.url : null;
-    const read = { original, url, rehearsal: rehearsalOf(source), edits: {} };
+    const known = source.kind === 'recorded' ? (source.recorded.profile ?? null) : null;
+    const read = { original, url, known, rehearsal: rehearsalOf(source), edits: {} };
     return await measured(read, policies, null, onProgress);
   } catch (error) {
     await original.close();
@@ -84,7 +88,12 @@ export function demonstrationsOf(
   policies: Policies,
   onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<OpenedDemonstrations> {
-  return measured({ original, url: null, rehearsal: new Set(), edits: {} }, policies, null, onProgress);
+  return measured(
+    { original, url: null, known: null, rehearsal: new Set(), edits: {} },
+    policies,
+    null,
+    onProgress,
+  );
 }
 
 /**
@@ -106,7 +115,13 @@ function rehearsalOf(source: DemonstrationsSource): ReadonlySet<number> {
 }
 
 async function measured(
-  { original, url, rehearsal, edits }: Pick<OpenedDemonstrations, 'original' | 'url' | 'rehearsal' | 'edits'>,
+  {
+    original,
+    url,
+    known,
+    rehearsal,
+    edits,
+  }: Pick<OpenedDemonstrations, 'original' | 'url' | 'known' | 'rehearsal' | 'edits'>,
   policies: Policies,
   wanted: Target | null,
   onProgress: (done: number, total: number) => void,
@@ -116,7 +131,7 @@ async function measured(
   // With everything left out there is still something to look at, and to take back.
   const whole = nothing ? original : edited;
   const recorded = await datasetStatistics(whole, { ...actionMask(whole, policies.base), onProgress });
-  const guessed = await guess(whole, recorded);
+  const guessed = await guess(whole, recorded, known);
   const target = wanted ?? targetOf(whole, policies, guessed.profile);
   const { profile } = target.config;
   const faster = guessed.profile !== null && isFaster(whole, profile);
@@ -166,6 +181,7 @@ async function measured(
     target,
     statistics: { [key]: statistics },
     url,
+    known,
   };
 }
 

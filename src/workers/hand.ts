@@ -6,7 +6,7 @@ import type { Vector } from '../practice/objects.ts';
 import { substepsOf, type World } from '../practice/world.ts';
 import type { GuardedRobot } from '../robot/guarded-robot.ts';
 import { CAMERAS } from '../practice/view.ts';
-import type { HandReport, RecordedDemonstrations } from './contract-practice.ts';
+import type { HandReport, RecordedDemonstrations, TableLayout } from './contract-practice.ts';
 
 /** An action in which nothing happens, gripper open. */
 const RESTING: readonly number[] = [0, 0, 0, 0, 0, 0, 1];
@@ -70,10 +70,7 @@ export class Hand {
   }
 
   /** The episode as a dataset of one; null where nothing moved. */
-  async recorded(
-    instruction: string,
-    scene: { readonly task: string; readonly seed: number } | null,
-  ): Promise<RecordedDemonstrations | null> {
+  async recorded(instruction: string, scene: TableLayout | null): Promise<RecordedDemonstrations | null> {
     const episode = await this.#recorder.episode();
     if (!episode) return null;
     const { actions, state, images } = episode;
@@ -84,6 +81,7 @@ export class Hand {
     return {
       name: this.#table.robot === 'gripper' ? 'Practice table' : profile.name,
       fps: profile.controlHz,
+      profile,
       actionNames: profile.actions.map(({ name }) => name),
       stateNames: profile.state?.map(({ name }) => name) ?? null,
       cameras: CAMERAS.map((name) => ({ name, width: IMAGE_SIZE, height: IMAGE_SIZE })),

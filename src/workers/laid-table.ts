@@ -5,13 +5,12 @@ import type { FrameImage } from '../episodes/dataset.ts';
 import { TableRobot } from '../practice/table-robot.ts';
 import { openWorld, type AnyWorld } from '../practice/open-world.ts';
 import type { Mujoco } from '../practice/physics.ts';
-import { canonicalInstruction, goalOf, type Assignment } from '../practice/tasks.ts';
-import type { RobotName } from '../practice/world.ts';
+import { canonicalInstruction, goalOf, type Assignment, type Scene } from '../practice/tasks.ts';
 import { GuardedRobot } from '../robot/guarded-robot.ts';
 
 /** What lies on the table, what is asked there, and whether its physics still hold. */
 export class LaidTable {
-  readonly scene: { readonly task: string; readonly seed: number };
+  readonly scene: Scene;
   readonly #table: AnyWorld;
   readonly #robot: GuardedRobot;
   #instruction = '';
@@ -30,11 +29,10 @@ export class LaidTable {
       see,
       now,
     }: { mujoco: Mujoco; see: (table: AnyWorld) => Promise<FrameImage[]>; now: () => number },
-    scene: LaidTable['scene'],
+    scene: Scene,
     { layout, instruction }: Assignment,
-    robot: RobotName = 'gripper',
   ) {
-    this.#table = openWorld(robot, mujoco, layout);
+    this.#table = openWorld(scene.robot, mujoco, layout);
     this.#robot = new GuardedRobot(new TableRobot(this.#table, () => see(this.table), now), now);
     this.scene = scene;
     this.instruct(instruction);

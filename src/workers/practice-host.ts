@@ -130,7 +130,7 @@ export class PracticeHost implements PracticeWorker {
       picture.sync(table);
       return cameras.observe(this.#view);
     };
-    const laid = new LaidTable({ mujoco, see, now: this.#around.now }, { task, seed }, assignment, robot);
+    const laid = new LaidTable({ mujoco, see, now: this.#around.now }, { task, seed, robot }, assignment);
     laid.robot.limitSpeed(this.#speedLimit);
     this.#motion.halt();
     this.#laid?.dispose();
@@ -159,7 +159,7 @@ export class PracticeHost implements PracticeWorker {
   async scene(): Promise<TableScene> {
     const { scene, table, instruction } = this.#whole();
     const { physics, target } = table.snapshot();
-    return { ...scene, robot: this.#robot, instruction, snapshot: { physics, target } };
+    return { ...scene, instruction, snapshot: { physics, target } };
   }
 
   async bringBack({ task, seed, robot, instruction, snapshot }: TableScene): Promise<TableReport> {
@@ -303,7 +303,7 @@ export class PracticeHost implements PracticeWorker {
   }
 
   async demonstrate(
-    { task, ...order }: DemonstrationOrder,
+    { task, robot, ...order }: DemonstrationOrder,
     onProgress: (done: number) => void,
   ): Promise<RecordedDemonstrations> {
     const { mujoco, cameras, picture } = this.#opened();
@@ -313,8 +313,8 @@ export class PracticeHost implements PracticeWorker {
       mujoco,
       view: this.#view,
       cameras,
-      robot: this.#robot,
-      task: taskOf(this.#robot, task),
+      robot,
+      task: taskOf(robot, task),
       onProgress,
     });
   }

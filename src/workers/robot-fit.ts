@@ -7,6 +7,7 @@ import type { DatasetStatistics } from '../episodes/statistics.ts';
 import { thinning, type ThinnedAs } from '../episodes/thinned-dataset.ts';
 import { ModelError } from '../model/errors.ts';
 import { guessProfile, type GuessedProfile } from '../robot/guess-profile.ts';
+import type { RobotProfile } from '../robot/robot.ts';
 import type { FitNote, GuessedDimension, RobotChoice, RobotInfo } from './contract-finetune.ts';
 import type { Policies } from './demonstrations.ts';
 import { guessedChoice, isOfRobot, targetFor, type Target } from './robot-choice.ts';
@@ -22,7 +23,12 @@ export interface Guess {
   readonly problems: readonly FitNote[];
 }
 
-export async function guess(dataset: Dataset, statistics: DatasetStatistics): Promise<Guess> {
+/** @param known the robot that recorded it, where that is known */
+export async function guess(
+  dataset: Dataset,
+  statistics: DatasetStatistics,
+  known: RobotProfile | null = null,
+): Promise<Guess> {
   const motions: Motion[] = [];
   for (const { index } of dataset.episodes.slice(0, LOOKED_AT)) {
     const episode = await dataset.open(index);
@@ -32,10 +38,8 @@ export async function guess(dataset: Dataset, statistics: DatasetStatistics): Pr
   try {
     const kinds = actionKinds(motions, fieldsOf(motions, dataset));
     const proprio = dataset.stateNames ? statistics.proprio : null;
-    return {
-      profile: guessProfile(dataset, { action: statistics.action, proprio }, kinds),
-      problems: [],
-    };
+    const guessed = guessProfile(dataset, { action: statistics.action, proprio }, kinds);
+    return { profile: known ? { ...guessed, profile: known } : guessed, problems: [] };
   } catch (error) {
     if (!(error instanceof ModelError) || error.code !== 'bad-input') throw error;
     const found = error.message.replace(/\.$/, '');

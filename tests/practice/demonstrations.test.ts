@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { recordDemonstrations, type Shown } from '../../src/practice/demonstrations.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import type { TableCameras } from '../../src/practice/observe.ts';
+import { ActionNoise } from '../../src/practice/rollout.ts';
+import { Random } from '../../src/model/random.ts';
 import { goalOf, taskNamed } from '../../src/practice/tasks.ts';
 import type { TableView } from '../../src/practice/view.ts';
 
@@ -49,6 +51,23 @@ describe('the expert’s demonstrations', () => {
     const unknown = { instruction: 'put the red block behind the plate', scene: null };
     const { episodes } = await record('push', 2, 1, [lifted!, unknown]);
     expect(episodes.map(({ scene }) => scene.task)).toEqual(['push', 'push']);
+  });
+
+  it('are given on new tables where those are another robot’s: the same seed is another layout there', async () => {
+    const [shown] = (await record('lift', 1)).episodes;
+    const arm = { instruction: shown!.instruction, scene: { ...shown!.scene, robot: 'so101' } } as const;
+    const { episodes } = await record('reach', 1, 1, [arm]);
+    expect(episodes[0]!.scene).toMatchObject({ task: 'reach', robot: 'gripper' });
+  });
+
+  it('disturb a faster robot for as long as a slower one: in three times as many actions', async () => {
+    const noise = (hz: number) => {
+      const one = new ActionNoise(new Random(3), { most: 0.5, knocks: 0.3, hz });
+      return Array.from({ length: 60 }, () => one.disturb([0, 0, 0, 0, 0, 0, 1]).slice(0, 3));
+    };
+    const [slow, fast] = [noise(10), noise(30)];
+    expect(fast).toEqual(slow.flatMap((step) => [step, step, step]).slice(0, 60));
+    expect(new Set(slow.map(String)).size).toBeGreaterThan(50);
   });
 
   it('follow from the seed', async () => {

@@ -27,7 +27,7 @@ function solve(
 ): number | null {
   const table = new PracticeTable(mujoco, layout);
   const random = new Random(seed);
-  const disturbed = new ActionNoise(random, noise);
+  const disturbed = new ActionNoise(random, { most: noise, knocks: 0.03, hz: 10 });
   const detour = new Detour(random, table, goal, astray);
   const judge = new SuccessJudge(goal);
   try {

@@ -46,6 +46,7 @@ describe('a manifest', () => {
     ['adapter.url', 'http://127.0.0.1/a'],
     ['scene.execute', null],
     ['scene.speedLimit', 0.35],
+    ['scene.robot', 'so101'],
     ['training.startedFrom', 'Waves (shared) at step 12'],
     ['success', []],
   ])('may have %s %j', (path, value) => {
@@ -87,6 +88,7 @@ describe('a manifest', () => {
     ['adapter.extra', 1],
     ['scene.view', 'floor'],
     ['scene.seed', -1],
+    ['scene.robot', 'franka'],
     ['scene.execute', 65],
     ['scene.instruction', 'a'.repeat(301)],
     ['training.batchSize', '8'],

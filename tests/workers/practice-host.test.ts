@@ -135,11 +135,18 @@ describe('a table', () => {
     const { state } = await host.observe();
     expect(state).toHaveLength(6);
     expect(await host.execute([state, state], false)).toMatchObject({ steps: 2 });
-    const { episodes, actionNames, fps } = await host.demonstrate(
-      { task: 'reach', episodes: 1, seed: 5, tables: [] },
-      nothing,
-    );
+    const order = { task: 'reach', robot: 'so101', episodes: 1, seed: 5, tables: [] } as const;
+    const { episodes, actionNames, fps, profile } = await host.demonstrate(order, nothing);
     expect([actionNames[0], fps, episodes[0]!.actions.length % 6]).toEqual(['shoulder_pan.pos', 30, 0]);
+    expect(profile).toMatchObject({
+      name: 'SO-101',
+      chunkSize: 16,
+      actions: [{ unit: 'deg' }, {}, {}, {}, {}, {}],
+    });
+    // It is the order that says who shows it, not who happens to stand there; and the scene keeps it.
+    expect(episodes[0]!.scene).toMatchObject({ task: 'reach', robot: 'so101' });
+    const own = await host.demonstrate({ ...order, robot: 'gripper' }, nothing);
+    expect([own.actionNames.length, own.fps, own.episodes[0]!.scene!.robot]).toEqual([7, 10, 'gripper']);
     // It stays until another one is asked for.
     expect((await host.reset('reach', 4)).robot).toBe('so101');
     expect(await codeOf(host.reset('push', 4))).toBe('bad-input');
@@ -306,7 +313,7 @@ describe('a hand', () => {
     const recorded = await host.handBack(true);
     expect(recorded).toMatchObject({
       fps: 10,
-      episodes: [{ instruction, scene: { task: 'lift', seed: 3 } }],
+      episodes: [{ instruction, scene: { task: 'lift', seed: 3, robot: 'gripper' } }],
     });
     expect(recorded!.episodes[0]!.actions.length).toBe(7 * reports.at(-1)!.steps);
     expect(await host.handBack(true)).toBeNull();
@@ -357,7 +364,7 @@ describe('a hand', () => {
   test('the expert shows a task', async () => {
     const { host } = await openHost();
     const progress = vi.fn<(done: number) => void>();
-    const order = { task: 'lift', episodes: 1, seed: 5, tables: [] };
+    const order = { task: 'lift', robot: 'gripper', episodes: 1, seed: 5, tables: [] } as const;
     const recorded = await host.demonstrate(order, progress);
     expect(recorded.episodes).toHaveLength(1);
     expect(progress).toHaveBeenCalled();

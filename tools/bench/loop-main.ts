@@ -9,9 +9,17 @@ const USAGE = `usage: npm run bench:loop -- [options]
 In Chromium: the simulated SO-101 gets commands at 30 Hz and is drawn, while the shipped policy predicts on WASM; with and
 without predicting ahead. Prints how far the time between two commands is from a period, and how long predictions take.
 
-  --seconds N     of each way (default 30)`;
+  --seconds N     of each way (default 30)
+  --without WHAT  leaves out the "picture" for people, or the "policy", whose first answer is given again then; can be given
+                  twice. What the jitter falls by is what that costs it`;
 
-const args = parseArguments(USAGE, { options: { seconds: { type: 'string', default: '30' } } });
+const args = parseArguments(USAGE, {
+  options: { seconds: { type: 'string', default: '30' }, without: { type: 'string', multiple: true } },
+});
+const without = args.values.without ?? [];
+for (const part of without)
+  if (part !== 'picture' && part !== 'policy')
+    throw args.wrong(`--without is "${part}"; it can be "picture" or "policy".`);
 const seconds = args.wholeNumber('seconds', 1);
 
 console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown CPU'}, load ${loadavg()[0]!.toFixed(1)}`);
@@ -20,6 +28,7 @@ const benches = await browser.run<LoopBench[]>('loop', {
   backend: 'wasm',
   url: '/models/default/manifest.json',
   steps: 30 * seconds,
+  without,
 });
 await browser.close();
 for (const { ahead, periodMs, commands, predictionMs } of benches) {

@@ -87,7 +87,7 @@ function episodeSamples(
   random: Random,
   { view, cameras }: NodeCameras,
 ): Promise<PretrainSample>[] {
-  const noise = new ActionNoise(random);
+  const noise = new ActionNoise(random, { most: 0.5, knocks: 0.03, hz: 10 });
   const detour = new Detour(random, table, goal);
   const judge = new SuccessJudge(goal);
   view.setAppearance(appearance(random));

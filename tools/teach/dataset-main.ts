@@ -1,14 +1,12 @@
 /** `npm run teach:dataset`: a policy is taught the robot of any dataset, without a page. */
-import { writeFile } from 'node:fs/promises';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
-import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
 import { TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
-import { zipBlob } from '../../src/model/weights/zip-folder.ts';
 import { openNodePolicy } from '../evaluate/node-policy.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { registerDecoders } from '../node/decoders.ts';
 import { openPlace } from '../node/disk-folder.ts';
 import { refuseExisting } from '../node/write-files.ts';
+import { writeCheckpoint } from './lesson.ts';
 import { teachDataset } from './teach-dataset.ts';
 
 const USAGE = `usage: npm run teach:dataset -- <dataset> [options]
@@ -79,15 +77,7 @@ console.log(
 console.log(
   `first action predicted of ${units}: ${predicted[0]!.map((value) => value.toFixed(3)).join(', ')}`,
 );
-if (values.out) {
-  const folder = exportCheckpoint(state, {
-    config: opened.policy.config,
-    source: opened.source,
-    name: opened.name,
-    tokenizer: new TextEncoder().encode(JSON.stringify(opened.tokenizer)),
-  });
-  await writeFile(values.out, new Uint8Array(await (await zipBlob(folder)).arrayBuffer()));
-}
+if (values.out) await writeCheckpoint(values.out, state, opened);
 console.log(
   `${head}: loss ${loss.toFixed(4)} over the last fifth of ${steps} steps` +
     `${lossOfMean === null ? '' : `, of predicting the mean ${lossOfMean.toFixed(4)}`}; ${msPerStep.toFixed(0)} ms a step`,

@@ -1,28 +1,34 @@
 /** `npm run teach`: what the page's fine-tuning on the practice table does, without a page, for finding settings. */
-import { writeFile } from 'node:fs/promises';
 import { EXPERT_OPTIONS } from '../../src/app/finetune/expert-options.ts';
-import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
 import { DemonstrationSource } from '../../src/model/finetune/demonstrations.ts';
 import { adaptedConfig, type OwnConfig } from '../../src/model/policy/own-config.ts';
 import type { DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
-import { initialParameters } from '../../src/model/finetune/parameters.ts';
-import { DEFAULT_TRAINING, Trainer } from '../../src/model/finetune/trainer.ts';
-import { zipBlob } from '../../src/model/weights/zip-folder.ts';
 import { datasetStatistics } from '../../src/episodes/statistics.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
 import { recordDemonstrations, type Shown } from '../../src/practice/demonstrations.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { REHEARSAL_EPISODES, rehearsalFor } from '../../src/practice/rehearsal.ts';
 import { KINDS } from '../../src/practice/open-world.ts';
-import { TASKS, taskNamed, taskOf, tasksOf, TRAINED_TASKS, type Task } from '../../src/practice/tasks.ts';
+import {
+  sharedOut,
+  TASKS,
+  taskNamed,
+  taskOf,
+  tasksOf,
+  TRAINED_TASKS,
+  type Task,
+} from '../../src/practice/tasks.ts';
 import { CAMERAS } from '../../src/practice/view.ts';
 import { ROBOTS } from '../../src/practice/world.ts';
 import { evaluateTask } from '../evaluate/evaluate-task.ts';
 import { openNodePolicy } from '../evaluate/node-policy.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
+import { lessonTrainer, writeCheckpoint } from './lesson.ts';
 
+/** From the seed of the demonstrations to that of the episodes which are only looked at. */
+const HELD_OUT = 1_000_000;
 const FIRST_HELD_OUT = TASKS.find(({ heldOut }) => heldOut)!.name;
 /** What the page offers for its expert's demonstrations. */
 const DEFAULTS = {
@@ -56,7 +62,11 @@ in Node, and prints the success rates of that task and of those the policy was t
   --r N                 LoRA rank (default 32); alpha is the rank, at most 16
   --seed N              seed of demonstrations, initial weights and order of samples (default 1)
   --episodes N          episodes per task when it is evaluated, on layouts from seed 1000 (default 30)
-  --before              evaluate the policy before training, too
+  --validation N        episodes of each task that are recorded besides, never trained on, and whose L1 is printed every 100 steps:
+                        what falls on the demonstrations and rises there is learnt by heart (default 0)
+  --image-aug           augment the images, as upstream does
+  --checkpoint N        evaluate after so many steps as well, on the first 20 layouts; can be given several times
+  --before              evaluate the policy before training, too; of another robot, with the head that training begins with
   --threads N           threads of onnxruntime (default 2)
   --out FILE            write the trained checkpoint there as a zip, which the page and evaluate --adapter open`;
 
@@ -76,6 +86,9 @@ const args = parseArguments(USAGE, {
     episodes: { type: 'string', default: '30' },
     seed: { type: 'string', default: '1' },
     threads: { type: 'string', default: '2' },
+    validation: { type: 'string', default: '0' },
+    'image-aug': { type: 'boolean', default: false },
+    checkpoint: { type: 'string', multiple: true },
     before: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
@@ -91,6 +104,8 @@ const decay = args.share('decay');
 const r = args.wholeNumber('r', 1);
 const episodes = args.wholeNumber('episodes', 1);
 const seed = args.wholeNumber('seed', 0);
+const heldOut = args.wholeNumber('validation', 0);
+const imageAug = values['image-aug'];
 const threads = args.wholeNumber('threads', 1);
 const robot = args.oneOf('robot', ROBOTS);
 const ofTable = robot === 'gripper';
@@ -102,7 +117,7 @@ const mujoco = await loadMujoco();
 const cameras = await openNodeCameras();
 
 let start = performance.now();
-const record = (of: typeof task, count: number, tables: readonly Shown[] = []) =>
+const record = (of: Task, count: number, tables: readonly Shown[] = [], from = seed) =>
   recordDemonstrations({
     mujoco,
     view: cameras.view,
@@ -110,12 +125,16 @@ const record = (of: typeof task, count: number, tables: readonly Shown[] = []) =
     robot,
     task: of,
     episodes: count,
-    seed,
+    seed: from,
     tables,
   });
-const own = await record(task, Math.ceil(demonstrations / tasks.length));
-for (const other of tasks.slice(1))
-  own.episodes.push(...(await record(other, Math.floor(demonstrations / tasks.length))).episodes);
+const counts = sharedOut(
+  demonstrations,
+  tasks.map(({ name }) => name),
+);
+const own = await record(task, counts[0]!);
+for (const [i, other] of tasks.entries())
+  if (i > 0) own.episodes.push(...(await record(other, counts[i]!)).episodes);
 const old = [];
 for (const { task: name, episodes: count, sameTables } of ofTable && rehearsal > 0
   ? rehearsalFor(task.goals, rehearsal)
@@ -128,38 +147,41 @@ const dataset = memoryDataset({
 console.log(
   `${own.episodes.length} demonstrations and ${old.length} rehearsal episodes in ${((performance.now() - start) / 1000).toFixed(0)} s`,
 );
-const { policy, key, statistics, robotOwn } = await lesson();
-if (values.before && ofTable) await evaluate('before');
-const train = new DemonstrationSource(dataset, {
+const { policy, key, statistics, robotOwn } = await taughtPolicy();
+const reading = {
   config: policy.config,
   tokenize: opened.tokenize,
   statistics,
   cameras: [...CAMERAS],
+};
+const train = new DemonstrationSource(dataset, {
+  ...reading,
   weight: (index) => (index < own.episodes.length ? weight : 1),
 });
-const trainer = new Trainer({
+const never = [];
+for (const of of heldOut > 0 ? tasks : [])
+  never.push(...(await record(of, heldOut, [], seed + HELD_OUT)).episodes);
+const validation =
+  never.length > 0 ? new DemonstrationSource(memoryDataset({ ...own, episodes: never }), reading) : null;
+const lesson = {
   run: `teach-${task.name}`,
   policy,
   own: robotOwn,
-  parameters: await initialParameters(policy.config, opened.source, {
-    lora: { r, alpha: Math.min(r, 16), dropout: 0, targets: 'all-linear' },
-    freshModules: !ofTable,
-    seed,
-  }),
   train,
-  validation: null,
-  options: {
-    ...DEFAULT_TRAINING,
-    seed,
-    maxSteps: steps,
-    batchSize,
-    learningRate,
-    numStepsBeforeDecay: Math.round(steps * decay),
-    imageAug: false,
-    maxGradNorm: 1,
-  },
+  validation,
   statistics: { [key]: statistics },
+};
+const trainer = await lessonTrainer(lesson, opened, {
+  steps,
+  batchSize,
+  learningRate,
+  decayAfter: Math.round(steps * decay),
+  r,
+  seed,
+  imageAug,
 });
+// What is trained begins as nothing (LoRA), or as chance (head and projector of another robot).
+if (values.before) await evaluate('before');
 start = performance.now();
 const before = process.cpuUsage();
 let l1 = 0;
@@ -172,20 +194,21 @@ while (!trainer.done) {
     );
     l1 = 0;
   }
+  if (validation && step % 100 === 0)
+    console.log(`step ${step}  L1 of what it never saw ${(await trainer.validate())!.loss.toFixed(4)}`);
+  if (values.checkpoint?.includes(String(step))) {
+    const { user, system } = process.cpuUsage();
+    await evaluate(`step ${step}, ${(cpuMs() / 60_000).toFixed(1)} min`, 20);
+    const after = process.cpuUsage();
+    before.user += after.user - user;
+    before.system += after.system - system;
+  }
 }
 const state = await trainer.trained();
 trainer.dispose();
 console.log(`trained in ${(cpuMs() / 60_000).toFixed(1)} minutes of two cores`);
 policy.use(new LoadedAdapter(policy.runtime, policy.config, state));
-if (values.out) {
-  const folder = exportCheckpoint(state, {
-    config: opened.policy.config,
-    source: opened.source,
-    name: 'practice',
-    tokenizer: new TextEncoder().encode(JSON.stringify(opened.tokenizer)),
-  });
-  await writeFile(values.out, new Uint8Array(await (await zipBlob(folder)).arrayBuffer()));
-}
+if (values.out) await writeCheckpoint(values.out, state, opened);
 await evaluate('after');
 process.exit(0);
 
@@ -196,7 +219,7 @@ function cpuMs(): number {
 }
 
 /** The policy as it is to be trained: itself, or over its weights one for another robot. */
-async function lesson() {
+async function taughtPolicy() {
   const base = opened.policy;
   if (ofTable) {
     const known = base.config.defaultUnnormKey;
@@ -204,7 +227,7 @@ async function lesson() {
   }
   const { profile } = KINDS[robot];
   const measured = (await datasetStatistics(dataset)) as DatasetStatistics;
-  const ownConfig: OwnConfig = { profile, head: 'l1', diffusion: null, film: false, centerCrop: false };
+  const ownConfig: OwnConfig = { profile, head: 'l1', diffusion: null, film: false, centerCrop: imageAug };
   const config = adaptedConfig(base.config, { own: ownConfig, statistics: { [robot]: measured } });
   return {
     policy: await base.withConfig(config, opened.source),
@@ -214,10 +237,10 @@ async function lesson() {
   };
 }
 
-async function evaluate(label: string): Promise<void> {
+async function evaluate(label: string, most = episodes): Promise<void> {
   let sum = 0;
   for (const tested of ofTable ? [task, ...TRAINED_TASKS] : tasks) {
-    const { rate } = await evaluateTask(tested, episodes, 1000, {
+    const { rate } = await evaluateTask(tested, Math.min(most, episodes), 1000, {
       mujoco,
       cameras,
       robot,

@@ -2,9 +2,7 @@
 import { ModelError } from '../../src/model/errors.ts';
 import { DemonstrationSource } from '../../src/model/finetune/demonstrations.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
-import { initialParameters } from '../../src/model/finetune/parameters.ts';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';
-import { DEFAULT_TRAINING, Trainer } from '../../src/model/finetune/trainer.ts';
 import { headOf, type TrainableHead } from '../../src/model/heads/index.ts';
 import { normalizeActions, type DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import type { RobotProfile } from '../../src/model/policy/robot-profiles.ts';
@@ -12,14 +10,10 @@ import type { Dataset } from '../../src/episodes/dataset.ts';
 import { changeDemonstrations, demonstrationsOf } from '../../src/workers/demonstrations.ts';
 import { ownConfigFor, targetFor } from '../../src/workers/robot-choice.ts';
 import type { NodePolicy } from '../evaluate/node-policy.ts';
+import { lessonTrainer, type LessonOptions } from './lesson.ts';
 
-export interface TeachOptions {
+export interface TeachOptions extends LessonOptions {
   readonly head: TrainableHead;
-  readonly steps: number;
-  readonly batchSize: number;
-  readonly learningRate: number;
-  readonly r: number;
-  readonly seed: number;
   readonly onStep?: (step: number, loss: number) => void;
 }
 
@@ -66,29 +60,9 @@ export async function teachDataset(
     statistics: statistics[unnormKey!]!,
     cameras: robot.cameras,
   });
-  const { head, steps, r, seed, batchSize, learningRate } = options;
-  const trainer = new Trainer({
-    run: `${dataset.name} ${head}`,
-    policy,
-    own,
-    parameters: await initialParameters(config, opened.source, {
-      lora: { r, alpha: Math.min(r, 16), dropout: 0, targets: 'all-linear' },
-      freshModules: true,
-      seed,
-    }),
-    train,
-    validation: null,
-    options: {
-      ...DEFAULT_TRAINING,
-      seed,
-      maxSteps: steps,
-      batchSize,
-      learningRate,
-      imageAug: false,
-      maxGradNorm: 1,
-    },
-    statistics,
-  });
+  const { head, steps } = options;
+  const lesson = { run: `${dataset.name} ${head}`, policy, own, train, statistics };
+  const trainer = await lessonTrainer(lesson, opened, options);
   try {
     const losses: number[] = [];
     const start = performance.now();

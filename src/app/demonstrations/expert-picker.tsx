@@ -1,5 +1,6 @@
 import { useId, useState } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PracticeTask } from '../../workers/contract-practice.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
 import { TablePicture } from '../practice/table-picture.tsx';
@@ -7,18 +8,56 @@ import { FailureNotice } from '../status/failure-notice.tsx';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { recordExpert } from './expert-session.ts';
 
+/** What another robot learns first: where things are, and to pick them up. */
+const FIRST_OF_ANOTHER: readonly string[] = ['reach', 'lift'];
+
+function TaskChecks({
+  tasks,
+  chosen,
+  onChoose,
+}: {
+  tasks: readonly PracticeTask[];
+  chosen: readonly string[];
+  onChoose: (tasks: readonly string[]) => void;
+}) {
+  return (
+    <fieldset className="option">
+      <legend>Tasks to show</legend>
+      {tasks.map(({ name, about }) => (
+        <label key={name} className="option-check">
+          <input
+            type="checkbox"
+            checked={chosen.includes(name)}
+            onChange={(event) =>
+              onChoose(
+                tasks
+                  .map((task) => task.name)
+                  .filter((task) => (task === name ? event.target.checked : chosen.includes(task))),
+              )
+            }
+          />
+          {name}: {about}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 /** Lets the practice table's scripted expert demonstrate a task: something to teach without a robot. */
 export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disabled: boolean }) {
   const status = usePracticeStore((state) => state.status);
   const idle = usePracticeStore((state) => state.run.kind === 'idle');
   const tasks = status.kind === 'open' ? status.tasks : [];
-  const [task, setTask] = useState<string | null>(null);
-  const [episodes, setEpisodes] = useState(20);
+  const [picked, setPicked] = useState<readonly string[] | null>(null);
+  const [count, setCount] = useState<number | null>(null);
   const [rehearse, setRehearse] = useState(true);
-  const own = usePracticeStore((state) => (state.table?.robot ?? 'gripper') === 'gripper');
+  const robot = usePracticeStore((state) => state.table?.robot ?? 'gripper');
+  const own = robot === 'gripper';
+  const name = usePracticeStore((state) => state.table?.profile.name ?? '');
   const field = useId();
   const unfit = whyNotOnTable(policy);
-  if (unfit) return <p className="aside">{unfit} The expert shows tasks of the table only.</p>;
+  // Another robot is one to be taught, whatever policy is in use.
+  if (unfit && own) return <p className="aside">{unfit} The expert shows tasks of the table only.</p>;
   if (status.kind === 'failed')
     return <FailureNotice failure={status.failure} title="The practice table could not be opened" />;
   // Whoever came by the camera has not opened it yet: it opens by being shown.
@@ -32,27 +71,35 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
       </div>
     );
   }
-  const known = tasks.some(({ name }) => name === task);
-  const chosen = known ? task! : (tasks.find(({ heldOut }) => heldOut) ?? tasks[0]!).name;
+  const known = (picked ?? []).filter((task) => tasks.some(({ name }) => name === task));
+  const first = own ? [(tasks.find(({ heldOut }) => heldOut) ?? tasks[0]!).name] : FIRST_OF_ANOTHER;
+  const chosen = picked && (known.length > 0 || !own) ? known : first;
+  const episodes = count ?? (own ? 20 : 50);
   return (
     <form
       className="expert"
       onSubmit={(event) => {
         event.preventDefault();
-        void recordExpert({ task: chosen, episodes, rehearse: rehearse && own });
+        void recordExpert({ tasks: chosen, robot, episodes, rehearse });
       }}
     >
       <p>
-        The practice table’s scripted expert shows a task that the policy does not know, as often as you like.
+        {own
+          ? 'The practice table’s scripted expert shows a task that the policy does not know, as often as you like.'
+          : `Let the scripted expert show what the ${name} is to do. Everything it is to do belongs into one lesson.`}
       </p>
       <div className="options">
-        <TaskChoice
-          label="Task to show"
-          tasks={tasks}
-          value={chosen}
-          mark="trained already"
-          onChoose={setTask}
-        />
+        {own ? (
+          <TaskChoice
+            label="Task to show"
+            tasks={tasks}
+            value={chosen[0]!}
+            mark="trained already"
+            onChoose={(task) => setPicked([task])}
+          />
+        ) : (
+          <TaskChecks tasks={tasks} chosen={chosen} onChoose={setPicked} />
+        )}
         <div className="option">
           <label htmlFor={`${field}-count`}>Demonstrations</label>
           <input
@@ -62,7 +109,7 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
             max={200}
             required
             value={Number.isNaN(episodes) ? '' : episodes}
-            onChange={(event) => setEpisodes(event.target.valueAsNumber)}
+            onChange={(event) => setCount(event.target.valueAsNumber)}
           />
         </div>
       </div>
@@ -73,7 +120,7 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
         </label>
       )}
       <div className="actions">
-        <button type="submit" disabled={disabled || !idle}>
+        <button type="submit" disabled={disabled || !idle || chosen.length === 0}>
           Record demonstrations
         </button>
       </div>

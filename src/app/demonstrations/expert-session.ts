@@ -4,14 +4,16 @@ import type {
   RecordedDemonstrations,
   RecordedEpisode,
   Rehearsal,
+  TableRobotName,
 } from '../../workers/contract-practice.ts';
+import { sharedOut } from '../../practice/tasks.ts';
 import { practiceWorker, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { rememberOpen, setOptions } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { openEpisodes, openRecorded, openRecordings } from './recorded-set.ts';
-import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
+import { EXPERT_OPTIONS, NEW_ROBOT_OPTIONS } from '../finetune/expert-options.ts';
 
 /** Shows how many episodes there are of how many. */
 type Progress = (done: number) => void;
@@ -35,43 +37,67 @@ async function rehearse(
   const all: RecordedEpisode[] = [];
   for (const { task, episodes: count, sameTables } of planned) {
     const before = all.length;
-    const order = { task, episodes: count, seed, tables: sameTables ? tables : [] };
+    // What is rehearsed is what the policy knows: tasks of the table’s own robot.
+    const order = {
+      task,
+      robot: 'gripper',
+      episodes: count,
+      seed,
+      tables: sameTables ? tables : [],
+    } as const;
     const { episodes } = await practiceWorker().demonstrate(order, (done) => progress(before + done));
     all.push(...episodes.map((episode) => ({ ...episode, rehearsal: true })));
   }
   return all;
 }
 
-/** @param request with a seed the same episodes are made again */
+/** @param request its episodes are shared out among the tasks; with a seed the same ones are made again */
 export async function recordExpert(request: {
-  readonly task: string;
+  readonly tasks: readonly string[];
+  readonly robot: TableRobotName;
   readonly episodes: number;
+  /** Mixes in what the policy knows. Of another robot than the table's own it knows nothing. */
   readonly rehearse: boolean;
   readonly seed?: number;
 }): Promise<void> {
   if (usePracticeStore.getState().status.kind !== 'open') return;
-  const { task, episodes: count, seed = randomSeed() } = request;
+  const { tasks, robot, seed = randomSeed() } = request;
+  const [task] = tasks;
+  if (task === undefined) return;
+  const mixed = request.rehearse && robot === 'gripper';
   try {
-    const planned = request.rehearse ? await practiceWorker().rehearsal({ task }) : [];
-    const progress = progressOf(count + episodesIn(planned));
-    const own: RecordedDemonstrations = await practiceWorker().demonstrate(
-      { task, episodes: count, seed, tables: [] },
-      progress,
-    );
-    const old = await rehearse(planned, own.episodes, seed, (done) => progress(count + done));
-    const { table } = usePracticeStore.getState();
-    const otherRobot = table !== null && table.robot !== 'gripper';
+    const planned = mixed ? await practiceWorker().rehearsal({ task }) : [];
+    const progress = progressOf(request.episodes + episodesIn(planned));
+    const own = await showAll(request, seed, progress);
+    const old = await rehearse(planned, own.episodes, seed, (done) => progress(own.episodes.length + done));
     setOptions({
-      ...EXPERT_OPTIONS,
-      // Another robot moves in another range, and nothing is mixed in.
-      ...(otherRobot ? { statistics: 'demonstrations', demonstrationWeight: 1 } : {}),
-      run: `${task} ${seed}`,
+      ...(robot === 'gripper' ? EXPERT_OPTIONS : NEW_ROBOT_OPTIONS),
+      run: `${tasks.join(' ')} ${seed}`,
     });
     await openEpisodes({ ...own, episodes: [...own.episodes, ...old] }, { origin: 'expert', edits: {} });
-    rememberOpen({ kind: 'expert', task, episodes: count, rehearse: request.rehearse, seed });
+    rememberOpen({ kind: 'expert', tasks, robot, episodes: request.episodes, rehearse: mixed, seed });
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });
   }
+}
+
+/** What each task shows of it, as one dataset. */
+async function showAll(
+  { tasks, robot, episodes }: Pick<Parameters<typeof recordExpert>[0], 'tasks' | 'robot' | 'episodes'>,
+  seed: number,
+  progress: Progress,
+): Promise<RecordedDemonstrations> {
+  let whole = null as RecordedDemonstrations | null;
+  const counts = sharedOut(episodes, tasks);
+  for (const [i, task] of tasks.entries()) {
+    const before = whole?.episodes.length ?? 0;
+    const count = counts[i]!;
+    if (count === 0) continue;
+    const order = { task, robot, episodes: count, seed, tables: [] };
+    const more = await practiceWorker().demonstrate(order, (done) => progress(before + done));
+    whole = whole ? { ...whole, episodes: [...whole.episodes, ...more.episodes] } : more;
+  }
+  return whole!;
 }
 
 /** The visitor's own recordings, with episodes of the tasks that are not to be forgotten. @param seed makes the same ones again */

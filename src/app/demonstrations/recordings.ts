@@ -1,7 +1,11 @@
 /** Episodes recorded in this page, kept on this device (IndexedDB) until they are deleted. */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { EpisodeEdit } from '../../workers/contract-finetune.ts';
-import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/contract-practice.ts';
+import type {
+  RecordedDemonstrations,
+  RecordedEpisode,
+  TableLayout,
+} from '../../workers/contract-practice.ts';
 import type { Failure } from '../status/failure.ts';
 
 /** Where it was recorded: episodes of one place form one dataset. */
@@ -55,7 +59,16 @@ const full: Failure = {
 export async function recordingsOf(place: Place): Promise<Recording[]> {
   const all = (await (await open()).getAllFromIndex('recordings', 'place', place)) as Recording[];
   const newest = all.at(-1);
-  return newest ? all.filter(({ about }) => alike(about, newest.about)) : [];
+  return newest ? all.filter(({ about }) => alike(about, newest.about)).map(withRobot) : [];
+}
+
+/** An earlier version of the page kept a scene without its robot; the names of what was recorded tell. */
+function withRobot(recording: Recording): Recording {
+  const { about, episode } = recording;
+  const scene = episode.scene as Omit<TableLayout, 'robot'> | TableLayout | null;
+  if (!scene || 'robot' in scene) return recording;
+  const robot = about.actionNames.includes('shoulder_pan.pos') ? 'so101' : 'gripper';
+  return { ...recording, episode: { ...episode, scene: { ...scene, robot } } };
 }
 
 /** How many there are of all places, and what they take, bytes. */

@@ -33,7 +33,14 @@ test('own recordings come back with what was mixed in, and the expert does the s
   kept.now = { kind: 'recorded', place: 'table', rehearsalSeed: 7 };
   await restoreDemonstrations();
   expect(opened).toEqual(['table', 'mixed in by 7']);
-  const asked = { kind: 'expert', task: 'can', episodes: 20, rehearse: true, seed: 3 } as const;
+  const asked = {
+    kind: 'expert',
+    tasks: ['can'],
+    robot: 'gripper',
+    episodes: 20,
+    rehearse: true,
+    seed: 3,
+  } as const;
   kept.now = asked;
   await restoreDemonstrations();
   expect(opened.at(-1)).toEqual(asked);

@@ -43,7 +43,8 @@ export async function openAgain(kept: RememberedDemonstrations): Promise<void> {
       if (kept.rehearsalSeed !== null && (await tableOpened())) await openWithRehearsal(kept.rehearsalSeed);
       return;
     default:
-      if (await tableOpened()) await recordExpert(kept);
+      // An earlier version of the page kept neither tasks nor robot.
+      if (kept.tasks && (await tableOpened())) await recordExpert(kept);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Recording on the practice table: a person steers, the practice worker records. */
-import type { HandReport, RecordedDemonstrations } from '../../workers/contract-practice.ts';
+import type { HandReport, RecordedDemonstrations, TableLayout } from '../../workers/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { practiceIdle, replay, stopPractice } from '../practice/practice-run.ts';
 import {
@@ -154,12 +154,10 @@ export function recordingKey(key: string, typing: boolean): void {
 /** Carries out an episode's actions on the layout it was recorded on, or on the one that is there. */
 export async function replayOnTable(
   actions: readonly (readonly number[])[],
-  scene: { readonly task: string; readonly seed: number } | null,
+  scene: TableLayout | null,
 ): ReturnType<typeof replay> {
   stopTableRecording();
   const { table } = usePracticeStore.getState();
-  return replay(actions, {
-    task: scene?.task ?? table?.task ?? 'plate',
-    seed: scene?.seed ?? table?.seed ?? randomSeed(),
-  });
+  const { task, seed, robot } = scene ?? table ?? { task: 'plate', seed: randomSeed(), robot: 'gripper' };
+  return replay(actions, { task, seed, robot });
 }

@@ -13,3 +13,14 @@ export const EXPERT_OPTIONS = {
   statistics: 'policy',
   demonstrationWeight: 9,
 } satisfies Partial<FineTuneOptions>;
+
+/** What suits teaching it another robot at the table, whose head and projector begin from nothing; likewise (`npm run teach -- --robot so101`). */
+export const NEW_ROBOT_OPTIONS = {
+  ...EXPERT_OPTIONS,
+  maxSteps: 2200,
+  learningRate: 8e-4,
+  numStepsBeforeDecay: 1540,
+  // It moves in another range, and nothing is mixed in.
+  statistics: 'demonstrations',
+  demonstrationWeight: 1,
+} satisfies Partial<FineTuneOptions>;

@@ -5,6 +5,7 @@ import type {
   RunNews,
   RunOrder,
   TableRobotProfile,
+  TableLayout,
 } from '../../workers/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
 import { predictorName } from '../finetune/predictor-name.ts';
@@ -221,13 +222,13 @@ export function stopPractice(): void {
 /** Carries out recorded actions on a layout. */
 export async function replay(
   actions: readonly (readonly number[])[],
-  scene: { readonly task: string; readonly seed: number },
+  scene: TableLayout,
 ): Promise<'reached' | 'done' | 'stopped'> {
   stopPractice();
   await practiceIdle();
   set({ run: { kind: 'replaying' }, outcome: { kind: 'none' }, failure: null });
   try {
-    await layTable(scene.task, scene.seed);
+    await layTable(scene.task, scene.seed, true, scene.robot);
     if (!active()) return 'stopped';
     const report = await practiceWorker().execute(
       actions.map((action) => [...action]),

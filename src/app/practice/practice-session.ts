@@ -7,6 +7,7 @@ import type {
   LoopChoices,
   TableReport,
   TableRobotName,
+  TableLayout,
   TableScene,
 } from '../../workers/contract-practice.ts';
 import { canUndo } from '../undo/undo-store.ts';
@@ -68,11 +69,23 @@ export async function openTable(size: ViewSize): Promise<void> {
     performance.mark('table-open');
     const asked = readUrlState().table;
     set({ addressed: asked !== null });
-    const known = asked && tasks.some(({ name }) => name === asked.task);
-    await layTable(known ? asked.task : firstTask, known ? asked.seed : firstSeed);
+    await layFirst(asked);
   } catch (error) {
     mine.terminate();
     fail(toFailure(error));
+  }
+}
+
+/** What the address asks for, or what a visitor sees first. A task that there is not is said to be none, on a table that can be used. */
+async function layFirst(asked: TableLayout | null): Promise<void> {
+  try {
+    if (asked) await layTable(asked.task, asked.seed, true, asked.robot);
+    else await layTable(firstTask, firstSeed);
+  } catch (error) {
+    const failure = toFailure(error);
+    if (!asked || failure.code !== 'bad-input') throw error;
+    await layTable(firstTask, firstSeed);
+    set({ failure });
   }
 }
 
@@ -91,13 +104,11 @@ const firstTask = 'plate';
 const firstSeed = 3;
 
 /** What the address says about a table: nothing of the one that a visitor finds anyway. */
-export function addressedTable(
-  table: Pick<TableReport, 'task' | 'seed' | 'robot'> | null,
-): { readonly task: string; readonly seed: number } | null {
-  // An address names a table for its own robot.
-  if (!table || table.robot !== 'gripper' || (table.task === firstTask && table.seed === firstSeed))
-    return null;
-  return { task: table.task, seed: table.seed };
+export function addressedTable(table: TableLayout | null): TableLayout | null {
+  if (!table) return null;
+  const { task, seed, robot } = table;
+  const first = robot === 'gripper' && task === firstTask && seed === firstSeed;
+  return first ? null : { task, seed, robot };
 }
 
 let azimuth = 0;

@@ -134,11 +134,10 @@ async function sceneOf({ scene }: ShareManifest): Promise<void> {
   await limitSpeed(scene.speedLimit ?? 1);
   if (scene.view !== 'table' || scene.task === null || scene.seed === null) return;
   await tableOpen();
-  const { status } = usePracticeStore.getState();
-  const known = status.kind === 'open' && status.tasks.some(({ name }) => name === scene.task);
-  if (!known) return;
+  if (usePracticeStore.getState().status.kind !== 'open') return;
   stopPractice();
-  await layTable(scene.task, scene.seed);
+  // Another robot's layout is another table: whoever stands there now makes room for it.
+  await layTable(scene.task, scene.seed, true, scene.robot ?? 'gripper');
   if (scene.instruction) useInstructionStore.getState().setText(scene.instruction);
 }
 

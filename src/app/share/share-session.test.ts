@@ -8,7 +8,9 @@ import { usePolicyStore } from '../policy/policy-store.ts';
 vi.mock('../policy/policy-session.ts', () => ({ policyWorker: () => ({}) }));
 vi.mock('../url-state.ts', () => ({ readUrlState: () => ({}), defaultPolicyUrl: () => '' }));
 
-const plate = { task: 'plate', seed: 3 };
+const plate = { task: 'plate', seed: 3, robot: 'gripper' } as const;
+/** The table's own robot is the one that is meant where none is named. */
+const here = { task: 'plate', seed: 3 };
 const type = (text: string) => useInstructionStore.getState().setText(text);
 
 test('a link carries the words that were taught, on a table where they can be done', () => {
@@ -22,10 +24,20 @@ test('a link carries the words that were taught, on a table where they can be do
 
 test('words of one’s own stay with the table that is there, and so does what was taught and is typed', () => {
   type('put the red block on the plate');
-  expect(sceneOf(['wave at me'], plate)).toEqual({ ...plate, instruction: 'wave at me' });
+  expect(sceneOf(['wave at me'], plate)).toEqual({ ...here, instruction: 'wave at me' });
   type('wave twice');
-  expect(sceneOf(['wave at me', 'wave twice'], plate)).toEqual({ ...plate, instruction: 'wave twice' });
-  expect(sceneOf([], plate)).toEqual({ ...plate, instruction: 'wave twice' });
+  expect(sceneOf(['wave at me', 'wave twice'], plate)).toEqual({ ...here, instruction: 'wave twice' });
+  expect(sceneOf([], plate)).toEqual({ ...here, instruction: 'wave twice' });
+});
+
+test('a table of another robot names it, and is asked for what that robot can be asked for', () => {
+  const arm = { task: 'lift', seed: 3, robot: 'so101' } as const;
+  type('lift the red block');
+  expect(sceneOf([], arm)).toEqual({ ...arm, instruction: 'lift the red block' });
+  const scene = sceneOf(['touch the green block'], arm);
+  expect(scene).toMatchObject({ task: 'reach', robot: 'so101', instruction: 'touch the green block' });
+  // What no SO-101 does stays with the table that is there.
+  expect(sceneOf(['lift the can'], arm)).toEqual({ ...arm, instruction: 'lift the can' });
 });
 
 test('a policy from a folder on this device is shared with the address that others get it from', () => {

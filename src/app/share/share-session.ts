@@ -1,7 +1,7 @@
 /** Making a link: what is in use now, as a manifest; the adapter goes to the share server, or where its maker puts it. */
 import { createShare, deleteShare, serverAvailable, uploadAdapter } from '../../share/share-client.ts';
 import { encodeShare, type ShareManifest } from '../../share/share-manifest.ts';
-import { askedFor, goalOf } from '../../practice/tasks.ts';
+import { askedFor, goalOf, tasksOf } from '../../practice/tasks.ts';
 import { useCompareStore } from '../finetune/compare-store.ts';
 import { pageRoot } from '../page-root.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
@@ -9,6 +9,7 @@ import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy } from '../policy/policy-store.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
+import type { TableLayout } from '../../workers/contract-practice.ts';
 import { toFailure } from '../status/failure.ts';
 import { canUndo } from '../undo/undo-store.ts';
 import { defaultPolicyUrl } from '../url-state.ts';
@@ -126,19 +127,22 @@ const LAYOUTS = 500;
  */
 export function sceneOf(
   taught: readonly string[],
-  table: { readonly task: string; readonly seed: number } | null,
-): Pick<ShareManifest['scene'], 'task' | 'seed' | 'instruction'> {
+  table: TableLayout | null,
+): Pick<ShareManifest['scene'], 'task' | 'seed' | 'robot' | 'instruction'> {
   const now = useInstructionStore.getState().text.trim().slice(0, 300);
-  const here = { task: table?.task ?? null, seed: table?.seed ?? null };
+  const { robot = 'gripper' } = table ?? {};
+  // Its own gripper needs no word, and shares without one are of it.
+  const who = robot === 'gripper' ? {} : { robot };
+  const here = { task: table?.task ?? null, seed: table?.seed ?? null, ...who };
   const [first] = taught;
   if (first === undefined || taught.includes(now)) return { ...here, instruction: now };
   const instruction = first.slice(0, 300);
   const found = goalOf(first);
-  if (!found || !table) return { ...here, instruction };
+  if (!found || !table || !tasksOf(robot).includes(found.task)) return { ...here, instruction };
   // Every layout of the task has what its instructions speak of, but not each has all of them.
   for (let seed = table.seed; seed < table.seed + LAYOUTS; seed++) {
     if (JSON.stringify(askedFor(found.task, seed).goal) === JSON.stringify(found.goal))
-      return { task: found.task.name, seed, instruction };
+      return { task: found.task.name, seed, ...who, instruction };
   }
   return { ...here, instruction };
 }

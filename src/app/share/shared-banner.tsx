@@ -25,7 +25,10 @@ export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
     ['Instruction', scene.instruction ? `“${scene.instruction}”` : 'none'],
   ];
   if (scene.view === 'table' && scene.task !== null)
-    facts.push(['Table', `${scene.task}, layout ${scene.seed}`]);
+    facts.push([
+      'Table',
+      `${scene.task}, layout ${scene.seed}${scene.robot === 'so101' ? ', with an SO-101' : ''}`,
+    ]);
   if (training) {
     const { demonstrations, steps, batchSize, learningRate, lora, startedFrom } = training;
     facts.push(

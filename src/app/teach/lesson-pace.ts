@@ -54,7 +54,7 @@ async function episodesFor(task: string): Promise<number> {
 async function measure(task: string): Promise<Pace> {
   const begun = performance.now();
   const recorded = await practiceWorker().demonstrate(
-    { task, episodes: 1, seed: randomSeed(), tables: [] },
+    { task, robot: 'gripper', episodes: 1, seed: randomSeed(), tables: [] },
     () => undefined,
   );
   const episode = (performance.now() - begun) / 1000;

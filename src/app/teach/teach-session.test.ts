@@ -61,7 +61,12 @@ beforeEach(() => {
 test('shows, trains and tries, in this order, with what is known mixed in', async () => {
   await teach('can', 'lift the can');
   expect(phases).toEqual(['showing', 'training', 'waiting', 'trying', 'done']);
-  expect(recordExpert).toHaveBeenCalledExactlyOnceWith({ task: 'can', episodes: 20, rehearse: true });
+  expect(recordExpert).toHaveBeenCalledExactlyOnceWith({
+    tasks: ['can'],
+    robot: 'gripper',
+    episodes: 20,
+    rehearse: true,
+  });
   expect(compare).toHaveBeenCalledExactlyOnceWith(['can'], 'taught', { before: null });
   const { phase } = useTeachStore.getState();
   expect(phase.kind === 'done' && phase.after.filter(({ success }) => success)).toHaveLength(19);

@@ -29,7 +29,7 @@ export async function teach(task: string, instruction: string): Promise<void> {
 
 async function lesson(task: string): Promise<TeachPhase> {
   let begun = performance.now();
-  await recordExpert({ task, episodes: DEMONSTRATIONS, rehearse: true });
+  await recordExpert({ tasks: [task], robot: 'gripper', episodes: DEMONSTRATIONS, rehearse: true });
   if (stopped) return { kind: 'stopped' };
   const episode = (performance.now() - begun) / 1000 / demonstrationsFit();
   const { active, adapters } = useFineTuneStore.getState();

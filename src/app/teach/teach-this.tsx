@@ -79,6 +79,7 @@ export default function TeachThis() {
   const training = useTraining();
   const text = useInstructionStore((state) => state.text);
   const judged = usePracticeStore((state) => state.judged);
+  const ownRobot = usePracticeStore((state) => state.table?.robot === 'gripper');
   const failed = usePracticeStore(
     ({ run, outcome }) => run.kind === 'idle' && (outcome.kind === 'gave-up' || outcome.kind === 'stopped'),
   );
@@ -132,7 +133,8 @@ export default function TeachThis() {
   }
   const found = goalOf(text);
   const offered = info !== null && !training && failed && whyNotOnTable(info) === null;
-  const unknown = offered && judged && found?.task.heldOut === true;
+  // Another robot's policy would begin anew: that is begun under Demonstrations, with all that it is to do.
+  const unknown = offered && judged && ownRobot && found?.task.heldOut === true;
   if (!unknown && !(offered && !judged) && phase.kind !== 'failed') return null;
   return (
     <section className="teach-this" aria-label="Teach it this">

@@ -4,3 +4,8 @@
 export const LEAN = 0.42;
 /** Of the jaw before it closes on something, per cent: a block and a finger's room. */
 export const OPEN = 38;
+/**
+ * Of the wrist, radians, where an episode begins: about this one of its two half turns, so that the camera is always on the same side of
+ * the hand. It looks down from the front, as the table's own does.
+ */
+export const ROLL = -1.6;

@@ -18,9 +18,9 @@ export class So101View {
       this.group.add(link);
     }
     // Beside the servo of the hand, looking along the jaws.
-    this.wrist.up.set(0, 1, 0);
-    this.wrist.position.set(0.008, -0.06, -0.012);
-    this.wrist.lookAt(TIP[0] + 0.02, 0.004, TIP[2] - 0.01);
+    this.wrist.up.set(0, -1, 0);
+    this.wrist.position.set(0.008, 0.06, -0.012);
+    this.wrist.lookAt(TIP[0] + 0.02, -0.004, TIP[2] - 0.01);
     this.hand.add(this.wrist);
   }
 

@@ -9,7 +9,7 @@ import { GRASP, pointOf, poseOf, solve } from './kinematics.ts';
 import { so101Xml, TIMESTEP } from './mjcf.ts';
 import { fromRadians, SO101_LIMITS, SO101_PROFILE, toRadians } from './profile.ts';
 import { openingAt } from './shapes.ts';
-import { LEAN, OPEN } from './stance.ts';
+import { LEAN, OPEN, ROLL } from './stance.ts';
 
 const JOINTS = LINKS.length;
 /** Of the tool in a period and along an axis, metres: about 0.2 m/s, as people steer such an arm. */
@@ -36,7 +36,7 @@ export class So101World implements World {
     this.#physics = new Physics(mujoco, so101Xml(layout), ['base', ...links, ...objects]);
     const [x, y] = layout.gripper;
     const closing = Math.PI / 2 + Math.atan2(y, x + 0.2);
-    const { angles } = solve({ point: layout.gripper, lean: LEAN, closing }, [0, -0.3, 0.3, 1, 0]);
+    const { angles } = solve({ point: layout.gripper, lean: LEAN, closing }, [0, -0.3, 0.3, 1, ROLL]);
     this.#target = [...angles, toRadians([0, 0, 0, 0, 0, OPEN])[5]!];
     this.#glide = { from: this.#target, done: substepsOf(this) };
     this.#physics.data.qpos.set(this.#target);
