@@ -394,6 +394,11 @@ export interface DemonstrationsApi {
 export interface TrainingApi {
   estimate(options: FineTuneOptions): Promise<FineTuneEstimate>;
   /**
+   * Seconds that a step of such a run takes on this machine: a few steps are done, on these episodes, and thrown away. Nothing that is open or in use
+   * changes. Rejects with `busy` while a run goes on.
+   */
+  stepTime(options: FineTuneOptions, recorded: RecordedDemonstrations): Promise<number>;
+  /**
    * Starts a run, or goes on with a stored one of that name (same policy and demonstrations). Resolves when it is done, or was stopped by
    * `cancel('training')` or by loading another policy, with a checkpoint; rejects when it failed, and with `busy` when another run has the policy or
    * another tab trains a run of that name. Predictions are answered between steps, with the parameters as they are then.

@@ -5,6 +5,7 @@ import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { FineTuneEvent, FineTuneProgress } from '../../src/workers/contract-finetune.ts';
 import {
   codeOf,
+  demonstrationsFor,
   gate,
   loadedHost,
   newDevice,
@@ -60,6 +61,32 @@ describe('a run', () => {
     ]);
     // With its own statistics.
     expect((await tiny.host.predict(observationFor(tiny.info))).unnormKey).toBe('made_up');
+  });
+
+  test('a step is timed without anything that is open, kept or in use being another afterwards', async () => {
+    const tiny = await ready();
+    const { training, adapters, demonstrations } = tiny.host;
+    await training.start(optionsFor({ maxSteps: 1 }), false, nothing);
+    const observation = observationFor(tiny.info);
+    const now = async () => ({
+      actions: (await tiny.host.predict(observation)).actions,
+      adapters: await adapters.list(),
+      runs: await training.runs(),
+    });
+    const before = await now();
+    const live = tiny.runtime().live.byteLength;
+    const other = { ...demonstrationsFor(tiny.info, 1), name: 'another' };
+    // Three steps are timed, from one look at the clock to the next.
+    expect(await training.stepTime(optionsFor({ run: 'timed' }), other)).toBe(tiny.tick / 1000 / 3);
+    expect(tiny.runtime().live.byteLength).toBe(live);
+    expect(await now()).toEqual(before);
+    expect(demonstrations.opened?.info.name).not.toBe('another');
+    expect(tiny.states.at(-1)).toEqual({ kind: 'ready', run: null });
+    const { run, release } = await heldRun(tiny, { run: 'goes on' });
+    expect(await codeOf(training.stepTime(optionsFor(), other))).toBe('busy');
+    release();
+    await tiny.host.cancel('training');
+    await run;
   });
 
   test('needs demonstrations that fit, and a name of its own', async () => {

@@ -17,8 +17,10 @@ import { currentPolicy, isTraining, loadedPolicy, usePolicyStore } from '../poli
 import { remember, type RememberedDemonstrations } from '../remembered.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { rememberAdapter, restoreAdapter } from './adapter-memory.ts';
+import { canUndo, forgetChanges } from '../undo/undo-store.ts';
 import { useFineTuneStore, type Origin } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
+import { asOwned, nameAdapter, ownName, putOnList, takeOffList } from './own-adapters.ts';
 import { compareAgain, optionsFor, teachFrom } from './robot-session.ts';
 import { newRunName } from './run-name.ts';
 
@@ -39,7 +41,7 @@ export async function refreshRuns(): Promise<void> {
       await policyWorker().training.runs(),
       await policyWorker().adapters.list(),
     ];
-    set({ runs, adapters, active });
+    set({ runs, adapters: asOwned(adapters), active });
   } catch (error) {
     set({ failure: failed(error) });
   }
@@ -99,14 +101,28 @@ function notAsRun(error: unknown, name: string | null, reading: OpenOptions): Fa
   };
 }
 
-/** Opens demonstrations in place of those that were open. @param as where they came from, and what is changed of them already */
+interface OpenedAs {
+  readonly origin: Origin;
+  /** What is changed of them already. */
+  readonly edits: EpisodeEdits;
+  /** The same ones, and more: what was changed can still be taken back. */
+  readonly more?: boolean;
+}
+
+/** Where the demonstrations that are open can be read from again, in this visit. */
+export function openedSource(): DemonstrationsSource | null {
+  return lastSource;
+}
+
+/** Opens demonstrations in place of those that were open. @param as where they came from */
 export async function openDemonstrations(
   asked: DemonstrationsSource,
-  as: { readonly origin: Origin; readonly edits: EpisodeEdits } = { origin: 'dataset', edits: {} },
+  as: OpenedAs = { origin: 'dataset', edits: {} },
 ): Promise<void> {
   const mine = ++opening;
   const ofRun = readingOfRun(asked);
   let source = ofRun && asked.kind !== 'recorded' ? { ...asked, options: ofRun } : asked;
+  if (!as.more) forgetChanges('demonstrations');
   set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
   try {
     const { demonstrations } = policyWorker();
@@ -168,22 +184,24 @@ function storedEdits(info: DemonstrationsInfo): EpisodeEdits {
   }
 }
 
-/** Changes one episode; statistics and what can be trained on follow. */
-export async function editEpisode(index: number, change: EpisodeEdit): Promise<void> {
+/** Changes one episode; statistics and what can be trained on follow. @returns whether it is changed; why not is shown */
+export async function editEpisode(index: number, change: EpisodeEdit): Promise<boolean> {
   const { demonstrations, origin } = get();
-  if (demonstrations.kind !== 'open') return;
+  if (demonstrations.kind !== 'open') return false;
   const mine = opening;
   try {
     // Only what changes: the worker has the edits before it, also those that are on their way.
     const info = await policyWorker().demonstrations.edit({ [index]: change });
-    if (mine !== opening) return;
+    if (mine !== opening) return false;
     const { edits } = info;
     set({ edits, demonstrations: { kind: 'open', info }, failure: null });
     if (origin === 'dataset') localStorage.setItem(editsKey(info), JSON.stringify(edits));
     void review();
     await refreshEstimate();
+    return true;
   } catch (error) {
     set({ failure: failed(error) });
+    return false;
   }
 }
 
@@ -215,6 +233,7 @@ export async function closeDemonstrations(): Promise<void> {
     opening++;
     await policyWorker().demonstrations.close();
     rememberOpen(null);
+    forgetChanges('demonstrations');
     set({
       demonstrations: { kind: 'none' },
       estimate: { kind: 'none' },
@@ -379,6 +398,7 @@ export async function removeRun({ run: name }: RunInfo): Promise<void> {
 export async function openRun({ run: name }: RunInfo, step: number | null = null): Promise<void> {
   await act(async () => {
     const { id } = await policyWorker().adapters.openRun(name, step);
+    putOnList(id);
     await policyWorker().adapters.use(id);
   });
   await adapterChanged();
@@ -424,9 +444,40 @@ export async function importAdapter(files: readonly { path: string; file: File }
     const { id } = await adapters.importFolder(
       zip ? { kind: 'zip', file: first.file } : { kind: 'files', files: [...files] },
     );
+    putOnList(id);
     await adapters.use(id);
   });
   await adapterChanged();
+}
+
+/** Calls it otherwise, from now on and at later visits. */
+export async function renameAdapter({ id, label }: AdapterInfo, name: string): Promise<void> {
+  const before = ownName(id);
+  const call = async (as: string | null): Promise<void> => {
+    nameAdapter(id, as);
+    await adapterChanged();
+  };
+  await call(name);
+  canUndo({ said: `“${label}” renamed.`, about: 'adapters', undo: () => call(before) });
+}
+
+/** Takes it off the list; the checkpoints of its run stay. */
+export async function removeAdapter({ id, label }: AdapterInfo): Promise<void> {
+  const { active, options } = get();
+  const inUse = active === id;
+  if (inUse) await chooseAdapter(null);
+  // It could not be put out of use.
+  if (get().active === id) return;
+  if (options.startFrom === id) startFrom(null);
+  takeOffList(id);
+  await refreshRuns();
+  const undo = async (): Promise<void> => {
+    putOnList(id);
+    if (inUse) await chooseAdapter(id);
+    else await refreshRuns();
+    if (options.startFrom === id) startFrom(id);
+  };
+  canUndo({ said: `“${label}” deleted.`, about: 'adapters', undo });
 }
 
 /** URL of the loaded package: runs of other policies are shown, but cannot be resumed. */
