@@ -74,9 +74,8 @@ export async function reopenDemonstrations(options: OpenOptions): Promise<void> 
   const source = lastSource;
   const before = openInfo()?.reading;
   if (!before || !source || source.kind === 'recorded') return;
-  await openDemonstrations({ ...source, options: { ...optionsOf(before), ...options } });
-  const info = openInfo();
-  if (info) keepReading(info);
+  const chosen = { ...source, options: { ...optionsOf(before), ...options } };
+  await openDemonstrations(chosen, { origin: 'dataset', edits: {}, chosen: true });
 }
 
 const openInfo = (): DemonstrationsInfo | null => {
@@ -143,6 +142,8 @@ export async function openDemonstrations(
     if (Object.keys(edits).length > 0) info = await demonstrations.edit(edits);
     if (mine !== opening) return;
     lastSource = source;
+    // Before it is shown, which says whether it is the visitor's choice.
+    if (as.chosen) keepReading(info);
     const { options, resuming, runs, adapters } = get();
     const name = options.run || newRunName(info.name, new Date(), runs);
     set({
