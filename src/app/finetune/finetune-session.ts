@@ -106,6 +106,8 @@ interface OpenedAs {
   readonly edits: EpisodeEdits;
   /** The same ones, and more: what was changed can still be taken back. */
   readonly more?: boolean;
+  /** How they are read was chosen by the visitor just now: it is kept for the next time. */
+  readonly chosen?: boolean;
 }
 
 /** Where the demonstrations that are open can be read from again, in this visit. */
