@@ -119,3 +119,42 @@ for (const source of SOURCES) {
     await close();
   });
 }
+
+test('features chosen by hand are there again when the dataset is opened anew, and with the run', async ({
+  policyPage,
+  page,
+}) => {
+  test.setTimeout(600_000);
+  const file = 'tests/episodes/fixtures/hdf5-libero/pick_up_the_black_bowl_demo.hdf5';
+  const choice = main(page).getByText(
+    /^Read as action: actions; state: ee_states; 1 of 2 cameras\. As you chose\./,
+  );
+  await policyPage.openAndLoad();
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('tab', { name: 'Open a dataset' }).click();
+  await chooseFile(page, file);
+  await expect(episodes(page).getByRole('listitem')).toHaveCount(3);
+  await page.getByText(/^Read as action/).click();
+  await main(page)
+    .getByRole('checkbox', { name: /^gripper_states/ })
+    .uncheck();
+  await main(page)
+    .getByRole('checkbox', { name: /^eye_in_hand_rgb/ })
+    .uncheck();
+  await page.getByRole('button', { name: 'Read it so' }).click();
+  await expect(choice).toBeVisible();
+
+  await page.reload();
+  await policyPage.ready();
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('tab', { name: 'Open a dataset' }).click();
+  await chooseFile(page, file);
+  await expect(choice).toBeVisible();
+
+  await chooseSmallRun(page, 'one camera', 1);
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await expect(teach(page).getByRole('status').first()).toHaveText('Done', { timeout: 300_000 });
+  await expect(
+    teach(page).getByText('Read as action: actions; state: ee_states; cameras: agentview_rgb'),
+  ).toBeVisible();
+});

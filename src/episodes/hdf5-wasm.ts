@@ -200,6 +200,7 @@ const MOST_GROWTH = 2 ** 28;
  */
 function boundMemory(): () => void {
   const { prototype } = WebAssembly.Memory;
+  // oxlint-disable-next-line typescript/unbound-method -- called with the memory below, and put back
   const { grow } = prototype;
   let left = MOST_GROWTH;
   prototype.grow = function bounded(this: WebAssembly.Memory, pages: number): number {

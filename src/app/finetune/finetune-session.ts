@@ -74,9 +74,8 @@ export async function reopenDemonstrations(options: OpenOptions): Promise<void> 
   const source = lastSource;
   const before = openInfo()?.reading;
   if (!before || !source || source.kind === 'recorded') return;
-  await openDemonstrations({ ...source, options: { ...optionsOf(before), ...options } });
-  const info = openInfo();
-  if (info) keepReading(info);
+  const chosen = { ...source, options: { ...optionsOf(before), ...options } };
+  await openDemonstrations(chosen, { origin: 'dataset', edits: {}, chosen: true });
 }
 
 const openInfo = (): DemonstrationsInfo | null => {
@@ -107,6 +106,8 @@ interface OpenedAs {
   readonly edits: EpisodeEdits;
   /** The same ones, and more: what was changed can still be taken back. */
   readonly more?: boolean;
+  /** How they are read was chosen by the visitor just now: it is kept for the next time. */
+  readonly chosen?: boolean;
 }
 
 /** Where the demonstrations that are open can be read from again, in this visit. */
@@ -143,6 +144,8 @@ export async function openDemonstrations(
     if (Object.keys(edits).length > 0) info = await demonstrations.edit(edits);
     if (mine !== opening) return;
     lastSource = source;
+    // Before it is shown, which says whether it is the visitor's choice.
+    if (as.chosen) keepReading(info);
     const { options, resuming, runs, adapters } = get();
     const name = options.run || newRunName(info.name, new Date(), runs);
     set({
