@@ -12,5 +12,5 @@ export function editWord({ deleted, instruction, keep, success }: EpisodeEdit): 
 /** What brings back what was there: each of the changed values as it was, or none. */
 export function beforeEdit(edit: EpisodeEdit | undefined, change: EpisodeEdit): EpisodeEdit {
   const keys = Object.keys(change) as (keyof EpisodeEdit)[];
-  return Object.fromEntries(keys.map((key) => [key, edit?.[key]])) as EpisodeEdit;
+  return Object.fromEntries(keys.map((key) => [key, edit?.[key]]));
 }
