@@ -24,7 +24,7 @@ test('a task that was never trained is taught from where it failed, in three cli
     if ((await outcome.textContent())?.startsWith('Failed')) await expect(teach).toBeVisible();
   }
   // How long is said before it starts, from what was measured here.
-  await expect(teach.getByRole('status')).toHaveText(/^Takes about \d+ (s|min) on this machine/, {
+  await expect(teach.getByRole('status')).toHaveText(/^Takes about [\d.]+ (s|min|h) on this machine/, {
     timeout: 300_000,
   });
   const announced = await teach.getByRole('status').textContent();
