@@ -10,6 +10,8 @@ import { cameraVideoPath, writeCameraVideo } from './camera-video.ts';
 import { WALKS } from './page-states.ts';
 import { serveSite } from './site.ts';
 
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
 const [folder = 'looks', ...asked] = process.argv.slice(2);
 const SIZES = [
   [1440, 900],
@@ -66,7 +68,7 @@ try {
                   `${element.tagName}.${element.className} ${Math.round(element.getBoundingClientRect().right)}`,
               );
           });
-          if (cut.length > 0) console.log(`${state} at ${width}: ${cut.join(' | ')}`);
+          if (cut.length > 0) say(`${state} at ${width}: ${cut.join(' | ')}`);
           await page.screenshot({
             path: resolve(folder, `${state}-${width}.png`),
             fullPage: width < 1900 && width !== 320,
@@ -79,7 +81,7 @@ try {
           }
         }
         await page.setViewportSize({ width: 1440, height: 900 });
-        console.log(state);
+        say(state);
       });
     } catch (error) {
       console.error(`${name}: ${String(error)}`);

@@ -13,6 +13,8 @@ import { PolicyPage } from './policy-page.ts';
 import { serveSite } from './site.ts';
 import { goTo } from './studio.ts';
 
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
 const { values } = parseArguments(
   `usage: npm run moving-picture -- [options]
 
@@ -101,9 +103,7 @@ class Film {
           delay: this.frames.map(({ delayMs }) => delayMs),
         })
         .toBuffer();
-      console.log(
-        `quality ${quality}: ${(webp.byteLength / 1000).toFixed(0)} kB of ${this.frames.length} frames`,
-      );
+      say(`quality ${quality}: ${(webp.byteLength / 1000).toFixed(0)} kB of ${this.frames.length} frames`);
       if (webp.byteLength <= MOST_BYTES) return webp;
     }
     throw new Error(`The moving picture is larger than ${MOST_BYTES} bytes; film less.`);
@@ -164,7 +164,7 @@ try {
   }
   const out = resolve(values.out);
   await writeFile(out, await film.encode());
-  console.log(out);
+  say(out);
 } finally {
   await browser.close();
   await server.close();

@@ -7,7 +7,7 @@ test('a file that misses its place is not opened by the browser; what somebody t
   const heard = new Map<string, Heard>();
   ignoreStrayDrops({
     addEventListener: (type: string, listener: unknown) => void heard.set(type, listener as Heard),
-  } as Pick<Window, 'addEventListener'>);
+  });
   const dropped = (types: string[], taken: boolean, chooser = false) => {
     const event = {
       target: { matches: () => chooser },
