@@ -38,6 +38,9 @@ const workstation: Machine = {
 const statusOf = (demand: PackageDemand, machine: Machine, id: string) =>
   assessCapability(demand, machine).checks.find((check) => check.id === id)?.status;
 
+const planned = (bytes: number) => ({ bytes, largestBuffer: 470e6, refusal: null });
+const refused = (refusal: string) => ({ bytes: null, largestBuffer: null, refusal });
+
 describe('assessCapability', () => {
   it('lets a small policy run anywhere', () => {
     expect(assessCapability(small, laptop).verdict).toBe('ok');
@@ -60,9 +63,6 @@ describe('assessCapability', () => {
     expect(assessCapability(large, weak).verdict).toBe('no');
     expect(statusOf(large, weak, 'limits')).toBe('fail');
   });
-
-  const planned = (bytes: number) => ({ bytes, largestBuffer: 470e6, refusal: null });
-  const refused = (refusal: string) => ({ bytes: null, largestBuffer: null, refusal });
 
   it('says what was planned for a GPU, to predict and to fine-tune', () => {
     const gpu = { prediction: planned(5.31e9), training: { ...planned(10.37e9), rank: 32, batch: 1 } };

@@ -101,7 +101,8 @@ it(`is asked for anew ${MOMENTS} times: nothing is fetched again, and the run en
     // What is asked of a device after the last answer that anybody waits for may go unheard.
     const { call, error } = before.failed ?? { call: 'nothing', error: null };
     calledAt.set(call, (calledAt.get(call) ?? 0) + 1);
-    if (error) expect(error, `${call}, call ${fatal}`).toMatchObject({ code: 'device-lost' });
+    const code = error === null ? null : (error as { code?: string }).code;
+    expect([null, 'device-lost'], `${call}, call ${fatal}: ${String(error)}`).toContain(code);
 
     tiny.served.clear();
     const stored = (await tiny.host.training.runs()).some(({ step }) => step > 0);
@@ -115,5 +116,6 @@ it(`is asked for anew ${MOMENTS} times: nothing is fetched again, and the run en
     for (const { release } of here.opened) release();
   }
   for (const { release } of untouched.opened) release();
-  console.log(`Lost while ${[...calledAt].map(([call, count]) => `${call}: ${count}`).join(', ')}.`);
+  // Moments spread over all of it.
+  expect(calledAt.get('training') ?? 0, [...calledAt].join(' ')).toBeGreaterThan(0);
 }, 3_000_000);

@@ -70,8 +70,9 @@ export async function countedOnGpu<T>(task: () => Promise<T>): Promise<{ result:
   return { result, counts: { ...counts } };
 }
 
+const kilobytes = (bytes: number): string => `${Math.ceil(bytes / 1000)} KB`;
+
 export function inWords(of: GpuCounts): string {
-  const kilobytes = (bytes: number) => `${Math.ceil(bytes / 1000)} KB`;
   return (
     `${of.dispatches} dispatches in ${of.submissions} submissions, ${of.bindGroups} bind groups and ${of.buffers} buffers made, ` +
     `${of.pipelines} pipelines compiled, ${kilobytes(of.bytesWritten)} written, ${kilobytes(of.bytesRead)} read`

@@ -112,9 +112,11 @@ function memoryCheck(demand: PackageDemand, machine: Machine): Check {
   };
 }
 
+const amount = ({ bytes }: PlannedDemand): string =>
+  bytes === null ? 'not possible here' : formatBytes(bytes);
+
 /** No browser tells how much memory a GPU has, so this can say what is needed and no more. */
 function gpuMemoryCheck({ prediction, training }: GpuDemand): Check {
-  const amount = ({ bytes }: PlannedDemand) => (bytes === null ? 'not possible here' : formatBytes(bytes));
   const samples = training.batch === 1 ? 'one sample at a time' : `${training.batch} samples at a time`;
   return {
     id: 'memory',

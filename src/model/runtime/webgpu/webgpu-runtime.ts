@@ -110,7 +110,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     if (data.byteLength > POOLED_UPLOAD) return adopt(uploadStorageBuffer(device, data, 'tensor'), shape);
     // The same buffers step after step, so that what is bound stays the same.
     const buffer = pool.take(data.byteLength, 'tensor');
-    device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength);
     return tensorOver(buffer, shape, () => pool.give(buffer));
   };
 
