@@ -1,6 +1,6 @@
 import { encodersOf, type EncodeThread } from '../convert/encoders.ts';
 import { chooseBackend, currentHost } from '../model/runtime/backend.ts';
-import { browserShardStore } from '../model/weights/browser-store.ts';
+import { opfsShardStore } from '../model/weights/opfs-store.ts';
 import type { ConvertSurroundings } from './convert-surroundings.ts';
 
 /** More threads than these only wait for the network. */
@@ -9,7 +9,7 @@ const MOST_THREADS = 8;
 const threads = Math.min(MOST_THREADS, Math.max(1, navigator.hardwareConcurrency));
 
 export const browserConvert: ConvertSurroundings = {
-  packages: browserShardStore('packages'),
+  packages: opfsShardStore('packages'),
   fetch: (url, init) => fetch(url, init),
   now: () => performance.now(),
   threads,
