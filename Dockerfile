@@ -4,7 +4,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc* ./
 RUN npm ci
 COPY . .
-RUN npm run build
+RUN npm run build -- --smallest
 
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=5173 DATA_DIR=/data DIST_DIR=/app/dist

@@ -6,6 +6,7 @@ import { PolicyGate } from './policy/policy-gate.tsx';
 import { usePolicyInfo } from './policy/policy-store.ts';
 import { RunPage } from './run-page.tsx';
 import { Masthead } from './status/masthead.tsx';
+import { UndoBar } from './undo/undo-bar.tsx';
 import { addressedShare, type Step } from './url-state.ts';
 import { useViewStore } from './view-store.ts';
 
@@ -50,6 +51,7 @@ export function App() {
         <AskedNotice />
         <InUseBanner />
         {step === 'run' ? <RunPage /> : <Workspace key={step} step={step} />}
+        <UndoBar />
       </main>
       <footer className="foot">
         <p>

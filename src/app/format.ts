@@ -20,6 +20,11 @@ export function formatCount(count: number): string {
   return String(count);
 }
 
+/** So many of something: `1 frame`, `24 frames`. */
+export function counted(count: number, one: string): string {
+  return `${count} ${one}${count === 1 ? '' : 's'}`;
+}
+
 /** Milliseconds with a precision that suits their size: `0.42 ms`, `12.3 ms`, `1840 ms`. */
 export function formatMs(ms: number): string {
   return `${ms.toFixed(ms < 1 ? 2 : ms < 100 ? 1 : 0)} ms`;

@@ -17,6 +17,15 @@ export function endsByGoing(): string | null {
   return null;
 }
 
+/** What must not be disturbed by taking something back; null where nothing must. */
+export function goesOn(): string | null {
+  if (useRecorderStore.getState().status.kind !== 'idle') return 'An episode is being recorded.';
+  if (useCompareStore.getState().running || usePracticeStore.getState().run.kind === 'trials')
+    return 'Trials are running.';
+  if (isTraining()) return 'A run is training.';
+  return null;
+}
+
 /** What ends when the page is closed or loaded anew; null where nothing does. */
 export function endsByClosing(): string | null {
   if (isTraining()) return 'The run would stop at its last checkpoint.';

@@ -3,6 +3,7 @@ import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
 import { isolatePage } from './isolation.ts';
 import { openNamedPolicy, openPolicy } from './policy/policy-session.ts';
+import { fetchTableFirst } from './practice/table-files.ts';
 import { useShareStore } from './share/share-store.ts';
 import type { Failure } from './status/failure.ts';
 import {
@@ -41,7 +42,7 @@ async function start(container: HTMLElement): Promise<void> {
   if (share) void openSharedLink(share);
   // What ships with the page is part of it; any other policy is fetched when the visitor says so.
   else if (namesPolicy()) void openNamedPolicy(readUrlState().policyUrl);
-  else void openPolicy(readUrlState().policyUrl, true);
+  else void openPolicy(readUrlState().policyUrl, true, fetchTableFirst());
   // A link pasted over this page's own address changes only what is behind the #.
   window.addEventListener('hashchange', () => {
     if (addressedShare()) location.reload();

@@ -6,7 +6,7 @@ import { refreshDevices, setSlotCount } from './camera/slots.ts';
 import { refreshRuns, restoreRuns } from './finetune/finetune-session.ts';
 import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
-import { askBeforeClosing, mayGo } from './leaving.ts';
+import { askBeforeClosing, goesOn, mayGo } from './leaving.ts';
 import { keepPage } from './offline.ts';
 import { keepPlaceHistory } from './place-history.ts';
 import { policyWorker } from './policy/policy-session.ts';
@@ -21,6 +21,8 @@ import { stopRun } from './prediction/predict-loop.ts';
 import { useRunStore } from './prediction/run-store.ts';
 import { useStateStore } from './state/state-store.ts';
 import { addressedShare, readUrlState, writeUrlState } from './url-state.ts';
+import { stopMeasuring } from './teach/stop-measuring.ts';
+import { guardUndo } from './undo/undo-store.ts';
 import { guardPlaces, useViewStore } from './view-store.ts';
 
 /** Browsers limit how often the address may be written; once typing pauses is enough. */
@@ -114,6 +116,7 @@ export function wireStores(): void {
     if (document.hidden) hidePractice();
   });
   guardPlaces(mayGo);
+  guardUndo(goesOn);
   keepPlaceHistory(mayGo);
   askBeforeClosing();
   saveWhenHidden();
@@ -183,6 +186,7 @@ function wirePractice(): void {
   });
   usePracticeStore.subscribe(({ run }, before) => {
     if (run.kind === 'idle' && before.run.kind !== 'idle') settlePrediction();
+    if (run.kind !== 'idle' && before.run.kind === 'idle') stopMeasuring();
   });
 
   // A visitor who has done nothing yet, and was sent nothing, is shown something; once per visit.

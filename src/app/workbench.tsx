@@ -3,11 +3,12 @@ import type { PolicyInfo } from '../workers/contract.ts';
 import { Honesty } from './camera/honesty.tsx';
 import { MoveArrow } from './camera/move-arrow.tsx';
 import { Slots } from './camera/slots-panel.tsx';
-import { exampleInstructions } from './instruction/instruction-store.ts';
+import { exampleInstructions, tableInstructions } from './instruction/instruction-store.ts';
 import { InstructionField } from './instruction/instruction-field.tsx';
 import { PolicySummary } from './policy/policy-summary.tsx';
 import { PredictionPanel } from './prediction/prediction-panel.tsx';
 import { RunControls } from './prediction/run-controls.tsx';
+import { isShippedPolicy } from './url-state.ts';
 import { StateInputs } from './state/state-inputs.tsx';
 import { UnnormKeyChoice } from './state/unnorm-key-choice.tsx';
 import './workbench.css';
@@ -22,12 +23,13 @@ export function Workbench({ info }: { info: PolicyInfo }) {
   return (
     <div className="bench" ref={start} tabIndex={-1}>
       <div className="bench-inputs">
-        <PolicySummary info={info} />
         <Slots info={info} over={<MoveArrow info={info} />} />
       </div>
       <div className="bench-output">
         <div className="bench-command">
-          <InstructionField examples={exampleInstructions} />
+          <InstructionField
+            examples={isShippedPolicy(info.package.url) ? tableInstructions : exampleInstructions}
+          />
           <RunControls info={info} />
         </div>
         <Honesty info={info} />
@@ -36,6 +38,7 @@ export function Workbench({ info }: { info: PolicyInfo }) {
       <div className="bench-inputs bench-robot">
         <UnnormKeyChoice info={info} />
         <StateInputs info={info} />
+        <PolicySummary info={info} />
       </div>
     </div>
   );

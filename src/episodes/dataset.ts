@@ -1,4 +1,5 @@
 /** Demonstrations, whatever they were read from. */
+import type { DatasetReading } from './reading.ts';
 
 /** RGBA, 8 bit, opaque. */
 export interface FrameImage {
@@ -37,42 +38,6 @@ export interface Episode extends EpisodeInfo {
   /** One frame of one camera. Decodes only what is needed. @throws ModelError `bad-file`, `unsupported` or `bad-input` */
   frame(camera: string, step: number): Promise<FrameImage>;
   close(): void;
-}
-
-/** Which recorded feature is which input of a policy. */
-export interface FeatureMapping {
-  readonly action: string;
-  /** Several are joined in this order; empty where no state is used. */
-  readonly state: readonly string[];
-  readonly cameras: readonly string[];
-}
-
-/** How the files were read: shown to the user, who may choose otherwise with `OpenOptions`. */
-export interface DatasetReading {
-  /** All that was recorded, used or not. */
-  readonly features: readonly {
-    readonly name: string;
-    readonly dtype: string;
-    readonly shape: readonly number[];
-  }[];
-  readonly mapping: FeatureMapping;
-  /** What openvla-oft does with a dataset of this name before it trains on it; null where it does nothing. */
-  readonly standardisation: {
-    readonly name: string;
-    readonly applied: boolean;
-    readonly does: string;
-  } | null;
-  /** Degrees by which pictures are turned; 0 where they are as stored. */
-  readonly turned: 0 | 180;
-}
-
-export interface OpenOptions {
-  /** Default: found by name. */
-  readonly mapping?: FeatureMapping;
-  /** Default: where openvla-oft knows the dataset by its name. */
-  readonly standardise?: boolean;
-  /** Default: where upstream turns the pictures of this kind of file. */
-  readonly turned?: 0 | 180;
 }
 
 export interface Dataset {

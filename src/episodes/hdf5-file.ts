@@ -11,6 +11,7 @@ const INTEGER = 0;
 const FLOAT = 1;
 const STRING = 3;
 const ENUM = 8;
+const VARIABLE_LENGTH = 9;
 /** gzip, shuffle, Fletcher's checksum, szip, n-bit, scale-offset: what comes with HDF5 itself (H5Zpublic.h). */
 const KNOWN_FILTERS = new Set([1, 2, 3, 4, 5, 6]);
 
@@ -27,7 +28,7 @@ const MOST_ATTEMPTS = 10_000;
 export interface Hdf5Dataset {
   readonly path: string;
   readonly shape: readonly number[];
-  /** As NumPy names it: float64, uint8; other types by their HDF5 class. */
+  /** As NumPy names it: float64, uint8; `string`; `bytes` for lists of them; other types by their HDF5 class. */
   readonly dtype: string;
   readonly itemBytes: number;
 }
@@ -124,6 +125,50 @@ export class Hdf5File {
       if (status < 0) throw new Error(`${path} cannot be read`);
       return make(bindings.HEAPU8.slice(pointer, pointer + bytes).buffer);
     });
+  }
+
+  /**
+   * One element of a list of texts or of bytes, as it lies there: a text of fixed length with what pads it, a JPEG of its own length.
+   * @throws ModelError `bad-file`, or `unsupported` for another type or size
+   */
+  async element(dataset: Hdf5Dataset, index: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { path, shape, dtype, itemBytes } = dataset;
+    await this.#checkStorage(dataset);
+    const about = this.#metadata.get(path)!;
+    if (!(dtype === 'string' || dtype === BYTES) || shape.length > 1) {
+      throw this.#unsupported(path, `is of type ${dtype}`, 'Texts and lists of bytes are read.');
+    }
+    if (!(index >= 0 && index < (shape[0] ?? 1)) || !(itemBytes > 0 && itemBytes <= MOST_BYTES)) {
+      throw new ModelError('bad-input', `${this.name}: element ${index} of ${path} was asked for.`);
+    }
+    // Of a scalar no slab can be asked for.
+    const one = shape.length === 0 ? null : [1n];
+    const at = one && [BigInt(index)];
+    const { bindings } = this.#library;
+    return this.#withMemory(itemBytes, (pointer) => {
+      if (bindings.get_dataset_data(this.#id, path, one, at, one, BigInt(pointer)) < 0)
+        throw new Error(`${path} cannot be read`);
+      const raw = bindings.HEAPU8.slice(pointer, pointer + itemBytes);
+      if (!about.vlen && dtype === 'string') return raw;
+      // A pointer, or a length and a pointer, into memory that the library has made for it.
+      const words = new Uint32Array(raw.buffer, 0, about.vlen ? 1 : 2);
+      const start = words[words.length - 1]!;
+      const end = about.vlen ? bindings.HEAPU8.indexOf(0, start) : start + words[0]!;
+      const bytes =
+        start === 0 || !(end <= bindings.HEAPU8.length)
+          ? new Uint8Array()
+          : bindings.HEAPU8.slice(start, end);
+      if (one) bindings.reclaim_vlen_memory_count(this.#id, path, '', BigInt(pointer), one);
+      else bindings.reclaim_vlen_memory(this.#id, path, '', BigInt(pointer));
+      return bytes;
+    });
+  }
+
+  /** A dataset of one text; null for what is none. */
+  async text(dataset: Hdf5Dataset): Promise<string | null> {
+    const { shape, dtype } = dataset;
+    if (dtype !== 'string' || shape.length > 1 || (shape[0] ?? 1) !== 1) return null;
+    return new TextDecoder().decode(await this.element(dataset, 0)).split('\0')[0]!;
   }
 
   /** An attribute as text or number; null where there is none, or of another type. */
@@ -267,10 +312,14 @@ const ARRAYS: Readonly<Record<string, (buffer: ArrayBuffer) => NumberArray>> = {
   uint64: (buffer) => new BigUint64Array(buffer),
 };
 
-function dtypeOf({ type, size, signed }: Metadata): string {
+/** Lists of bytes, each of its own length. */
+export const BYTES = 'bytes';
+
+function dtypeOf({ type, size, signed, vlen_type: element }: Metadata): string {
   if (type === FLOAT) return `float${size * 8}`;
   if (type === INTEGER) return `${signed ? 'int' : 'uint'}${size * 8}`;
   if (type === STRING) return 'string';
+  if (type === VARIABLE_LENGTH && element?.type === INTEGER && element.size === 1) return BYTES;
   // h5py's booleans are an enumeration of a byte.
   return type === ENUM && size === 1 ? 'bool' : `class ${type}`;
 }

@@ -1,7 +1,7 @@
 /** What HDF5 files of demonstrations hold: LIBERO's and robomimic's `data/demo_N`, ACT's and ALOHA's one episode a file. */
 import { ModelError } from '../model/errors.ts';
-import type { FeatureMapping } from './dataset.ts';
-import type { Hdf5Dataset, Hdf5File } from './hdf5-file.ts';
+import type { FeatureMapping } from './reading.ts';
+import { BYTES, type Hdf5Dataset, type Hdf5File } from './hdf5-file.ts';
 
 /** One episode of one file. */
 export interface Hdf5Recording {
@@ -60,7 +60,8 @@ async function demosOf(file: Hdf5File): Promise<Hdf5Layout> {
     if (typeof samples === 'number' && samples !== length) {
       throw wrong(file.name, `${group} has ${length} actions, its num_samples says ${samples}`);
     }
-    recordings.push({ file: file.name, group, length, instruction, features });
+    const own = textOf((await jsonAttribute(file, 'ep_meta', group))?.['lang']);
+    recordings.push({ file: file.name, group, length, instruction: own || instruction, features });
   }
   const total = await file.attribute('/data', 'total');
   const steps = recordings.reduce((sum, { length }) => sum + length, 0);
@@ -87,8 +88,10 @@ async function actOf(file: Hdf5File): Promise<Hdf5Layout> {
   const features = await featuresIn(file, ['/observations/images', '/observations', '/']);
   const length = lengthOf(features, 'action', file.name, '/');
   let instruction = '';
-  for (const name of ['language_instruction', 'instruction', 'task']) {
+  for (const name of ['language_instruction', 'instruction', 'task', 'language_raw']) {
+    const dataset = features.get(name);
     instruction ||= textOf(await file.attribute('/', name));
+    instruction ||= textOf(dataset && (await file.text(dataset)));
   }
   const recording = { file: file.name, group: '/', length, instruction, features };
   return {
@@ -138,15 +141,21 @@ export function guessMapping({ kind, recordings: [first] }: Hdf5Layout): Feature
   return { action: 'actions', state: states.find((names) => has(...names)) ?? [], cameras };
 }
 
-/** [steps, height, width, 3] as it is, or [steps, bytes] of JPEGs padded with zeros. */
+/** [steps, height, width, 3] as it is, or encoded. */
 export function isCamera(dataset: Hdf5Dataset): boolean {
-  const { shape, dtype, path } = dataset;
-  return dtype === 'uint8' && ((shape.length === 4 && shape[3] === 3) || isEncoded({ path, shape }));
+  const { shape, dtype } = dataset;
+  return (dtype === 'uint8' && shape.length === 4 && shape[3] === 3) || isEncoded(dataset);
 }
 
-/** ACT's `compress`: each row is a JPEG, padded to the longest. */
-export function isEncoded({ path, shape }: Pick<Hdf5Dataset, 'path' | 'shape'>): boolean {
-  return shape.length === 2 && path.includes('/images/');
+/** ACT's `compress`: each row is a JPEG, padded to the longest. Others keep lists of JPEGs, as texts of fixed length or as bytes. */
+export function isEncoded({ path, shape, dtype }: Hdf5Dataset): boolean {
+  if (!path.includes('/images/')) return false;
+  return shape.length === 2 ? dtype === 'uint8' : isList({ shape, dtype });
+}
+
+/** Whether a step is an element rather than a row. */
+export function isList({ shape, dtype }: Pick<Hdf5Dataset, 'shape' | 'dtype'>): boolean {
+  return shape.length === 1 && (dtype === 'string' || dtype === BYTES);
 }
 
 /** LIBERO names its files after their tasks (libero/benchmark/__init__.py, grab_language_from_filename). */
@@ -161,8 +170,13 @@ function textOf(value: unknown): string {
   return typeof text === 'string' ? text.trim().replace(/^"(.*)"$/, '$1') : '';
 }
 
-async function jsonAttribute(file: Hdf5File, name: string): Promise<Record<string, unknown> | null> {
-  const text = await file.attribute('/data', name);
+/** LIBERO's and robomimic's settings are of all of a file, RoboCasa's `ep_meta` of an episode. */
+async function jsonAttribute(
+  file: Hdf5File,
+  name: string,
+  group = '/data',
+): Promise<Record<string, unknown> | null> {
+  const text = await file.attribute(group, name);
   if (typeof text !== 'string') return null;
   try {
     const value: unknown = JSON.parse(text);

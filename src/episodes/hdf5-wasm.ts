@@ -24,14 +24,21 @@ interface Bindings {
   get_dataset_data(
     file: bigint,
     path: string,
-    count: bigint[],
-    offset: bigint[],
-    strides: bigint[],
+    count: bigint[] | null,
+    offset: bigint[] | null,
+    strides: bigint[] | null,
     pointer: bigint,
   ): number;
   get_attribute_names(file: bigint, path: string): string[];
   get_attribute_metadata(file: bigint, path: string, name: string): Metadata;
   get_attribute_data(file: bigint, path: string, name: string, pointer: bigint): number;
+  reclaim_vlen_memory_count(
+    file: bigint,
+    path: string,
+    name: string,
+    pointer: bigint,
+    count: bigint[],
+  ): number;
   reclaim_vlen_memory(file: bigint, path: string, name: string, pointer: bigint): number;
 }
 

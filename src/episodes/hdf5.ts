@@ -2,14 +2,15 @@
 import type { Folder } from '../io/folder.ts';
 import { subfolder } from '../io/paths.ts';
 import { ModelError } from '../model/errors.ts';
-import type { CameraInfo, Dataset, Episode, FeatureMapping, FrameImage, OpenOptions } from './dataset.ts';
+import type { CameraInfo, Dataset, Episode, FrameImage } from './dataset.ts';
+import type { FeatureMapping, OpenOptions } from './reading.ts';
 import { actionNames, stateNames } from './dimension-names.ts';
 import { encodedSize } from './encoded-size.ts';
 import { joined } from './feature-rows.ts';
 import { rgbImage, turnedImage } from './frame-pixels.ts';
 import { clipAndInvert } from './gripper.ts';
 import { Hdf5File, type Hdf5Dataset } from './hdf5-file.ts';
-import { byNumber, guessMapping, isCamera, isEncoded, layoutOf, wrong } from './hdf5-layouts.ts';
+import { byNumber, guessMapping, isCamera, isEncoded, isList, layoutOf, wrong } from './hdf5-layouts.ts';
 import type { Hdf5Layout, Hdf5Recording } from './hdf5-layouts.ts';
 import { decodeImage } from './image-decode.ts';
 
@@ -160,8 +161,9 @@ async function camerasOf(
       cameras.push({ name, height: dataset.shape[1]!, width: dataset.shape[2]! });
       continue;
     }
-    const bytes = first.length > 0 ? await files.use(first.file, (file) => file.read(dataset, 0, 1)) : null;
-    const size = bytes instanceof Uint8Array ? encodedSize(bytes) : null;
+    const bytes =
+      first.length > 0 ? await files.use(first.file, (file) => pictureOf(file, dataset, 0)) : null;
+    const size = bytes && encodedSize(bytes);
     if (!size) throw wrong(first.file, `${dataset.path} does not hold JPEGs or PNGs`);
     cameras.push({ name, ...size });
   }
@@ -223,8 +225,7 @@ class Hdf5Reader {
           `${cameras.map(({ name }) => name).join(', ')}.`,
       );
     }
-    const bytes = await files.use(recording.file, (file) => file.read(dataset, step, step + 1));
-    if (!(bytes instanceof Uint8Array)) throw wrong(recording.file, `${dataset.path} is not of bytes`);
+    const bytes = await files.use(recording.file, (file) => pictureOf(file, dataset, step));
     // Encoded ones are taken for ordinary JPEGs, as openpi and lerobot take them. A recorder that handed RGB to OpenCV, which expects BGR,
     // swapped red and blue, and no file says that it did.
     const image = isEncoded(dataset)
@@ -232,6 +233,18 @@ class Hdf5Reader {
       : rgbImage(bytes, known.width, known.height);
     return turned === 180 ? turnedImage(image) : image;
   }
+}
+
+/** Pixels, or an encoded picture, of one step. */
+async function pictureOf(
+  file: Hdf5File,
+  dataset: Hdf5Dataset,
+  step: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (isList(dataset)) return file.element(dataset, step);
+  const bytes = await file.read(dataset, step, step + 1);
+  if (bytes instanceof Uint8Array) return bytes;
+  throw wrong(file.name, `${dataset.path} is not of bytes`);
 }
 
 async function rowsOf(file: Hdf5File, dataset: Hdf5Dataset): Promise<{ width: number; rows: Float32Array }> {

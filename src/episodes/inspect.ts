@@ -1,6 +1,7 @@
 /** All that can be said of a dataset: what it holds, as its own library reads it, and what a trainer would want to know. */
 import { ModelError } from '../model/errors.ts';
-import type { CameraInfo, Dataset, DatasetReading } from './dataset.ts';
+import type { CameraInfo, Dataset } from './dataset.ts';
+import type { DatasetReading } from './reading.ts';
 import { actionKinds, type ActionKind } from './quality/action-kinds.ts';
 import { fieldsOf, type Motion } from './quality/columns.ts';
 import type { Finding } from './quality/finding.ts';

@@ -1,6 +1,7 @@
 /** LeRobot datasets, v2.0, v2.1 and v3.0 (huggingface/lerobot, lerobot/datasets/utils.py and lerobot_dataset.py). */
 import type { Folder } from '../io/folder.ts';
-import type { Dataset, EpisodeInfo, OpenOptions } from './dataset.ts';
+import type { Dataset, EpisodeInfo } from './dataset.ts';
+import type { OpenOptions } from './reading.ts';
 import { placesV2 } from './lerobot/episodes-v2.ts';
 import { placesV3 } from './lerobot/episodes-v3.ts';
 import { cameraInfo, checkMapping, guessMapping, joinedNames } from './lerobot/features.ts';

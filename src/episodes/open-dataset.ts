@@ -2,7 +2,8 @@ import { withoutLfsPointers } from '../io/git-lfs.ts';
 import type { Folder } from '../io/folder.ts';
 import { rootWith } from '../io/paths.ts';
 import { ModelError } from '../model/errors.ts';
-import type { Dataset, OpenOptions } from './dataset.ts';
+import type { Dataset } from './dataset.ts';
+import type { OpenOptions } from './reading.ts';
 import { foreignFormat } from './foreign-formats.ts';
 import { openLeRobot } from './lerobot.ts';
 

@@ -45,11 +45,15 @@ export async function stepsOf(example: Example, { mapping }: RldsReading): Promi
   );
 }
 
-/** One a step, as stored; empty texts where there are none. */
-export async function instructionsOf(example: Example, reading: RldsReading): Promise<string[]> {
-  const { instruction } = reading;
+/** One a step, as stored, or the episode's own for each of them; none where there are none. */
+export async function instructionsOf(
+  example: Example,
+  { instruction }: RldsReading,
+  steps: number,
+): Promise<string[]> {
   if (instruction === null || !example.has(instruction)) return [];
-  return (await example.texts(instruction)).map((text) => text.trim());
+  const texts = (await example.texts(instruction)).map((text) => text.trim());
+  return instruction.startsWith('steps/') ? texts : Array<string>(steps).fill(texts[0] ?? '');
 }
 
 /** @throws ModelError `bad-file` for a wrong checksum, or features of different lengths */
@@ -73,7 +77,7 @@ export async function openEpisode(
     );
   }
   const rows = (feature: RldsFeature) => rowsOf(example, feature, steps, file.name);
-  const instructions = (await instructionsOf(example, reading)).slice(first, first + info.length);
+  const instructions = (await instructionsOf(example, reading, steps)).slice(first, first + info.length);
   const numbers = standard
     ? await standardised(reading, standard, rows, steps)
     : await asStored(mapping, rows, steps);
@@ -126,10 +130,16 @@ interface Stored {
 }
 
 const NUMBERS: Readonly<Record<string, Stored>> = {
+  bool: { bytes: 1, read: (buffer) => new Uint8Array(buffer) },
+  int8: { bytes: 1, read: (buffer) => new Int8Array(buffer) },
+  uint8: { bytes: 1, read: (buffer) => new Uint8Array(buffer) },
+  int16: { bytes: 2, read: (buffer) => new Int16Array(buffer) },
+  uint16: { bytes: 2, read: (buffer) => new Uint16Array(buffer) },
+  int32: { bytes: 4, read: (buffer) => new Int32Array(buffer) },
+  uint32: { bytes: 4, read: (buffer) => new Uint32Array(buffer) },
+  int64: { bytes: 8, read: (buffer) => Array.from(new BigInt64Array(buffer), Number) },
   float32: { bytes: 4, read: (buffer) => new Float32Array(buffer) },
   float64: { bytes: 8, read: (buffer) => new Float64Array(buffer) },
-  int32: { bytes: 4, read: (buffer) => new Int32Array(buffer) },
-  uint8: { bytes: 1, read: (buffer) => new Uint8Array(buffer) },
 };
 
 /** TFDS's `encoding`: a step's values as little-endian bytes, zlib-compressed or not. */

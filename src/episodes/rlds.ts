@@ -4,7 +4,8 @@ import { cachedReader } from '../io/cached-reader.ts';
 import type { Folder } from '../io/folder.ts';
 import { subfolder } from '../io/paths.ts';
 import { ModelError } from '../model/errors.ts';
-import type { CameraInfo, Dataset, EpisodeInfo, FeatureMapping, OpenOptions } from './dataset.ts';
+import type { CameraInfo, Dataset, EpisodeInfo } from './dataset.ts';
+import type { FeatureMapping, OpenOptions } from './reading.ts';
 import { actionNames, stateNames } from './dimension-names.ts';
 import { encodedSize } from './encoded-size.ts';
 import { Example } from './rlds-example.ts';
@@ -219,7 +220,14 @@ async function camerasOf(
   return cameras;
 }
 
-const INSTRUCTIONS = ['steps/language_instruction', 'steps/observation/natural_language_instruction'];
+/** Of a step, or of the whole episode. */
+const INSTRUCTIONS = [
+  'steps/language_instruction',
+  'steps/observation/natural_language_instruction',
+  'steps/observation/language_instruction',
+  'language_instruction',
+  'episode_metadata/language_instruction',
+];
 
 function instructionKey(features: readonly RldsFeature[]): string | null {
   const texts = features.filter(({ kind }) => kind === 'text').map(({ key }) => key);
@@ -234,10 +242,11 @@ async function describe(
 ): Promise<EpisodeInfo> {
   const record: ByteReader = cachedReader(recordAt(file, place), { blockBytes: 4096, keptBytes: 2 ** 22 });
   const example = await Example.index(record);
+  const steps = await stepsOf(example, reading);
   const { first, length } = reading.standard
-    ? kept(await stepsOf(example, reading), reading.standard.skipped)
-    : { first: 0, length: await stepsOf(example, reading) };
-  const instructions = (await instructionsOf(example, reading)).slice(first, first + length);
+    ? kept(steps, reading.standard.skipped)
+    : { first: 0, length: steps };
+  const instructions = (await instructionsOf(example, reading, steps)).slice(first, first + length);
   const tasks = [...new Set(instructions)].filter((task) => task !== '');
   return { index, length, instruction: tasks[0] ?? '', ...(tasks.length > 1 ? { tasks } : {}) };
 }

@@ -1,6 +1,7 @@
 import { ModelError } from '../model/errors.ts';
 import { byteReader, memoryReader, type ByteReader } from './byte-reader.ts';
 import { cachedReader } from './cached-reader.ts';
+import { HttpVersion, replacedFile } from './http-version.ts';
 import { httpGet, shown, sleep, statusError, type HttpOptions } from './http.ts';
 
 /** Files up to this size are fetched whole from a host that ignores ranges. */
@@ -55,6 +56,7 @@ export async function httpReader(
 class Target {
   readonly url: string;
   readonly #options: HttpOptions;
+  readonly #version = new HttpVersion();
   #direct: string | null = null;
 
   constructor(url: string, options: HttpOptions) {
@@ -62,8 +64,17 @@ class Target {
     this.#options = options;
   }
 
-  /** @param end null for the whole file, which still asks for no compression */
+  /**
+   * @param end null for the whole file, which still asks for no compression
+   * @throws ModelError `download-failed` also where the answer is of another file than those before it
+   */
   async get(start: number, end: number | null): Promise<Response> {
+    const response = await this.#get(start, end);
+    this.#version.requireSame(this.url, response);
+    return response;
+  }
+
+  async #get(start: number, end: number | null): Promise<Response> {
     const range = end === null ? null : { start, end };
     const direct = this.#direct;
     if (direct !== null) {
@@ -108,7 +119,10 @@ function rangedReader(target: Target, name: string, byteLength: number, version?
       await response.body?.cancel();
       throw noRanges(target.url, byteLength);
     }
-    whole = wholeBody(response, target.url);
+    whole = wholeBody(response, target.url).then((bytes) => {
+      if (bytes.byteLength === byteLength) return bytes;
+      throw replacedFile(target.url);
+    });
     whole.catch(() => (whole = null));
     return (await whole).slice(start, end);
   });

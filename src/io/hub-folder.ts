@@ -91,7 +91,7 @@ export function hubFileUrl(address: HubAddress, path: string, hubUrl: string = H
   return `${hubUrl}/${kind}${address.repo}/resolve/${encodeURIComponent(address.revision)}/${inner}`;
 }
 
-export interface HubFile {
+interface HubFile {
   /** Below the address's own path. */
   readonly path: string;
   readonly byteLength: number;
@@ -100,21 +100,55 @@ export interface HubFile {
 }
 
 /**
+ * The commit that a branch or tag names now. All files are read of this one, so that a push in the meantime mixes nothing.
+ * @throws ModelError `download-failed`: what the Hub answered, and what a gated or private repository needs
+ */
+async function commitOf(address: HubAddress, options: HubOptions): Promise<string> {
+  const { type, repo, revision } = address;
+  if (/^[0-9a-f]{40}$/.test(revision)) return revision;
+  const { datasetInfo, modelInfo } = await import('@huggingface/hub');
+  const about = { name: repo, revision, additionalFields: ['sha' as const], ...credentials(options) };
+  const info = await asked(address, options, () =>
+    type === 'dataset' ? datasetInfo(about) : modelInfo(about),
+  );
+  // A Hub of another make may not tell.
+  return info.sha ?? revision;
+}
+
+function credentials({ hubUrl, hubToken, fetch }: HubOptions) {
+  return {
+    ...(hubUrl ? { hubUrl } : {}),
+    ...(hubToken ? { accessToken: hubToken } : {}),
+    ...(fetch ? { fetch } : {}),
+  };
+}
+
+/** Runs requests of the Hub's library; their failures become ours. */
+async function asked<T>(address: HubAddress, options: HubOptions, ask: () => Promise<T>): Promise<T> {
+  const { HubApiError } = await import('@huggingface/hub');
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof ModelError) throw error;
+    if (options.signal?.aborted) throw new ModelError('cancelled', 'The download was cancelled.');
+    throw hubError(address, error instanceof HubApiError ? error.statusCode : null, options, error);
+  }
+}
+
+/**
  * Every file of the repository at that revision.
  * @throws ModelError `download-failed`: what the Hub answered, and what a gated or private repository needs
  */
-export async function listHubFiles(address: HubAddress, options: HubOptions = {}): Promise<HubFile[]> {
-  const { listFiles, HubApiError } = await import('@huggingface/hub');
-  const files: HubFile[] = [];
-  try {
+async function listHubFiles(address: HubAddress, options: HubOptions = {}): Promise<HubFile[]> {
+  const { listFiles } = await import('@huggingface/hub');
+  return asked(address, options, async () => {
+    const files: HubFile[] = [];
     const listing = listFiles({
       repo: { type: address.type, name: address.repo },
       revision: address.revision,
       recursive: true,
       ...(address.path ? { path: address.path.replace(/\/$/, '') } : {}),
-      ...(options.hubUrl ? { hubUrl: options.hubUrl } : {}),
-      ...(options.hubToken ? { accessToken: options.hubToken } : {}),
-      ...(options.fetch ? { fetch: options.fetch } : {}),
+      ...credentials(options),
     });
     for await (const entry of listing) {
       options.signal?.throwIfAborted();
@@ -123,19 +157,16 @@ export async function listHubFiles(address: HubAddress, options: HubOptions = {}
       const path = entry.path.slice(address.path.length);
       files.push({ path, byteLength: entry.lfs?.size ?? entry.size, sha256: entry.lfs?.oid ?? null });
     }
-  } catch (error) {
-    if (error instanceof ModelError) throw error;
-    if (options.signal?.aborted) throw new ModelError('cancelled', 'The download was cancelled.');
-    throw hubError(address, error instanceof HubApiError ? error.statusCode : null, options, error);
-  }
-  return files;
+    return files;
+  });
 }
 
 /**
  * The repository's files, read by ranges.
  * @throws ModelError `download-failed`
  */
-export async function hubFolder(address: HubAddress, options: HubOptions = {}): Promise<Folder> {
+export async function hubFolder(named: HubAddress, options: HubOptions = {}): Promise<Folder> {
+  const address = { ...named, revision: await commitOf(named, options) };
   const files = new Map((await listHubFiles(address, options)).map((file) => [file.path, file]));
   const headers = {
     ...options.headers,

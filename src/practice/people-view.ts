@@ -9,10 +9,11 @@ const DISTANCE = [0.45, 1.8] as const;
 
 export class PeopleCamera {
   readonly camera = new THREE.PerspectiveCamera(36, 1, 0.02, 6);
-  readonly #center = new THREE.Vector3(-0.03, 0, 0.15);
+  /** With the distance below the whole table is in the picture, and the whole arm. */
+  readonly #center = new THREE.Vector3(-0.02, 0, 0.1);
   #azimuth = 0.55;
   #elevation = 0.62;
-  #distance = 1.34;
+  #distance = 1.5;
   #size = { width: 1, height: 1 };
   readonly #ray = new THREE.Raycaster();
 
@@ -26,7 +27,7 @@ export class PeopleCamera {
     this.#size = { width, height };
     this.camera.aspect = width / height;
     // Upright pictures (phones) show as much of the table's width as wide ones.
-    this.camera.fov = width < height ? 48 : 36;
+    this.camera.fov = width < height ? 45 : 36;
     this.camera.updateProjectionMatrix();
   }
 

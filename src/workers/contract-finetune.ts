@@ -1,42 +1,7 @@
 /** What crosses the boundary for fine-tuning: plain data, and the files the user hands over. */
+import type { DatasetReading, OpenOptions } from '../episodes/reading.ts';
 import type { RawImage, WorkerError } from './contract.ts';
 import type { RecordedDemonstrations } from './contract-practice.ts';
-
-/** Which recorded feature is which input of a policy. */
-export interface FeatureMapping {
-  readonly action: string;
-  /** Several are joined in this order; empty where no state is used. */
-  readonly state: readonly string[];
-  readonly cameras: readonly string[];
-}
-
-/** How the files of a dataset were read: shown to the user, who may choose otherwise with `OpenOptions`. */
-export interface DatasetReading {
-  /** All that was recorded, used or not. */
-  readonly features: readonly {
-    readonly name: string;
-    readonly dtype: string;
-    readonly shape: readonly number[];
-  }[];
-  readonly mapping: FeatureMapping;
-  /** What openvla-oft does with a dataset of this name before it trains on it; null where it does nothing. */
-  readonly standardisation: {
-    readonly name: string;
-    readonly applied: boolean;
-    readonly does: string;
-  } | null;
-  /** Degrees by which pictures are turned; 0 where they are as stored. */
-  readonly turned: 0 | 180;
-}
-
-export interface OpenOptions {
-  /** Default: found by name. */
-  readonly mapping?: FeatureMapping;
-  /** Default: where openvla-oft knows the dataset by its name. */
-  readonly standardise?: boolean;
-  /** Default: where upstream turns the pictures of this kind of file. */
-  readonly turned?: 0 | 180;
-}
 
 /** Where demonstrations come from. Nothing is copied; files are read by slices. */
 export type DemonstrationsSource =
@@ -332,6 +297,8 @@ export interface RunInfo {
     name: string;
     url: string | null;
     fingerprint: string;
+    /** How the files were read; null for what was recorded here, and for runs from before this was written down. */
+    reading: OpenOptions | null;
     /** Zero for runs from before this was written down. */
     episodes: number;
     steps: number;
@@ -426,6 +393,11 @@ export interface DemonstrationsApi {
 
 export interface TrainingApi {
   estimate(options: FineTuneOptions): Promise<FineTuneEstimate>;
+  /**
+   * Seconds that a step of such a run takes on this machine: a few steps are done, on these episodes, and thrown away. Nothing that is open or in use
+   * changes. Rejects with `busy` while a run goes on.
+   */
+  stepTime(options: FineTuneOptions, recorded: RecordedDemonstrations): Promise<number>;
   /**
    * Starts a run, or goes on with a stored one of that name (same policy and demonstrations). Resolves when it is done, or was stopped by
    * `cancel('training')` or by loading another policy, with a checkpoint; rejects when it failed, and with `busy` when another run has the policy or

@@ -49,6 +49,16 @@ export interface TableReport {
   readonly objects: readonly string[];
 }
 
+/** A table at one moment, to be brought back: plain data. */
+export interface TableScene {
+  readonly task: string;
+  readonly seed: number;
+  readonly robot: TableRobotName;
+  readonly instruction: string;
+  /** The state of its physics, and where the robot was to go. */
+  readonly snapshot: { readonly physics: readonly number[]; readonly target: readonly number[] };
+}
+
 /** What the policy gets. */
 export interface TableObservation {
   /** Main and wrist camera. */
@@ -177,6 +187,10 @@ export interface PracticeWorker {
    * @param robot who stands there (default who stood there before)
    */
   reset(task: string, seed: number, realTime?: boolean, robot?: TableRobotName): Promise<TableReport>;
+  /** What lies there now. */
+  scene(): Promise<TableScene>;
+  /** Lays the table as it was then, to the bit; what runs on it ends. */
+  bringBack(scene: TableScene): Promise<TableReport>;
   /** Which instruction counts from now on. @returns whether it is one whose success can be judged */
   instruct(instruction: string): Promise<boolean>;
   observe(): Promise<TableObservation>;

@@ -173,7 +173,7 @@ const NOTHING_LEFT: FitNote = {
   id: 'nothing-left',
   found: 'no episode that shows success',
   needed: 'at least one',
-  hint: 'Record one, mark one as a success, or take a deletion back.',
+  hint: 'Record one, mark one as a success, or restore one that was deleted.',
 };
 
 async function folderOf(source: Exclude<DemonstrationsSource, { kind: 'recorded' }>): Promise<Folder> {

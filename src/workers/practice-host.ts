@@ -35,6 +35,7 @@ import type {
   SentCommand,
   TableObservation,
   TableReport,
+  TableScene,
 } from './contract-practice.ts';
 import { Hand } from './hand.ts';
 import { LaidTable } from './laid-table.ts';
@@ -153,6 +154,24 @@ export class PracticeHost implements PracticeWorker {
       suggestions: fittingInstructions(names, tasksOf(robot)),
       objects: names,
     };
+  }
+
+  async scene(): Promise<TableScene> {
+    const { scene, table, instruction } = this.#whole();
+    const { physics, target } = table.snapshot();
+    return { ...scene, robot: this.#robot, instruction, snapshot: { physics, target } };
+  }
+
+  async bringBack({ task, seed, robot, instruction, snapshot }: TableScene): Promise<TableReport> {
+    const report = await this.reset(task, seed, true, robot);
+    const laid = this.#whole();
+    laid.move((table) => {
+      table.restore(snapshot);
+      // Nobody holds anything any more.
+      table.hold('gripper', null);
+    });
+    laid.instruct(instruction);
+    return { ...report, instruction };
   }
 
   async instruct(instruction: string): Promise<boolean> {

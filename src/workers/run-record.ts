@@ -1,5 +1,6 @@
 /** What a checkpoint remembers of where its run came from. */
 import * as v from 'valibot';
+import { optionsOf, type DatasetReading } from '../episodes/reading.ts';
 import { loadCheckpointState, type CheckpointInfo } from '../model/finetune/checkpoints.ts';
 import type { ShardStore } from '../model/weights/shard-store.ts';
 import type { FineTuneOptions, RunInfo } from './contract-finetune.ts';
@@ -36,6 +37,12 @@ const optionsSchema = v.object({
   robot: v.optional(v.nullable(robotChoiceSchema), null),
 });
 
+const readingSchema = v.object({
+  mapping: v.object({ action: v.string(), state: v.array(v.string()), cameras: v.array(v.string()) }),
+  standardise: v.boolean(),
+  turned: v.picklist([0, 180]),
+});
+
 const recordSchema = v.object({
   packageUrl: v.string(),
   packageHash: v.string(),
@@ -43,6 +50,7 @@ const recordSchema = v.object({
     name: v.string(),
     url: v.nullable(v.string()),
     fingerprint: v.string(),
+    reading: v.optional(v.nullable(readingSchema), null),
     episodes: v.optional(v.number(), 0),
     steps: v.optional(v.number(), 0),
     instructions: v.optional(v.array(v.string()), []),
@@ -67,11 +75,20 @@ export function runRecord(
       name,
       url: opened.url,
       fingerprint,
+      reading: opened.info.reading && recordedReading(opened.info.reading),
       episodes: episodes.length,
       steps,
       instructions: mostFrequent(episodes.map(({ instruction }) => instruction)),
     },
     options,
+  };
+}
+
+function recordedReading(reading: DatasetReading): v.InferOutput<typeof readingSchema> {
+  const { mapping, ...others } = optionsOf(reading);
+  return {
+    ...others,
+    mapping: { ...mapping, state: [...mapping.state], cameras: [...mapping.cameras] },
   };
 }
 

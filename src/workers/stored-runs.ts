@@ -1,3 +1,5 @@
+import { optionsOf, type DatasetReading, type OpenOptions } from '../episodes/reading.ts';
+import { readingText } from '../episodes/reading.ts';
 import { ModelError } from '../model/errors.ts';
 import {
   listCheckpoints,
@@ -115,6 +117,22 @@ export class StoredRuns {
         'Open the same demonstrations again, unchanged.',
       );
     }
+    requireReading(run, info.demonstrations.reading, opened.info.reading);
     return checkpoint;
   }
+}
+
+/**
+ * The same files mean other numbers and pictures when they are read in another way.
+ * @throws ModelError `bad-input` where they are read otherwise than the run read them
+ */
+function requireReading(run: string, recorded: OpenOptions | null, now: DatasetReading | null): void {
+  if (!recorded || !now) return;
+  const [then, today] = [readingText(recorded), readingText(optionsOf(now))];
+  if (then === today) return;
+  throw new ModelError(
+    'bad-input',
+    `The run "${run}" read these demonstrations as ${then}. Now they are read as ${today}.`,
+    'Choose the same features and options as the run, under “Read as”.',
+  );
 }

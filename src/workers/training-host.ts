@@ -1,17 +1,10 @@
 import { ModelError } from '../model/errors.ts';
-import type { Checkpoint } from '../model/finetune/checkpoints.ts';
-import {
-  continuedParameters,
-  initialParameters,
-  shapesOf,
-  trainedFromCheckpoint,
-} from '../model/finetune/parameters.ts';
+import { shapesOf, trainedFromCheckpoint } from '../model/finetune/parameters.ts';
 import { runTraining } from '../model/finetune/run.ts';
 import type { TrainedState } from '../model/finetune/trained.ts';
-import { Trainer, type TrainingOptions } from '../model/finetune/trainer.ts';
-import { adaptedConfig, type OwnConfig } from '../model/policy/own-config.ts';
+import { Trainer } from '../model/finetune/trainer.ts';
+import { adaptedConfig } from '../model/policy/own-config.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
-import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import type { AdaptersHost } from './adapters-host.ts';
 import type {
   FineTuneEstimate,
@@ -21,18 +14,20 @@ import type {
   RunInfo,
   TrainingApi,
 } from './contract-finetune.ts';
-import type { OpenedDemonstrations } from './demonstrations.ts';
+import { openDemonstrations } from './demonstrations.ts';
 import type { DemonstrationsHost } from './demonstrations-host.ts';
 import { runGoesOn, type Tenancy } from './lease.ts';
-import type { LoadedPolicy, PolicyFacts, PolicyLease } from './loaded-policy.ts';
+import type { LoadedPolicy, PolicyLease } from './loaded-policy.ts';
+import type { RecordedDemonstrations } from './contract-practice.ts';
 import { PauseGate } from './pause-gate.ts';
 import { ProgressReport } from './progress-report.ts';
 import { RunEstimator } from './run-estimate.ts';
 import { runRecord } from './run-record.ts';
 import type { StoredRuns } from './stored-runs.ts';
 import type { Surroundings } from './surroundings.ts';
-import { ownConfigFor } from './robot-choice.ts';
-import { runStatistics, trainingData } from './training-data.ts';
+import { startingPoint, trainingOptions, type RunStart } from './run-start.ts';
+import { timeSteps } from './step-time.ts';
+import { trainingData } from './training-data.ts';
 
 interface Parts {
   readonly runs: StoredRuns;
@@ -40,12 +35,7 @@ interface Parts {
   readonly demonstrations: DemonstrationsHost;
 }
 
-interface Start {
-  readonly options: FineTuneOptions;
-  readonly facts: PolicyFacts;
-  readonly opened: OpenedDemonstrations;
-  /** Where a resumed run goes on. */
-  readonly checkpoint: Checkpoint | null;
+interface Start extends RunStart {
   readonly progress: ProgressReport;
   readonly onEvent: (event: FineTuneEvent) => void;
 }
@@ -74,6 +64,23 @@ export class TrainingHost implements TrainingApi {
     return this.#lease.turn('predicting', (held) =>
       this.#estimator.estimate(held, options, this.#parts.demonstrations.opened, timed),
     );
+  }
+
+  async stepTime(options: FineTuneOptions, recorded: RecordedDemonstrations): Promise<number> {
+    const { adapters } = this.#parts;
+    const policies = { base: this.#lease.facts.config, other: adapters.other };
+    const opened = await openDemonstrations({ kind: 'recorded', recorded }, policies, () => undefined);
+    try {
+      return await this.#lease.turn('switching', (held, signal) =>
+        timeSteps(
+          held,
+          { options, facts: held, opened, checkpoint: null },
+          { adapters, now: this.#around.now, signal },
+        ),
+      );
+    } finally {
+      await opened.original.close();
+    }
   }
 
   /** @throws ModelError where the run cannot start or a step fails; the last checkpoint stays */
@@ -139,12 +146,8 @@ export class TrainingHost implements TrainingApi {
   async #run(tenancy: Tenancy<LoadedPolicy>, start: Start): Promise<FineTuneProgress> {
     const { options, facts, opened, progress } = start;
     const { adapters, runs } = this.#parts;
-    const { before, own, statistics } = await this.#startingPoint(start);
+    const { own, statistics, parameters } = await startingPoint(start, adapters);
     const { train, validation } = trainingData(opened, options, facts, statistics);
-    const shapes = shapesOf(facts.source);
-    const parameters = before
-      ? continuedParameters(facts.config, shapes, { ...before, own })
-      : await initialParameters(adaptedConfig(facts.config, { own, statistics }), facts.source, options);
     let trainer: Trainer | null = null;
     let whole = false;
     try {
@@ -191,22 +194,6 @@ export class TrainingHost implements TrainingApi {
       await train.close();
       await validation?.close();
     }
-  }
-
-  /** What the run goes on from, if anything, and what it normalises with. */
-  async #startingPoint({ options, facts, opened, checkpoint }: Start): Promise<{
-    before: TrainedState | null;
-    own: OwnConfig | null;
-    statistics: Readonly<Record<string, DatasetStatistics>>;
-  }> {
-    const { adapters } = this.#parts;
-    if (checkpoint) {
-      const before = trainedFromCheckpoint(facts.config, shapesOf(facts.source), checkpoint);
-      return { before, own: before.own, statistics: before.statistics as Record<string, DatasetStatistics> };
-    }
-    const before = options.startFrom === null ? null : await adapters.state(options.startFrom);
-    const own = options.robot ? ownConfigFor(options.robot, options.imageAug) : (before?.own ?? null);
-    return { before, own, statistics: runStatistics(opened, options, facts, adapters) };
   }
 
   #restore(trainer: Trainer, { checkpoint, progress, onEvent }: Start): void {
@@ -267,19 +254,4 @@ export class TrainingHost implements TrainingApi {
     await this.#parts.runs.remove(run);
     this.#parts.adapters.forgetRun(run);
   }
-}
-
-function trainingOptions(options: FineTuneOptions): TrainingOptions {
-  const {
-    run: _run,
-    validationFraction: _fraction,
-    lora: _lora,
-    freshModules: _fresh,
-    startFrom: _start,
-    statistics: _statistics,
-    demonstrationWeight: _weight,
-    robot: _robot,
-    ...training
-  } = options;
-  return training;
 }

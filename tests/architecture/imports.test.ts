@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 const ARROWS: Record<string, readonly string[]> = {
   'src/app': [
     'src/workers/boundary',
+    'src/episodes/reading',
     'src/model/errors',
     'src/practice/success-rate',
     'src/practice/tasks',
@@ -16,7 +17,7 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/practice/vocabulary',
     'src/share',
   ],
-  'src/workers/boundary': ['src/model/errors'],
+  'src/workers/boundary': ['src/episodes/reading', 'src/model/errors'],
   'src/workers': [
     'src/workers/boundary',
     'src/convert',
@@ -86,7 +87,9 @@ const ARROWS: Record<string, readonly string[]> = {
     'src/model/weights',
   ],
   'src/io': ['src/model/errors'],
-  'src/episodes': ['src/io', 'src/model/errors'],
+  // How a dataset is read: plain data and words.
+  'src/episodes/reading': [],
+  'src/episodes': ['src/episodes/reading', 'src/io', 'src/model/errors'],
   'src/robot': ['src/episodes', 'src/model/errors', 'src/model/policy'],
   'src/share': ['src/model/errors', 'src/model/safetensors-header', 'src/model/strict-json'],
   'src/practice/success-rate': [],

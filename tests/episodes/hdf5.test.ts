@@ -4,7 +4,10 @@ import { Hdf5Library } from '../../src/episodes/hdf5-wasm.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { byteReader, memoryReader } from '../../src/io/byte-reader.ts';
+import { registerDecoders } from '../../tools/node/decoders.ts';
 import { float32, storedFiles, storedFolder, truthOf } from './stored-fixture.ts';
+
+await registerDecoders();
 
 interface Variant {
   action: number[][];
@@ -88,6 +91,14 @@ describe('an HDF5 file of LIBERO', () => {
   });
 });
 
+it('an HDF5 file of RoboCasa has a task for each episode', async () => {
+  const dataset = await openDataset(await storedFolder('hdf5-variants', 'robocasa.hdf5'));
+  expect(dataset.episodes.map(({ instruction }) => instruction)).toEqual([
+    'close the fridge',
+    'turn on the sink',
+  ]);
+});
+
 describe('a folder of HDF5 files of ACT', () => {
   it('has its episodes by number, and cameras of padded JPEGs', async () => {
     const truth = (await truthOf<{ 'act-jpeg': Record<string, Variant> }>('hdf5-variants'))['act-jpeg'];
@@ -96,6 +107,21 @@ describe('a folder of HDF5 files of ACT', () => {
     expect([...(await dataset.open(1)).actions]).toEqual(float32(truth['10']!.action));
     expect(dataset.cameras).toEqual([{ name: 'cam_high', width: 24, height: 16 }]);
     expect(dataset.actionNames.slice(6, 8)).toEqual(['left_gripper', 'right_waist']);
+  });
+
+  it('has pictures and tasks from lists of texts and of bytes', async () => {
+    const truth = await truthOf<{ 'act-lists': Record<string, Variant> }>('hdf5-variants');
+    const files = await storedFiles('hdf5-variants/act-lists');
+    for (const [kind, task, only] of [
+      ['text', 'fold the towel', 'episode_0.hdf5'],
+      ['bytes', 'open the drawer', 'episode_1.hdf5'],
+    ] as const) {
+      const dataset = await openDataset(memoryFolder(kind, new Map([[only, files.get(only)!]])));
+      expect(dataset.cameras).toEqual([{ name: 'cam_high', width: 24, height: 16 }]);
+      expect(dataset.episodes).toEqual([{ index: 0, length: 3, instruction: task }]);
+      const { data } = await (await dataset.open(0)).frame('cam_high', 2);
+      expect([...data]).toEqual(rgba(truth['act-lists'][kind]!.last));
+    }
   });
 
   it('is refused where a file is of another layout', async () => {

@@ -1,4 +1,4 @@
-import type { OpenOptions } from '../../src/episodes/dataset.ts';
+import type { OpenOptions } from '../../src/episodes/reading.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { datasetStatistics } from '../../src/episodes/statistics.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';

@@ -1,6 +1,7 @@
 /** Datasets written by lerobot itself, with what lerobot reads from them (fixtures/lerobot/copy.mjs), and the inputs that went wrong. */
 import { expect } from 'vitest';
-import type { Dataset, FrameImage, OpenOptions } from '../../src/episodes/dataset.ts';
+import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
+import type { OpenOptions } from '../../src/episodes/reading.ts';
 import { decodeImage } from '../../src/episodes/image-decode.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OpenOptions } from '../../src/episodes/dataset.ts';
+import type { OpenOptions } from '../../src/episodes/reading.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { crc32c } from '../../src/episodes/rlds-tfrecord.ts';
 import { datasetStatistics } from '../../src/episodes/statistics.ts';
@@ -229,6 +229,20 @@ describe('standardisation by name', () => {
     );
     expect(other.reading!.standardisation).toBeNull();
     expect(other.format).toContain('assumed');
+  });
+
+  it('takes the task of the whole episode where its steps have none', async () => {
+    const record = example({
+      'steps/action': { floats: rows(2, 7, () => 1) },
+      language_instruction: { bytes: ['fold the towel'] },
+    });
+    const files = tfdsFiles('mine', { action: 7 }, { train: [[record]] });
+    const features = JSON.parse(new TextDecoder().decode(files.get('features.json'))) as {
+      featuresDict: { features: Record<string, object> };
+    };
+    features.featuresDict.features['language_instruction'] = { text: {} };
+    files.set('features.json', new TextEncoder().encode(JSON.stringify(features)));
+    expect((await open(files)).episodes).toEqual([{ index: 0, length: 2, instruction: 'fold the towel' }]);
   });
 
   it('reads every split, in order', async () => {

@@ -11,7 +11,8 @@ export const STORED = {
   'hdf5-aloha': ['episode_0.hdf5'],
   'hdf5-variants/act-jpeg': ['episode_10.hdf5', 'episode_2.hdf5'],
   'hdf5-variants/libero': ['KITCHEN_SCENE3_turn_on_the_stove_demo.hdf5'],
-  'hdf5-variants': ['robomimic.hdf5', 'plugin_demo.hdf5', 'virtual_demo.hdf5'],
+  'hdf5-variants/act-lists': ['episode_0.hdf5', 'episode_1.hdf5'],
+  'hdf5-variants': ['robomimic.hdf5', 'robocasa.hdf5', 'plugin_demo.hdf5', 'virtual_demo.hdf5'],
   rlds: [
     'dataset_info.json',
     'features.json',

@@ -1,6 +1,7 @@
 /** What real libraries wrote is read as they read it: one suite for Node and the browser. */
 import { describe, expect, it } from 'vitest';
-import type { Episode, OpenOptions } from '../../src/episodes/dataset.ts';
+import type { Episode } from '../../src/episodes/dataset.ts';
+import type { OpenOptions } from '../../src/episodes/reading.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import {
   float32,

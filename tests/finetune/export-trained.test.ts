@@ -30,7 +30,7 @@ async function fiveSteps(name: string) {
   const trainables = new Trainables(runtime, parameters.trained, lora!.alpha / lora!.r);
   start.policy.use(trainables);
   for (let step = 0; step < 5; step++) {
-    const tape = new Tape({ trains: (key) => trainables.has(key), sink: trainables.accumulate });
+    const tape = new Tape(trainables.tapeOptions);
     await runPass(start.policy, start.samples, { tape, ...(await start.drawn('warm', step)) });
     await trainables.step(ADAMW);
   }

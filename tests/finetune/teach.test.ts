@@ -51,7 +51,7 @@ describe('a head of OpenVLA-OFT on another family’s checkpoint', () => {
     policy.use(trainables);
     const losses: number[] = [];
     for (let step = 0; step < 8; step++) {
-      const tape = new Tape({ trains: (key) => trainables.has(key), sink: trainables.accumulate });
+      const tape = new Tape(trainables.tapeOptions);
       losses.push((await runPass(policy, [sample], { tape })).loss);
       await trainables.step({ ...ADAMW, learningRate: 1e-2 });
     }

@@ -362,8 +362,8 @@ describe('adapters', () => {
     const lossOf = async (sink = true) => {
       const masks = new Random(4);
       const tape = new Tape({
-        trains: (name) => trainables.has(name),
-        sink: sink ? trainables.accumulate : async () => undefined,
+        ...trainables.tapeOptions,
+        ...(sink ? {} : { sink: async () => undefined }),
         dropout: (shape) => {
           const size = shape.reduce((n, d) => n * d, 1);
           const mask = Float32Array.from({ length: size }, () => (masks.uniform() < 0.4 ? 0 : 1 / 0.6));

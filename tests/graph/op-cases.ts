@@ -120,6 +120,25 @@ export const opCases: OpCase[] = [
   }),
 ];
 
+/** The gradient that goes past a norm is added where that of the norm is made. */
+export const pastNorms = opCase('norms with a path past them', ['x'], (g) => {
+  const x = g.input('x', [3, 7]);
+  const h = g.add(x, g.layerNorm(x, g.input('w', [7]), g.input('b', [7]), 1e-5));
+  g.output('y', g.add(h, g.rmsNorm(h, g.input('w2', [7]), 1e-6)));
+});
+
+/** A row that may look nowhere weighs all alike, as softmax does; a causal row, and one that is masked twice over. */
+export const fullyMasked = opCase('attention with rows that see nothing', ['q', 'k', 'v'], (g) =>
+  g.output(
+    'y',
+    g.attention(g.input('q', [1, 3, 4]), g.input('k', [1, 4, 4]), g.input('v', [1, 4, 4]), {
+      heads: 2,
+      scale: 0.7,
+      bias: g.constant([-1e30, -1e30, -1e30, -1e30, 0, 0, -1e30, -1e30, 0, -2e30, -1e30, 0], [1, 1, 3, 4]),
+    }),
+  ),
+);
+
 /** Deterministic numbers in [from, to). */
 export function randomNumbers(count: number, seed: number, [from, to]: [number, number]): Float32Array {
   let state = seed >>> 0 || 1;

@@ -1,12 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { evaluate } from '../../src/model/graph/evaluate.ts';
+import type { Graph } from '../../src/model/graph/types.ts';
 import { gradientName, vjp } from '../../src/model/graph/vjp.ts';
-import { opCases, randomFeeds, randomNumbers } from './op-cases.ts';
+import { fullyMasked, opCases, pastNorms, randomFeeds, randomNumbers } from './op-cases.ts';
 
 /** Central differences in float64: the error is O(h²) ≈ 1e-10 plus rounding, so 1e-6 has two digits of room. */
 const STEP = 1e-5;
 const TOLERANCE = 1e-6;
+
+const hasFused = (graph: Graph): boolean =>
+  graph.nodes.some(({ op }) => ['attention', 'layerNorm', 'rmsNorm'].includes(op));
 
 describe('vjp against finite differences in float64', () => {
   it.each(opCases)('$name', ({ graph, wrt, range }) => {
@@ -49,6 +53,22 @@ describe('vjp against finite differences in float64', () => {
       }
     }
   });
+
+  it.each([...opCases, fullyMasked, pastNorms].filter(({ graph }) => hasFused(graph)))(
+    '$name: the same by ops that are gradients',
+    ({ graph, wrt, range }) => {
+      const [products, fused] = [false, true].map((how) => {
+        const backward = vjp(graph, { wrt: wrt.filter((name) => name !== 'bias'), fused: how });
+        return evaluate(backward, randomFeeds(backward, range));
+      });
+      expect(Object.keys(fused!)).toEqual(Object.keys(products!));
+      for (const [name, { data }] of Object.entries(products!)) {
+        data.forEach((value, i) =>
+          expect(Math.abs(fused![name]!.data[i]! - value), `${name}[${i}]`).toBeLessThan(1e-12),
+        );
+      }
+    },
+  );
 
   it('gives back forward outputs asked for, and says which name it does not know', () => {
     const g = new GraphBuilder('square');

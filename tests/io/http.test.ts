@@ -18,11 +18,13 @@ const FILES = new Map<string, Uint8Array<ArrayBuffer>>([
 const same = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0;
 
 let host: Host | null = null;
+let files = FILES;
 const waits: number[] = [];
 const options: HttpOptions = { wait: async (ms) => void waits.push(ms) };
 async function hostWith(habits: Habits): Promise<Host> {
   waits.length = 0;
-  host = await quirkyHost(FILES, habits);
+  files = new Map(FILES);
+  host = await quirkyHost(files, habits);
   return host;
 }
 afterEach(async () => {
@@ -88,6 +90,60 @@ describe('a folder on a web server', () => {
     await file.slice(10, 60_000);
     expect(host!.sent()).toBe(sent);
     expect(sent).toBeLessThan(3 * 65_536);
+  });
+
+  describe('a file that is replaced by one of the same size while it is read', () => {
+    const FAR = 400_000;
+    it.each<[string, Record<string, string>, Record<string, string>]>([
+      ['another ETag', { etag: '"one"' }, { etag: '"two"' }],
+      ['another weak ETag', { etag: 'W/"one"' }, { etag: 'W/"two"' }],
+      [
+        'another date, where the host has no ETag',
+        { 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' },
+        { 'last-modified': 'Mon, 01 Jan 2024 00:00:09 GMT' },
+      ],
+    ])('is noticed by %s', async (_, before, after) => {
+      let headers = before;
+      const folder = httpFolder((await hostWith({ headers: () => headers })).url, options);
+      const file = await folder.open('data/large.bin');
+      const first = await file.slice(0, 1000);
+      expect(same(first, LARGE.subarray(0, 1000))).toBe(true);
+      headers = after;
+      await expect(file.slice(FAR, FAR + 10)).rejects.toMatchObject({
+        code: 'download-failed',
+        message: expect.stringContaining('was replaced while it was read') as string,
+      });
+      // Opened again, it is the new one that is read.
+      const again = await httpFolder(host!.url, options).open('data/large.bin');
+      expect(await again.slice(FAR, FAR + 10)).toHaveLength(10);
+    });
+
+    it('is noticed where a broken answer goes on', async () => {
+      let version = 0;
+      const folder = httpFolder(
+        (await hostWith({ headers: () => ({ etag: `"${version}"` }), cuts: { times: 1, after: 1000 } })).url,
+        { ...options, wait: async () => void version++ },
+      );
+      const file = await folder.open('data/large.bin');
+      await expect(file.slice(0, 300_000)).rejects.toMatchObject({ code: 'download-failed' });
+    });
+
+    it('is noticed by its size where the host ignores ranges by now', async () => {
+      const habits = { ignoresRanges: false };
+      const folder = httpFolder((await hostWith(habits)).url, options);
+      const file = await folder.open('data/large.bin');
+      habits.ignoresRanges = true;
+      files.set('data/large.bin', new Uint8Array(LARGE.length + 1));
+      await expect(file.slice(FAR, FAR + 10)).rejects.toMatchObject({ code: 'download-failed' });
+    });
+
+    it('is the same file where only the strength of its ETag differs', async () => {
+      let headers = { etag: '"one"' };
+      const folder = httpFolder((await hostWith({ headers: () => headers })).url, options);
+      const file = await folder.open('data/large.bin');
+      headers = { etag: 'W/"one"' };
+      expect(await file.slice(FAR, FAR + 10)).toHaveLength(10);
+    });
   });
 
   it('says that nothing answers', async () => {

@@ -63,6 +63,9 @@ function hashOf(content: HubContent): string {
   return content instanceof Uint8Array ? createHash('sha256').update(content).digest('hex') : content.sha256;
 }
 
+/** What every branch and tag names. */
+export const COMMIT = 'c0'.repeat(20);
+
 /** @param repos files by `datasets/owner/name` or `owner/name` */
 export async function hubDouble(
   repos: Readonly<Record<string, ReadonlyMap<string, HubContent>>>,
@@ -119,6 +122,14 @@ export async function hubDouble(
       return;
     }
     const url = new URL(request.url!, 'http://hub');
+    const info = /^\/api\/(datasets|models)\/([^/]+\/[^/]+)\/revision\/[^/]+$/.exec(url.pathname);
+    if (info) {
+      const there = repos[`${info[1] === 'datasets' ? 'datasets/' : ''}${info[2]}`];
+      response
+        .writeHead(there ? 200 : 404, { ...CORS, 'content-type': 'application/json' })
+        .end(JSON.stringify(there ? { id: info[2], sha: COMMIT } : { error: 'not found' }));
+      return;
+    }
     const listing = /^\/api\/(datasets|models)\/([^/]+\/[^/]+)\/tree\/([^/]+)(?:\/(.*))?$/.exec(url.pathname);
     if (listing) {
       const files = repos[`${listing[1] === 'datasets' ? 'datasets/' : ''}${listing[2]}`];

@@ -3,7 +3,7 @@ import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { hubAddress, hubFolder } from '../../src/io/hub-folder.ts';
 import { openAddress } from '../../src/io/open-address.ts';
 import { fixtureFiles } from '../episodes/fixture-source.ts';
-import { hubDouble, type HubDouble } from './hub-double.ts';
+import { COMMIT, hubDouble, type HubDouble } from './hub-double.ts';
 
 let hub: HubDouble | null = null;
 afterEach(async () => {
@@ -85,6 +85,18 @@ describe('a Hub repository', () => {
     expect(await file.slice(10, 20)).toEqual(new Uint8Array(10).fill(7));
     expect(hub.hubRequests.filter((request) => request.endsWith(' token')).length).toBeGreaterThan(1);
     expect(hub.storageRequests.some((request) => request.endsWith(' token'))).toBe(false);
+  });
+
+  it('is read of the commit that the branch names when it is opened, whatever is pushed meanwhile', async () => {
+    hub = await hubDouble({ 'datasets/a/b': new Map([['x.bin', new Uint8Array(5000)]]) });
+    const folder = await openAddress('a/b@some-branch', { hubUrl: hub.url });
+    await (await folder.open('x.bin')).slice(0, 10);
+    const [first, ...others] = hub.hubRequests.map((request) => request.replace(/\?.*/, ''));
+    expect(first).toBe('GET /api/datasets/a/b/revision/some-branch');
+    expect(others).toEqual([
+      `GET /api/datasets/a/b/tree/${COMMIT}`,
+      `GET /datasets/a/b/resolve/${COMMIT}/x.bin`,
+    ]);
   });
 
   it('that does not exist is said to be so', async () => {

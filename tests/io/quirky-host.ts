@@ -12,12 +12,16 @@ export interface Habits {
   readonly busy?: { times: number; readonly status: 429 | 503; readonly retryAfter?: string };
   /** Closes the connection this often instead of answering. */
   readonly breaks?: { times: number };
+  /** Breaks the connection this often after so many bytes of an answer that is longer. */
+  readonly cuts?: { times: number; readonly after: number };
   /** Answers what it does not have with its own page. */
   readonly spa?: boolean;
   /** Lets other pages read it, as public hosts do, Content-Range included. */
   readonly cors?: boolean;
   /** Refuses everything with this status. */
   readonly status?: number;
+  /** Answers with these headers, too; asked anew each time, so that a file can be replaced. */
+  readonly headers?: () => Record<string, string>;
 }
 
 const CORS = {
@@ -75,8 +79,13 @@ function answer(
 ): void {
   const end = (status: number, headers: Record<string, string | number>, body?: Uint8Array | string) => {
     if (body && request.method !== 'HEAD') count(body.length);
+    if (habits.cuts && body && body.length > habits.cuts.after && habits.cuts.times-- > 0) {
+      response.writeHead(status, { ...habits.headers?.(), ...headers, 'content-length': body.length });
+      response.write(body.slice(0, habits.cuts.after), () => response.destroy());
+      return;
+    }
     response
-      .writeHead(status, { ...(habits.cors ? CORS : {}), ...headers })
+      .writeHead(status, { ...(habits.cors ? CORS : {}), ...habits.headers?.(), ...headers })
       .end(request.method === 'HEAD' ? undefined : body);
   };
   if (habits.breaks && habits.breaks.times-- > 0) return void request.socket.destroy();

@@ -83,6 +83,26 @@ describe('a table', () => {
     expect(await host.glance(other!.revision)).not.toBeNull();
   });
 
+  test('is brought back to the bit, whatever was laid and done since', async () => {
+    const { host, frames } = await openHost();
+    await host.reset('lift', 3);
+    frames(50);
+    await host.instruct('sing a song');
+    await host.execute([RIGHT, RIGHT], false);
+    const before = await host.scene();
+    const goOn = async () => {
+      await host.execute([RIGHT, RIGHT, RIGHT], false);
+      return (await host.scene()).snapshot;
+    };
+    const after = await goOn();
+    await host.reset('bowl', 9, true, 'so101');
+    frames(20);
+    const report = await host.bringBack(structuredClone(before));
+    expect(report).toMatchObject({ task: 'lift', seed: 3, robot: 'gripper', instruction: 'sing a song' });
+    expect(await host.scene()).toEqual(before);
+    expect(await goOn()).toEqual(after);
+  });
+
   test('is laid for a task, alike for the same seed, with an instruction that can be judged', async () => {
     const { host, tasks } = await openHost();
     expect(tasks.map(({ name }) => name)).toContain('plate');

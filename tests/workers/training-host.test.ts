@@ -1,9 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { FineTuneEvent, FineTuneProgress } from '../../src/workers/contract-finetune.ts';
 import {
   codeOf,
+  demonstrationsFor,
   gate,
   loadedHost,
   newDevice,
@@ -59,6 +61,32 @@ describe('a run', () => {
     ]);
     // With its own statistics.
     expect((await tiny.host.predict(observationFor(tiny.info))).unnormKey).toBe('made_up');
+  });
+
+  test('a step is timed without anything that is open, kept or in use being another afterwards', async () => {
+    const tiny = await ready();
+    const { training, adapters, demonstrations } = tiny.host;
+    await training.start(optionsFor({ maxSteps: 1 }), false, nothing);
+    const observation = observationFor(tiny.info);
+    const now = async () => ({
+      actions: (await tiny.host.predict(observation)).actions,
+      adapters: await adapters.list(),
+      runs: await training.runs(),
+    });
+    const before = await now();
+    const live = tiny.runtime().live.byteLength;
+    const other = { ...demonstrationsFor(tiny.info, 1), name: 'another' };
+    // Three steps are timed, from one look at the clock to the next.
+    expect(await training.stepTime(optionsFor({ run: 'timed' }), other)).toBe(tiny.tick / 1000 / 3);
+    expect(tiny.runtime().live.byteLength).toBe(live);
+    expect(await now()).toEqual(before);
+    expect(demonstrations.opened?.info.name).not.toBe('another');
+    expect(tiny.states.at(-1)).toEqual({ kind: 'ready', run: null });
+    const { run, release } = await heldRun(tiny, { run: 'goes on' });
+    expect(await codeOf(training.stepTime(optionsFor(), other))).toBe('busy');
+    release();
+    await tiny.host.cancel('training');
+    await run;
   });
 
   test('needs demonstrations that fit, and a name of its own', async () => {
@@ -237,6 +265,30 @@ describe('a run', () => {
     await openMadeUp(later, later.info);
     // Both packages have other manifests, and so other hashes.
     await expect(resume()).rejects.toThrow('another policy');
+  });
+
+  test('remembers how its demonstrations were read, and is resumed on that reading only', async () => {
+    const path = 'tests/episodes/fixtures/hdf5-libero/pick_up_the_black_bowl_demo.hdf5';
+    const files = [{ path: 'bowl_demo.hdf5', file: new File([await readFile(path)], 'bowl_demo.hdf5') }];
+    const mapping = { action: 'actions', state: ['ee_states', 'gripper_states'], cameras: ['agentview_rgb'] };
+    const options = { mapping, standardise: true, turned: 180 } as const;
+    const { host } = await loadedHost();
+    const { robot } = await host.demonstrations.open({ kind: 'files', files, options }, nothing);
+    const training = optionsFor({ maxSteps: 2, robot: robot.choice });
+    const stopped = host.training.start(training, false, (event) => {
+      if (event.kind === 'step') void host.cancel('training');
+    });
+    expect(await stopped).toMatchObject({ phase: 'cancelled', step: 1 });
+    const [stored] = await host.training.runs();
+    expect(stored!.demonstrations.reading).toEqual(options);
+    // The numbers are the same, and so is the fingerprint; the pictures are not.
+    await host.demonstrations.open({ kind: 'files', files, options: { ...options, turned: 0 } }, nothing);
+    await expect(host.training.start(stored!.options, true, nothing)).rejects.toThrow(
+      'pictures turned by 180°. Now',
+    );
+    const reading = stored!.demonstrations.reading!;
+    await host.demonstrations.open({ kind: 'files', files, options: reading }, nothing);
+    expect(await host.training.start(stored!.options, true, nothing)).toMatchObject({ step: 2 });
   });
 
   test('starts from an adapter, with what that was normalised by; its record says so in words', async () => {

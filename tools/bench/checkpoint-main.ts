@@ -1,12 +1,15 @@
-/** `npm run bench:checkpoint`: a checkpoint of real size from a double of the Hub becomes a policy in Chromium, and predicts there. */
+/** `npm run bench:checkpoint`: a checkpoint of real size from a double of the Hub becomes a policy in Chromium, predicts there and is fine-tuned. */
 import { createHash } from 'node:crypto';
 import { createReadStream, readdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { chromium } from '@playwright/test';
+import { datasetFolder } from '../../e2e/demo-dataset.ts';
+import { main, setNumber, shownLoss, teach } from '../../e2e/finetune-page.ts';
 import { PolicyPage } from '../../e2e/policy-page.ts';
 import { routeHub } from '../../e2e/route-hub.ts';
 import { serveSite } from '../../e2e/site.ts';
+import { goTo } from '../../e2e/studio.ts';
 import { gradientImage } from '../../e2e/test-media.ts';
 import { planCheckpoint } from '../../src/convert/plan.ts';
 import { hubDouble, type HubContent } from '../../tests/io/hub-double.ts';
@@ -15,20 +18,22 @@ import { CHROMIUM_FLAGS, findChromium } from '../node/find-chromium.ts';
 import { diskCheckpoint } from '../node/disk-folder.ts';
 import { predictionFlops } from './flops.ts';
 
-const USAGE = `usage: npm run bench:checkpoint -- <checkpoint folder> [--no-predict]
+const USAGE = `usage: npm run bench:checkpoint -- <checkpoint folder> [--no-predict] [--steps N]
 
 Serves the folder as a Hub repository (redirects to addresses that expire, SHA-256 of each file), converts it in the built page at
-4 bits, and prints seconds, MB/s and the most memory that a process of the page had. Then loads it and predicts once on WASM.
+4 bits, and prints seconds, MB/s and the most memory that a process of the page had. Then loads it, predicts once on WASM, and takes N fine-tuning steps of one sample (LoRA on all linear layers, LIBERO's sizes).
 tools/make-checkpoint.ts makes folders of real sizes.
 
-  --no-predict    convert only`;
+  --no-predict    convert only
+  --steps N       fine-tuning steps (default: 10; 0 for none)`;
 
 const args = parseArguments(USAGE, {
   allowPositionals: true,
   allowNegative: true,
-  options: { predict: { type: 'boolean', default: true } },
+  options: { predict: { type: 'boolean', default: true }, steps: { type: 'string' } },
 });
 const [folder] = args.exactly('<checkpoint folder>');
+const steps = args.wholeNumber('steps', 0) ?? 10;
 /** Files below this are held in memory. */
 const SMALL = 16 * 2 ** 20;
 const TIMEOUT_MS = 4 * 3_600_000;
@@ -100,6 +105,7 @@ console.log(
     `most memory of a process ${(most / 1e6).toFixed(0)} MB`,
 );
 if (args.values.predict) await predict();
+if (args.values.predict && steps > 0) await fineTune();
 clearInterval(watching);
 await browser.close();
 await server.close();
@@ -125,4 +131,25 @@ async function predict(): Promise<void> {
   );
   for (const { name, elapsedMs } of saved.stages)
     console.log(`  ${name.padEnd(24)} ${elapsedMs.toFixed(0)} ms`);
+}
+
+async function fineTune(): Promise<void> {
+  most = 0;
+  await goTo(page, 'Demonstrations');
+  await page.getByRole('tab', { name: 'Open a dataset' }).click();
+  await main(page).getByLabel('Choose a folder').setInputFiles(datasetFolder('v30'));
+  await main(page).getByText('LeRobot v3.0, 20 Hz').waitFor();
+  await goTo(page, 'Fine-tune');
+  await setNumber(page, /^Steps max_steps/, String(steps));
+  await setNumber(page, /^Samples per step/, '1');
+  const trainable = await page.getByTestId('trainable').innerText();
+  const begin = performance.now();
+  await page.getByRole('button', { name: 'Start training' }).click();
+  const status = teach(page).getByRole('status').first();
+  await status.filter({ hasText: /^(Done|Stopped|Failed)/ }).waitFor();
+  const losses = await shownLoss(page);
+  console.log(
+    `${await status.innerText()}: ${losses.points} steps in ${((performance.now() - begin) / 1000).toFixed(0)} s, ${trainable}, ` +
+      `loss ${losses.first} to ${losses.last}, most memory of a process ${(most / 1e9).toFixed(2)} GB`,
+  );
 }

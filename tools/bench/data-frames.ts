@@ -1,5 +1,5 @@
 /** Every frame of a dataset in order, as training and playing read them; in Node and in the page. */
-import type { OpenOptions } from '../../src/episodes/dataset.ts';
+import type { OpenOptions } from '../../src/episodes/reading.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import type { Folder } from '../../src/io/folder.ts';
 

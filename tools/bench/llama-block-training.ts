@@ -34,7 +34,8 @@ export async function benchLlamaBlockTraining(
   const graph = blockGraph(shape, rank);
   const trained = LINEARS.flatMap((name) => [loraNames(name).a, loraNames(name).b]);
   const forward = await runtime.compile(graph);
-  const backward = await runtime.compile(vjp(graph, { wrt: ['x', ...trained] }));
+  const fused = runtime.fusedGradients ?? false;
+  const backward = await runtime.compile(vjp(graph, { wrt: ['x', ...trained], fused }));
   const feeds: Tensors = {
     x: runtime.upload(randomNumbers(tokens * hidden, 11, [-1, 1]), [1, tokens, hidden]),
     cos: runtime.upload(rope.cos, [tokens, hidden / heads / 2]),

@@ -1,13 +1,14 @@
-/** `npm run bench:load`: what a first visit to the built page costs: bytes, times, and which heavy parts are fetched when. */
+/** `npm run bench:load`: what a first visit to the built page costs: bytes, times, and what is fetched when, by the page and by its workers. */
 import { chromium, type Browser } from '@playwright/test';
 import { serveSite } from '../../e2e/site.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { CHROMIUM_FLAGS, findChromium } from '../node/find-chromium.ts';
+import { slowProxy, type Line } from './slow-proxy.ts';
 
 const USAGE = `usage: npm run bench:load -- [options]
 
 Visits the built page in Chromium with an empty cache and prints bytes and time until something is painted, until the page
-answers and until the policy acts; and which heavy parts were fetched when.
+answers and until the policy acts; and every file that page and workers fetched until then.
 
   --network NAME    localhost, or fast-4g: Lighthouse's, 1.6 Mbit/s and 150 ms (default localhost)
   --runs N          visits, of which the median is printed (default 3)`;
@@ -22,49 +23,41 @@ const runs = args.wholeNumber('runs', 1);
 const network = args.oneOf('network', ['localhost', 'fast-4g']);
 
 const MBIT = 1e6 / 8;
-const FAST_4G = {
-  offline: false,
-  latency: 150,
-  downloadThroughput: 1.6 * MBIT,
-  uploadThroughput: 0.75 * MBIT,
-};
-
-/** Parts that a first paint has no use for, by what their files are called. */
-const HEAVY: Readonly<Record<string, RegExp>> = {
-  onnxruntime: /ort|\.jsep|onnxruntime/i,
-  'practice worker (MuJoCo, three.js)': /practice-worker/,
-  MuJoCo: /mujoco/i,
-  'policy worker': /policy-worker/,
-  mediabunny: /mediabunny/i,
-  plots: /uplot|curve-plot|track-plot|plot/i,
-  'policy package': /\/models\//,
+const LINES: Readonly<Record<typeof network, Line>> = {
+  localhost: { bytesPerSecond: Infinity, latencyMs: 0 },
+  'fast-4g': { bytesPerSecond: 1.6 * MBIT, latencyMs: 150 },
 };
 
 interface Visit {
+  /** Milliseconds since the page was asked for. */
   readonly paintMs: number;
-  readonly paintBytes: number;
-  readonly interactiveMs: number;
+  readonly tableMs: number;
   readonly actionMs: number;
-  readonly totalBytes: number;
-  readonly files: readonly { url: string; bytes: number; atMs: number }[];
+  /** What page and workers fetched until the policy acted, in the order in which they asked for it. */
+  readonly files: readonly {
+    readonly name: string;
+    readonly bytes: number;
+    readonly fromMs: number;
+    readonly toMs: number;
+  }[];
 }
 
-async function visit(browser: Browser, url: string): Promise<Visit> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-  const page = await context.newPage();
-  const devtools = await context.newCDPSession(page);
-  await devtools.send('Network.enable');
-  if (network === 'fast-4g') await devtools.send('Network.emulateNetworkConditions', FAST_4G);
-  const started = new Map<string, { url: string; at: number }>();
-  const finished: { url: string; bytes: number; at: number }[] = [];
-  devtools.on('Network.requestWillBeSent', ({ requestId, request, timestamp }) =>
-    started.set(requestId, { url: request.url, at: timestamp }),
-  );
-  devtools.on('Network.loadingFinished', ({ requestId, encodedDataLength, timestamp }) => {
-    const request = started.get(requestId);
-    if (request) finished.push({ url: request.url, bytes: encodedDataLength, at: timestamp });
+/** Of a file with a hash in its name, what the hash is not. */
+const plain = (path: string): string =>
+  path
+    .replace(/^.*\/(assets|models)\//, '')
+    .replace(/-[\w-]{8}(\.[\w.]+)$/, '$1')
+    .replace(/\?.*$/, '');
+
+async function visit(browser: Browser, site: string): Promise<Visit> {
+  const proxy = await slowProxy(site, LINES[network]);
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    serviceWorkers: 'block',
   });
-  await page.goto(url);
+  const page = await context.newPage();
+  const start = Date.now();
+  await page.goto(proxy.url);
   const mark = async (name: string) =>
     (await (
       await page.waitForFunction((wanted) => performance.getEntriesByName(wanted)[0]?.startTime, name, {
@@ -72,20 +65,20 @@ async function visit(browser: Browser, url: string): Promise<Visit> {
       })
     ).jsonValue())!;
   const paintMs = await mark('first-contentful-paint');
-  const interactiveMs = await mark('table-open');
+  const tableMs = await mark('table-open');
   const actionMs = await mark('action');
-  const [first] = [...started.values()];
-  const atMs = (at: number) => 1000 * (at - first!.at);
-  const files = finished.map(({ url: file, bytes, at }) => ({ url: file, bytes, atMs: atMs(at) }));
+  const files = proxy.crossed
+    .filter(({ askedAt }) => askedAt <= start + actionMs)
+    .toSorted((a, b) => a.askedAt - b.askedAt)
+    .map(({ path, bytes, askedAt, doneAt }) => ({
+      name: plain(path),
+      bytes,
+      fromMs: askedAt - start,
+      toMs: doneAt - start,
+    }));
   await context.close();
-  return {
-    paintMs,
-    paintBytes: files.filter((file) => file.atMs <= paintMs).reduce((sum, { bytes }) => sum + bytes, 0),
-    interactiveMs,
-    actionMs,
-    totalBytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-    files,
-  };
+  await proxy.close();
+  return { paintMs, tableMs, actionMs, files };
 }
 
 const server = await serveSite(0);
@@ -102,23 +95,25 @@ await server.close();
 const median = (of: (visit: Visit) => number): number =>
   visits.map(of).toSorted((a, b) => a - b)[visits.length >> 1]!;
 const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(0)} kB`;
-console.log(`network: ${network}; median of ${visits.length} visits with an empty cache`);
-console.log(
-  `first paint         ${median((v) => v.paintMs).toFixed(0)} ms, after ${kilobytes(median((v) => v.paintBytes))}`,
-);
-console.log(`table set           ${median((v) => v.interactiveMs).toFixed(0)} ms`);
-console.log(
-  `first action        ${median((v) => v.actionMs).toFixed(0)} ms, after ${kilobytes(median((v) => v.totalBytes))}`,
-);
+/** What had come by then. */
+const by = ({ files }: Visit, ms: number): number =>
+  files.filter(({ toMs }) => toMs <= ms).reduce((sum, { bytes }) => sum + bytes, 0);
+console.log(`network: ${network}; median of ${visits.length} visits with an empty cache; bytes of the last`);
 const [last] = visits.slice(-1);
-console.log('heavy parts of the page’s own requests, last visit (workers fetch more by themselves):');
-for (const [name, pattern] of Object.entries(HEAVY)) {
-  const found = last!.files.filter(({ url }) => pattern.test(url));
-  const bytes = found.reduce((sum, file) => sum + file.bytes, 0);
-  const when =
-    found.length > 0
-      ? `${kilobytes(bytes)}, from ${Math.min(...found.map(({ atMs }) => atMs)).toFixed(0)} ms`
-      : 'not fetched';
-  console.log(`  ${name.padEnd(36)} ${when}`);
+const LANDMARKS = [
+  ['first paint', (v: Visit) => v.paintMs],
+  ['table set', (v: Visit) => v.tableMs],
+  ['first action', (v: Visit) => v.actionMs],
+] as const;
+for (const [name, of] of LANDMARKS) {
+  console.log(
+    `${name.padEnd(14)}${median(of).toFixed(0).padStart(7)} ms, after ${kilobytes(by(last!, of(last!)))}`,
+  );
+}
+console.log('what page and workers fetched until then, asked for … come, ms:');
+for (const { name, bytes, fromMs, toMs } of last!.files) {
+  console.log(
+    `${kilobytes(bytes).padStart(9)}  ${fromMs.toFixed(0).padStart(6)} … ${toMs.toFixed(0).padStart(6)}  ${name}`,
+  );
 }
 process.exit(0);

@@ -54,7 +54,7 @@ export async function benchPolicyTraining(
   for (let step = 0; step <= steps; step++) {
     const start = performance.now();
     const ran = runtime.runMs;
-    const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
+    const tape = new Tape(trainables.tapeOptions);
     await runPass(policy, samples, { tape });
     const passed = performance.now();
     await trainables.step(ADAMW);

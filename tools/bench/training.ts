@@ -30,7 +30,7 @@ export async function benchTraining(
   const drawn = await start.drawn('cold', 0);
   for (let step = 0; step < options.steps; step++) {
     const startMs = performance.now();
-    const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
+    const tape = new Tape(trainables.tapeOptions);
     const { loss } = await runPass(policy, samples, { tape, ...drawn });
     await trainables.step(ADAMW);
     if (step > 0) stepMs.push(performance.now() - startMs);

@@ -21,6 +21,9 @@ Reads demonstrations as their own library does, and says what is in them and wha
   --episodes LIST   episodes whose pictures are written (default all)
   --chunk N         actions that a policy predicts at once (default 8)`;
 
+/** Separators, and what Windows does not take in the name of a file. */
+const UNFIT_FOR_FILES = /[/\\:*?"<>|\p{Cc}]/gu;
+
 const args = parseArguments(USAGE, {
   allowPositionals: true,
   options: {
@@ -78,7 +81,7 @@ async function writeFrames(from: Dataset, out: string): Promise<void> {
         if (!image) continue;
         const png = new PNG({ width: image.width, height: image.height });
         png.data.set(image.data);
-        const file = `${name.replace(/[^\w.-]/g, '_')}_episode${index}_step${step}.png`;
+        const file = `${name.replace(UNFIT_FOR_FILES, '_')}_episode${index}_step${step}.png`;
         // Opaque: three channels, as the library's own pictures have.
         writeFileSync(join(out, file), PNG.sync.write(png, { colorType: 2 }));
       }

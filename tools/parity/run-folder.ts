@@ -1,7 +1,8 @@
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { Row } from './compare.ts';
 import { runConvert } from './run-convert.ts';
-import { runCase, type CaseOptions } from './run-case.ts';
+import type { CaseOptions } from './network-stages.ts';
+import { runCase } from './run-case.ts';
 import { runPreprocess } from './run-preprocess.ts';
 import { runTrain } from './run-train.ts';
 import { runTokenizer } from './run-tokenizer.ts';

@@ -51,7 +51,7 @@ async function comparePacked(
     const { trained, lora } = await start.parameters('warm');
     const trainables = new Trainables(runtime, trained, lora!.alpha / lora!.r);
     start.policy.use(trainables);
-    const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
+    const tape = new Tape(trainables.tapeOptions);
     const { loss } = await runPass(start.policy, start.samples, {
       tape,
       ...(await start.drawn('warm', 0)),
@@ -99,7 +99,7 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
 
   for (let step = 0; step < Math.min(steps, losses.length); step++) {
     const stages = new Map<string, Float32Array>();
-    const tape = new Tape({ trains: (name) => trainables.has(name), sink: trainables.accumulate });
+    const tape = new Tape(trainables.tapeOptions);
     const drawn = await start.drawn(variant, step);
     if (step === 0) {
       // Apart from the pass that is held against the gradients: that one may be a single graph without stages.

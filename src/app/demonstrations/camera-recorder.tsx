@@ -15,7 +15,7 @@ import {
   stopCameraRecording,
   useActionStore,
 } from './camera-session.ts';
-import { useRecorderStore } from './recorder-store.ts';
+import { forgetLast, useRecorderStore } from './recorder-store.ts';
 
 function ActionSliders({ info }: { info: PolicyInfo }) {
   const values = useActionStore((state) => state.values);
@@ -56,6 +56,7 @@ export function CameraRecorder({ policy }: { policy: PolicyInfo }) {
   const setText = useInstructionStore((state) => state.setText);
   useEffect(() => {
     useActionStore.setState({ values: restingAction(policy) });
+    forgetLast();
     return stopCameraRecording;
   }, [policy]);
   useEffect(() => {
@@ -123,7 +124,7 @@ export function CameraRecorder({ policy }: { policy: PolicyInfo }) {
             </button>
           )}
         </div>
-        {!live && <p className="aside">Feed every image first.</p>}
+        {!live && <p className="aside">Connect every image first.</p>}
         {last && (
           <p className="aside" aria-live="polite">
             {last}

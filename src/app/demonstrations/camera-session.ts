@@ -1,11 +1,13 @@
 /** Recording from cameras: frames as the slots see them, actions as the sliders, keys or gamepad say. */
 import { create } from 'zustand';
+import type { EpisodeEdit } from '../../workers/contract-finetune.ts';
 import type { RecordedEpisode } from '../../workers/contract-practice.ts';
 import type { PolicyInfo, RawImage } from '../../workers/contract.ts';
 import { allSources, rawFrames } from '../camera/slots.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { parseValue, useStateStore } from '../state/state-store.ts';
+import { canUndo } from '../undo/undo-store.ts';
 import { addRecordings } from './recorded-set.ts';
 import { useRecorderStore } from './recorder-store.ts';
 import { startSteering, type Steering } from './steer.ts';
@@ -105,35 +107,46 @@ async function end(keep: boolean): Promise<void> {
   const length = mine.frames[0]!.length;
   if (!keep || length === 0) {
     set({ status: { kind: 'idle' } });
+    const instruction = useInstructionStore.getState().text.trim();
+    if (length > 0)
+      canUndo({
+        said: 'Attempt discarded.',
+        about: 'demonstrations',
+        undo: () => save(mine, instruction, { success: false }),
+      });
     return;
   }
   set({ status: { kind: 'saving' } });
-  const { info } = mine;
   try {
-    const frames = await Promise.all(mine.frames.map((slot) => Promise.all(slot)));
-    const episode: RecordedEpisode = {
-      instruction: useInstructionStore.getState().text.trim(),
-      actions: Float32Array.from(mine.actions),
-      state: info.state && Float32Array.from(mine.state),
-      frames: Object.fromEntries(info.imageSlots.map(({ name }, i) => [name, frames[i]!])),
-      scene: null,
-    };
-    await addRecordings(
-      'camera',
-      {
-        name: 'Cameras',
-        fps: info.controlHz,
-        actionNames: info.actions.map(({ name }) => name),
-        stateNames: info.state && info.state.map(({ name }) => name),
-        cameras: info.imageSlots.map(({ name }) => ({ name, ...info.imageSize })),
-      },
-      [episode],
-      {},
-    );
+    await save(mine, useInstructionStore.getState().text.trim(), {});
     set({ status: { kind: 'idle' }, last: `Kept: ${length} steps.` });
   } catch (error) {
     set({ status: { kind: 'idle' }, failure: toFailure(error) });
   }
+}
+
+async function save(mine: Take, instruction: string, edit: EpisodeEdit): Promise<void> {
+  const { info } = mine;
+  const frames = await Promise.all(mine.frames.map((slot) => Promise.all(slot)));
+  const episode: RecordedEpisode = {
+    instruction,
+    actions: Float32Array.from(mine.actions),
+    state: info.state && Float32Array.from(mine.state),
+    frames: Object.fromEntries(info.imageSlots.map(({ name }, i) => [name, frames[i]!])),
+    scene: null,
+  };
+  await addRecordings(
+    'camera',
+    {
+      name: 'Cameras',
+      fps: info.controlHz,
+      actionNames: info.actions.map(({ name }) => name),
+      stateNames: info.state && info.state.map(({ name }) => name),
+      cameras: info.imageSlots.map(({ name }) => ({ name, ...info.imageSize })),
+    },
+    [episode],
+    edit,
+  );
 }
 
 export const finishCameraRecording = (): Promise<void> => end(true);

@@ -1,8 +1,8 @@
 import { Tabs } from 'radix-ui';
 import { useEffect, useState } from 'react';
+import { optionsOf, readingText } from '../../episodes/reading.ts';
 import type { DemonstrationsInfo } from '../../workers/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
-import { closeDemonstrations } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { SanitySection } from '../finetune/sanity-section.tsx';
 import { useTraining } from '../policy/policy-store.ts';
@@ -10,10 +10,12 @@ import { whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useViewStore } from '../view-store.ts';
+import { closeOpened } from './close-opened.ts';
 import { CameraRecorder } from './camera-recorder.tsx';
 import { DatasetPicker } from './dataset-picker.tsx';
 import { EpisodeList } from './episode-list.tsx';
 import { EpisodeView } from './episode-view.tsx';
+import { DeleteButton } from '../controls/delete-button.tsx';
 import { Facts, type Fact } from '../controls/facts.tsx';
 import { ExpertPicker } from './expert-picker.tsx';
 import { ExportSection } from './export-section.tsx';
@@ -76,9 +78,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
         <h2 id="opened-title">Episodes</h2>
         <div className="actions">
           {origin === 'recorded' && deleted > 0 && (
-            <button type="button" onClick={() => void purgeRecordings()}>
-              Empty the bin ({deleted})
-            </button>
+            <DeleteButton label={`Empty the bin (${deleted})`} onDelete={() => void purgeRecordings()} />
           )}
           <button
             type="button"
@@ -115,7 +115,7 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
       <About info={info} />
       {info.reading && origin === 'dataset' && (
         <>
-          <MappingForm key={info.fingerprint} reading={info.reading} />
+          <MappingForm key={readingText(optionsOf(info.reading))} info={info} reading={info.reading} />
           <ReadingOptions reading={info.reading} format={info.format} />
         </>
       )}
@@ -224,7 +224,7 @@ export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo 
         <>
           <Opened info={demonstrations.info} policy={policy} />
           <div className="actions">
-            <button type="button" disabled={running} onClick={() => void closeDemonstrations()}>
+            <button type="button" disabled={running} onClick={() => void closeOpened()}>
               Use others
             </button>
           </div>

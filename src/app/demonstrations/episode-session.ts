@@ -6,6 +6,8 @@ import { editEpisode } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
+import { canUndo } from '../undo/undo-store.ts';
+import { beforeEdit, editWord } from './edit-words.ts';
 import { keepEdit } from './recorded-set.ts';
 
 /** Frames of the film strip. */
@@ -127,9 +129,26 @@ export async function checkStep(): Promise<void> {
   }
 }
 
-/** Changes what is trained on, and remembers it. */
+/** Changes what is trained on, and remembers it; there is a way back. */
 export async function changeEpisode(index: number, change: EpisodeEdit): Promise<void> {
-  await editEpisode(index, change);
+  const { demonstrations, edits } = useFineTuneStore.getState();
+  if (demonstrations.kind !== 'open') return;
+  const before = beforeEdit(edits[index], change);
+  const number = 1 + demonstrations.info.recorded.findIndex((episode) => episode.index === index);
+  if (!(await edit(index, change))) return;
+  canUndo({
+    said: `Episode ${number} ${editWord(change)}.`,
+    about: 'demonstrations',
+    undo: async () => {
+      if (await edit(index, before)) return;
+      throw useFineTuneStore.getState().failure ?? new Error('These demonstrations are not open any more.');
+    },
+  });
+}
+
+async function edit(index: number, change: EpisodeEdit): Promise<boolean> {
+  if (!(await editEpisode(index, change))) return false;
   const { edits, origin } = useFineTuneStore.getState();
   if (origin === 'recorded' && edits[index]) await keepEdit(index, edits[index]);
+  return true;
 }

@@ -2,6 +2,7 @@ import { Slider } from 'radix-ui';
 import { useId, useMemo, useState } from 'react';
 import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { EditableText } from '../controls/editable-text.tsx';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { useTraining } from '../policy/policy-store.ts';
 import { stopPractice, whyNotOnTable } from '../practice/practice-run.ts';
@@ -110,40 +111,25 @@ function Edits({
   const edit = useFineTuneStore((state) => state.edits[track.index]);
   const busy = useTraining();
   const original = info.recorded.find(({ index }) => index === track.index)!;
-  const [text, setText] = useState(edit?.instruction ?? original.instruction);
-  const [keep, setKeep] = useState<[number, number]>([...(edit?.keep ?? [0, track.length])] as [
-    number,
-    number,
-  ]);
+  // While it is dragged, and until what it was dragged to has arrived.
+  const kept = edit?.keep;
+  const [dragged, setDragged] = useState<{
+    readonly keep: [number, number];
+    readonly from: typeof kept;
+  } | null>(null);
+  const keep = dragged && dragged.from === kept ? dragged.keep : (kept ?? [0, track.length]);
   const change = (value: Parameters<typeof changeEpisode>[1]): void => void changeEpisode(track.index, value);
   const field = useId();
   const whole = keep[0] === 0 && keep[1] === track.length;
   return (
     <fieldset className="episode-edits" disabled={busy}>
       <legend className="visually-hidden">Change this episode</legend>
-      <form
-        className="episode-instruction"
-        onSubmit={(event) => {
-          event.preventDefault();
-          change({ instruction: text.trim() });
-        }}
-      >
-        <label htmlFor={field}>Instruction of this episode</label>
-        <input
-          id={field}
-          type="text"
-          required
-          maxLength={300}
-          value={text}
-          onChange={(e) => setText(e.target.value)}
-        />
-        <button
-          type="submit"
-          disabled={text.trim() === '' || text === (edit?.instruction ?? original.instruction)}
-        >
-          Relabel
-        </button>
-      </form>
+      <EditableText
+        label="Instruction of this episode"
+        action="Relabel"
+        value={edit?.instruction ?? original.instruction}
+        onChange={(instruction) => change({ instruction })}
+      />
       <div className="episode-trim">
         <span id={`${field}-trim`}>Keep steps</span>
         <Slider.Root
@@ -152,9 +138,9 @@ function Edits({
           max={track.length}
           step={1}
           minStepsBetweenThumbs={1}
-          value={keep}
+          value={[...keep]}
           disabled={busy}
-          onValueChange={([from, to]) => setKeep([from!, to!])}
+          onValueChange={([from, to]) => setDragged({ keep: [from!, to!], from: kept })}
           onValueCommit={([from, to]) => change({ keep: [from!, to!] })}
         >
           <Slider.Track className="trim-track">

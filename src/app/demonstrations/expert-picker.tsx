@@ -2,6 +2,8 @@ import { useId, useState } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
+import { TablePicture } from '../practice/table-picture.tsx';
+import { FailureNotice } from '../status/failure-notice.tsx';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { recordExpert } from './expert-session.ts';
 
@@ -17,7 +19,19 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
   const field = useId();
   const unfit = whyNotOnTable(policy);
   if (unfit) return <p className="aside">{unfit} The expert shows tasks of the table only.</p>;
-  if (tasks.length === 0) return null;
+  if (status.kind === 'failed')
+    return <FailureNotice failure={status.failure} title="The practice table could not be opened" />;
+  // Whoever came by the camera has not opened it yet: it opens by being shown.
+  if (tasks.length === 0) {
+    return (
+      <div className="stage-picture expert-picture">
+        <TablePicture />
+        <p className="stage-note" aria-busy="true">
+          Opening the practice table…
+        </p>
+      </div>
+    );
+  }
   const known = tasks.some(({ name }) => name === task);
   const chosen = known ? task! : (tasks.find(({ heldOut }) => heldOut) ?? tasks[0]!).name;
   return (
@@ -28,7 +42,9 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
         void recordExpert({ task: chosen, episodes, rehearse: rehearse && own });
       }}
     >
-      <p>Or let the practice table’s scripted expert show a task that the policy does not know.</p>
+      <p>
+        The practice table’s scripted expert shows a task that the policy does not know, as often as you like.
+      </p>
       <div className="options">
         <TaskChoice
           label="Task to show"

@@ -67,7 +67,7 @@ export async function recordExpert(request: {
       ...(otherRobot ? { statistics: 'demonstrations', demonstrationWeight: 1 } : {}),
       run: `${task} ${seed}`,
     });
-    await openEpisodes({ ...own, episodes: [...own.episodes, ...old] }, 'expert', {});
+    await openEpisodes({ ...own, episodes: [...own.episodes, ...old] }, { origin: 'expert', edits: {} });
     rememberOpen({ kind: 'expert', task, episodes: count, rehearse: request.rehearse, seed });
   } catch (error) {
     useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure: toFailure(error) } });

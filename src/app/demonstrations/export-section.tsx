@@ -151,7 +151,7 @@ export function ExportSection({ info }: { info: DemonstrationsInfo }) {
   const status = useExportStore((state) => state.status);
   const disabled = status.kind === 'writing' || info.episodes.length === 0;
   return (
-    <section aria-labelledby="export-title">
+    <section className="export" aria-labelledby="export-title">
       <h3 id="export-title">Save as a LeRobot dataset</h3>
       <p className="section-hint">
         What is trained on, with trims, labels and deletions applied. lerobot opens it, and so does this page.

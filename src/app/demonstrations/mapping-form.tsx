@@ -1,7 +1,9 @@
 import { useId, useState } from 'react';
-import type { DatasetReading, FeatureMapping } from '../../workers/contract-finetune.ts';
+import type { DatasetReading, FeatureMapping } from '../../episodes/reading.ts';
+import type { DemonstrationsInfo } from '../../workers/contract-finetune.ts';
 import { reopenDemonstrations } from '../finetune/finetune-session.ts';
 import { useTraining } from '../policy/policy-store.ts';
+import { aboutChoice } from './chosen-reading.ts';
 
 type Feature = DatasetReading['features'][number];
 
@@ -49,25 +51,41 @@ function Choices({
   );
 }
 
+/** openvla-oft's transform of an RLDS set takes features of its own; that of LIBERO's HDF5 files changes the action alone. */
+function keepsStandard(
+  { format }: DemonstrationsInfo,
+  { mapping, standardisation }: DatasetReading,
+  wanted: FeatureMapping,
+): boolean {
+  const sameState = wanted.state.join('\n') === mapping.state.join('\n');
+  return (
+    (standardisation?.applied ?? false) &&
+    wanted.action === mapping.action &&
+    (sameState || format.startsWith('HDF5'))
+  );
+}
+
 /** Which recorded feature is which input of the policy: guessed by name, chosen otherwise here. */
-export function MappingForm({ reading }: { reading: DatasetReading }) {
+export function MappingForm({ info, reading }: { info: DemonstrationsInfo; reading: DatasetReading }) {
   const busy = useTraining();
   const [mapping, setMapping] = useState<FeatureMapping>(reading.mapping);
   const field = useId();
   const vectors = names(reading.features.filter(isVector));
   const pictures = names(reading.features.filter(isPicture));
   const same = JSON.stringify(mapping) === JSON.stringify(reading.mapping);
+  const choice = aboutChoice(info);
   const change = (part: Partial<FeatureMapping>) => setMapping({ ...mapping, ...part });
   return (
-    <details className="mapping">
+    <details className="mapping" open={choice.includes('not used')}>
       <summary>
         Read as action: {reading.mapping.action}; state: {reading.mapping.state.join(', ') || 'none'};{' '}
-        {reading.mapping.cameras.length} of {pictures.length} cameras
+        {reading.mapping.cameras.length} of {pictures.length} cameras.{' '}
+        {choice && <span className="aside">{choice}</span>}
       </summary>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void reopenDemonstrations({ mapping });
+          void reopenDemonstrations({ mapping, standardise: keepsStandard(info, reading, mapping) });
         }}
       >
         <label htmlFor={field}>Action</label>

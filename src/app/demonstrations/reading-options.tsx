@@ -1,4 +1,4 @@
-import type { DatasetReading } from '../../workers/contract-finetune.ts';
+import type { DatasetReading } from '../../episodes/reading.ts';
 import { reopenDemonstrations } from '../finetune/finetune-session.ts';
 import { useTraining } from '../policy/policy-store.ts';
 

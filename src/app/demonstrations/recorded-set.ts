@@ -1,8 +1,14 @@
 /** The dataset made of what was recorded in this page: opened in the policy worker, and opened anew after each recording. */
 import type { EpisodeEdit, EpisodeEdits } from '../../workers/contract-finetune.ts';
 import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/contract-practice.ts';
-import { openDemonstrations, rememberOpen, setOptions } from '../finetune/finetune-session.ts';
+import {
+  closeDemonstrations,
+  openDemonstrations,
+  rememberOpen,
+  setOptions,
+} from '../finetune/finetune-session.ts';
 import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
+import { forgetChanges } from '../undo/undo-store.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import {
   asDemonstrations,
@@ -50,6 +56,7 @@ export async function addRecordings(
 
 /** Opens everything recorded at one place. @param rehearsal follows the recordings */
 export async function openRecorded(place: Place, rehearsal: Rehearsed | null = null): Promise<void> {
+  const more = openRecordings() !== null && open?.place === place;
   const recordings = await recordingsOf(place);
   open = { place, recordings, rehearsal: rehearsal !== null };
   if (recordings.length === 0) return;
@@ -58,18 +65,17 @@ export async function openRecorded(place: Place, rehearsal: Rehearsed | null = n
   if (place === 'table' && useFineTuneStore.getState().origin !== 'recorded') setOptions(EXPERT_OPTIONS);
   const recorded = asDemonstrations(recordings);
   const episodes = [...recorded.episodes, ...(rehearsal?.episodes ?? [])];
-  await openEpisodes({ ...recorded, episodes }, 'recorded', edits);
+  await openEpisodes({ ...recorded, episodes }, { origin: 'recorded', edits, more });
   rememberOpen({ kind: 'recorded', place, rehearsalSeed: rehearsal?.seed ?? null });
 }
 
 /** Opens episodes that were made in this page, whoever made them. */
 export async function openEpisodes(
   recorded: RecordedDemonstrations,
-  origin: 'recorded' | 'expert',
-  edits: EpisodeEdits,
+  as: { readonly origin: 'recorded' | 'expert'; readonly edits: EpisodeEdits; readonly more?: boolean },
 ): Promise<void> {
   scenes = recorded.episodes.map(({ scene }) => scene);
-  await openDemonstrations({ kind: 'recorded', recorded }, { origin, edits });
+  await openDemonstrations({ kind: 'recorded', recorded }, as);
 }
 
 /** Remembers an edit with the recording it is of. */
@@ -88,7 +94,10 @@ export async function purgeRecordings(): Promise<void> {
   if (!open) return;
   const { place, recordings } = open;
   await deleteRecordings(recordings.filter(({ edit }) => edit.deleted).map(({ id }) => id));
-  await openRecorded(place);
+  // Episodes are numbered anew.
+  forgetChanges('demonstrations');
+  if (recordings.every(({ edit }) => edit.deleted)) await closeDemonstrations();
+  else await openRecorded(place);
 }
 
 export function sceneOf(index: number): RecordedEpisode['scene'] {

@@ -16,6 +16,11 @@ interface RecorderState {
   failure: Failure | null;
 }
 
+/** What was said of the last episode was of the other way to record. */
+export function forgetLast(): void {
+  useRecorderStore.setState({ last: '', failure: null });
+}
+
 /** Recording by hand, on the table or from cameras. Changed by the two sessions only. */
 export const useRecorderStore = create<RecorderState>()(() => ({
   status: { kind: 'idle' },

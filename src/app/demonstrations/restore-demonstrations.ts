@@ -22,13 +22,14 @@ export async function restoreDemonstrations(): Promise<void> {
   restoring = true;
   try {
     const kept = await remembered(info.package.hash, 'demonstrations');
-    if (kept && nothingOpen()) await open(kept);
+    if (kept && nothingOpen()) await openAgain(kept);
   } finally {
     restoring = false;
   }
 }
 
-async function open(kept: RememberedDemonstrations): Promise<void> {
+/** Opens them as they were opened before. */
+export async function openAgain(kept: RememberedDemonstrations): Promise<void> {
   switch (kept.kind) {
     case 'url':
       return openDemonstrations({

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState, type PointerEvent } from 'react';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
-import { chooseTable, randomSeed } from '../practice/practice-session.ts';
+import { chooseTable, layTable, randomSeed } from '../practice/practice-session.ts';
 import { useFocusKept } from '../controls/use-focus-kept.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
@@ -9,8 +9,9 @@ import { TaskChoice } from '../practice/task-choice.tsx';
 import { PolicyEyes } from '../practice/policy-eyes.tsx';
 import { TablePicture } from '../practice/table-picture.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
+import { toFailure } from '../status/failure.ts';
 import { openRecordings } from './recorded-set.ts';
-import { useRecorderStore } from './recorder-store.ts';
+import { forgetLast, useRecorderStore } from './recorder-store.ts';
 import {
   discardEpisode,
   finishEpisode,
@@ -95,7 +96,11 @@ async function chooseFirstTask(): Promise<void> {
   const known =
     status.kind === 'open' && status.tasks.some(({ name, heldOut }) => name === table?.task && !heldOut);
   const typed = text !== table?.instruction;
-  if (known && !typed && !addressed && openRecordings() === null) await chooseTable(FIRST_TASK, randomSeed());
+  if (!known || typed || addressed || openRecordings() !== null) return;
+  // Nobody asked for it: there is nothing to take back.
+  await layTable(FIRST_TASK, randomSeed()).catch((error: unknown) =>
+    usePracticeStore.setState({ failure: toFailure(error) }),
+  );
 }
 
 /** Teaching by doing: the visitor drives the gripper and shows the task, episode after episode. */
@@ -106,7 +111,10 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
   const judged = usePracticeStore((state) => state.judged);
   const text = useInstructionStore((state) => state.text);
   const setText = useInstructionStore((state) => state.setText);
-  useEffect(() => stopTableRecording, []);
+  useEffect(() => {
+    forgetLast();
+    return stopTableRecording;
+  }, []);
   useEffect(() => {
     const keys = ({ key, target }: KeyboardEvent): void =>
       recordingKey(key, target instanceof HTMLInputElement);

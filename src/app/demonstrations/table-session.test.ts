@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { undoLast, useUndoStore } from '../undo/undo-store.ts';
 import { useRecorderStore } from './recorder-store.ts';
 import { finishEpisode, recordingKey, startTableRecording } from './table-session.ts';
 
@@ -13,7 +14,7 @@ const { worker, stop } = vi.hoisted(() => ({
 }));
 const pressed = vi.hoisted((): { tell: (action: number[]) => void } => ({ tell: () => undefined }));
 const relayed = vi.hoisted(() => vi.fn<(change: string) => Promise<void>>());
-const added = vi.hoisted(() => vi.fn<() => Promise<boolean>>());
+const added = vi.hoisted(() => vi.fn<(...args: unknown[]) => Promise<boolean>>());
 vi.mock('../practice/practice-session.ts', () => ({
   practiceWorker: () => worker,
   relayTable: relayed,
@@ -71,7 +72,12 @@ test('Esc while somebody records throws the attempt away; without it the next on
   expect(kind()).toBe('recording');
   recordingKey('Escape', false);
   expect(kind()).toBe('idle');
-  expect(worker.handBack.mock.calls).toEqual([[true], [false]]);
+  expect(worker.handBack.mock.calls).toEqual([[true], [true]]);
+  // What nobody finished is not kept, unless that is taken back.
+  expect(added).toHaveBeenCalledOnce();
+  await vi.waitFor(() => expect(useUndoStore.getState().changes).toHaveLength(1));
+  await undoLast('demonstrations');
+  expect(added).toHaveBeenLastCalledWith('table', {}, [], { success: false });
 });
 
 test('recording starts on the layout as it was laid, with the visitor’s own words', async () => {

@@ -1,5 +1,5 @@
 /** Recording on the practice table: a person steers, the practice worker records. */
-import type { HandReport } from '../../workers/contract-practice.ts';
+import type { HandReport, RecordedDemonstrations } from '../../workers/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { practiceIdle, replay, stopPractice } from '../practice/practice-run.ts';
 import {
@@ -11,6 +11,7 @@ import {
 } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
+import { canUndo } from '../undo/undo-store.ts';
 import { addRecordings } from './recorded-set.ts';
 import { useRecorderStore } from './recorder-store.ts';
 import { alongTable, startSteering, type Steering } from './steer.ts';
@@ -105,9 +106,10 @@ export async function finishEpisode(): Promise<void> {
 export async function discardEpisode(): Promise<void> {
   if (useRecorderStore.getState().status.kind !== 'recording') return;
   try {
-    await practiceWorker().handBack(false);
+    const discarded = await practiceWorker().handBack(true);
     await layAgain();
     set({ last: 'Discarded. Same layout again.' });
+    canKeep(discarded);
     await attempt();
   } catch (error) {
     endSteering();
@@ -128,8 +130,19 @@ export function stopTableRecording(): void {
   if (useRecorderStore.getState().status.kind === 'saving') return;
   set({ status: { kind: 'idle' } });
   void practiceWorker()
-    .handBack(false)
-    .catch(() => undefined);
+    .handBack(true)
+    .then(canKeep, () => undefined);
+}
+
+/** What was thrown away may be kept after all; of attempts that are not finished nobody said that they succeeded. */
+function canKeep(discarded: RecordedDemonstrations | null): void {
+  if (!discarded) return;
+  const { episodes, ...about } = discarded;
+  canUndo({
+    said: 'Attempt discarded.',
+    about: 'demonstrations',
+    undo: () => addRecordings('table', about, episodes, { success: false }),
+  });
 }
 
 /** @param typing whether the key goes into a text */

@@ -2,6 +2,7 @@ import type { PolicyInfo } from '../../workers/contract.ts';
 import { useViewStore } from '../view-store.ts';
 import { CompareSection } from './compare-section.tsx';
 import { useFineTuneStore } from './finetune-store.ts';
+import { counted } from '../format.ts';
 import { useTraining } from '../policy/policy-store.ts';
 import { OptionsSection } from './options-section.tsx';
 import { RobotSection } from './robot-section.tsx';
@@ -21,7 +22,8 @@ function TrainedOn() {
       <p>
         {open ? (
           <>
-            On <strong>{open.name}</strong>: {open.episodes.length} episodes, {open.samples} samples
+            On <strong>{open.name}</strong>: {counted(open.episodes.length, 'episode')},{' '}
+            {counted(open.samples, 'sample')}
             {open.problems.length > 0 && ' – which this policy cannot be trained on'}.
           </>
         ) : demonstrations.kind === 'opening' ? (

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { DemonstrationsInfo } from '../../workers/contract-finetune.ts';
+import type { DemonstrationsInfo, RunInfo } from '../../workers/contract-finetune.ts';
 import { openDemonstrations } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 
@@ -30,4 +30,23 @@ test('progress that arrives after the demonstrations are open does not close the
   await openDemonstrations({ kind: 'url', url: 'x' }, { origin: 'expert', edits: {} }).catch(() => undefined);
   late(2, 2);
   expect(useFineTuneStore.getState().demonstrations).toEqual({ kind: 'open', info });
+});
+
+test('a run to be resumed has its demonstrations read as it read them, and says where they cannot be', async () => {
+  const reading = { mapping: { action: 'a', state: ['s'], cameras: ['c'] }, standardise: false, turned: 0 };
+  const run = { run: 'mine', demonstrations: { reading } } as unknown as RunInfo;
+  useFineTuneStore.setState({ resuming: 'mine', runs: [run] });
+  open
+    .mockReset()
+    .mockRejectedValue({ code: 'bad-input', message: 'The dataset has no feature "s".', hint: '' });
+  await openDemonstrations({ kind: 'url', url: 'x' });
+  expect(open.mock.calls[0]![0]).toMatchObject({ url: 'x', options: reading });
+  const { demonstrations } = useFineTuneStore.getState();
+  expect(demonstrations).toMatchObject({
+    kind: 'failed',
+    failure: {
+      message:
+        '“mine” read its demonstrations as action: a; state: s; cameras: c. These cannot be read so: The dataset has no feature "s".',
+    },
+  });
 });

@@ -1,4 +1,5 @@
 /** What the page asks of the worker about fine-tuning, and what it makes of the answers. */
+import { optionsOf, readingText, type OpenOptions } from '../../episodes/reading.ts';
 import type {
   AdapterInfo,
   DemonstrationsInfo,
@@ -7,17 +8,19 @@ import type {
   EpisodeEdits,
   FineTuneEvent,
   FineTuneOptions,
-  OpenOptions,
   RunInfo,
   StepPoint,
 } from '../../workers/contract-finetune.ts';
+import { chosenReading, keepReading } from '../demonstrations/chosen-reading.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, isTraining, loadedPolicy, usePolicyStore } from '../policy/policy-store.ts';
 import { remember, type RememberedDemonstrations } from '../remembered.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { rememberAdapter, restoreAdapter } from './adapter-memory.ts';
+import { canUndo, forgetChanges } from '../undo/undo-store.ts';
 import { useFineTuneStore, type Origin } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
+import { asOwned, nameAdapter, ownName, putOnList, takeOffList } from './own-adapters.ts';
 import { compareAgain, optionsFor, teachFrom } from './robot-session.ts';
 import { newRunName } from './run-name.ts';
 
@@ -38,7 +41,7 @@ export async function refreshRuns(): Promise<void> {
       await policyWorker().training.runs(),
       await policyWorker().adapters.list(),
     ];
-    set({ runs, adapters, active });
+    set({ runs, adapters: asOwned(adapters), active });
   } catch (error) {
     set({ failure: failed(error) });
   }
@@ -69,30 +72,77 @@ let lastSource: DemonstrationsSource | null = null;
 /** Reads the demonstrations that are open anew, with other features or another standardisation. */
 export async function reopenDemonstrations(options: OpenOptions): Promise<void> {
   const source = lastSource;
-  if (source && source.kind !== 'recorded') {
-    await openDemonstrations({ ...source, options: { ...source.options, ...options } });
-  }
+  const before = openInfo()?.reading;
+  if (!before || !source || source.kind === 'recorded') return;
+  await openDemonstrations({ ...source, options: { ...optionsOf(before), ...options } });
+  const info = openInfo();
+  if (info) keepReading(info);
 }
 
-/** Opens demonstrations in place of those that were open. @param as where they came from, and what is changed of them already */
+const openInfo = (): DemonstrationsInfo | null => {
+  const { demonstrations } = get();
+  return demonstrations.kind === 'open' ? demonstrations.info : null;
+};
+
+/** The reading that a run to be resumed needs, where nothing else was asked for. */
+function readingOfRun(source: DemonstrationsSource): OpenOptions | null {
+  const { resuming, runs } = get();
+  if (!resuming || source.kind === 'recorded' || source.options) return null;
+  return runs.find((info) => info.run === resuming)?.demonstrations.reading ?? null;
+}
+
+/** The run's features are not there: said with what they are. */
+function notAsRun(error: unknown, name: string | null, reading: OpenOptions): Failure {
+  const failure = failed(error);
+  if (failure.code !== 'bad-input') return failure;
+  return {
+    ...failure,
+    message: `“${name}” read its demonstrations as ${readingText(reading)}. These cannot be read so: ${failure.message}`,
+  };
+}
+
+interface OpenedAs {
+  readonly origin: Origin;
+  /** What is changed of them already. */
+  readonly edits: EpisodeEdits;
+  /** The same ones, and more: what was changed can still be taken back. */
+  readonly more?: boolean;
+}
+
+/** Where the demonstrations that are open can be read from again, in this visit. */
+export function openedSource(): DemonstrationsSource | null {
+  return lastSource;
+}
+
+/** Opens demonstrations in place of those that were open. @param as where they came from */
 export async function openDemonstrations(
-  source: DemonstrationsSource,
-  as: { readonly origin: Origin; readonly edits: EpisodeEdits } = { origin: 'dataset', edits: {} },
+  asked: DemonstrationsSource,
+  as: OpenedAs = { origin: 'dataset', edits: {} },
 ): Promise<void> {
   const mine = ++opening;
-  lastSource = source;
+  const ofRun = readingOfRun(asked);
+  let source = ofRun && asked.kind !== 'recorded' ? { ...asked, options: ofRun } : asked;
+  if (!as.more) forgetChanges('demonstrations');
   set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
   try {
     const { demonstrations } = policyWorker();
     // Progress crosses on a port of its own, and may come after what it was about.
     let reading = true;
-    let info = await demonstrations.open(source, (done, total) => {
-      if (reading && mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
-    });
+    const open = () =>
+      demonstrations.open(source, (done, total) => {
+        if (reading && mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
+      });
+    let info = await open();
+    const chosen = source.kind === 'recorded' || source.options ? null : chosenReading(info);
+    if (chosen && source.kind !== 'recorded' && mine === opening) {
+      source = { ...source, options: chosen };
+      info = await open();
+    }
     reading = false;
     const edits = as.origin === 'dataset' ? storedEdits(info) : as.edits;
     if (Object.keys(edits).length > 0) info = await demonstrations.edit(edits);
     if (mine !== opening) return;
+    lastSource = source;
     const { options, resuming, runs, adapters } = get();
     const name = options.run || newRunName(info.name, new Date(), runs);
     set({
@@ -111,7 +161,8 @@ export async function openDemonstrations(
   } catch (error) {
     // Others are being opened in place of these.
     if (mine !== opening) return;
-    set({ demonstrations: { kind: 'failed', failure: failed(error) }, estimate: { kind: 'none' } });
+    const failure = ofRun ? notAsRun(error, get().resuming, ofRun) : failed(error);
+    set({ demonstrations: { kind: 'failed', failure }, estimate: { kind: 'none' } });
   }
 }
 
@@ -133,22 +184,24 @@ function storedEdits(info: DemonstrationsInfo): EpisodeEdits {
   }
 }
 
-/** Changes one episode; statistics and what can be trained on follow. */
-export async function editEpisode(index: number, change: EpisodeEdit): Promise<void> {
+/** Changes one episode; statistics and what can be trained on follow. @returns whether it is changed; why not is shown */
+export async function editEpisode(index: number, change: EpisodeEdit): Promise<boolean> {
   const { demonstrations, origin } = get();
-  if (demonstrations.kind !== 'open') return;
+  if (demonstrations.kind !== 'open') return false;
   const mine = opening;
   try {
     // Only what changes: the worker has the edits before it, also those that are on their way.
     const info = await policyWorker().demonstrations.edit({ [index]: change });
-    if (mine !== opening) return;
+    if (mine !== opening) return false;
     const { edits } = info;
     set({ edits, demonstrations: { kind: 'open', info }, failure: null });
     if (origin === 'dataset') localStorage.setItem(editsKey(info), JSON.stringify(edits));
     void review();
     await refreshEstimate();
+    return true;
   } catch (error) {
     set({ failure: failed(error) });
+    return false;
   }
 }
 
@@ -179,6 +232,7 @@ export async function closeDemonstrations(): Promise<void> {
     reviewing++;
     opening++;
     rememberOpen(null);
+    forgetChanges('demonstrations');
     set({
       demonstrations: { kind: 'none' },
       estimate: { kind: 'none' },
@@ -343,6 +397,7 @@ export async function removeRun({ run: name }: RunInfo): Promise<void> {
 export async function openRun({ run: name }: RunInfo, step: number | null = null): Promise<void> {
   await act(async () => {
     const { id } = await policyWorker().adapters.openRun(name, step);
+    putOnList(id);
     await policyWorker().adapters.use(id);
   });
   await adapterChanged();
@@ -388,9 +443,40 @@ export async function importAdapter(files: readonly { path: string; file: File }
     const { id } = await adapters.importFolder(
       zip ? { kind: 'zip', file: first.file } : { kind: 'files', files: [...files] },
     );
+    putOnList(id);
     await adapters.use(id);
   });
   await adapterChanged();
+}
+
+/** Calls it otherwise, from now on and at later visits. */
+export async function renameAdapter({ id, label }: AdapterInfo, name: string): Promise<void> {
+  const before = ownName(id);
+  const call = async (as: string | null): Promise<void> => {
+    nameAdapter(id, as);
+    await adapterChanged();
+  };
+  await call(name);
+  canUndo({ said: `“${label}” renamed.`, about: 'adapters', undo: () => call(before) });
+}
+
+/** Takes it off the list; the checkpoints of its run stay. */
+export async function removeAdapter({ id, label }: AdapterInfo): Promise<void> {
+  const { active, options } = get();
+  const inUse = active === id;
+  if (inUse) await chooseAdapter(null);
+  // It could not be put out of use.
+  if (get().active === id) return;
+  if (options.startFrom === id) startFrom(null);
+  takeOffList(id);
+  await refreshRuns();
+  const undo = async (): Promise<void> => {
+    putOnList(id);
+    if (inUse) await chooseAdapter(id);
+    else await refreshRuns();
+    if (options.startFrom === id) startFrom(id);
+  };
+  canUndo({ said: `“${label}” deleted.`, about: 'adapters', undo });
 }
 
 /** URL of the loaded package: runs of other policies are shown, but cannot be resumed. */

@@ -1,4 +1,5 @@
 import { usePolicyInfo } from '../policy/policy-store.ts';
+import { counted } from '../format.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useFineTuneStore } from './finetune-store.ts';
 import { predictorName } from './predictor-name.ts';
@@ -57,14 +58,14 @@ export function SanitySection({ title = 'Error on training frames' }: { title?: 
       </p>
       <div className="actions">
         <button type="button" disabled={left !== null} onClick={() => void scoreFrames(info)}>
-          Check {Math.min(FRAMES, info.samples)} frames
+          Check {counted(Math.min(FRAMES, info.samples), 'frame')}
         </button>
         {left !== null && <p className="waiting">{left} left</p>}
         {rows.length > 0 && (
           <p role="status">
             L1 <strong className="number">{mean.toFixed(4)}</strong>{' '}
             <span className="aside">
-              normalised, over {rows.length} frames, by {by}
+              normalised, over {counted(rows.length, 'frame')}, by {by}
               {left === null && by !== predictorName() && ', which is not in use now'}
             </span>
           </p>

@@ -1,6 +1,8 @@
 import { useState } from 'react';
+import { readingText } from '../../episodes/reading.ts';
 import type { AdapterInfo, RunInfo } from '../../workers/contract-finetune.ts';
 import { DeleteButton } from '../controls/delete-button.tsx';
+import { EditableText } from '../controls/editable-text.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 import { chosenFiles } from './dropped-files.ts';
 import {
@@ -9,7 +11,9 @@ import {
   importAdapter,
   loadedHash,
   openRun,
+  removeAdapter,
   removeRun,
+  renameAdapter,
   resumeRun,
 } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
@@ -29,6 +33,9 @@ function RunRow({ info, busy }: { info: RunInfo; busy: boolean }) {
           {info.demonstrations.name}; {formatBytes(info.byteLength)}
           {other && '; of another policy'}
         </p>
+        {info.demonstrations.reading && (
+          <p className="aside">Read as {readingText(info.demonstrations.reading)}</p>
+        )}
       </div>
       <div className="actions">
         {!finished && (
@@ -98,14 +105,14 @@ function ExportButtons({ adapter, busy }: { adapter: AdapterInfo; busy: boolean 
     void exportAdapter(adapter, kind, (done, total) => setShare(done / total)).finally(() => setShare(null));
   };
   return (
-    <div className="actions">
+    <>
       <button type="button" disabled={busy || share !== null} onClick={() => save('checkpoint')}>
         {share === null ? 'Export checkpoint' : `Exporting, ${Math.floor(100 * share)} %`}
       </button>
       <button type="button" disabled={busy || share !== null} onClick={() => save('merged')}>
         Export merged
       </button>
-    </div>
+    </>
   );
 }
 
@@ -147,7 +154,21 @@ export function AdaptersSection() {
                 </span>
               </span>
             </label>
-            <ExportButtons adapter={adapter} busy={busy} />
+            <div className="actions">
+              <ExportButtons adapter={adapter} busy={busy} />
+              <button type="button" onClick={() => void removeAdapter(adapter)}>
+                Delete
+              </button>
+            </div>
+            <details className="adapter-name">
+              <summary>Rename</summary>
+              <EditableText
+                label="Name of this adapter"
+                action="Rename"
+                value={adapter.label}
+                onChange={(name) => void renameAdapter(adapter, name)}
+              />
+            </details>
           </div>
         ))}
       </fieldset>

@@ -58,3 +58,24 @@ test('one whose files cannot be had leads back to the loaded one', async () => {
   keepLoaded();
   expect(now()).toEqual(['half', 'failed', 'none']);
 });
+
+test('what has to come first is waited for only where something has to be fetched', async () => {
+  let first!: () => void;
+  const before = new Promise<void>((resolve) => (first = resolve));
+  worker.load.mockClear();
+  const opening = openPolicy('next', true, before);
+  await vi.waitFor(() => expect(worker.inspect).toHaveBeenLastCalledWith('next', expect.anything()));
+  expect(worker.load).not.toHaveBeenCalled();
+  first();
+  await opening;
+  expect(worker.load).toHaveBeenCalledOnce();
+
+  const never = new Promise<void>(() => undefined);
+  worker.inspect.mockImplementation(async (url) => ({
+    verdict: 'ok',
+    backend: {},
+    package: { ...infoOf(url).package, stored: true },
+  }));
+  await openPolicy('stored', true, never);
+  expect(now()).toEqual(['stored', 'ready', 'none']);
+});

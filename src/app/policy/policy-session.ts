@@ -64,8 +64,13 @@ export function failPolicy(failure: Failure): void {
  * Reads a package's manifest and checks this machine against it; loads at once what is stored here already. A policy that is loaded stays in use
  * until that has been read; where it cannot be, it stays.
  * @param fetchAtOnce loads it also where it has to be fetched first
+ * @param before what has to be fetched before it
  */
-export async function openPolicy(url: string, fetchAtOnce = false): Promise<void> {
+export async function openPolicy(
+  url: string,
+  fetchAtOnce = false,
+  before: Promise<void> = Promise.resolve(),
+): Promise<void> {
   const mine = ++generation;
   const { backend, status } = usePolicyStore.getState();
   // What has arrived of the other one is kept.
@@ -75,10 +80,11 @@ export async function openPolicy(url: string, fetchAtOnce = false): Promise<void
   else usePolicyStore.getState().setUrl(url);
   try {
     const report = await policyWorker().inspect(url, backend);
+    if (!report.package.stored) await before;
     if (mine !== generation) return;
-    const before = loadedNow();
+    const last = loadedNow();
     usePolicyStore.getState().setUrl(url);
-    set({ asked: { kind: 'none' }, before: before ?? usePolicyStore.getState().before });
+    set({ asked: { kind: 'none' }, before: last ?? usePolicyStore.getState().before });
     setStatus({ kind: 'inspected', report });
     if ((fetchAtOnce || report.package.stored) && report.verdict !== 'no') await loadPolicy();
   } catch (error) {

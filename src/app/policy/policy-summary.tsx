@@ -1,4 +1,5 @@
 import type { PolicyInfo } from '../../workers/contract.ts';
+import { DeleteButton } from '../controls/delete-button.tsx';
 import { Facts } from '../controls/facts.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 import { useRunStore } from '../prediction/run-store.ts';
@@ -79,9 +80,13 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
           </details>
         )}
         <PackagePicker />
-        <button type="button" disabled={running} onClick={() => void removePolicy()}>
-          Remove from this device
-        </button>
+        <div className="actions">
+          <DeleteButton
+            label="Remove from this device"
+            disabled={running}
+            onDelete={() => void removePolicy()}
+          />
+        </div>
       </details>
     </section>
   );

@@ -4,6 +4,7 @@ import type { RunNews } from '../../workers/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { hidePractice, runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
+import { undoLast, useUndoStore } from '../undo/undo-store.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
 import { chooseAgain, disturbTable, openTable } from './practice-session.ts';
@@ -21,6 +22,8 @@ const { worker, failPolicy } = vi.hoisted(() => ({
     run: vi.fn<(order: object, onNews: (news: RunNews) => void) => Promise<object>>(),
     halt: vi.fn<() => Promise<void>>(),
     disturb: async () => undefined,
+    scene: vi.fn<() => Promise<object>>(async () => ({ task: 'plate', seed: 10 })),
+    bringBack: vi.fn<(scene: object) => Promise<object>>(),
     setDark: async () => undefined,
     terminate: () => undefined,
   },
@@ -39,6 +42,7 @@ const laid = (task: string, seed: number) => ({
   task,
   seed,
   robot: 'gripper',
+  profile: { controlHz: 10 },
   instruction: `do it on ${seed}`,
   maxSteps: 8,
   execute: 8,
@@ -110,6 +114,7 @@ const named = (...names: string[]) => names.map((name) => ({ name, unit: '' }));
 test('another arm of as many joints is not set to work on the table', () => {
   const table = {
     adapted: false,
+    controlHz: 10,
     robot: 'practice table',
     imageSlots: [{}, {}],
     actions: named('x', 'y', 'z', 'roll', 'pitch', 'yaw', 'gripper'),
@@ -119,6 +124,11 @@ test('another arm of as many joints is not set to work on the table', () => {
   expect(whyNotOnTable(table)).toBeNull();
   // With a head of its own, but for the same directions.
   expect(whyNotOnTable({ ...table, adapted: true })).toBeNull();
+  // At another rate each of its actions is another distance.
+  usePracticeStore.setState({ table: laid('lift', 1) as never });
+  expect(whyNotOnTable({ ...table, adapted: true, robot: 'v21', controlHz: 20 })).toContain(
+    '20 actions per second',
+  );
   const actions = named('joint 1', 'joint 2', 'joint 3', 'joint 4', 'joint 5', 'joint 6', 'joint 7');
   expect(whyNotOnTable({ ...table, adapted: true, robot: 'franka', actions })).toContain('is for franka');
 });
@@ -151,6 +161,25 @@ test('a prediction of the table before goes with it, and so does one of things t
   useViewStore.setState({ view: 'camera' });
   await chooseAgain('same');
   expect(latest()).not.toBeNull();
+});
+
+test('what a button did to the table is taken back, with the words that were there', async () => {
+  const { setText } = useInstructionStore.getState();
+  await runTrials('plate', 10, { episodes: 1 });
+  setText('wave at the audience');
+  await chooseAgain('new');
+  expect(useInstructionStore.getState().text).toMatch(/^do it on/);
+  worker.bringBack.mockResolvedValue({ ...laid('plate', 10), tasks: [] });
+  expect(useUndoStore.getState().said?.text).toBe('New layout.');
+  await undoLast('run');
+  expect(worker.bringBack).toHaveBeenLastCalledWith({ task: 'plate', seed: 10 });
+  expect(useInstructionStore.getState().text).toBe('wave at the audience');
+  expect(usePracticeStore.getState().table).toMatchObject({ task: 'plate', seed: 10 });
+  // From a table that failed nothing leads back; it is laid anew all the same.
+  worker.scene.mockRejectedValueOnce({ code: 'diverged', message: 'It became unstable.' });
+  const { changes } = useUndoStore.getState();
+  await chooseAgain('same');
+  expect(useUndoStore.getState().changes).toBe(changes);
 });
 
 test('what runs by the clock stops when its tab is hidden, and the page says so; trials go on', async () => {

@@ -46,6 +46,10 @@ export function whyNotOnTable(info: PolicyInfo): string | null {
   if (info.adapted && other) {
     return `The active model is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
   }
+  // Of another rate each action is another distance.
+  if (info.adapted && table && info.controlHz !== table.profile.controlHz) {
+    return `The active model is for ${info.robot}, at ${info.controlHz} actions per second; the table’s arm takes ${table.profile.controlHz}.`;
+  }
   const found = `${info.imageSlots.length} images, ${info.actions.length} action and ${info.state?.length ?? 0} state values`;
   return info.imageSlots.length === 2 && info.actions.length === 7 && info.state?.length === 8
     ? null

@@ -3,7 +3,13 @@ import { connectPracticeWorker, type PracticeClient } from '../../workers/client
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
-import type { LoopChoices, TableReport, TableRobotName } from '../../workers/contract-practice.ts';
+import type {
+  LoopChoices,
+  TableReport,
+  TableRobotName,
+  TableScene,
+} from '../../workers/contract-practice.ts';
+import { canUndo } from '../undo/undo-store.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
 import { usePracticeStore } from './practice-store.ts';
@@ -153,23 +159,53 @@ export function tableChanged(): void {
   void client?.showPath(null).catch(() => undefined);
 }
 
-/** Lays the table as a button does it: a failure is shown. */
-export async function chooseTable(task: string, seed: number): Promise<void> {
+/** What lies there now, and what was asked of it; null where it is broken, and not worth a way back. */
+export interface TableBefore {
+  readonly scene: TableScene;
+  readonly text: string;
+}
+
+export async function tableNow(): Promise<TableBefore | null> {
   try {
-    await layTable(task, seed);
+    return { scene: await practiceWorker().scene(), text: useInstructionStore.getState().text };
+  } catch {
+    return null;
+  }
+}
+
+/** Offers the way back to what lay there before. */
+export function canBringBack(before: TableBefore | null, said: string): void {
+  if (before) canUndo({ said, about: 'table', undo: () => bringBack(before) });
+}
+
+async function bringBack({ scene, text }: TableBefore): Promise<void> {
+  const table = await practiceWorker().bringBack(scene);
+  set({ table, status: { kind: 'open', tasks: table.tasks }, outcome: { kind: 'none' }, failure: null });
+  tableChanged();
+  useInstructionStore.getState().setText(text);
+  // Where the words are those that are there already, nobody else tells the judge.
+  await instructTable(text);
+  writeUrlState({ table: addressedTable(table) });
+}
+
+/** Changes the table as a button does it: a failure is shown, and there is a way back. */
+export async function changeTable(said: string, change: () => Promise<unknown>): Promise<void> {
+  try {
+    const before = await tableNow();
+    await change();
+    canBringBack(before, said);
   } catch (error) {
     set({ failure: toFailure(error) });
   }
 }
 
-/** The same layout again, or another one for the same task, as a button does it. */
-export async function chooseAgain(change: 'same' | 'new'): Promise<void> {
-  try {
-    await relayTable(change);
-  } catch (error) {
-    set({ failure: toFailure(error) });
-  }
-}
+/** Lays it for a task. */
+export const chooseTable = (task: string, seed: number): Promise<void> =>
+  changeTable(`Laid for “${task}”.`, () => layTable(task, seed));
+
+/** The same layout again, or another one for the same task. */
+export const chooseAgain = (change: 'same' | 'new'): Promise<void> =>
+  changeTable(change === 'same' ? 'Table reset.' : 'New layout.', () => relayTable(change));
 
 /** The same layout again, or another one for the same task. @throws as `layTable` */
 export async function relayTable(change: 'same' | 'new'): Promise<void> {
@@ -214,11 +250,8 @@ export async function chooseLoop(change: Partial<LoopChoices>): Promise<void> {
 }
 
 /** Knocks something over, to see what the policy makes of it. */
-export async function disturbTable(): Promise<void> {
-  try {
+export const disturbTable = (): Promise<void> =>
+  changeTable('Object nudged.', async () => {
     await practiceWorker().disturb();
     tableChanged();
-  } catch (error) {
-    set({ failure: toFailure(error) });
-  }
-}
+  });

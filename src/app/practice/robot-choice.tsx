@@ -1,22 +1,18 @@
 import type { TableRobotName } from '../../workers/contract-practice.ts';
-import { toFailure } from '../status/failure.ts';
 import { stopPractice } from './practice-run.ts';
-import { layTable, randomSeed } from './practice-session.ts';
+import { changeTable, layTable, randomSeed } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 const ROBOTS: Readonly<Record<TableRobotName, { readonly label: string; readonly firstTask: string }>> = {
-  gripper: { label: 'its own gripper', firstTask: 'plate' },
+  gripper: { label: 'Gripper arm', firstTask: 'plate' },
   so101: { label: 'SO-101', firstTask: 'lift' },
 };
 
 /** Puts another robot at the table. */
 async function chooseRobot(robot: TableRobotName): Promise<void> {
   stopPractice();
-  try {
-    await layTable(ROBOTS[robot].firstTask, randomSeed(), true, robot);
-  } catch (error) {
-    usePracticeStore.setState({ failure: toFailure(error) });
-  }
+  const { label, firstTask } = ROBOTS[robot];
+  await changeTable(`${label} put at the table.`, () => layTable(firstTask, randomSeed(), true, robot));
 }
 
 /** Who stands at the table. */

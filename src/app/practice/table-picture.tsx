@@ -1,5 +1,6 @@
 import { useEffect, useRef, type PointerEvent, type KeyboardEvent, type WheelEvent } from 'react';
 import {
+  canBringBack,
   openTable,
   orbitTable,
   practiceCanvas,
@@ -7,7 +8,9 @@ import {
   resizeTable,
   showTable,
   tableChanged,
+  tableNow,
 } from './practice-session.ts';
+import { useRecorderStore } from '../demonstrations/recorder-store.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 /** Radians per pixel dragged, and per key press. */
@@ -68,14 +71,19 @@ export function TablePicture() {
     if (!open || event.button !== 0) return;
     event.currentTarget.setPointerCapture(event.pointerId);
     const start = { x: event.clientX, y: event.clientY };
+    // Whoever records leads the gripper: that is not undone, but recorded again.
+    const idle =
+      usePracticeStore.getState().run.kind === 'idle' && useRecorderStore.getState().status.kind === 'idle';
+    const before = idle ? tableNow() : null;
     void practiceWorker()
       .pointer('down', ...at(event))
-      .then((what) => {
+      .then(async (what) => {
         dragging.current = what === 'object';
         turning.current = what === 'view' ? start : null;
         if (what === 'view') return;
         usePracticeStore.setState({ dragged: true });
         tableChanged();
+        if (before) canBringBack(await before, 'Object moved.');
       })
       .catch(ignore);
   };

@@ -5,6 +5,7 @@ import { formatBytes } from '../format.ts';
 import { adapterName } from '../finetune/adapter-name.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
+import { DeleteButton } from '../controls/delete-button.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import {
   cancelSharing,
@@ -61,9 +62,15 @@ function Own() {
                 {!share.server && '; the link contains everything except the adapter file'}
               </p>
             </div>
-            <button type="button" onClick={() => void removeShare(share)}>
-              {share.server ? 'Delete from the server' : 'Remove from this list'}
-            </button>
+            <div className="actions">
+              {share.server ? (
+                <DeleteButton label="Delete from the server" onDelete={() => void removeShare(share)} />
+              ) : (
+                <button type="button" onClick={() => void removeShare(share)}>
+                  Remove from this list
+                </button>
+              )}
+            </div>
           </li>
         ))}
       </ul>

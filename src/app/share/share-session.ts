@@ -10,6 +10,7 @@ import { policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy } from '../policy/policy-store.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
+import { canUndo } from '../undo/undo-store.ts';
 import { defaultPolicyUrl } from '../url-state.ts';
 import { useViewStore } from '../view-store.ts';
 import { useShareStore, type OwnShare } from './share-store.ts';
@@ -225,7 +226,15 @@ export async function removeShare(share: OwnShare): Promise<void> {
   set({ failure: null });
   try {
     if (share.server) await deleteShare(share.server.id, share.server.token);
-    keepOwn(useShareStore.getState().own.filter((one) => one.url !== share.url));
+    const { own } = useShareStore.getState();
+    keepOwn(own.filter((one) => one.url !== share.url));
+    if (!share.server) {
+      canUndo({
+        said: `“${share.title}” removed from this list.`,
+        about: 'links',
+        undo: async () => keepOwn(own),
+      });
+    }
     const { work } = useShareStore.getState();
     if (work.kind === 'done' && work.share.url === share.url) set({ work: { kind: 'idle' } });
   } catch (error) {

@@ -1,6 +1,9 @@
 import type { ShareManifest } from '../../share/share-manifest.ts';
 import { successRate } from '../../practice/success-rate.ts';
 import { Facts, type Fact } from '../controls/facts.tsx';
+import { usePolicyInfo } from '../policy/policy-store.ts';
+import { whyNotOnTable } from '../practice/practice-run.ts';
+import { usePracticeStore } from '../practice/practice-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useViewStore } from '../view-store.ts';
 import { foreignHosts, loadShare } from './open-share.ts';
@@ -68,6 +71,10 @@ export function ShareFacts({ manifest }: { manifest: ShareManifest }) {
 export function SharedBanner() {
   const opened = useShareStore((state) => state.opened);
   const setStep = useViewStore((state) => state.setStep);
+  const info = usePolicyInfo();
+  // Which robot stands at the table is known once it is laid.
+  usePracticeStore((state) => state.table);
+  const unfit = info !== null && whyNotOnTable(info) !== null;
   if (opened.kind === 'none') return null;
   if (opened.kind === 'reading') return <p className="shared waiting">Opening the shared link…</p>;
   const { manifest } = opened;
@@ -110,7 +117,9 @@ export function SharedBanner() {
           <p className="shared-ready" role="status">
             {manifest?.scene.view === 'camera'
               ? 'Ready: give it images, and predict.'
-              : 'Ready: press “Do it”.'}
+              : unfit
+                ? 'Ready, for another robot: give it images under “Camera”.'
+                : 'Ready: press “Do it”.'}
           </p>
           <button type="button" onClick={() => setStep('demonstrations')}>
             Teach it more

@@ -37,7 +37,7 @@ const titles: Record<FailureCode, string> = {
   'drawing-lost': 'The practice table cannot be drawn',
   'out-of-memory': 'Out of memory',
   cancelled: 'Loading stopped',
-  diverged: 'Training diverged',
+  diverged: 'It became unstable',
   'bad-input': 'The policy cannot use this input',
   busy: 'Busy with something else',
   unknown: 'Something unexpected went wrong',

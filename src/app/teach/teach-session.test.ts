@@ -22,11 +22,16 @@ vi.mock('../finetune/finetune-session.ts', () => ({
   cancelRun: async () => undefined,
 }));
 vi.mock('../practice/practice-run.ts', () => ({ stopPractice: () => undefined, TRIALS: 20 }));
+const { keepPace } = vi.hoisted(() => ({ keepPace: vi.fn<(pace: object) => void>() }));
+vi.mock('./lesson-pace.ts', () => ({ keepPace }));
 vi.mock('../url-state.ts', () => ({ readUrlState: () => ({ step: 'run', view: 'table' }) }));
 
 const trials = (successes: number): TrialResult[] =>
   Array.from({ length: 20 }, (_, i) => ({ task: 'can', seed: i, success: i < successes, steps: 1 }));
-const open = { problems: [] } as unknown as DemonstrationsInfo;
+const open = {
+  problems: [],
+  recorded: Array.from({ length: 200 }, () => ({})),
+} as unknown as DemonstrationsInfo;
 const phases: string[] = [];
 useTeachStore.subscribe(({ phase }) => phases.push(phase.kind));
 
@@ -41,7 +46,10 @@ beforeEach(() => {
     useFineTuneStore.setState({ demonstrations: { kind: 'open', info: open } });
   });
   startRun.mockReset().mockImplementation(async () => {
-    useFineTuneStore.setState({ progress: { phase: 'done' } as FineTuneProgress, active: 'taught' });
+    useFineTuneStore.setState({
+      progress: { phase: 'done', samplesPerSecond: 16 } as FineTuneProgress,
+      active: 'taught',
+    });
   });
   compare.mockReset().mockImplementation(async (_, adapter) => {
     const before = { adapter: null, trials: trials(0) };
@@ -57,6 +65,12 @@ test('shows, trains and tries, in this order, with what is known mixed in', asyn
   expect(compare).toHaveBeenCalledExactlyOnceWith(['can'], 'taught', { before: null });
   const { phase } = useTeachStore.getState();
   expect(phase.kind === 'done' && phase.after.filter(({ success }) => success)).toHaveLength(19);
+  // How long it took is what the next one is announced by.
+  expect(keepPace).toHaveBeenCalledExactlyOnceWith({
+    episode: expect.any(Number),
+    step: useFineTuneStore.getState().options.batchSize / 16,
+    trial: expect.any(Number),
+  });
 });
 
 test('trials wait until the table is on show', async () => {

@@ -7,10 +7,8 @@ import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { stopPractice } from '../practice/practice-run.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 import { useViewStore } from '../view-store.ts';
-import { isTeaching, useTeachStore, type TeachPhase } from './teach-store.ts';
-
-/** Of the task itself; what is known is mixed in besides. What was measured in docs/measurements.md. */
-export const DEMONSTRATIONS = 20;
+import { keepPace } from './lesson-pace.ts';
+import { DEMONSTRATIONS, isTeaching, useTeachStore, type TeachPhase } from './teach-store.ts';
 
 let stopped = false;
 
@@ -30,9 +28,10 @@ export async function teach(task: string, instruction: string): Promise<void> {
 }
 
 async function lesson(task: string): Promise<TeachPhase> {
+  let begun = performance.now();
   await recordExpert({ task, episodes: DEMONSTRATIONS, rehearse: true });
   if (stopped) return { kind: 'stopped' };
-  demonstrationsFit();
+  const episode = (performance.now() - begun) / 1000 / demonstrationsFit();
   const { active, adapters } = useFineTuneStore.getState();
   const before = adapters.find(({ id, robot }) => id === active && robot === null);
   setOptions({ startFrom: before?.id ?? null });
@@ -44,17 +43,30 @@ async function lesson(task: string): Promise<TeachPhase> {
   await tableShown();
   if (stopped) return { kind: 'stopped' };
   phase({ kind: 'trying' });
+  begun = performance.now();
   await compare([task], taught, { before: before?.id ?? null });
   const [comparison] = useCompareStore.getState().comparisons;
   const { failure } = useCompareStore.getState();
   if (failure) throw failure;
   const whole = comparison && comparison.before.trials.length === comparison.after.trials.length;
+  if (whole) {
+    const trials = comparison.before.trials.length + comparison.after.trials.length;
+    const trial = (performance.now() - begun) / 1000 / trials;
+    keepPace({ episode, step: secondsPerStep(), trial });
+  }
   return whole
     ? { kind: 'done', before: comparison.before.trials, after: comparison.after.trials }
     : { kind: 'stopped' };
 }
 
-function demonstrationsFit(): void {
+/** Of the run that has just ended. */
+function secondsPerStep(): number {
+  const { progress, options } = useFineTuneStore.getState();
+  return (options.batchSize * options.gradAccumulationSteps) / (progress?.samplesPerSecond ?? Number.NaN);
+}
+
+/** @returns how many there are */
+function demonstrationsFit(): number {
   const { demonstrations } = useFineTuneStore.getState();
   if (demonstrations.kind === 'failed') throw demonstrations.failure;
   if (demonstrations.kind !== 'open') throw notRecorded;
@@ -66,6 +78,7 @@ function demonstrationsFit(): void {
       hint: problem.hint,
     } satisfies Failure;
   }
+  return demonstrations.info.recorded.length;
 }
 
 const notRecorded: Failure = {

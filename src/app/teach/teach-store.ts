@@ -18,7 +18,17 @@ export type TeachPhase =
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'stopped' };
 
+/** How long a lesson takes on this machine. */
+export type LessonLength =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'measuring' }
+  | { readonly kind: 'known'; readonly task: string; readonly seconds: number };
+
+/** Of the task itself; what is known is mixed in besides. What was measured in docs/measurements.md. */
+export const DEMONSTRATIONS = 20;
+
 interface TeachState {
+  readonly length: LessonLength;
   readonly phase: TeachPhase;
   readonly task: string;
   /** The words that are taught. */
@@ -27,6 +37,7 @@ interface TeachState {
 
 /** Teaching one task of the table from beginning to end. Changed by teach-session.ts only. */
 export const useTeachStore = create<TeachState>()(() => ({
+  length: { kind: 'unknown' },
   phase: { kind: 'idle' },
   task: '',
   instruction: '',

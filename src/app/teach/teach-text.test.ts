@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest';
-import { lessonLength, lessonSeconds, verdict } from './teach-text.ts';
+import { lengthText, verdict } from './teach-text.ts';
 
 const trials = (successes: number) =>
   Array.from({ length: 20 }, (_, i) => ({ task: 'can', seed: i, success: i < successes, steps: 1 }));
 
-test('how long is said before follows from this machine’s predictions', () => {
-  expect(lessonLength(lessonSeconds(28, 1500, 20))).toBe('about 11 min');
-  expect(lessonSeconds(56, 1500, 20)!).toBeGreaterThan(lessonSeconds(28, 1500, 20)!);
-  expect(lessonLength(lessonSeconds(null, 1500, 20))).toBe('some minutes');
+test('how long it takes is said once it is known, and never guessed', () => {
+  expect(lengthText({ kind: 'known', task: 'can', seconds: 660 })).toMatch(
+    /^Takes about 11 min on this machine/,
+  );
+  expect(lengthText({ kind: 'measuring' })).toMatch(/measured…$/);
+  expect(lengthText({ kind: 'measuring' })).not.toMatch(/\d/);
+  expect(lengthText({ kind: 'unknown' })).not.toMatch(/\d/);
 });
 
 test('a verdict is what the trials say', () => {

@@ -1,5 +1,5 @@
+import { useEffect } from 'react';
 import { goalOf } from '../../practice/tasks.ts';
-import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
 import { useCompareStore } from '../finetune/compare-store.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { formatDuration } from '../format.ts';
@@ -7,29 +7,24 @@ import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyInfo, useTraining } from '../policy/policy-store.ts';
 import { doInstruction, TRIALS, whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
-import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useViewStore } from '../view-store.ts';
-import { DEMONSTRATIONS, forgetLesson, stopTeaching, teach } from './teach-session.ts';
-import { useTeachStore } from './teach-store.ts';
-import { lessonLength, lessonSeconds, verdict } from './teach-text.ts';
-
-/** The fastest of the last predictions: others were disturbed by what else the machine did. */
-function usePredictionMs(): number | null {
-  return usePredictionStore(({ timings }) =>
-    timings.length > 0 ? Math.min(...timings.map(({ elapsedMs }) => elapsedMs)) : null,
-  );
-}
+import { measureLesson } from './lesson-pace.ts';
+import { forgetLesson, stopTeaching, teach } from './teach-session.ts';
+import { DEMONSTRATIONS, useTeachStore } from './teach-store.ts';
+import { lengthText, verdict } from './teach-text.ts';
 
 function Offer({ task, instruction }: { task: string; instruction: string }) {
-  const seconds = lessonSeconds(usePredictionMs(), EXPERT_OPTIONS.maxSteps, TRIALS);
+  const length = useTeachStore((state) => state.length);
+  useEffect(() => void measureLesson(task), [task]);
   return (
     <>
       <p>
         <strong>It was never trained to do this.</strong> Teach it: {DEMONSTRATIONS} demonstrations by a
         scripted expert, with tasks it knows mixed in so they aren’t forgotten, a lesson, and {TRIALS} trials
-        before and after. Takes {lessonLength(seconds)} on this machine; keep this tab open.
+        before and after.
       </p>
+      <p role="status">{lengthText(length)}</p>
       <div className="actions">
         <button type="button" className="button-primary" onClick={() => void teach(task, instruction)}>
           Teach it this

@@ -1,6 +1,7 @@
 /** Which recorded feature is which input of a policy: guessed by name, or as the user chose. */
 import { ModelError } from '../../model/errors.ts';
-import type { CameraInfo, FeatureMapping } from '../dataset.ts';
+import type { CameraInfo } from '../dataset.ts';
+import type { FeatureMapping } from '../reading.ts';
 import { INFO_PATH, type Feature, type Info } from './info.ts';
 
 type Features = Info['features'];

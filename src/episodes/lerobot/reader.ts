@@ -1,6 +1,7 @@
 import type { Folder } from '../../io/folder.ts';
 import { ModelError } from '../../model/errors.ts';
-import type { Episode, FeatureMapping, FrameImage } from '../dataset.ts';
+import type { Episode, FrameImage } from '../dataset.ts';
+import type { FeatureMapping } from '../reading.ts';
 import { decodeImage } from '../image-decode.ts';
 import { VideoFrames } from '../video.ts';
 import type { Info } from './info.ts';

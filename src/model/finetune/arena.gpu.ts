@@ -49,6 +49,7 @@ export function gpuArena(
     };
   });
   const tensors = new Map<string, Tensor>();
+  const sums = new Map<string, Tensor>();
   const copied = runtime.adoptPart === undefined;
   const bufferOf = (kind: Kind | 'gradient', name: string) => {
     const slot = slots.get(name)!;
@@ -80,7 +81,7 @@ export function gpuArena(
     device.queue.submit([encoder.finish()]);
   };
   const dispose = () => {
-    for (const tensor of tensors.values()) tensor.dispose();
+    for (const tensor of [...tensors.values(), ...sums.values()]) tensor.dispose();
     for (const { buffers } of pages) for (const buffer of Object.values(buffers)) buffer.destroy();
   };
   try {
@@ -90,6 +91,8 @@ export function gpuArena(
         runtime.adoptPart?.(buffer, 4 * slot.offset, shape) ??
         runtime.adopt(createStorageBuffer(device, 4 * sizeOf(shape), name), shape);
       tensors.set(name, tensor);
+      const gradient = bufferOf('gradient', name).buffer;
+      if (runtime.adoptPart) sums.set(name, runtime.adoptPart(gradient, 4 * slot.offset, shape));
       write('parameter', name, data);
     }
   } catch (error) {
@@ -105,6 +108,7 @@ export function gpuArena(
       accumulate(run, buffer, slot.offset, runtime.gpuBuffer(gradient)!, slot.count, 1);
       run.submit();
     },
+    gradientSum: (name) => sums.get(name) ?? null,
     step: async (count, options) => {
       const run = new GpuRun(device, 'adamw');
       const squares = run.keep(run.temporary(4, 'squared gradient norm'));

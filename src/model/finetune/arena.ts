@@ -35,6 +35,8 @@ export interface Arena {
   tensor(name: string): Tensor;
   /** Adds a gradient to the parameter's own, in place. */
   accumulate(name: string, gradient: Tensor): Promise<void>;
+  /** The gradient as a tensor that a run can add to; null where `accumulate` has to. */
+  gradientSum(name: string): Tensor | null;
   /** One AdamW step over all parameters (`count` from 1), then zero gradients. Returns the gradients' L2 norm before clipping. */
   step(count: number, options: AdamWOptions): Promise<number>;
   clearGradients(): void;
@@ -79,6 +81,7 @@ function cpuArena(runtime: Runtime, parameters: ReadonlyMap<string, HostTensor>)
       const { start, end } = ranges.get(name)!;
       accumulate(flat.gradient, start, runtime.view(gradient)!, end - start, 1);
     },
+    gradientSum: () => null,
     step: async (count, options) => {
       const norm = gradNorm(flat.gradient);
       const clip = options.maxGradNorm === null ? 1 : clipFactor(norm, options.maxGradNorm);

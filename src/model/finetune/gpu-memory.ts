@@ -66,7 +66,9 @@ export async function planGpuMemory(
 
   const float = (shape: Shape) => runtime.upload(NOTHING, shape);
   if (training) {
-    const tape = new Tape({ trains: (name) => adapter.has(name), sink: async () => {} });
+    // Gradients are counted with the parameters.
+    const sums = (name: string) => adapter.get(name)!;
+    const tape = new Tape({ trains: (name) => adapter.has(name), sink: async () => {}, sums });
     const segments = trainingSegments(config, { size: training.batch, padded: false });
     const feeds = trainingFeeds(config, training.batch, textTokens, float);
     const length = 1 + prefixTokens(config) + textTokens;

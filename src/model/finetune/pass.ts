@@ -52,9 +52,11 @@ export async function runPass(
       : await network.run(segments, length, feeds, wanted);
     for (const tensor of Object.values(made)) scope.keep(tensor);
     for (const [name, stage] of stages) await trace?.(stage, made[name]!);
-    const [loss] = await runtime.read(made['loss']!);
-    const predicted = await runtime.read(made['predicted']!);
-    return { loss: loss!, ...head.measure(config, predicted, actions) };
+    const [loss, predicted] = await Promise.all([
+      runtime.read(made['loss']!),
+      runtime.read(made['predicted']!),
+    ]);
+    return { loss: loss[0]!, ...head.measure(config, predicted, actions) };
   } finally {
     scope.dispose();
     batch.dispose();

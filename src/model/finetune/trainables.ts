@@ -1,5 +1,6 @@
 import type { Adapter } from '../network/adapter.ts';
 import type { WeightTable } from '../network/scope.ts';
+import type { TapeOptions } from '../network/tape.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import { createArena, type AdamWOptions, type Arena, type Kind } from './arena.ts';
 import type { HostTensor } from './trained.ts';
@@ -44,8 +45,15 @@ export class Trainables implements Adapter {
     return this.#shapes.has(name);
   }
 
-  /** A tape's sink. */
-  accumulate = (name: string, gradient: Tensor): Promise<void> => this.#arena.accumulate(name, gradient);
+  /** For a tape whose gradients are added up here. */
+  get tapeOptions(): Pick<TapeOptions, 'trains' | 'sink' | 'sums'> {
+    const summed = this.names.every((name) => this.#arena.gradientSum(name) !== null);
+    return {
+      trains: (name) => this.has(name),
+      sink: (name, gradient) => this.#arena.accumulate(name, gradient),
+      ...(summed ? { sums: (name: string) => this.#arena.gradientSum(name)! } : {}),
+    };
+  }
 
   gradient(name: string): Promise<Float32Array> {
     return this.#arena.gradient(name);

@@ -213,8 +213,7 @@ export class Trainer {
         samples.push(await train.sample(this.#sampler.at(position), augment));
       }
       const tape = new Tape({
-        trains: (name) => this.trainables.has(name),
-        sink: this.trainables.accumulate,
+        ...this.trainables.tapeOptions,
         dropout: this.#dropout(index * gradAccumulationSteps + pass),
       });
       passes.push(

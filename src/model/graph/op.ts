@@ -40,12 +40,14 @@ interface Definition<A> {
   /**
    * Gradient of each input given the gradient `dy` of the output; `undefined` for an input that has none.
    * `needs[i]` tells which are wanted, so that unused work is not emitted.
+   * @param fused whether the executor has ops that are gradients (`attentionQueryGradient` and the like); else they are products and sums
    */
   readonly vjp: (
     g: GraphBuilder,
     node: { inputs: readonly Value[]; attrs: A; output: Value },
     dy: Value,
     needs: readonly boolean[],
+    fused: boolean,
   ) => (Value | undefined)[];
 }
 

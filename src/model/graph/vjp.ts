@@ -10,6 +10,8 @@ export interface VjpOptions {
   readonly outputs?: readonly string[];
   /** Forward outputs to give back as well (a loss, say). */
   readonly keep?: readonly string[];
+  /** Use ops that are gradients, for an executor that has them (`Runtime.fusedGradients`). Default false. */
+  readonly fused?: boolean;
 }
 
 /** Name of the input that carries the gradient of the forward output `name`, and of the output for input `name`. */
@@ -54,7 +56,7 @@ export function vjp(graph: Graph, options: VjpOptions): Graph {
     const dy = grads.get(node.output.id);
     if (!dy || !differentiable.has(node.output.id)) continue;
     const needs = node.inputs.map((input) => differentiable.has(input.id));
-    const inputGrads = opNamed(node.op).vjp(g, copy, dy, needs);
+    const inputGrads = opNamed(node.op).vjp(g, copy, dy, needs, options.fused ?? false);
     node.inputs.forEach((input, i) => {
       const grad = inputGrads[i];
       if (needs[i] && grad) accumulate(input.id, grad);

@@ -31,6 +31,10 @@ export class GraphRunner {
     this.#trace = trace;
   }
 
+  get #fused(): boolean {
+    return this.#runtime.fusedGradients ?? false;
+  }
+
   get traced(): boolean {
     return this.#trace !== undefined;
   }
@@ -194,7 +198,7 @@ export class GraphRunner {
   ): Promise<Tensors> {
     const used = Object.fromEntries(feedsOf(segments).map((name) => [name, feeds[name]!]));
     const key = `${keyOf(segments)} ${shapesOf(used)}: ${wanted.join()} ${this.#variant('', tape)} and back`;
-    const program = await this.#programs.get(key, () => {
+    const compileGraph = (): Graph => {
       const g = new GraphBuilder('forwards and back');
       const values = new Map(
         Object.entries(used).map(([name, tensor]) => [name, g.input(name, tensor.shape)] as const),
@@ -204,15 +208,13 @@ export class GraphRunner {
       const graph = g.build();
       const names = graph.inputs.map(({ name }) => name);
       const wrt = names.filter((name) => !(name in used) && tape.trains(name));
-      return vjp(graph, { wrt, outputs: [LOSS], keep: wanted.map(resultName) });
-    });
+      return vjp(graph, { wrt, outputs: [LOSS], keep: wanted.map(resultName), fused: this.#fused });
+    };
+    const program = await this.#programs.get(key, compileGraph, (graph) => summedIn(tape, trainedOf(graph)));
     const bound = this.#bind(program.graph, '', { ...used, [gradientName(LOSS)]: seed }, tape);
-    const outputs = await program.run(bound).finally(() => seed.dispose());
-    for (const { name } of program.graph.outputs) {
-      if (name.startsWith(RESULT)) continue;
-      await tape.sink(name.slice(gradientName('').length), outputs[name]!);
-      outputs[name]!.dispose();
-    }
+    const trained = trainedOf(program.graph);
+    const outputs = await program.run(bound, sumsOf(tape, trained)).finally(() => seed.dispose());
+    await sinkGradients(tape, trained, outputs);
     return Object.fromEntries(wanted.map((name) => [name, outputs[resultName(name)]!]));
   }
 
@@ -265,19 +267,17 @@ export class GraphRunner {
     }
     const backward = async (dy: Tensor, needs: readonly boolean[]): Promise<(Tensor | null)[]> => {
       const wrt = [...names.filter((_, i) => needs[i]), ...trained];
-      const program = await this.#programs.get(`${key} backward to ${wrt.join()}`, () =>
-        vjp(graph, { wrt, outputs: [result] }),
+      const program = await this.#programs.get(
+        `${key} backward to ${wrt.join()}`,
+        () => vjp(graph, { wrt, outputs: [result], fused: this.#fused }),
+        () => summedIn(tape, trained),
       );
       const needed: Tensors = {};
       for (const { name } of program.graph.inputs) {
         needed[name] = name === gradientName(result) ? dy : bound[name]!;
       }
-      const gradients = await program.run(needed);
-      for (const name of trained) {
-        const gradient = gradients[gradientName(name)]!;
-        await tape.sink(root + name, gradient);
-        gradient.dispose();
-      }
+      const gradients = await program.run(needed, sumsOf(tape, trained, root));
+      await sinkGradients(tape, trained, gradients, root);
       return names.map((name, i) => (needs[i] ? gradients[gradientName(name)]! : null));
     };
     tape.record({ inputs, output, backward, add: (a, b) => this.#add(a, b) });
@@ -306,6 +306,35 @@ export class GraphRunner {
 
   async dispose(): Promise<void> {
     await this.#programs.dispose();
+  }
+}
+
+/** Trained weights whose gradients a graph makes. */
+const trainedOf = (graph: Graph): string[] =>
+  graph.outputs
+    .filter(({ name }) => !name.startsWith(RESULT))
+    .map(({ name }) => name.slice(gradientName('').length));
+
+/** Outputs that the runtime adds to the tape's sums. */
+const summedIn = (tape: Tape, trained: readonly string[]): string[] =>
+  tape.sums ? trained.map(gradientName) : [];
+
+/** Those sums. @param root of the weights' names */
+const sumsOf = ({ sums }: Tape, trained: readonly string[], root = ''): Tensors =>
+  sums ? Object.fromEntries(trained.map((name) => [gradientName(name), sums(root + name)])) : {};
+
+/** Hands over gradients that the runtime has not added up itself. */
+async function sinkGradients(
+  tape: Tape,
+  trained: readonly string[],
+  gradients: Tensors,
+  root = '',
+): Promise<void> {
+  if (tape.sums) return;
+  for (const name of trained) {
+    const gradient = gradients[gradientName(name)]!;
+    await tape.sink(root + name, gradient);
+    gradient.dispose();
   }
 }
 

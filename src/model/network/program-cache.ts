@@ -15,9 +15,14 @@ export class ProgramCache {
     this.#capacity = capacity;
   }
 
-  async get(key: string, build: () => Graph): Promise<Program> {
+  /** @param sums of the graph: outputs that are added to tensors of the caller's, as `CompileOptions.sums` */
+  async get(
+    key: string,
+    build: () => Graph,
+    sums: (graph: Graph) => readonly string[] = () => [],
+  ): Promise<Program> {
     const known = this.#programs.get(key);
-    const program = known ?? this.#runtime.compile(build());
+    const program = known ?? this.#compile(build(), sums);
     this.#programs.delete(key);
     this.#programs.set(key, program);
     try {
@@ -28,6 +33,11 @@ export class ProgramCache {
     }
     if (!known) await this.#evict();
     return program;
+  }
+
+  #compile(graph: Graph, sums: (graph: Graph) => readonly string[]): Promise<Program> {
+    const names = sums(graph);
+    return this.#runtime.compile(graph, names.length > 0 ? { sums: names } : {});
   }
 
   async #evict(): Promise<void> {

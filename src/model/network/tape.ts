@@ -23,6 +23,8 @@ export interface TapeOptions {
   /** Whether a weight of that name is trained. */
   readonly trains: (name: string) => boolean;
   readonly sink: GradientSink;
+  /** What the gradient of a trainable weight is added to, where the runtime does so by itself; its sink gets none then. */
+  readonly sums?: ((name: string) => Tensor) | undefined;
   /** Makes the mask of LoRA's dropout for one layer's input: 0, or 1 / (1 − p). Null for no dropout. */
   readonly dropout?: ((shape: Shape) => Tensor) | null;
 }
@@ -34,14 +36,16 @@ export interface TapeOptions {
 export class Tape {
   readonly sink: GradientSink;
   readonly trains: (name: string) => boolean;
+  readonly sums: ((name: string) => Tensor) | undefined;
   readonly #dropout: ((shape: Shape) => Tensor) | null;
   readonly #entries: TapeEntry[] = [];
   readonly #differentiable = new Set<Tensor>();
   readonly #kept = new Set<Tensor>();
 
-  constructor({ trains, sink, dropout = null }: TapeOptions) {
+  constructor({ trains, sink, sums, dropout = null }: TapeOptions) {
     this.trains = trains;
     this.sink = sink;
+    this.sums = sums;
     this.#dropout = dropout;
   }
 

@@ -10,7 +10,7 @@ import { Ledger } from './ledger.ts';
 import { float32Bytes, OrtTensor } from './ort-tensor.ts';
 import { RunQueue } from './run-queue.ts';
 import type { KernelReport } from './webgpu/kernel-report.ts';
-import type { Program, Runtime, Tensor, Tensors } from './runtime.ts';
+import type { CompileOptions, Program, Runtime, Tensor, Tensors } from './runtime.ts';
 
 export interface OrtModule {
   InferenceSession: Ort.InferenceSessionFactory;
@@ -135,7 +135,12 @@ export function createOrtRuntime(options: OrtRuntimeOptions): Runtime {
       release: () => tensor.dispose(),
     });
 
-  const compile = async (graph: Graph): Promise<Program> => {
+  const compile = async (graph: Graph, { sums = [] }: CompileOptions = {}): Promise<Program> => {
+    if (sums.length > 0)
+      throw new ModelError(
+        'unsupported',
+        `${graph.name}: onnxruntime does not add results to other tensors.`,
+      );
     const model = toOnnx(graph, { uint4: backend !== 'node' });
     const session = await queue.run(() =>
       ort.InferenceSession.create(model.bytes, {

@@ -19,9 +19,20 @@ export type Tensors = Record<string, Tensor>;
 /** A compiled graph. It holds no weights: they are among the feeds of each run. */
 export interface Program {
   readonly graph: Graph;
-  /** Feeds stay the caller's; the outputs are the caller's to dispose. */
-  run(feeds: Tensors): Promise<Tensors>;
+  /**
+   * Feeds stay the caller's; the outputs are the caller's to dispose.
+   * @param sums tensors that the outputs of those names are added to (see `CompileOptions.sums`)
+   */
+  run(feeds: Tensors, sums?: Tensors): Promise<Tensors>;
   dispose(): Promise<void>;
+}
+
+export interface CompileOptions {
+  /**
+   * Outputs that are not made but added to tensors given to each run. Only where `adoptPart` is there.
+   * @throws ModelError `unsupported` elsewhere
+   */
+  readonly sums?: readonly string[];
 }
 
 /** One executor of graphs. Everything it made is freed by `dispose`. */
@@ -29,7 +40,7 @@ export interface Runtime {
   readonly backend: Backend;
   /** The device shared with the hand-written kernels; null on the CPU. */
   readonly device: GPUDevice | null;
-  compile(graph: Graph): Promise<Program>;
+  compile(graph: Graph, options?: CompileOptions): Promise<Program>;
   /** A float32 tensor; on the GPU the data is copied at once, on the CPU it is kept by reference. */
   upload(data: Float32Array, shape: Shape): Tensor;
   /** A weight as stored: f32 and f16 become float32, q8 and q4 stay packed and are never unpacked in memory. */
@@ -47,6 +58,8 @@ export interface Runtime {
    * can be bound (onnxruntime).
    */
   adoptPart?(buffer: GPUBuffer, byteOffset: number, shape: Shape): Tensor;
+  /** Whether it has ops that are gradients of others (`VjpOptions.fused`); absent where it has not. */
+  readonly fusedGradients?: boolean;
   /** Tensors made and not yet disposed, and their bytes: what a leak test looks at. */
   readonly live: { readonly tensors: number; readonly byteLength: number };
   /**

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../src/model/graph/builder.ts';
 import type { Graph } from '../../../src/model/graph/types.ts';
+import { vjp } from '../../../src/model/graph/vjp.ts';
 import { compilePlan } from '../../../src/model/runtime/webgpu/compile.ts';
 import { llamaBlockGraph, vitBlockGraph } from '../../graph/block-cases.ts';
 
@@ -77,6 +78,31 @@ describe('what a graph becomes', () => {
       'linear sigmoid mul mul',
       'linear add',
     ]);
+  });
+
+  it('goes back through a norm or through attention without a matrix of scores, and adds what goes past', () => {
+    const graph = graphOf((g) => {
+      const [x, w] = [g.input('x', [1, 5, 8]), g.input('w', [8])];
+      const normed = g.rmsNorm(x, w, 1e-6);
+      g.output('y', g.add(x, g.attention(normed, normed, normed, { heads: 2, scale: 0.5 })));
+    });
+    expect(notes(vjp(graph, { wrt: ['x'], fused: true }))).toEqual([
+      'rmsNorm',
+      'attentionStatistics',
+      'attentionKeyValueGradient',
+      'attentionQueryGradient',
+      'add add',
+      'rmsNormGradient add',
+    ]);
+  });
+
+  it('computes once what is there twice', () => {
+    const graph = graphOf((g) => {
+      const [x, sin] = [g.input('x', [2, 3, 4]), g.input('sin', [3, 1])];
+      const turned = [0, 1].map(() => g.rope(x, sin, g.scale(sin, -1), 2));
+      g.output('y', g.matMul(turned[0]!, g.swapLast(turned[1]!)));
+    });
+    expect(notes(graph)).toEqual(['scale', 'rope', 'matMul']);
   });
 
   it('copies inputs that are outputs, and a value for each of its outputs', () => {

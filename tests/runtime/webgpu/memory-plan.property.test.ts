@@ -36,7 +36,7 @@ const plans = fc
       workgroups: [1, 1, 1],
       note: '',
     }));
-    return { name: 'random', blocks, steps, constants: [], outputs: [] };
+    return { name: 'random', blocks, steps, constants: [], outputs: [], sums: [] };
   });
 
 describe('the plan of the arena', () => {
@@ -85,7 +85,7 @@ describe('the plan of the arena', () => {
       workgroups: [1, 1, 1],
       note: '',
     }));
-    const { pages } = planMemory({ name: 'chain', blocks, steps, constants: [], outputs: [] });
+    const { pages } = planMemory({ name: 'chain', blocks, steps, constants: [], outputs: [], sums: [] });
     expect(pages).toEqual([byteLength, byteLength]);
   });
 });

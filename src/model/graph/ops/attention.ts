@@ -2,14 +2,8 @@ import type { GraphBuilder } from '../builder.ts';
 import { defineOp, type Dense } from '../op.ts';
 import { badShape, broadcastShapes, expectFloat, sameShape, show } from '../shape-check.ts';
 import { sizeOf, type Value } from '../types.ts';
+import type { Heads } from './attention-gradient.ts';
 import { broadcastIndex } from './indexing.ts';
-
-interface Heads {
-  readonly [name: string]: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly scale: number;
-}
 
 const isCount = (n: number): boolean => Number.isInteger(n) && n > 0;
 
@@ -103,7 +97,9 @@ export const attention = defineOp<Heads>({
     );
   },
   evaluate: ([q, k, v, bias], attrs) => evaluateAttention(q!, k!, v!, bias, attrs),
-  vjp: (g, { inputs: [q, k, v, bias], attrs }, dy, needs) => {
+  vjp: (g, { inputs: [q, k, v, bias], attrs }, dy, needs, fused) => {
+    // The gradient of a bias is a matrix of scores in any case.
+    if (fused && !needs[3]) return fusedGradients(g, [q!, k!, v!, dy, bias], attrs, needs);
     const { heads, kvHeads, scale } = attrs;
     const qHeads = splitHeads(g, q!, heads);
     const kHeads = repeatHeads(g, splitHeads(g, k!, kvHeads), heads);
@@ -123,6 +119,25 @@ export const attention = defineOp<Heads>({
     ];
   },
 });
+
+function fusedGradients(
+  g: GraphBuilder,
+  [q, k, v, dy, bias]: readonly [Value, Value, Value, Value, Value?],
+  attrs: Heads,
+  needs: readonly boolean[],
+): (Value | undefined)[] {
+  const tail = bias ? [bias] : [];
+  const statistics = g.apply('attentionStatistics', [q, k, v, dy, ...tail], attrs);
+  const operands = [q, k, v, dy, statistics, ...tail];
+  const both = needs[1] || needs[2] ? g.apply('attentionKeyValueGradient', operands, attrs) : undefined;
+  const part = (i: number) => both && g.reshape(g.slice(both, 0, i, i + 1), k.shape);
+  return [
+    needs[0] ? g.apply('attentionQueryGradient', operands, attrs) : undefined,
+    needs[1] ? part(0) : undefined,
+    needs[2] ? part(1) : undefined,
+    undefined,
+  ];
+}
 
 function evaluateAttention(
   q: Dense,

@@ -1,6 +1,11 @@
 import type { OpDefinition } from '../op.ts';
 import { attention, rope } from './attention.ts';
 import {
+  attentionKeyValueGradient,
+  attentionQueryGradient,
+  attentionStatistics,
+} from './attention-gradient.ts';
+import {
   add,
   addScalar,
   div,
@@ -18,7 +23,7 @@ import {
 } from './elementwise.ts';
 import { concat, expand, pad, reduceSum, reshape, slice, transpose } from './layout.ts';
 import { dequantise, linear, linearTransposed, matMul, weightGradient } from './matmul.ts';
-import { layerNorm, rmsNorm, softmax } from './norm.ts';
+import { layerNorm, layerNormGradient, rmsNorm, rmsNormGradient, softmax } from './norm.ts';
 import { argMax, crossEntropy, crossEntropyGradient } from './tokens.ts';
 
 /** Every op of the IR by name. */
@@ -27,6 +32,9 @@ export const ops = {
   addScalar,
   argMax,
   attention,
+  attentionKeyValueGradient,
+  attentionQueryGradient,
+  attentionStatistics,
   concat,
   crossEntropy,
   crossEntropyGradient,
@@ -37,6 +45,7 @@ export const ops = {
   expand,
   gelu,
   layerNorm,
+  layerNormGradient,
   linear,
   linearTransposed,
   log,
@@ -47,6 +56,7 @@ export const ops = {
   relu,
   reshape,
   rmsNorm,
+  rmsNormGradient,
   rope,
   scale,
   sigmoid,

@@ -1,6 +1,7 @@
-import { defineOp, type Dense } from '../op.ts';
-import { badShape, expectFloat, lastDim, show } from '../shape-check.ts';
+import { defineOp, type Dense, type OpDefinition } from '../op.ts';
+import { badShape, expectFloat, lastDim, sameShape, show } from '../shape-check.ts';
 import type { Value } from '../types.ts';
+import { ownKernelOnly } from './own-kernel.ts';
 
 interface Epsilon {
   readonly [name: string]: number;
@@ -46,7 +47,7 @@ export const layerNorm = defineOp<Epsilon>({
       const rstd = 1 / Math.sqrt(mean(row.map((v) => (v - mu) ** 2)) + eps);
       return row.map((v, i) => (v - mu) * rstd * weight!.data[i]! + bias!.data[i]!);
     }),
-  vjp: (g, { inputs: [x, weight, bias], attrs }, dy, needs) => {
+  vjp: (g, { inputs: [x, weight, bias], attrs }, dy, needs, fused) => {
     const centred = g.sub(x!, g.meanLast(x!));
     const std = g.sqrt(g.addScalar(g.meanLast(g.mul(centred, centred)), attrs.eps));
     const normal = g.div(centred, std);
@@ -55,8 +56,9 @@ export const layerNorm = defineOp<Epsilon>({
       const along = g.mul(normal, g.meanLast(g.mul(dNormal, normal)));
       return g.div(g.sub(g.sub(dNormal, g.meanLast(dNormal)), along), std);
     };
+    const fusedGrad = (): Value => g.apply('layerNormGradient', [x!, weight!, dy], attrs);
     return [
-      needs[0] ? inputGrad() : undefined,
+      needs[0] ? (fused ? fusedGrad() : inputGrad()) : undefined,
       needs[1] ? g.sumTo(g.mul(dy, normal), weight!.shape) : undefined,
       needs[2] ? g.sumTo(dy, bias!.shape) : undefined,
     ];
@@ -78,17 +80,47 @@ export const rmsNorm = defineOp<Epsilon>({
       const scale = 1 / Math.sqrt(mean(row.map((v) => v * v)) + eps);
       return row.map((v, i) => v * scale * weight!.data[i]!);
     }),
-  vjp: (g, { inputs: [x, weight], attrs }, dy, needs) => {
+  vjp: (g, { inputs: [x, weight], attrs }, dy, needs, fused) => {
     const rms = g.sqrt(g.addScalar(g.meanLast(g.mul(x!, x!)), attrs.eps));
     const normal = g.div(x!, rms);
     const dNormal = g.mul(dy, weight!);
     const inputGrad = () => g.div(g.sub(dNormal, g.mul(normal, g.meanLast(g.mul(dNormal, normal)))), rms);
+    const fusedGrad = (): Value => g.apply('rmsNormGradient', [x!, weight!, dy], attrs);
     return [
-      needs[0] ? inputGrad() : undefined,
+      needs[0] ? (fused ? fusedGrad() : inputGrad()) : undefined,
       needs[1] ? g.sumTo(g.mul(dy, normal), weight!.shape) : undefined,
     ];
   },
 });
+
+/** x, weight, dy → the gradient of x, of one of the norms above. Only our executor has a kernel of it. */
+const normGradient = (op: string, centred: boolean): OpDefinition =>
+  defineOp<Epsilon>({
+    arity: [3, 3],
+    infer: ([x, weight, dy]) => {
+      expectFloat(op, x!, weight!, dy!);
+      checkVector(op, x!, weight!);
+      if (!sameShape(x!.shape, dy!.shape)) throw badShape(op, `dy ${show(dy!.shape)}`, show(x!.shape));
+      return x!.shape;
+    },
+    ...ownKernelOnly(op),
+    evaluate: ([x, weight, dy], { eps }) => {
+      let start = 0;
+      return mapRows(x!, (row) => {
+        const mu = centred ? mean(row) : 0;
+        const rstd = 1 / Math.sqrt(mean(row.map((v) => (v - mu) ** 2)) + eps);
+        const normal = row.map((v) => (v - mu) * rstd);
+        const dNormal = row.map((_, i) => dy!.data[start + i]! * weight!.data[i]!);
+        start += row.length;
+        const along = mean(dNormal.map((v, i) => v * normal[i]!));
+        const level = centred ? mean(dNormal) : 0;
+        return row.map((_, i) => rstd * (dNormal[i]! - level - normal[i]! * along));
+      });
+    },
+  });
+
+export const layerNormGradient = normGradient('layerNormGradient', true);
+export const rmsNormGradient = normGradient('rmsNormGradient', false);
 
 /** exp(x) / Σ exp(x) over the last axis. */
 export const softmax = defineOp({

@@ -107,3 +107,35 @@ function readersOf(graph: Graph): Map<number, Node[]> {
   }
   return readers;
 }
+
+/**
+ * Gradients of norms to which something as large is added at once, by the addition: the gradient that goes past the norm.
+ * @param products what has become the epilogue of a product already
+ */
+export function normResiduals(
+  graph: Graph,
+  chains: ReadonlyMap<Node, readonly Node[]>,
+  products: ReadonlyMap<Node, Node>,
+): Map<Node, Node> {
+  const makers = new Map(graph.nodes.map((node) => [node.output.id, node]));
+  const order = new Map(graph.nodes.map((node, index) => [node, index]));
+  const readers = readersOf(graph);
+  const kept = new Set(graph.outputs.map(({ value }) => value.id));
+  const found = new Map<Node, Node>();
+  for (const [root, chain] of chains) {
+    if (chain.length > 1 || root.op !== 'add' || products.has(root)) continue;
+    const hosts = root.inputs.flatMap(({ id }) => makers.get(id) ?? []);
+    const host = hosts.find(
+      ({ op, output }) =>
+        NORM_GRADIENTS.has(op) &&
+        !kept.has(output.id) &&
+        readers.get(output.id)!.length === 1 &&
+        root.inputs.every(({ shape }) => sameShape(shape, root.output.shape)),
+    );
+    if (host && root.inputs[0]!.id !== root.inputs[1]!.id && order.get(host)! < order.get(root)!)
+      found.set(root, host);
+  }
+  return found;
+}
+
+const NORM_GRADIENTS = new Set(['layerNormGradient', 'rmsNormGradient']);

@@ -18,10 +18,16 @@ import {
 import { copyStep } from './lowering/chain.ts';
 import { extentOf, isContiguous, wholeView, type View } from './view.ts';
 
+/** Kernels that have the constant `ADDS`. */
+const ADDING = new Set(['product', 'product-direct', 'product-direct4', 'chain', 'reduce', 'reduce-shared']);
+
 /** A binding, and where in it the operand starts (in elements): bindings start at multiples of 256 bytes only. */
 export interface Operand extends Binding {
   readonly start: number;
 }
+
+/** Where a step may put a result that leaves the graph. */
+export type Target = Extract<Source, { kind: 'output' | 'sum' }>;
 
 export interface StepSpec {
   readonly kernel: string;
@@ -43,13 +49,13 @@ export class PlanBuilder {
   readonly steps: Step[] = [];
   readonly #views = new Map<number, View>();
   readonly #dense = new Map<string, View>();
-  /** Outputs of the graph that a step may write to directly: value id → name. */
-  readonly #targets: Map<number, string>;
+  /** Outputs of the graph that a step may write to directly, by value id. */
+  readonly #targets: ReadonlyMap<number, Target>;
 
   constructor(
     limits: Limits,
     { style, styles }: { style: Style; styles: Styles },
-    targets: Map<number, string>,
+    targets: ReadonlyMap<number, Target>,
   ) {
     this.limits = limits;
     this.#style = style;
@@ -59,11 +65,6 @@ export class PlanBuilder {
 
   styleOf(subject: Subject): Style {
     return this.#styles[subject] ?? this.#style;
-  }
-
-  /** Whether the subject's other style is wrong on this device. */
-  isBound(subject: Subject): boolean {
-    return this.#styles[subject] !== undefined;
   }
 
   block(source: Source, byteLength: number, note: string): number {
@@ -98,10 +99,9 @@ export class PlanBuilder {
     return wholeView(this.block({ kind: 'arena' }, 4 * sizeOf(shape), note), shape);
   }
 
-  /** Memory for what a node makes: the output of that name, or the arena. */
+  /** Memory for what a node makes: an output's, or the arena. */
   result(value: Value, note: string): View {
-    const name = this.#targets.get(value.id);
-    const source: Source = name === undefined ? { kind: 'arena' } : { kind: 'output', name };
+    const source: Source = this.#targets.get(value.id) ?? { kind: 'arena' };
     const view = wholeView(this.block(source, 4 * sizeOf(value.shape), note), value.shape);
     this.setView(value, view);
     return view;
@@ -134,15 +134,20 @@ export class PlanBuilder {
         );
       }
     }
+    const isSum = this.blocks[spec.write.block]!.source.kind === 'sum';
+    if (isSum && !ADDING.has(spec.kernel)) throw new Error(`The kernel ${spec.kernel} cannot add to a sum.`);
+    const adds: Record<string, number> = isSum ? { ADDS: 1 } : {};
     this.steps.push({
       kernel: spec.kernel,
-      constants: spec.constants ?? {},
+      constants: { ...spec.constants, ...adds },
       params: spec.params,
       reads: spec.reads.map(bindingOf),
       write: bindingOf(spec.write),
       workgroups: [x, y, z],
       note: spec.note,
-      ...(spec.variants ? { variants: spec.variants } : {}),
+      ...(spec.variants && {
+        variants: spec.variants.map((way) => ({ ...way, constants: { ...way.constants, ...adds } })),
+      }),
     });
   }
 

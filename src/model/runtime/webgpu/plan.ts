@@ -10,6 +10,8 @@ export type Source =
   /** Offset in bytes in the program's buffer of constants. */
   | { readonly kind: 'constant'; readonly index: number }
   | { readonly kind: 'output'; readonly name: string }
+  /** Memory of the caller's, to which an output is added. */
+  | { readonly kind: 'sum'; readonly name: string }
   /** Lives between dispatches of one run only. */
   | { readonly kind: 'arena' };
 
@@ -63,7 +65,10 @@ export interface Plan {
   readonly blocks: readonly Block[];
   readonly steps: readonly Step[];
   readonly constants: readonly Float32Array[];
+  /** Made by a run. */
   readonly outputs: readonly { readonly name: string; readonly shape: Shape }[];
+  /** Added to what the caller gives. */
+  readonly sums: readonly { readonly name: string; readonly shape: Shape }[];
 }
 
 /** What a plan has to know about the device. */
@@ -79,7 +84,8 @@ export interface Limits {
 export type Style = 'tiled' | 'direct';
 
 /** What has kernels of both styles; anything else is computed in one way. */
-export type Subject = 'product' | 'attention' | 'normalize' | 'reduce' | 'tokens';
+export type Subject =
+  'product' | 'attention' | 'attention gradient' | 'normalize' | 'norm gradient' | 'reduce' | 'tokens';
 
 /** Subjects that are computed in another style than the device's, as its own was wrong there (`self-check.ts`). */
 export type Styles = Readonly<Partial<Record<Subject, Style>>>;

@@ -2,7 +2,7 @@ import { ModelError } from '../../errors.ts';
 import { sizeOf, type Graph, type Shape } from '../../graph/types.ts';
 import { encodedByteLength, type EncodedTensor } from '../../weights/encoding.ts';
 import { Ledger } from '../ledger.ts';
-import type { Program, Runtime, Tensor, Tensors } from '../runtime.ts';
+import type { CompileOptions, Program, Runtime, Tensor, Tensors } from '../runtime.ts';
 import { compilePlan } from './compile.ts';
 import { planMemory } from './memory-plan.ts';
 import type { Limits, Plan, Style } from './plan.ts';
@@ -51,8 +51,8 @@ export function createPlanningRuntime(
       ? make(shape, encoding, encodedByteLength(shape, encoding))
       : float(shape);
 
-  const compile = async (graph: Graph): Promise<Program> => {
-    const plan = compilePlan(graph, limits, { style });
+  const compile = async (graph: Graph, { sums = [] }: CompileOptions = {}): Promise<Program> => {
+    const plan = compilePlan(graph, limits, { style, sums });
     const memory = planMemory(plan, { pageLimit: limits.maxBufferSize });
     const own = programByteLength(plan);
     programBytes += own;
@@ -87,6 +87,7 @@ export function createPlanningRuntime(
     adopt: () => {
       throw new ModelError('unsupported', 'A plan has no buffers.');
     },
+    fusedGradients: true,
     live: ledger,
     attempt: (task) => ledger.attempt(task),
     runMs: 0,

@@ -1,18 +1,30 @@
 /** A plan on a device: one command buffer a run. */
 import { ModelError } from '../../errors.ts';
-import { sizeOf, type Graph } from '../../graph/types.ts';
+import { sizeOf, type DType, type Graph, type Shape } from '../../graph/types.ts';
 import { createStorageBuffer } from '../../kernels/gpu-run.ts';
-import type { Tensors } from '../runtime.ts';
+import type { Tensor, Tensors } from '../runtime.ts';
 import type { Arena } from './buffers.ts';
 import type { GpuTensor } from './gpu-tensor.ts';
 import { kernels } from './kernels/index.ts';
 import type { MemoryPlan } from './memory-plan.ts';
 import type { Pipelines } from './pipelines.ts';
-import { OFFSET_ALIGNMENT, type Field, type Plan, type Source, type Step } from './plan.ts';
+import { OFFSET_ALIGNMENT, type Field, type Plan, type Step } from './plan.ts';
 
 const UNIFORM_ALIGNMENT = 256;
 /** Bind groups a step keeps: one per set of buffers it met, so one per block of a stack. */
 const KEPT_BIND_GROUPS = 256;
+/** Runs whose bind groups are kept together. */
+const KEPT_RUNS = 64;
+
+/** Where a block lies in a run. */
+interface Place {
+  readonly buffer: GPUBuffer;
+  /** Bytes. */
+  readonly base: number;
+}
+
+/** Of a block of the arena that no step binds. */
+const UNBOUND = { page: -1, offset: 0 };
 
 export interface Surroundings {
   readonly device: GPUDevice;
@@ -34,6 +46,11 @@ export class GpuProgram {
   readonly #constants: GPUBuffer | null;
   readonly #constantOffsets: readonly number[];
   readonly #bindGroups: Map<string, GPUBindGroup>[];
+  /** Bind groups of all steps, by what a run binds. */
+  readonly #runs = new Map<string, readonly GPUBindGroup[]>();
+  /** Blocks whose memory may be another one in each run: a page of the arena each, and all that comes from outside. */
+  readonly #bound: readonly number[];
+  readonly #uniformStride: number;
 
   private constructor(
     graph: Graph,
@@ -69,6 +86,10 @@ export class GpuProgram {
       device.queue.writeBuffer(this.#constants!, offsets[i]!, data.buffer, data.byteOffset, data.byteLength),
     );
     this.#bindGroups = plan.steps.map(() => new Map());
+    const pageBlocks = new Map([...memory.places].map(([block, { page }]) => [page, block]));
+    const outside = plan.blocks.filter(({ source: { kind } }) => kind !== 'constant' && kind !== 'arena');
+    this.#bound = [...pageBlocks.values(), ...outside.map(({ id }) => id)];
+    this.#uniformStride = uniformStride(plan.steps);
   }
 
   static async create(graph: Graph, plan: Plan, memory: MemoryPlan, at: Surroundings): Promise<GpuProgram> {
@@ -81,37 +102,37 @@ export class GpuProgram {
     return (this.#uniforms?.size ?? 0) + (this.#constants?.size ?? 0);
   }
 
-  /** Records everything and submits it; nothing is waited for. */
-  run(feeds: Tensors): Tensors {
+  /**
+   * Records everything and submits it; nothing is waited for.
+   * @param sums what the outputs named in `compile`'s `sums` are added to
+   */
+  run(feeds: Tensors, sums: Tensors = {}): Tensors {
     const inputs = this.#checked(feeds);
+    for (const { name, shape } of this.plan.sums) this.#check(name, 'sum', 'float32', shape, sums[name]);
     const { device } = this.#at;
     const pages = this.#at.arena.pages(this.memory.pages);
     const outputs = new Map<string, GpuTensor>();
     try {
       for (const { name, shape } of this.plan.outputs) outputs.set(name, this.#at.output(shape, name));
-      const resolve = ({
-        source,
-        id,
-      }: {
-        source: Source;
-        id: number;
-      }): { buffer: GPUBuffer; base: number } => {
-        if (source.kind === 'input') {
-          const tensor = inputs.get(source.name)!;
-          return { buffer: tensor.part(source.part), base: tensor.offset };
+      const places = this.plan.blocks.map(({ source, id }): Place => {
+        if (source.kind === 'arena') {
+          const { page, offset } = this.memory.places.get(id) ?? UNBOUND;
+          return { buffer: pages[page]!, base: offset };
         }
-        if (source.kind === 'output') return { buffer: outputs.get(source.name)!.part('value'), base: 0 };
         if (source.kind === 'constant')
           return { buffer: this.#constants!, base: this.#constantOffsets[source.index]! };
-        const place = this.memory.places.get(id)!;
-        return { buffer: pages[place.page]!, base: place.offset };
-      };
+        const { kind, name } = source;
+        if (kind === 'output') return { buffer: outputs.get(name)!.part('value'), base: 0 };
+        const tensor = kind === 'input' ? inputs.get(name)! : (sums[name] as GpuTensor);
+        return { buffer: tensor.part(kind === 'input' ? source.part : 'value'), base: tensor.offset };
+      });
+      const groups = this.#bindGroupsFor(places);
       const encoder = device.createCommandEncoder({ label: this.plan.name });
       const pass = encoder.beginComputePass({ label: this.plan.name });
-      this.plan.steps.forEach((step, i) => {
-        pass.setPipeline(this.#pipelines[i]!);
-        pass.setBindGroup(0, this.#bindGroup(step, i, resolve));
-        pass.dispatchWorkgroups(...step.workgroups);
+      this.plan.steps.forEach(({ workgroups }, i) => {
+        if (i === 0 || this.#pipelines[i] !== this.#pipelines[i - 1]) pass.setPipeline(this.#pipelines[i]!);
+        pass.setBindGroup(0, groups[i]);
+        pass.dispatchWorkgroups(...workgroups);
       });
       pass.end();
       device.queue.submit([encoder.finish()]);
@@ -126,17 +147,25 @@ export class GpuProgram {
     this.#uniforms?.destroy();
     this.#constants?.destroy();
     for (const groups of this.#bindGroups) groups.clear();
+    this.#runs.clear();
   }
 
-  #bindGroup(
-    step: Step,
-    index: number,
-    resolve: (block: { source: Source; id: number }) => { buffer: GPUBuffer; base: number },
-  ): GPUBindGroup {
+  /** Of all steps: those of an earlier run over the same memory, or put together step by step. */
+  #bindGroupsFor(places: readonly Place[]): readonly GPUBindGroup[] {
+    const key = this.#bound.map((block) => `${idOf(places[block]!.buffer)} ${places[block]!.base}`).join();
+    const known = this.#runs.get(key);
+    if (known) return known;
+    if (this.#runs.size >= KEPT_RUNS) this.#runs.clear();
+    const groups = this.plan.steps.map((step, i) => this.#bindGroup(step, i, places));
+    this.#runs.set(key, groups);
+    return groups;
+  }
+
+  #bindGroup(step: Step, index: number, places: readonly Place[]): GPUBindGroup {
     const operands = [...step.reads, step.write].map((binding, i) => {
-      const block = this.plan.blocks[binding.block]!;
-      const { buffer, base } = resolve(block);
-      const guard = i === step.reads.length ? this.#at.guard : 0;
+      const { buffer, base } = places[binding.block]!;
+      const guarded = i === step.reads.length && this.plan.blocks[binding.block]!.source.kind !== 'sum';
+      const guard = guarded ? this.#at.guard : 0;
       return { buffer, offset: base + binding.offset, size: binding.byteLength + guard };
     });
     const key = operands.map(({ buffer, offset }) => `${idOf(buffer)} ${offset}`).join();
@@ -146,7 +175,7 @@ export class GpuProgram {
     if (groups.size >= KEPT_BIND_GROUPS) groups.clear();
     const uniforms = {
       buffer: this.#uniforms!,
-      offset: index * uniformStride(this.plan.steps),
+      offset: index * this.#uniformStride,
       size: uniformSize(step),
     };
     const group = this.#at.device.createBindGroup({
@@ -160,23 +189,27 @@ export class GpuProgram {
 
   /** @throws ModelError where a feed is missing, or of another type or size */
   #checked(feeds: Tensors): Map<string, GpuTensor> {
-    const { name: graph, inputs } = this.#graph;
     return new Map(
-      inputs.map(({ name, value }) => {
-        const tensor = feeds[name];
-        if (!tensor)
-          throw new ModelError('bad-input', `Graph ${graph}: nothing is bound to its input "${name}".`);
-        if (tensor.dtype !== value.dtype || sizeOf(tensor.shape) !== sizeOf(value.shape)) {
-          throw new ModelError(
-            'bad-shape',
-            `Graph ${graph}: input "${name}" got ${tensor.dtype} [${tensor.shape.join(', ')}], ` +
-              `expected ${value.dtype} [${value.shape.join(', ')}].`,
-          );
-        }
-        if (tensor.disposed) throw new Error(`The tensor bound to "${name}" is disposed already.`);
-        return [name, tensor as GpuTensor];
-      }),
+      this.#graph.inputs.map(({ name, value }) => [
+        name,
+        this.#check(name, 'input', value.dtype, value.shape, feeds[name]),
+      ]),
     );
+  }
+
+  #check(name: string, kind: string, dtype: DType, shape: Shape, tensor: Tensor | undefined): GpuTensor {
+    const graph = this.#graph.name;
+    if (!tensor)
+      throw new ModelError('bad-input', `Graph ${graph}: nothing is bound to its ${kind} "${name}".`);
+    if (tensor.dtype !== dtype || sizeOf(tensor.shape) !== sizeOf(shape)) {
+      throw new ModelError(
+        'bad-shape',
+        `Graph ${graph}: ${kind} "${name}" got ${tensor.dtype} [${tensor.shape.join(', ')}], ` +
+          `expected ${dtype} [${shape.join(', ')}].`,
+      );
+    }
+    if (tensor.disposed) throw new Error(`The tensor bound to "${name}" is disposed already.`);
+    return tensor as GpuTensor;
   }
 }
 

@@ -107,6 +107,31 @@ const attention = checkCase('attention', 'attention', (g) => {
   };
 });
 
+const attentionGradient = checkCase('gradient of attention', 'attention gradient', (g) => {
+  const x = (name: string, length: number, width: number) => g.input(name, [2, length, width]);
+  const operands = [x('q', 19, 144), x('k', 35, 72), x('v', 35, 72), x('dy', 19, 144)];
+  const mask = g.constant(causalMask(19, 35), [1, 1, 19, 35]);
+  const attrs = { heads: 2, kvHeads: 1, scale: 0.2 };
+  const statistics = g.apply('attentionStatistics', [...operands, mask], attrs);
+  const all = [...operands, statistics, mask];
+  return {
+    'statistics of attention': statistics,
+    'gradient of queries': g.apply('attentionQueryGradient', all, attrs),
+    'gradients of keys and values': g.apply('attentionKeyValueGradient', all, attrs),
+  };
+});
+
+const normGradient = checkCase('gradients of norms', 'norm gradient', (g) => {
+  const operands = [g.input('x', [5, 133]), g.input('weight', [133]), g.input('dy', [5, 133])];
+  return {
+    'gradient of layerNorm': g.apply('layerNormGradient', operands, { eps: 1e-5 }),
+    'gradient of rmsNorm, and past it': g.add(
+      g.apply('rmsNormGradient', operands, { eps: 1e-6 }),
+      g.input('rest', [5, 133]),
+    ),
+  };
+});
+
 const normalize = checkCase('norms', 'normalize', (g) => {
   const x = g.input('x', [5, 133]);
   const weight = g.input('weight', [133]);
@@ -153,7 +178,9 @@ export const checkCases = (): CheckCase[] => [
   ...elementwise,
   ...products,
   attention,
+  attentionGradient,
   normalize,
+  normGradient,
   reduce,
   tokens,
   ...others,

@@ -5,7 +5,7 @@ import { decodeFloat32, type EncodedTensor } from '../../weights/encoding.ts';
 import { isSoftware } from '../backend.ts';
 import { watchDevice } from '../device-errors.ts';
 import { Ledger } from '../ledger.ts';
-import type { Program, Runtime, Tensor, Tensors } from '../runtime.ts';
+import type { CompileOptions, Program, Runtime, Tensor, Tensors } from '../runtime.ts';
 import { Arena, BufferPool } from './buffers.ts';
 import { compilePlan } from './compile.ts';
 import { GpuTensor } from './gpu-tensor.ts';
@@ -46,6 +46,9 @@ export interface OwnWebGpuOptions {
   /** Whether `dispose` destroys the device, and `read` throws what the device reported. Default true. */
   readonly ownsDevice?: boolean;
 }
+
+/** Bytes up to which what is uploaded goes into buffers that are used again. */
+const POOLED_UPLOAD = 8 * 2 ** 20;
 
 /** A CPU that plays GPU is faster without workgroup memory. */
 export const styleFor = (device: GPUDevice): Style => (isSoftware(device.adapterInfo) ? 'direct' : 'tiled');
@@ -104,7 +107,11 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
         `A tensor of shape [${shape.join(', ')}] got ${data.length} numbers.`,
       );
     }
-    return adopt(uploadStorageBuffer(device, data, 'tensor'), shape);
+    if (data.byteLength > POOLED_UPLOAD) return adopt(uploadStorageBuffer(device, data, 'tensor'), shape);
+    // The same buffers step after step, so that what is bound stays the same.
+    const buffer = pool.take(data.byteLength, 'tensor');
+    device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    return tensorOver(buffer, shape, () => pool.give(buffer));
   };
 
   const uploadWeight = (weight: EncodedTensor): Tensor => {
@@ -145,8 +152,8 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     return { ...plan, steps };
   };
 
-  const compile = (graph: Graph): Promise<Program> =>
-    compilePlanned(graph, compilePlan(graph, device.limits, { style, styles }));
+  const compile = (graph: Graph, { sums = [] }: CompileOptions = {}): Promise<Program> =>
+    compilePlanned(graph, compilePlan(graph, device.limits, { style, styles, sums }));
 
   const compilePlanned = async (graph: Graph, untuned: Plan): Promise<Program> => {
     const plan = tune ? await tunedPlan(untuned) : untuned;
@@ -160,10 +167,10 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     });
     const program: Program = {
       graph,
-      run: async (feeds) => {
+      run: async (feeds, sums) => {
         const start = performance.now();
         if (guard > 0) for (const page of arena.pages(memory.pages)) fillWithPattern(device, page);
-        const results = inner.run(feeds);
+        const results = inner.run(feeds, sums);
         if (guard > 0) await checkRun(plan, memory, results);
         runMs += performance.now() - start;
         return results;
@@ -198,6 +205,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     uploadWeight,
     adopt,
     adoptPart,
+    fusedGradients: true,
     read: async (tensor) => {
       const bytes = await readBuffer(
         device,

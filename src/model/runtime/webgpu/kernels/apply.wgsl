@@ -12,7 +12,7 @@ fn apply(op: u32, a: f32, b: f32, scalar: f32) -> f32 {
     case 8: { return erf(a); }
     case 9: { return max(a, 0); }
     case 10: { return select(0f, 1f, a > 0); }
-    case 11: { return 1 / (1 + exp(-a)); }
+    case 11: { return 1 / (1 + exp(min(-a, 88))); } // finite
     case 12: { return 0.5 * a * (1 + erf(a * 0.70710678)); }
     case 13: { return a * scalar; }
     case 14: { return a + scalar; }

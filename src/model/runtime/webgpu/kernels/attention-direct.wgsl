@@ -19,7 +19,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
   let k_row = params.k.z;
   let v_row = params.v.z;
   var sums: array<f32, 128>;
-  var top = -3.4028234e38;
+  var top = LOWEST;
   var total = 0f;
   for (var start = 0u; start < params.total; start += 8) {
     // Keys past the last are read at the last one, and weigh nothing.

@@ -4,6 +4,9 @@
 
 override HAS_BIAS: u32 = 0;
 
+// Below any score, masked ones too; what is taken from it stays finite, which WGSL does not promise to compute with otherwise.
+const LOWEST = -1e38;
+
 struct Params {
   length: u32,
   total: u32,

@@ -5,7 +5,7 @@
 // columns, 4x … 4x + 3. Keys are walked 32 at a time, columns 32 at a time.
 // workgroup_size 64, dispatch (ceil(length / 16), heads, batch). Comes after attention-operands.wgsl.
 
-override CHUNKS: u32 = 1; // ceil(D / 32), at most 8
+override CHUNKS: u32 = 1; // ceil(D / 32), at most 4: 14.5 KB of workgroup memory
 
 const ROWS = 16u;
 const KEYS = 32u;
@@ -40,11 +40,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     q_tile[column * ROWS + r] = value;
   }
   if (index < ROWS) {
-    tops[index] = -3.4028234e38;
+    tops[index] = LOWEST;
     sums[index] = 0;
   }
-  var out0: array<vec4f, 8>;
-  var out1: array<vec4f, 8>;
+  var out0: array<vec4f, 4>;
+  var out1: array<vec4f, 4>;
 
   for (var start = 0u; start < params.total; start += KEYS) {
     var s0 = vec4f();
@@ -71,8 +71,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     }
     for (var j = 0u; j < 4; j++) {
       let key = start + x * 4 + j;
-      var a = -3.4028234e38;
-      var b = -3.4028234e38;
+      var a = LOWEST;
+      var b = LOWEST;
       if (key < params.total) {
         a = s0[j];
         b = s1[j];

@@ -17,6 +17,7 @@ override MODE3: u32 = 0;
 override MODE4: u32 = 0;
 override MODE5: u32 = 0;
 override OUT_MODE: u32 = 0; // 0 or 4
+override ADDS: u32 = 0; // 1: results are added to what is there
 override OP0: u32 = 0; override A0: u32 = 0; override B0: u32 = 0;
 override OP1: u32 = 0; override A1: u32 = 0; override B1: u32 = 0;
 override OP2: u32 = 0; override A2: u32 = 0; override B2: u32 = 0;
@@ -56,7 +57,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read> input5: array<f32>;
 @group(0) @binding(7) var<storage, read_write> output: array<f32>;
 
-fn place(i: u32, mode: u32, operand: u32) -> u32 {
+fn operand_place(i: u32, mode: u32, operand: u32) -> u32 {
   let start = params.starts[operand / 4][operand % 4];
   switch mode {
     case 0: { return start + i; }
@@ -97,12 +98,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   var r: array<f32, 22>;
-  r[0] = input0[place(i, MODE0, 0)];
-  if (INPUTS > 1) { r[1] = input1[place(i, MODE1, 1)]; }
-  if (INPUTS > 2) { r[2] = input2[place(i, MODE2, 2)]; }
-  if (INPUTS > 3) { r[3] = input3[place(i, MODE3, 3)]; }
-  if (INPUTS > 4) { r[4] = input4[place(i, MODE4, 4)]; }
-  if (INPUTS > 5) { r[5] = input5[place(i, MODE5, 5)]; }
+  r[0] = input0[operand_place(i, MODE0, 0)];
+  if (INPUTS > 1) { r[1] = input1[operand_place(i, MODE1, 1)]; }
+  if (INPUTS > 2) { r[2] = input2[operand_place(i, MODE2, 2)]; }
+  if (INPUTS > 3) { r[3] = input3[operand_place(i, MODE3, 3)]; }
+  if (INPUTS > 4) { r[4] = input4[operand_place(i, MODE4, 4)]; }
+  if (INPUTS > 5) { r[5] = input5[operand_place(i, MODE5, 5)]; }
   var result = r[0];
   if (LENGTH > 0) { result = apply(OP0, r[A0], r[B0], params.scalars[0][0]); r[6] = result; }
   if (LENGTH > 1) { result = apply(OP1, r[A1], r[B1], params.scalars[0][1]); r[7] = result; }
@@ -120,5 +121,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (LENGTH > 13) { result = apply(OP13, r[A13], r[B13], params.scalars[3][1]); r[19] = result; }
   if (LENGTH > 14) { result = apply(OP14, r[A14], r[B14], params.scalars[3][2]); r[20] = result; }
   if (LENGTH > 15) { result = apply(OP15, r[A15], r[B15], params.scalars[3][3]); r[21] = result; }
-  output[target_place(i)] = result;
+  let place = target_place(i);
+  if (ADDS == 1) {
+    output[place] += result;
+  } else {
+    output[place] = result;
+  }
 }

@@ -1,12 +1,21 @@
 /** Every kernel by name: its source and how many buffers it reads. */
 import apply from './apply.wgsl?raw';
 import attention from './attention.wgsl?raw';
+import attentionColumns from './attention-columns.wgsl?raw';
+import attentionColumnsDirect from './attention-columns-direct.wgsl?raw';
 import attentionDirect from './attention-direct.wgsl?raw';
+import attentionGradientOperands from './attention-gradient-operands.wgsl?raw';
+import attentionGradientTiles from './attention-gradient-tiles.wgsl?raw';
 import attentionOperands from './attention-operands.wgsl?raw';
+import attentionRows from './attention-rows.wgsl?raw';
+import attentionRowsDirect from './attention-rows-direct.wgsl?raw';
 import chain from './chain.wgsl?raw';
 import dequantise from './dequantise.wgsl?raw';
 import erf from '../../../kernels/erf.wgsl?raw';
 import finish from './finish.wgsl?raw';
+import normGradient from './norm-gradient.wgsl?raw';
+import normGradientDirect from './norm-gradient-direct.wgsl?raw';
+import normGradientOperands from './norm-gradient-operands.wgsl?raw';
 import normalize from './normalize.wgsl?raw';
 import normalizeDirect from './normalize-direct.wgsl?raw';
 import pad from './pad.wgsl?raw';
@@ -33,9 +42,21 @@ const productParts = [erf, apply, finish, productParams];
 
 export const kernels: Readonly<Record<string, KernelSource>> = {
   attention: { code: joined(attentionOperands, attention), reads: 4 },
+  'attention-columns': {
+    code: joined(attentionGradientOperands, attentionGradientTiles, attentionColumns),
+    reads: 6,
+  },
+  'attention-columns-direct': { code: joined(attentionGradientOperands, attentionColumnsDirect), reads: 6 },
   'attention-direct': { code: joined(attentionOperands, attentionDirect), reads: 4 },
+  'attention-rows': {
+    code: joined(attentionGradientOperands, attentionGradientTiles, attentionRows),
+    reads: 6,
+  },
+  'attention-rows-direct': { code: joined(attentionGradientOperands, attentionRowsDirect), reads: 6 },
   chain: { code: joined(erf, apply, chain), reads: 6 },
   dequantise: { code: dequantise, reads: 2 },
+  'norm-gradient': { code: joined(normGradientOperands, normGradient), reads: 4 },
+  'norm-gradient-direct': { code: joined(normGradientOperands, normGradientDirect), reads: 4 },
   normalize: { code: normalize, reads: 3 },
   'normalize-direct': { code: normalizeDirect, reads: 3 },
   pad: { code: pad, reads: 1 },

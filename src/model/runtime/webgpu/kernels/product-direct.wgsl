@@ -40,7 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let column = first_column + i % 4;
     if (row < params.rows && column < params.columns) {
       let at = (id.z * params.rows + row) * params.columns + column;
-      c[at] = finish(sums[i / 4][i % 4], at, column);
+      store(at, finish(sums[i / 4][i % 4], at, column));
     }
   }
 }

@@ -103,7 +103,7 @@ fn main(
     let column = first_column + local.x * 4 + i % 4;
     if (row < params.rows && column < params.columns) {
       let at = (group.z * params.rows + row) * params.columns + column;
-      c[at] = finish(sums[i / 4][i % 4], at, column);
+      store(at, finish(sums[i / 4][i % 4], at, column));
     }
   }
 }

@@ -1,4 +1,6 @@
-// Where the numbers of a sum over some axes lie: result i sums `terms` numbers. Comes before reduce*.wgsl.
+// Where the numbers of a sum over some axes lie, and where it goes: result i sums `terms` numbers. Comes before reduce*.wgsl.
+
+override ADDS: u32 = 0; // 1: results are added to what is there
 
 struct Params {
   count: u32, // results
@@ -15,6 +17,16 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+
+fn store(i: u32, value: f32) {
+  if (ADDS == 1) {
+    output[i] += value;
+  } else {
+    output[i] = value;
+  }
+}
 
 fn kept_place(i: u32) -> u32 {
   var at = params.start;

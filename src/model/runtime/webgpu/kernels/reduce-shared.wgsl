@@ -1,8 +1,5 @@
 // A sum over some axes, a workgroup a result.  workgroup_size 64, dispatch flat over results. Comes after reduce-places.wgsl.
 
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
-
 var<workgroup> partial: array<f32, 64>;
 
 @compute @workgroup_size(64)
@@ -25,6 +22,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     workgroupBarrier();
   }
   if (inside && index == 0) {
-    output[result] = partial[0];
+    store(result, partial[0]);
   }
 }

@@ -1,8 +1,5 @@
 // A sum over some axes, a thread a result.  workgroup_size 64, dispatch flat over results / 64. Comes after reduce-places.wgsl.
 
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<f32>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let i = (group.y * params.groups_a_row + group.x) * 64 + index;
@@ -21,5 +18,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
       sum += input[first + summed_place(term)];
     }
   }
-  output[i] = sum;
+  store(i, sum);
 }

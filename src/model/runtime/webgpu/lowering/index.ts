@@ -12,10 +12,12 @@ import {
   lowerTranspose,
 } from './layout.ts';
 import { lowerProduct } from './product.ts';
-import { lowerAttention, lowerNormalize, lowerRope } from './rows.ts';
+import { lowerAttention, lowerAttentionGradient } from './attention.ts';
+import { lowerNormalize, lowerNormGradient, lowerRope } from './rows.ts';
 import { lowerTokens } from './tokens.ts';
 
 const elementwise: Lowering = (to, node) => lowerChain(to, [node]);
+const normGradient: Lowering = (to, node) => lowerNormGradient(to, node);
 const product: Lowering = (to, node) => lowerProduct(to, node);
 
 /** How each op of the IR becomes dispatches where nothing is fused with it. */
@@ -24,6 +26,9 @@ export const lowerings: Record<OpName, Lowering> = {
   addScalar: elementwise,
   argMax: lowerTokens,
   attention: lowerAttention,
+  attentionKeyValueGradient: lowerAttentionGradient,
+  attentionQueryGradient: lowerAttentionGradient,
+  attentionStatistics: lowerAttentionGradient,
   concat: lowerConcat,
   crossEntropy: lowerTokens,
   crossEntropyGradient: lowerTokens,
@@ -34,6 +39,7 @@ export const lowerings: Record<OpName, Lowering> = {
   expand: lowerExpand,
   gelu: elementwise,
   layerNorm: lowerNormalize,
+  layerNormGradient: normGradient,
   linear: product,
   linearTransposed: product,
   log: elementwise,
@@ -44,6 +50,7 @@ export const lowerings: Record<OpName, Lowering> = {
   relu: elementwise,
   reshape: lowerReshape,
   rmsNorm: lowerNormalize,
+  rmsNormGradient: normGradient,
   rope: lowerRope,
   scale: elementwise,
   sigmoid: elementwise,

@@ -1,8 +1,7 @@
-/** Ops that go along rows: softmax, norms, attention, rotary embedding. */
+/** Ops that go along rows: softmax, norms and their gradients, rotary embedding. */
 import type { Node } from '../../../graph/types.ts';
-import { badShape } from '../../../graph/shape-check.ts';
 import type { PlanBuilder } from '../plan-builder.ts';
-import { expanded, type View } from '../view.ts';
+import type { View } from '../view.ts';
 import { u32 } from './chain.ts';
 
 const KINDS: Record<string, number> = { softmax: 0, layerNorm: 1, rmsNorm: 2 };
@@ -24,8 +23,28 @@ export function lowerNormalize(to: PlanBuilder, node: Node): void {
   });
 }
 
+/** The gradient of a norm's input. @param sum what is made of it and one more value */
+export function lowerNormGradient(to: PlanBuilder, node: Node, sum?: Node): void {
+  const [x, weight, dy] = node.inputs.map((input) => to.denseOperand(input));
+  const rest = sum?.inputs.find(({ id }) => id !== node.output.id);
+  const root = sum ?? node;
+  const width = node.output.shape.at(-1)!;
+  const rows = node.output.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  const direct = to.styleOf('norm gradient') === 'direct';
+  const [groups, lines] = to.flat(rows, direct ? 32 : 1);
+  to.step({
+    kernel: direct ? 'norm-gradient-direct' : 'norm-gradient',
+    constants: { KIND: node.op === 'layerNormGradient' ? 1 : 2, HAS_REST: rest ? 1 : 0 },
+    params: [...u32([rows, width, groups]), ['f32', node.attrs['eps'] as number]],
+    reads: [x!, weight!, dy!, rest ? to.denseOperand(rest) : x!],
+    write: to.operand(to.result(root.output, node.op)),
+    workgroups: [groups, lines],
+    note: rest ? `${node.op} add` : node.op,
+  });
+}
+
 /** A view whose last axis is dense: what attention and rope take. */
-function rowsDense(to: PlanBuilder, view: View): View {
+export function rowsDense(to: PlanBuilder, view: View): View {
   return view.strides.at(-1) === 1 || view.shape.at(-1) === 1 ? view : to.contiguous(view);
 }
 
@@ -44,48 +63,6 @@ export function lowerRope(to: PlanBuilder, node: Node): void {
     reads: [read, to.denseOperand(cos!), to.denseOperand(sin!)],
     write: to.operand(to.result(node.output, node.op)),
     workgroups: [groups, lines],
-    note: node.op,
-  });
-}
-
-const placeOf = (view: View, start: number) => u32([start, view.strides[0]!, view.strides[1]!, 0]);
-
-const MAX_HEAD_DIM = 256;
-/** What `attention-direct.wgsl` has room for. */
-const MAX_DIRECT_HEAD_DIM = 128;
-
-export function lowerAttention(to: PlanBuilder, node: Node): void {
-  const [q, k, v, bias] = node.inputs;
-  const { heads, kvHeads, scale } = node.attrs as { heads: number; kvHeads: number; scale: number };
-  const [batch, length, width] = node.output.shape as [number, number, number];
-  const total = k!.shape[1]!;
-  const dim = width / heads;
-  if (dim > MAX_HEAD_DIM) throw badShape('attention', `heads of ${dim}`, `at most ${MAX_HEAD_DIM} on WebGPU`);
-  const views = [q!, k!, v!].map((value) => rowsDense(to, to.view(value)));
-  const [qRead, kRead, vRead] = views.map((view) => to.operand(view));
-  const wide = bias && rowsDense(to, expanded(to.view(bias), [batch, heads, length, total]));
-  const biasRead = wide && to.operand(wide);
-  const wanted = to.styleOf('attention');
-  if (wanted === 'direct' && to.isBound('attention') && dim > MAX_DIRECT_HEAD_DIM) {
-    const limit = `at most ${MAX_DIRECT_HEAD_DIM}, as this GPU computes the kernel for larger ones wrong`;
-    throw badShape('attention', `heads of ${dim}`, limit);
-  }
-  const direct = wanted === 'direct' && dim <= MAX_DIRECT_HEAD_DIM;
-  to.step({
-    kernel: direct ? 'attention-direct' : 'attention',
-    constants: { HAS_BIAS: bias ? 1 : 0, ...(direct ? {} : { CHUNKS: Math.ceil(dim / 32) }) },
-    params: [
-      ...u32([length, total, dim, heads / kvHeads]),
-      ...placeOf(views[0]!, qRead!.start),
-      ...placeOf(views[1]!, kRead!.start),
-      ...placeOf(views[2]!, vRead!.start),
-      ...u32(wide ? [biasRead!.start, ...wide.strides.slice(0, 3)] : [0, 0, 0, 0]),
-      ['u32', width],
-      ['f32', scale],
-    ],
-    reads: [qRead!, kRead!, vRead!, biasRead ?? qRead!],
-    write: to.operand(to.result(node.output, node.op)),
-    workgroups: [Math.ceil(length / (direct ? 32 : 16)), heads, batch],
     note: node.op,
   });
 }
