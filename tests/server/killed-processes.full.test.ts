@@ -219,7 +219,7 @@ it.skipIf(implementation === null)(
     }
     const refusals = clients.map((client) => JSON.stringify([...client.refusals])).join(' ');
     const deleted = clients.reduce((sum, client) => sum + client.deleted, 0);
-    console.log(
+    console.warn(
       `${KILLS} kills, ${acknowledged} acknowledged, ${deleted} deleted, ${kept.length} kept, ${lost} lost; line: ${line.faults.cut} cut, ${line.faults.dead} dead; refusals ${refusals}`,
     );
     expect(lost).toBe(0);
