@@ -165,8 +165,6 @@ export class DirectUploads {
 
   /** SHA-256 of the blocks of an object that is what was announced. @throws ModelError when it is not */
   async #check(sha256: string, object: string, bytes: number, size: number): Promise<string[]> {
-    const mismatch = (what: string) =>
-      new ModelError('hash-mismatch', `The bytes ${what}.`, 'Upload the adapter again.');
     if (size !== bytes) throw mismatch(`are ${size}, not ${bytes} as announced`);
     const file = this.#fileOf(object, bytes);
     const hash = createHash('sha256');
@@ -299,6 +297,10 @@ function isThere({ number, bytes }: WantedPart, there: readonly StoredPart[]): b
 
 function sum(uploads: readonly { readonly bytes: number }[]): number {
   return uploads.reduce((total, { bytes }) => total + bytes, 0);
+}
+
+function mismatch(what: string): ModelError {
+  return new ModelError('hash-mismatch', `The bytes ${what}.`, 'Upload the adapter again.');
 }
 
 function partsMissing(count: number): HttpError {

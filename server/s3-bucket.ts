@@ -26,8 +26,7 @@ export function s3Bucket(options: S3Options): Driver {
     const bytes = (await answer.Body!.transformToByteArray()) as Uint8Array<ArrayBuffer>;
     return { bytes, version: answer.ETag ?? '' };
   };
-  const put = async (key: string, value: string | Uint8Array, options: PutOptions = {}) => {
-    const { ifAbsent, ifVersion } = options;
+  const put = async (key: string, value: string | Uint8Array, { ifAbsent, ifVersion }: PutOptions = {}) => {
     const condition = ifAbsent === true ? { IfNoneMatch: '*' } : ifVersion ? { IfMatch: ifVersion } : {};
     await client.send(new PutObjectCommand({ ...at(key), Body: value, ...condition }));
   };

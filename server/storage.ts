@@ -103,7 +103,7 @@ export async function replaceIf(
 export async function removeIf(storage: Storage, key: string, version: string): Promise<void> {
   if (!(await isSame(storage, key, version))) return;
   try {
-    await storage.removeItem(key, conditionOf(version) as Parameters<Storage['removeItem']>[1]);
+    await storage.removeItem(key, conditionOf(version));
   } catch (error) {
     if (!isTaken(error)) throw error;
   }

@@ -10,7 +10,11 @@ const CHUNK_BYTES = 16 * 2 ** 20;
 const RETRY_DELAYS_MS = [0, 1000, 3000, 8000, 20_000];
 
 const createdSchema = v.object({ id: v.string(), token: v.string(), url: v.string() });
-const healthSchema = v.object({ shares: v.number(), adapterBytes: v.number() });
+const healthSchema = v.object({
+  shares: v.number(),
+  adapterBytes: v.number(),
+  directUploads: v.optional(v.boolean(), false),
+});
 const errorSchema = v.object({
   error: v.object({ code: v.string(), message: v.string(), hint: v.string() }),
 });
@@ -29,11 +33,16 @@ export interface UploadOptions {
 
 /** Whether this page comes with a share server; false on static hosts, and when nothing answers. */
 export async function serverAvailable(server = ''): Promise<boolean> {
+  return (await healthOf(server)) !== null;
+}
+
+async function healthOf(server: string): Promise<v.InferOutput<typeof healthSchema> | null> {
   try {
     const answer = await fetch(`${server}/api/health`, { cache: 'no-store' });
-    return answer.ok && v.is(healthSchema, await answer.json());
+    const health = v.safeParse(healthSchema, answer.ok ? await answer.json() : null);
+    return health.success ? health.output : null;
   } catch {
-    return false;
+    return null;
   }
 }
 
@@ -51,8 +60,22 @@ export function adapterAddress(sha256: string, server = ''): string {
 export async function uploadAdapter(blob: Blob, sha256: string, options: UploadOptions = {}): Promise<void> {
   const { signal, onProgress, server = '' } = options;
   const there = await request(adapterAddress(sha256, server), { method: 'HEAD', ...(signal && { signal }) });
-  if (!there.ok) await uploadByTus(blob, sha256, options);
+  if (!there.ok && !(await uploadToBucket(blob, sha256, options))) await uploadByTus(blob, sha256, options);
   onProgress?.(blob.size, blob.size);
+}
+
+/** Straight to the server's bucket, where it has one for that; false where that does not work, and the server has to take the bytes itself. */
+async function uploadToBucket(blob: Blob, sha256: string, options: UploadOptions): Promise<boolean> {
+  const { signal, server = '' } = options;
+  if ((await healthOf(server))?.directUploads !== true) return false;
+  const { uploadDirect } = await import('./direct-upload.ts');
+  try {
+    const sent = await uploadDirect(blob, sha256, options);
+    if (typeof sent === 'boolean') return sent;
+    throw refusalError(sent.status, await sent.text());
+  } catch (error) {
+    throw signal?.aborted ? cancelled() : error;
+  }
 }
 
 async function uploadByTus(blob: Blob, sha256: string, options: UploadOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import { createTokenizer } from '../model/policy/tokenizer.ts';
 import { chooseBackend, currentHost } from '../model/runtime/backend.ts';
 import { createWebRuntime, DEFAULT_EXECUTOR } from '../model/runtime/web.ts';
-import { opfsShardStore } from '../model/weights/opfs-store.ts';
+import { browserShardStore } from '../model/weights/browser-store.ts';
 import { ortFiles } from './ort-files.ts';
 import { readPixels } from './read-pixels.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -9,8 +9,8 @@ import { browserTuningStore } from './tuning-store.ts';
 
 export function browserSurroundings(): Surroundings {
   return {
-    packages: opfsShardStore('packages'),
-    runs: opfsShardStore('runs'),
+    packages: browserShardStore('packages'),
+    runs: browserShardStore('runs'),
     fetch: (url, init) => fetch(url, init),
     now: () => performance.now(),
     chooseBackend: async (preference) => (await chooseBackend(currentHost(), preference)).choice,

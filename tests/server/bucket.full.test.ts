@@ -109,7 +109,7 @@ describe.skipIf(implementation === null)(
       await putParts(rest, adapter.bytes);
       const both = await Promise.all([one, two].map(({ url }) => completeDirect(url, addresses.id)));
       // One may come after the other is done.
-      expect(both.map(({ status }) => status).toSorted()[0]).toBe(204);
+      expect(both.map(({ status }) => status)).toContain(204);
       expect((await fetch(`${two.url}/api/adapters/${adapter.sha256}`)).status).toBe(200);
     });
 

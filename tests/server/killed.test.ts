@@ -20,13 +20,15 @@ const folder = temporaryFolder();
 const data = join(folder, 'data');
 
 // One file without dependencies starts in a fraction of the time; there are many starts.
-beforeAll(() =>
-  build({
-    configFile: false,
-    logLevel: 'warn',
-    ssr: { noExternal: true },
-    build: { ssr: 'server/main.ts', outDir: join(folder, 'server'), target: 'node20', emptyOutDir: false },
-  }),
+beforeAll(
+  () =>
+    build({
+      configFile: false,
+      logLevel: 'warn',
+      ssr: { noExternal: true },
+      build: { ssr: 'server/main.ts', outDir: join(folder, 'server'), target: 'node20', emptyOutDir: false },
+    }),
+  120_000,
 );
 
 interface Running {

@@ -98,7 +98,7 @@ it('whatever the order, an acknowledged share keeps its adapter', async () => {
     const before = () => (scheduled ? scheduler.schedule(Promise.resolve()) : Promise.resolve());
     const storage = createStorage({ driver: versionedMemory(before) });
     const processes = await Promise.all([start(storage), start(storage), start(storage)]);
-    const [{ adapters, shares: first }] = processes as [Process, Process, Process];
+    const [{ adapters, shares: first }] = processes;
     await adapters.add(ADAPTER.sha256, FILE);
     const made = await first.create(sampleManifest(ADAPTER));
     const known = new Set<string>();

@@ -39,9 +39,10 @@ export function findImplementation(): Implementation | null {
   } catch {
     return null;
   }
-  const command = (port: number) => ['python3', '-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)];
-  return { name: 'moto', command };
+  return { name: 'moto', command: moto };
 }
+
+const moto = (port: number) => ['python3', '-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)];
 
 function versitygw(path: string): Implementation['command'] {
   return (port, folder) => {

@@ -10,7 +10,7 @@ import type { ServerOptions } from '../../server/options.ts';
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterAll(async () => {
   for (const cleanUp of cleanUps.toReversed()) await cleanUp();
-});
+}, 60_000);
 
 /** To be done when the tests of this file are done. */
 export function onCleanUp(cleanUp: () => void | Promise<void>): void {

@@ -1,11 +1,12 @@
 import type { Driver } from 'unstorage';
 import type { PutOptions, ReadOptions, RemoveOptions, Versioned } from '../../server/storage.ts';
 
+const refused = () => Object.assign(new Error('refused'), { $metadata: { httpStatusCode: 412 } });
+
 /** A driver in memory that keeps conditions as a bucket does; `before` is awaited before each request. */
 export function versionedMemory(before: () => Promise<void> = () => Promise.resolve()): Driver {
   const values = new Map<string, Versioned>();
   let versions = 0;
-  const refused = () => Object.assign(new Error('refused'), { $metadata: { httpStatusCode: 412 } });
   return {
     hasItem: async (key) => (await before(), values.has(key)),
     getItem: async (key) => (await before(), new TextDecoder().decode(values.get(key)?.bytes)),

@@ -27,8 +27,36 @@ interface Schema extends DBSchema {
 
 let database: Promise<IDBPDatabase<Schema>> | null = null;
 
-function open(): Promise<IDBPDatabase<Schema>> {
-  database ??= openDB<Schema>('openvla-web recordings', 1, {
+/** @throws Failure `unsupported` where the browser keeps no databases for this page */
+async function open(): Promise<IDBPDatabase<Schema>> {
+  try {
+    database ??= openDatabase();
+    return await database;
+  } catch (error) {
+    database = null;
+    if (error instanceof DOMException && error.name === 'QuotaExceededError') throw error;
+    throw unkept;
+  }
+}
+
+/** What is there; nothing where the browser keeps nothing. */
+async function openForReading(): Promise<IDBPDatabase<Schema> | null> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error === unkept) return null;
+    throw error;
+  }
+}
+
+const unkept: Failure = {
+  code: 'unsupported',
+  message: 'The recording could not be kept: this browser has no database (IndexedDB) for this page.',
+  hint: 'Use a current browser outside private mode, or save the recording as a file.',
+};
+
+async function openDatabase(): Promise<IDBPDatabase<Schema>> {
+  return openDB<Schema>('openvla-web recordings', 1, {
     upgrade: (db) => {
       db.createObjectStore('recordings', { keyPath: 'id', autoIncrement: true }).createIndex(
         'place',
@@ -36,7 +64,6 @@ function open(): Promise<IDBPDatabase<Schema>> {
       );
     },
   });
-  return database;
 }
 
 /** @throws Failure `storage-full` where the disk or the browser's quota has no room; earlier recordings stay */
@@ -57,7 +84,8 @@ const full: Failure = {
 
 /** Those whose episodes go together with the newest one, oldest first. */
 export async function recordingsOf(place: Place): Promise<Recording[]> {
-  const all = (await (await open()).getAllFromIndex('recordings', 'place', place)) as Recording[];
+  const db = await openForReading();
+  const all = ((await db?.getAllFromIndex('recordings', 'place', place)) ?? []) as Recording[];
   const newest = all.at(-1);
   return newest ? all.filter(({ about }) => alike(about, newest.about)).map(withRobot) : [];
 }
@@ -73,7 +101,7 @@ function withRobot(recording: Recording): Recording {
 
 /** How many there are of all places, and what they take, bytes. */
 export async function recordingsSize(): Promise<{ readonly count: number; readonly bytes: number }> {
-  const all = await (await open()).getAll('recordings');
+  const all = (await (await openForReading())?.getAll('recordings')) ?? [];
   const bytes = all.reduce((sum, { episode }) => sum + sizeOf(episode), 0);
   return { count: all.length, bytes };
 }

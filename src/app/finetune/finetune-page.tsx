@@ -9,6 +9,7 @@ import { RobotSection } from './robot-section.tsx';
 import { RunSection } from './run-section.tsx';
 import { SanitySection } from './sanity-section.tsx';
 import { AdaptersSection, RunsSection } from './stored-section.tsx';
+import { KeptNowhere } from '../status/kept-nowhere.tsx';
 import './finetune.css';
 
 /** What is trained on, in a line; without it, the way there. */
@@ -55,6 +56,7 @@ export default function FineTunePage({ info }: { info: PolicyInfo }) {
         On this device: LoRA on the network, and the action head and projectors, as OpenVLA-OFT’s finetune.py
         does it.
       </p>
+      <KeptNowhere />
       <div className="teach-parts">
         <div className="teach-column">
           <TrainedOn />

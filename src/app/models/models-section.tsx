@@ -7,6 +7,7 @@ import { openPolicy } from '../policy/policy-session.ts';
 import { usePolicyInfo } from '../policy/policy-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { chosenFiles } from '../finetune/dropped-files.ts';
+import { KeptNowhere } from '../status/kept-nowhere.tsx';
 import {
   addFolder,
   checkModel,
@@ -64,6 +65,7 @@ export function ModelsSection() {
     <section className="share-part" aria-labelledby="models-title">
       <h3 id="models-title">Policies on this device</h3>
       {kept && <p className="section-hint">{storageText(kept)}</p>}
+      <KeptNowhere />
       <ul className="stored">
         {models.map((model) => (
           <Model key={model.key} model={model} loaded={model.hash === info?.package.hash} />

@@ -43,13 +43,14 @@ export async function refreshModels(): Promise<void> {
   try {
     const models = await policyWorker().packages.list();
     set({ models });
-    const [runs, recordings, { quota }] = await Promise.all([
+    const [runs, recordings, estimate] = await Promise.all([
       policyWorker().training.runs(),
       recordingsSize(),
-      navigator.storage.estimate(),
+      // Missing on pages that are not secure.
+      navigator.storage?.estimate?.(),
     ]);
     const kept = { policies: sum(models), runs: sum(runs), recordings: recordings.bytes };
-    set({ kept: { ...kept, quota: quota ?? null } });
+    set({ kept: { ...kept, quota: estimate?.quota ?? null } });
   } catch (error) {
     set({ failure: toFailure(error) });
   }

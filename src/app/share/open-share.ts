@@ -1,4 +1,5 @@
 /** Opening a share: the policy it names, its adapter, its table and its words. A share is data: nothing in it is run. */
+import { sha256Hex } from '../../model/weights/package-reader.ts';
 import { adapterAddress, fetchShare } from '../../share/share-client.ts';
 import { decodeShare, type ShareManifest } from '../../share/share-manifest.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
@@ -89,9 +90,7 @@ async function adapterOf({ adapter, title }: ShareManifest): Promise<void> {
   if (!adapter) return;
   const url = adapter.url ?? adapterAddress(adapter.sha256);
   const bytes = await download(url, adapter.bytes);
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  const hash = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  if (hash !== adapter.sha256) {
+  if ((await sha256Hex(bytes)) !== adapter.sha256) {
     throw {
       code: 'hash-mismatch',
       message: `What ${new URL(url, location.href).host} gave is another file than the one that was shared.`,
