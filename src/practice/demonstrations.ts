@@ -27,7 +27,7 @@ const DEMONSTRATE = 51;
 /** What is new to a policy altogether it has to see from more places than the straight way leads through. */
 const NOISE: Readonly<Record<RobotName, Pick<NoiseOptions, 'most' | 'knocks'>>> = {
   gripper: { most: 0.3, knocks: 0.03 },
-  so101: { most: 0.5, knocks: 0.12 },
+  so101: { most: 0.4, knocks: 0.08 },
 };
 
 /** What was asked for in an episode, and on which table; null where it was not a practice table's. */

@@ -21,6 +21,12 @@ const counts = (values: readonly string[]) =>
 const told = async (seed: number) =>
   (await record('lift', 3, seed)).episodes.map(({ scene, actions }) => [scene.seed, Array.from(actions)]);
 
+/** What is done where nothing is to be done. */
+function disturbances(hz: number): number[][] {
+  const noise = new ActionNoise(new Random(3), { most: 0.5, knocks: 0.3, hz });
+  return Array.from({ length: 60 }, () => noise.disturb([0, 0, 0, 0, 0, 0, 1]).slice(0, 3));
+}
+
 describe('the expert’s demonstrations', () => {
   it('show everything that a task may ask for equally often', async () => {
     const stacks = (await record('stack', 36)).episodes.map(({ instruction }) => instruction);
@@ -61,11 +67,7 @@ describe('the expert’s demonstrations', () => {
   });
 
   it('disturb a faster robot for as long as a slower one: in three times as many actions', async () => {
-    const noise = (hz: number) => {
-      const one = new ActionNoise(new Random(3), { most: 0.5, knocks: 0.3, hz });
-      return Array.from({ length: 60 }, () => one.disturb([0, 0, 0, 0, 0, 0, 1]).slice(0, 3));
-    };
-    const [slow, fast] = [noise(10), noise(30)];
+    const [slow, fast] = [disturbances(10), disturbances(30)];
     expect(fast).toEqual(slow.flatMap((step) => [step, step, step]).slice(0, 60));
     expect(new Set(slow.map(String)).size).toBeGreaterThan(50);
   });

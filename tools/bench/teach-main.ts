@@ -94,13 +94,15 @@ if (before) printForgotten(before);
 await evaluation.close();
 
 function printForgotten(known: ReadonlyMap<string, number>): void {
-  const mean = (of: ReadonlyMap<string, number>) =>
-    TRAINED_TASKS.reduce((sum, { name }) => sum + of.get(name)!, 0) / TRAINED_TASKS.length;
-  const trainedBefore = values['all-before'] ? percent(mean(known)) : 'the model card’s';
+  const trainedBefore = values['all-before'] ? percent(trainedMean(known)) : 'the model card’s';
   console.log(
     `${task.name}: ${percent(known.get(task.name)!)} → ${percent(after.get(task.name)!)} (aim 90 %); ` +
-      `trained tasks: ${trainedBefore} → ${percent(mean(after))} (aim: at most 5 points less)`,
+      `trained tasks: ${trainedBefore} → ${percent(trainedMean(after))} (aim: at most 5 points less)`,
   );
+}
+
+function trainedMean(of: ReadonlyMap<string, number>): number {
+  return TRAINED_TASKS.reduce((sum, { name }) => sum + of.get(name)!, 0) / TRAINED_TASKS.length;
 }
 
 async function rates(of: PageEvaluation, tried: readonly { name: string }[]): Promise<Map<string, number>> {

@@ -53,7 +53,7 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
   const [rehearse, setRehearse] = useState(true);
   const robot = usePracticeStore((state) => state.table?.robot ?? 'gripper');
   const own = robot === 'gripper';
-  const name = usePracticeStore((state) => state.table?.profile.name ?? '');
+  const robotName = usePracticeStore((state) => state.table?.profile.name ?? '');
   const field = useId();
   const unfit = whyNotOnTable(policy);
   // Another robot is one to be taught, whatever policy is in use.
@@ -86,7 +86,7 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
       <p>
         {own
           ? 'The practice table’s scripted expert shows a task that the policy does not know, as often as you like.'
-          : `Let the scripted expert show what the ${name} is to do. Everything it is to do belongs into one lesson.`}
+          : `Let the scripted expert show what the ${robotName} is to do. Everything it is to do belongs into one lesson.`}
       </p>
       <div className="options">
         {own ? (
