@@ -12,7 +12,6 @@ import { usePracticeStore } from '../practice/practice-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { useViewStore } from '../view-store.ts';
 import { closeOpened } from './close-opened.ts';
-import { closeDemonstrations } from '../finetune/finetune-session.ts';
 import { CameraRecorder } from './camera-recorder.tsx';
 import { DatasetPicker } from './dataset-picker.tsx';
 import { EpisodeList } from './episode-list.tsx';
