@@ -88,9 +88,7 @@ export async function loadPolicy(
       const held = { ...facts, runtime, variants, ...leased(policy, variants, runtime, device) };
       report('compile', 0, 1);
       const none = new AbortController().signal;
-      await held.attempt(() =>
-        predictWith(held, greyObservation(config), { now: around.now, signal: none }),
-      );
+      await held.attempt(() => predictWith(held, greyObservation(config), { now: around.now, signal: none }));
       report('compile', 1, 1);
       return { held, result: policyInfo(config, summary, backendInfo(), [...repaired]) };
     } catch (error) {
