@@ -4,7 +4,7 @@ import { Hono, type Context } from 'hono';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { ModelError } from '../src/model/errors.ts';
+import { ModelError } from '../src/base/errors.ts';
 import { SHARE_FORMAT_VERSION } from '../src/share/share-manifest.ts';
 import { adapterRoutes } from './adapter-routes.ts';
 import { AdapterStore } from './adapter-store.ts';

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as v from 'valibot';
 import type { Storage } from 'unstorage';
-import { ModelError } from '../src/model/errors.ts';
+import { ModelError } from '../src/base/errors.ts';
 import { checkAdapterFile, type ReadableFile } from '../src/share/adapter-file.ts';
 import { blockHashes, newGeneration, partKey, type AdapterStore } from './adapter-store.ts';
 import type { ClientTags } from './client-tags.ts';

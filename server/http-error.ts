@@ -1,5 +1,5 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { ErrorCode } from '../src/model/errors.ts';
+import type { ErrorCode } from '../src/base/errors.ts';
 
 /** What the API can refuse, beside the errors of the library. */
 export type ApiErrorCode =

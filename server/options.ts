@@ -1,5 +1,5 @@
 /** What can be set, with its defaults. docs/server.md lists the environment variables. */
-import { ModelError } from '../src/model/errors.ts';
+import { ModelError } from '../src/base/errors.ts';
 
 export interface Limits {
   /** Largest adapter. */

@@ -1,6 +1,6 @@
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { DuplicateKeyError, parseStrictJson } from '../src/model/strict-json.ts';
+import { DuplicateKeyError, parseStrictJson } from '../src/base/strict-json.ts';
 import { MAX_MANIFEST_BYTES, parseShareManifest } from '../src/share/share-manifest.ts';
 import { HttpError } from './http-error.ts';
 import { shareNotFound, type ShareStore } from './share-store.ts';

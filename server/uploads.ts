@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Server } from '@tus/server';
-import { ModelError } from '../src/model/errors.ts';
+import { ModelError } from '../src/base/errors.ts';
 import { checkAdapterFile } from '../src/share/adapter-file.ts';
 import type { AdapterStore } from './adapter-store.ts';
 import type { ClientTags } from './client-tags.ts';

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, open, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ModelError } from '../src/model/errors.ts';
+import { ModelError } from '../src/base/errors.ts';
 import type { Shapes } from '../src/model/network/config.ts';
 import { toBfloat16 } from '../src/model/weights/half.ts';
 import { safetensorsHeader } from '../src/model/weights/safetensors.ts';

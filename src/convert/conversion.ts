@@ -1,5 +1,5 @@
 import type { ByteReader } from '../io/byte-reader.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { ownThread, type Encoders } from './encoders.ts';
 import type { PackageFiles } from './package-files.ts';
 import type { ConversionPlan } from './plan.ts';

@@ -1,5 +1,5 @@
 /** Pieces of a checkpoint as a package stores them: what the threads of a converter compute. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { encodeRows, type Encoding } from '../model/weights/encoding.ts';
 import { decodeFloats, type FileDtype } from '../model/weights/tensor-file.ts';
 

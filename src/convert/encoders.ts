@@ -1,5 +1,5 @@
 /** Threads that encode: workers of a page or of Node, or the caller's own. */
-import { ModelError, type ErrorCode } from '../model/errors.ts';
+import { ModelError, type ErrorCode } from '../base/errors.ts';
 import { encodeParts, type EncodedPart, type EncodeJob } from './encode.ts';
 
 export interface Encoders {

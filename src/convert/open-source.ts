@@ -5,7 +5,7 @@ import type { Folder } from '../io/folder.ts';
 import { openAddress, type AddressOptions } from '../io/open-address.ts';
 import { rootWith } from '../io/paths.ts';
 import { zipFolder } from '../io/zip-folder.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { checkpointFolder, type CheckpointFolder } from '../model/weights/checkpoint.ts';
 import { guessedFiles } from './guessed-files.ts';
 

@@ -1,5 +1,5 @@
 /** What converting a checkpoint means: which policy it is, what its package will hold. Reads configuration and headers only. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { ByteReader } from '../io/byte-reader.ts';
 import { storageEncoding, type Bits } from '../model/network/storage-encoding.ts';
 import { headOf } from '../model/heads/index.ts';
@@ -10,7 +10,7 @@ import {
 } from '../model/policy/config.ts';
 import { decodingOf } from '../model/policy/decoding.ts';
 import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '../model/weights/checkpoint.ts';
-import { sha256Hex } from '../model/weights/package-reader.ts';
+import { sha256Hex } from '../base/sha256.ts';
 import { layoutOf, type EncodingOf, type PackageLayout } from './layout.ts';
 import { stretchesOf, type Stretch } from './stretches.ts';
 import { tokenizerOf } from './tokenizer.ts';

@@ -1,6 +1,6 @@
 /** Streams a checkpoint into a package: read, check, encode and write overlap; memory does not grow with the checkpoint. */
 import { FORMAT_VERSION, parseManifest, type Manifest, type PackageFile } from '../model/weights/manifest.ts';
-import { sha256Hex } from '../model/weights/package-reader.ts';
+import { sha256Hex } from '../base/sha256.ts';
 import { Conversion } from './conversion.ts';
 import type { Encoders } from './encoders.ts';
 import { PackageFiles } from './package-files.ts';

@@ -1,4 +1,4 @@
-import { sha256Hex } from '../model/weights/package-reader.ts';
+import { sha256Hex } from '../base/sha256.ts';
 import type { ShardStore } from '../model/weights/shard-store.ts';
 import type { PackageTarget } from './target.ts';
 

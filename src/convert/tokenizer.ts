@@ -1,5 +1,5 @@
 /** The tokenizer of a checkpoint: read, and held against its language model, before anything is converted. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { backboneOf } from '../model/network/language.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import { createTokenizer, isByteLevel } from '../model/policy/tokenizer.ts';

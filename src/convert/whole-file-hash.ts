@@ -1,7 +1,7 @@
 /** Checks files against the hashes that their place gives, while their bytes pass by in order. */
 import { createSHA256, type IHasher } from 'hash-wasm';
 import type { ByteReader } from '../io/byte-reader.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Stretch } from './stretches.ts';
 
 /** How far a file was hashed, as text for the journal. */

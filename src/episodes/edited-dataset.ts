@@ -1,6 +1,6 @@
 /** Edits of a dataset as plain data: what is left out, trimmed or said otherwise. Nothing is copied. */
 import * as v from 'valibot';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Dataset, Episode, EpisodeInfo } from './dataset.ts';
 
 export interface EpisodeEdit {

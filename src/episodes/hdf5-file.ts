@@ -1,7 +1,7 @@
 /** One HDF5 file, read by slices from wherever its bytes lie. */
 import type { Metadata } from 'h5wasm';
 import type { ByteReader } from '../io/byte-reader.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { Hdf5Library, type SyncSource } from './hdf5-wasm.ts';
 
 /** HDF5's numbers for objects and classes of types (H5Gpublic.h, H5Tpublic.h). */

@@ -1,7 +1,7 @@
 /** HDF5 files of demonstrations as a dataset: one file, or a folder of files of one layout. */
 import type { Folder } from '../io/folder.ts';
 import { subfolder } from '../io/paths.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { CameraInfo, Dataset, Episode, FrameImage, ListingProgress } from './dataset.ts';
 import type { FeatureMapping, OpenOptions } from './reading.ts';
 import { actionNames, stateNames } from './dimension-names.ts';

@@ -1,5 +1,5 @@
 /** Encoded images → pixels: by the browser, or by a decoder that a tool registers in Node. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { FrameImage } from './dataset.ts';
 
 /** Throws whatever it likes for bytes that are not an image. */

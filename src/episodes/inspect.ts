@@ -1,5 +1,5 @@
 /** All that can be said of a dataset: what it holds, as its own library reads it, and what a trainer would want to know. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { CameraInfo, Dataset } from './dataset.ts';
 import type { DatasetReading } from './reading.ts';
 import { actionKinds, type ActionKind } from './quality/action-kinds.ts';

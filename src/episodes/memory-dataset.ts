@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { CameraInfo, Dataset, FrameImage } from './dataset.ts';
 import { decodeImage } from './image-decode.ts';
 

@@ -3,7 +3,7 @@
  * say, and a damaged file of some kilobytes can say four billion.
  */
 import type { ByteReader } from '../io/byte-reader.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 
 /** The index of an hour of video at 50 Hz has about 3 MB. */
 const MOST_INDEX_BYTES = 2 ** 27;

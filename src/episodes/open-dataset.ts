@@ -1,7 +1,7 @@
 import { withoutLfsPointers } from '../io/git-lfs.ts';
 import type { Folder } from '../io/folder.ts';
 import { rootWith } from '../io/paths.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Dataset, ListingProgress } from './dataset.ts';
 import type { OpenOptions } from './reading.ts';
 import { foreignFormat } from './foreign-formats.ts';

@@ -1,6 +1,6 @@
 /** Rows of small Parquet tables, such as lists of episodes and tasks. */
 import type { Folder } from '../io/folder.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { ParquetFile } from './parquet/parquet-file.ts';
 
 export type Row = Readonly<Record<string, unknown>>;

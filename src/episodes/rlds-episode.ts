@@ -1,7 +1,7 @@
 /** One episode of an RLDS dataset: one record. */
 import type { ByteReader } from '../io/byte-reader.ts';
 import { cachedReader } from '../io/cached-reader.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { CameraInfo, Episode, EpisodeInfo, FrameImage } from './dataset.ts';
 import { joined } from './feature-rows.ts';
 import { turnedImage } from './frame-pixels.ts';

@@ -3,7 +3,7 @@
  * megabytes, nearly all of them pictures, and what is not asked for is stepped over.
  */
 import type { ByteReader } from '../io/byte-reader.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 
 /** A list's kind is its field in `Feature`. */
 const BYTES = 1;

@@ -1,7 +1,7 @@
 /** What a TFDS folder says of itself: features.json and dataset_info.json (tensorflow_datasets, core/features, core/dataset_info.py). */
 import * as v from 'valibot';
 import { readJson, type Folder } from '../io/folder.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 
 /** One feature of a step, or of an episode where its key does not start with `steps/`. */
 export interface RldsFeature {

@@ -1,6 +1,6 @@
 /** TFRecord files: a length, its checksum, the record, its checksum, one after the other (tensorflow, lib/io/record_writer.cc). */
 import { byteReader, memoryReader, type ByteReader } from '../io/byte-reader.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 
 const HEADER = 12;
 const FOOTER = 4;

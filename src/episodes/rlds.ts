@@ -1,7 +1,7 @@
 /** RLDS episodes in TFDS folders: what OpenVLA is trained on. */
 import type { Folder } from '../io/folder.ts';
 import { subfolder } from '../io/paths.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { CameraInfo, Dataset, EpisodeInfo, ListingProgress } from './dataset.ts';
 import type { FeatureMapping, OpenOptions } from './reading.ts';
 import { actionNames, stateNames } from './dimension-names.ts';

@@ -1,5 +1,5 @@
 /** Statistics of a dataset, as openvla-oft computes them (prismatic/vla/datasets/rlds/utils/data_utils.py). */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Dataset } from './dataset.ts';
 
 export interface FieldStatistics {

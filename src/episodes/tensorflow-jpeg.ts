@@ -2,7 +2,7 @@
  * JPEG as TensorFlow decodes it for training on RLDS: libjpeg-turbo's *fast* inverse DCT (tf.io.decode_jpeg's default, INTEGER_FAST), with
  * smooth upsampling. Browsers and other libraries take the accurate one; pixels differ by up to 9 of 255, in two of three places.
  */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { FrameImage } from './dataset.ts';
 import {
   BadScan,

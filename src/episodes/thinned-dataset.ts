@@ -1,5 +1,5 @@
 /** A dataset at a lower rate: what a policy of that rate would have seen and done. Nothing is copied. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Dataset, Episode } from './dataset.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Frames of a video file by time, decoded by WebCodecs (in Node by FFmpeg) through mediabunny. */
 import type { EncodedPacketSink, Input, InputVideoTrack, VideoSample, VideoSampleSink } from 'mediabunny';
 import type { ByteReader } from '../io/byte-reader.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { FrameImage } from './dataset.ts';
 import { drawn } from './image-decode.ts';
 import { checkMp4Counts } from './mp4-counts.ts';

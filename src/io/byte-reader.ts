@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 
 /** Bytes that are read by ranges: memory, a Blob, a file on disk, a file on a web server, a zip's entry. */
 export interface ByteReader {

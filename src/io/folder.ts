@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { ByteReader } from './byte-reader.ts';
 
 /** A read-only tree of files: a dropped directory, a zip, a web server, a Hub repository, memory, a disk. Paths use `/`. */

@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { missingFile, type Folder } from './folder.ts';
 import { shown, type HttpOptions } from './http.ts';

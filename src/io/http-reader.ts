@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { byteReader, memoryReader, type ByteReader } from './byte-reader.ts';
 import { cachedReader } from './cached-reader.ts';
 import { HttpVersion, replacedFile } from './http-version.ts';

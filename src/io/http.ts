@@ -1,5 +1,5 @@
 /** HTTP as ordinary hosts speak it: they compress, refuse HEAD, ignore ranges, redirect, and ask to come back later. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { CacheOptions } from './cached-reader.ts';
 
 export interface HttpOptions {

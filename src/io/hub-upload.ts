@@ -1,6 +1,6 @@
 /** A new dataset repository on the Hugging Face Hub, filled from files as they are made. */
 import type { CommitOperation } from '@huggingface/hub';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 
 const HUB = 'https://huggingface.co';
 /** What is collected before it is committed: the Hub wants whole files, and commits in moderation. */

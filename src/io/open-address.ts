@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { fileFolder } from './file-folder.ts';
 import type { Folder } from './folder.ts';
 import type { HttpOptions } from './http.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Folder } from './folder.ts';
 
 /** What macOS and Windows leave in folders and zips, and nobody put there. */

@@ -1,5 +1,5 @@
 /** JSON as Python's `json` module writes it: numbers may be NaN and ±Infinity, which JSON itself does not have. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 
 /** A string, which is kept, or one of Python's words. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;

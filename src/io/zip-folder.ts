@@ -1,6 +1,6 @@
 /** A zip as the folder it holds. Stored entries are read by ranges, compressed ones are inflated once, when they are opened. */
 import { Reader, Uint8ArrayWriter, ZipReader, type FileEntry } from '@zip.js/zip.js';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { byteReader, memoryReader, type ByteReader } from './byte-reader.ts';
 import { missingFile, type Folder } from './folder.ts';
 import { cleanPath } from './paths.ts';

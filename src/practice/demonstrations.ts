@@ -1,6 +1,6 @@
 /** Demonstrations of the scripted expert in the project's episode form. */
 import type { FrameImage } from '../episodes/dataset.ts';
-import { Random } from '../model/random.ts';
+import { Random } from '../base/random.ts';
 import { expertAction } from './expert.ts';
 import type { Goal } from './goal.ts';
 import { IMAGE_SIZE } from './image-size.ts';

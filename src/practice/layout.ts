@@ -1,6 +1,6 @@
 /** Where things lie at the start of an episode: a function of the goal and a seed. */
-import { ModelError } from '../model/errors.ts';
-import type { Random } from '../model/random.ts';
+import { ModelError } from '../base/errors.ts';
+import type { Random } from '../base/random.ts';
 import type { Goal } from './goal.ts';
 import { OBJECTS, type ObjectName } from './objects.ts';
 import type { RobotName } from './world.ts';

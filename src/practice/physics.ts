@@ -1,6 +1,6 @@
 /** MuJoCo's model and state of one scene: what is the same for every robot at the table. */
 import type { MainModule, MjData, MjModel } from '@mujoco/mujoco';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Vector } from './objects.ts';
 import type { Pose } from './world.ts';
 

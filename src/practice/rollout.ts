@@ -1,5 +1,5 @@
 /** Runs of the scripted expert: what demonstrations and pretraining data are made of. */
-import type { Random } from '../model/random.ts';
+import type { Random } from '../base/random.ts';
 import { expertAction } from './expert.ts';
 import { achieved, type Goal } from './goal.ts';
 import { OBJECTS } from './objects.ts';

@@ -1,5 +1,5 @@
 /** The practice table's physics: MuJoCo, stepped by actions of LIBERO's form. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Layout } from './layout.ts';
 import { FINGER_TRAVEL, mjcf, REACH, SUBSTEPS, TIMESTEP } from './mjcf.ts';
 import { type ObjectName, type Vector } from './objects.ts';

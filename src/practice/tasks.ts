@@ -1,6 +1,6 @@
 /** The tasks of the practice table: goals, their phrasings, and which ones pretraining never sees. */
-import { ModelError } from '../model/errors.ts';
-import { Random } from '../model/random.ts';
+import { ModelError } from '../base/errors.ts';
+import { Random } from '../base/random.ts';
 import type { Goal } from './goal.ts';
 import { layoutFor, suits, type Layout, type Side } from './layout.ts';
 import type { ObjectName } from './objects.ts';

@@ -1,5 +1,5 @@
 /** A robot behind its guard: whoever has this one can neither reach the robot itself nor make it go beyond its limits. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { Guard } from './guard.ts';
 import { periodMsOf, type Robot, type RobotObservation } from './robot.ts';
 

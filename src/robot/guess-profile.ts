@@ -3,7 +3,7 @@ import type { Dataset } from '../episodes/dataset.ts';
 import type { ActionKind } from '../episodes/quality/action-kinds.ts';
 import type { FieldStatistics } from '../episodes/statistics.ts';
 import type { ThinnedAs } from '../episodes/thinned-dataset.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { RobotProfile } from '../model/policy/robot-profiles.ts';
 import { guessUnit, isGripper, type GuessedUnit } from './guess-unit.ts';
 

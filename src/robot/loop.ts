@@ -1,5 +1,5 @@
 /** The one loop: observe, predict, carry out k of K actions, again, on whatever robot. */
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Drive } from './drive.ts';
 import type { GuardedRobot } from './guarded-robot.ts';
 import type { RobotObservation } from './robot.ts';

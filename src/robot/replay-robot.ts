@@ -1,6 +1,6 @@
 /** A recorded episode as a robot: it shows what was seen then, step by step, whatever it is told to do, and keeps what it was told. */
 import type { FrameImage } from '../episodes/dataset.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { RobotProfile } from '../model/policy/robot-profiles.ts';
 import type { Command, DimensionLimits } from './guard.ts';
 import type { Robot, RobotObservation } from './robot.ts';

@@ -3,8 +3,8 @@
  * is checked in a few megabytes of memory, and nothing in it is ever run. Used by the server on what it is sent; a page reads
  * adapters with model/finetune/adapter-file.ts, which asks the same of their headers.
  */
-import { ModelError } from '../model/errors.ts';
-import { readSafetensorsHeader } from '../model/safetensors-header.ts';
+import { ModelError } from '../base/errors.ts';
+import { readSafetensorsHeader } from '../base/safetensors-header.ts';
 
 /** A file that is read by parts; offsets and lengths in bytes. `read` gives exactly `length` bytes. */
 export interface ReadableFile {

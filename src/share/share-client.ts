@@ -1,7 +1,7 @@
 /** What the page asks of the share server. `server` is its origin; '' is the one the page came from. */
 import * as v from 'valibot';
 import type { DetailedError, Upload } from 'tus-js-client';
-import { ModelError, type ErrorCode } from '../model/errors.ts';
+import { ModelError, type ErrorCode } from '../base/errors.ts';
 import { parseShareManifest, type ShareManifest } from './share-manifest.ts';
 
 /** Bytes of one request; each counts against the server's limit of writes. */

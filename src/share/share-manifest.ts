@@ -1,7 +1,7 @@
 /** What a share is: who taught what, on which policy, with what result. The page and the server check the same form. */
 import * as v from 'valibot';
-import { ModelError } from '../model/errors.ts';
-import { DuplicateKeyError, parseStrictJson } from '../model/strict-json.ts';
+import { ModelError } from '../base/errors.ts';
+import { DuplicateKeyError, parseStrictJson } from '../base/strict-json.ts';
 
 export const SHARE_FORMAT_VERSION = 1;
 /** Longest manifest the server takes, in bytes of JSON. */

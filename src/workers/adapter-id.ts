@@ -1,5 +1,5 @@
 import type { HostTensor, TrainedState } from '../model/finetune/trained.ts';
-import { sha256Hex } from '../model/weights/package-reader.ts';
+import { sha256Hex } from '../base/sha256.ts';
 
 /** Everything an adapter holds, by a name of its own. */
 function tensorsOf({ adapters, modules }: TrainedState): [string, HostTensor][] {

@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { TrainedState } from '../model/finetune/trained.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
 import { adapterId, sizeOfAdapter } from './adapter-id.ts';

@@ -10,7 +10,7 @@ import type { TrainedState } from '../model/finetune/trained.ts';
 import { adaptedConfig } from '../model/policy/own-config.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
-import { sha256Hex } from '../model/weights/package-reader.ts';
+import { sha256Hex } from '../base/sha256.ts';
 import { checkpointFolder } from '../model/weights/checkpoint.ts';
 import { zipBlob } from '../model/weights/zip-folder.ts';
 import { adapterId } from './adapter-id.ts';

@@ -1,5 +1,5 @@
 import * as THREE from 'three/webgpu';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { loadMujoco } from '../practice/mujoco.ts';
 import { LastingScreen } from './lasting-screen.ts';
 import type { PracticeSurroundings } from './practice-surroundings.ts';

@@ -2,7 +2,7 @@
  * What crosses the boundary between the page and the policy worker: plain data and one interface.
  * No tensor and no GPU handle appears here. Buffers, frames and canvases are moved, not copied (see transfer.ts).
  */
-import type { ErrorCode } from '../model/errors.ts';
+import type { ErrorCode } from '../base/errors.ts';
 import type { AdaptersApi, DemonstrationsApi, TrainingApi } from './contract-finetune.ts';
 import type { Cancellable, LeaseState } from './contract-lease.ts';
 

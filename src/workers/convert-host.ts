@@ -12,13 +12,13 @@ import {
 import { storedJournal } from '../convert/stored-journal.ts';
 import { storedTarget } from '../convert/stored-target.ts';
 import { checkableFiles } from '../convert/whole-file-hash.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { assessCapability } from '../model/policy/capability.ts';
 import { headOf } from '../model/heads/index.ts';
 import { plannedDemandOf } from '../model/finetune/gpu-demand.ts';
 import { demandOf } from '../model/policy/demand.ts';
 import { packageKey } from '../model/weights/package.ts';
-import { sha256Hex } from '../model/weights/package-reader.ts';
+import { sha256Hex } from '../base/sha256.ts';
 import { storageFull } from '../model/weights/shard-store.ts';
 import type {
   BegunConversion,

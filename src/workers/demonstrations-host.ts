@@ -1,7 +1,7 @@
 import type { Episode } from '../episodes/dataset.ts';
 import { thinnedFrom } from '../episodes/thinned-dataset.ts';
 import { reviewDataset } from '../episodes/quality/review.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import { sameShape } from '../model/policy/own-config.ts';
 import { normalizeActions, statisticsFor } from '../model/policy/statistics.ts';

@@ -11,11 +11,11 @@ import { blobReader } from '../io/byte-reader.ts';
 import type { Folder } from '../io/folder.ts';
 import { openAddress } from '../io/open-address.ts';
 import { zipFolder } from '../io/zip-folder.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import type { RobotProfile } from '../model/policy/robot-profiles.ts';
 import type { DatasetStatistics } from '../model/policy/statistics.ts';
-import { sha256Hex } from '../model/weights/package-reader.ts';
+import { sha256Hex } from '../base/sha256.ts';
 import type {
   DemonstrationsInfo,
   DemonstrationsSource,

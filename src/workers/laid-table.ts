@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Goal } from '../practice/goal.ts';
 import { SuccessJudge } from '../practice/rollout.ts';
 import type { FrameImage } from '../episodes/dataset.ts';

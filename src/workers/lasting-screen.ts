@@ -1,5 +1,5 @@
 import type * as THREE from 'three/webgpu';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { FrameImage } from '../episodes/dataset.ts';
 import { TableCameras } from '../practice/observe.ts';
 import type { TableView } from '../practice/view.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { RunQueue } from '../model/runtime/run-queue.ts';
 import type { Cancellable, LeaseKind, LeaseState } from './contract-lease.ts';
 

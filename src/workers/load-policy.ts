@@ -1,4 +1,4 @@
-import type { ModelError } from '../model/errors.ts';
+import type { ModelError } from '../base/errors.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../model/policy/config.ts';
 import { createObserver } from '../model/policy/observe.ts';
 import { Policy } from '../model/policy/policy.ts';

@@ -1,5 +1,5 @@
-import { ModelError } from '../model/errors.ts';
-import { Random } from '../model/random.ts';
+import { ModelError } from '../base/errors.ts';
+import { Random } from '../base/random.ts';
 import { EPISODES } from '../practice/episode-length.ts';
 import { recordDemonstrations } from '../practice/demonstrations.ts';
 import { OBJECTS, type Vector } from '../practice/objects.ts';

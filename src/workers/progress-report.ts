@@ -1,4 +1,4 @@
-import type { ModelError } from '../model/errors.ts';
+import type { ModelError } from '../base/errors.ts';
 import type { StepReport } from '../model/finetune/trainer.ts';
 import type { Runtime } from '../model/runtime/runtime.ts';
 import type { FineTuneEvent, FineTuneOptions, FineTunePhase, FineTuneProgress } from './contract-finetune.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { ImageBytes } from '../model/policy/image-processor.ts';
 
 let canvas: OffscreenCanvas | null = null;

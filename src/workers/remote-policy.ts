@@ -1,5 +1,5 @@
 import * as Comlink from 'comlink';
-import { ModelError, type ErrorCode } from '../model/errors.ts';
+import { ModelError, type ErrorCode } from '../base/errors.ts';
 import type { Observation, Prediction, WorkerError } from './contract.ts';
 import { crossing } from './transfer.ts';
 

@@ -1,7 +1,7 @@
 /** The robot that demonstrations are trained on as: guessed, chosen by hand, or the policy's own. */
 import * as v from 'valibot';
 import type { Dataset } from '../episodes/dataset.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { UPSTREAM_STEPS } from '../model/heads/diffusion.ts';
 import { headOf, TRAINABLE_HEADS } from '../model/heads/index.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';

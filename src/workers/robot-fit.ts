@@ -5,7 +5,7 @@ import { actionKinds } from '../episodes/quality/action-kinds.ts';
 import { fieldsOf, type Motion } from '../episodes/quality/columns.ts';
 import type { DatasetStatistics } from '../episodes/statistics.ts';
 import { thinning, type ThinnedAs } from '../episodes/thinned-dataset.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { guessProfile, type GuessedProfile } from '../robot/guess-profile.ts';
 import type { RobotProfile } from '../robot/robot.ts';
 import type { FitNote, GuessedDimension, RobotChoice, RobotInfo } from './contract-finetune.ts';

@@ -20,7 +20,7 @@ import { headOf } from '../model/heads/index.ts';
 import type { PolicyConfig } from '../model/policy/config.ts';
 import { adaptedConfig, sameShape } from '../model/policy/own-config.ts';
 import type { Policy } from '../model/policy/policy.ts';
-import { Random } from '../model/random.ts';
+import { Random } from '../base/random.ts';
 import type { AdaptersHost } from './adapters-host.ts';
 import type { FineTuneEstimate, FineTuneOptions } from './contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { Trainer } from '../model/finetune/trainer.ts';
 import type { AdaptersHost } from './adapters-host.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';

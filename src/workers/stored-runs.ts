@@ -1,6 +1,6 @@
 import { optionsOf, type DatasetReading, type OpenOptions } from '../episodes/reading.ts';
 import { readingText } from '../episodes/reading.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import {
   listCheckpoints,
   loadCheckpoint,

@@ -1,5 +1,5 @@
 import type { BackendChoice } from '../model/runtime/backend.ts';
-import type { ModelError } from '../model/errors.ts';
+import type { ModelError } from '../base/errors.ts';
 import type { ReadPixels } from '../model/policy/observe.ts';
 import type { Tokenize } from '../model/policy/tokenizer.ts';
 import type { Runtime } from '../model/runtime/runtime.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { shapesOf, trainedFromCheckpoint } from '../model/finetune/parameters.ts';
 import { runTraining } from '../model/finetune/run.ts';
 import type { TrainedState } from '../model/finetune/trained.ts';

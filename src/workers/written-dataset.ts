@@ -3,7 +3,7 @@ import type { Dataset } from '../episodes/dataset.ts';
 import { cardFile } from '../episodes/lerobot-writer/card.ts';
 import { leRobotFiles, type StreamedFile } from '../episodes/lerobot-writer/files.ts';
 import { uploadToHub } from '../io/hub-upload.ts';
-import { ModelError } from '../model/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import { zipBlob } from '../model/weights/zip-folder.ts';
 import type { LeRobotForm, WrittenDataset, WriteTarget } from './contract-finetune.ts';
 

@@ -7,7 +7,7 @@ import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts'
 import { initialModules, moduleShapes } from '../../src/model/finetune/modules-init.ts';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { servedPolicy } from '../../tools/act/served-policy.ts';
 import { openNodePolicy } from '../../tools/evaluate/node-policy.ts';
 import { FRAMES, INSTRUCTION, STATE, tiny } from './tiny-server.ts';

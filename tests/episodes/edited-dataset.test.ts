@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
 import { editedDataset, toEdits, type EpisodeEdit } from '../../src/episodes/edited-dataset.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { fuzzRuns } from '../setup/fuzz.ts';
 
 const ACTIONS = ['x', 'y', 'gripper'];

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkMp4Counts } from '../../src/episodes/mp4-counts.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { fixtureFiles } from './fixture-source.ts';
 
 let video: Uint8Array<ArrayBuffer>;

@@ -2,7 +2,7 @@ import type { OpenOptions } from '../../src/episodes/reading.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { datasetStatistics } from '../../src/episodes/statistics.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 
 /**
  * Opens a dataset and reads numbers, statistics and a frame of every camera.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ModelError } from '../../src/model/errors.ts';
+import type { ModelError } from '../../src/base/errors.ts';
 import {
   listCheckpoints,
   loadCheckpoint,

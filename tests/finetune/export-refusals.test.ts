@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { adapterConfigJson } from '../../src/model/finetune/adapter-config.ts';
 import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts';
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { initialLoraA, resolveLora } from '../../src/model/finetune/lora.ts';
 import { initialModules, moduleShapes } from '../../src/model/finetune/modules-init.ts';
 import { countParameters } from '../../src/model/finetune/parameters.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { CHECKPOINT_SHAPES, checkpointTensors } from '../../tools/make-checkpoint/checkpoint-shapes.ts';
 import type { TrainMeta } from '../../tools/parity/train-case.ts';
 import { openCase } from '../setup/golden-policy.ts';

@@ -12,7 +12,7 @@ import { checkpointSource } from '../../src/model/policy/checkpoint-source.ts';
 import { policyConfigFromCheckpoint, type PolicyConfig } from '../../src/model/policy/config.ts';
 import { adaptedConfig, type OwnConfig } from '../../src/model/policy/own-config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';

@@ -19,7 +19,7 @@ import {
 } from '../../src/model/finetune/trainer.ts';
 import { Tape } from '../../src/model/network/tape.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { memoryShardStore } from '../../src/model/weights/shard-store.ts';

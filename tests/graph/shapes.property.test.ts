@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { toOnnx } from '../../src/model/graph/onnx.ts';
 import { ops, type OpName } from '../../src/model/graph/ops/index.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { attentionMask } from '../../src/model/network/decoder.ts';
 import { policyConfigFromCheckpoint, type PolicyConfig } from '../../src/model/policy/config.ts';
 import { decodingOf } from '../../src/model/policy/decoding.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { checkpointSource } from '../../src/model/policy/checkpoint-source.ts';
 import { parsePolicyConfig, policyConfigFromCheckpoint } from '../../src/model/policy/config.ts';
 import { createObserver } from '../../src/model/policy/observe.ts';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { ROBOT_PROFILES, type RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import {
   datasetStatisticsSchema,

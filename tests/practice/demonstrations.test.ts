@@ -3,7 +3,7 @@ import { recordDemonstrations, type Shown } from '../../src/practice/demonstrati
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import type { TableCameras } from '../../src/practice/observe.ts';
 import { ActionNoise } from '../../src/practice/rollout.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { goalOf, taskNamed } from '../../src/practice/tasks.ts';
 import type { TableView } from '../../src/practice/view.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { expertAction, holding } from '../../src/practice/expert.ts';
 import { achieved, placeOf } from '../../src/practice/goal.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';

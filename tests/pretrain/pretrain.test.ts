@@ -12,7 +12,7 @@ import { Policy } from '../../src/model/policy/policy.ts';
 import { promptFor } from '../../src/model/policy/prompt.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
 import { jointGraph, jointTrainingGraph } from '../../src/model/pretrain/joint-graph.ts';
-import type { Random } from '../../src/model/random.ts';
+import type { Random } from '../../src/base/random.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Tensors } from '../../src/model/runtime/runtime.ts';
 import { encodeTensor } from '../../src/model/weights/encoding.ts';

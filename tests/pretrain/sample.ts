@@ -1,4 +1,4 @@
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
 import { OBJECT_NAMES } from '../../src/practice/objects.ts';
 import { ALL_INSTRUCTIONS } from '../../src/practice/tasks.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { GraphBuilder } from '../../src/model/graph/builder.ts';
 import { ProgramCache } from '../../src/model/network/program-cache.ts';
 import { FakeRuntime } from '../workers/fake-runtime.ts';

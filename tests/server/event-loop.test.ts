@@ -1,6 +1,6 @@
 /** How long hostile files keep others waiting while they are checked. */
 import { expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { checkAdapterFile } from '../../src/share/adapter-file.ts';
 import { fileWith } from '../weights/damaged-headers.ts';
 

@@ -1,5 +1,5 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { onCleanUp } from './start-server.ts';
 
 /** How often, of a thousand packets, a connection is cut, and how often it goes dead: what is sent on it arrives nowhere. */

@@ -1,4 +1,4 @@
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import type { ShareManifest } from '../../src/share/share-manifest.ts';
 import { sampleAdapter, sampleManifest, type SampleAdapter } from './samples.ts';
 import { beginUpload, offsetOf, sendBytes } from './tus.ts';

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { build } from 'vite';
 import { beforeAll, expect, it } from 'vitest';
 import type { DirectAddresses } from '../../server/direct-uploads.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import type { ShareManifest } from '../../src/share/share-manifest.ts';
 import { beginDirect, completeDirect, putParts } from './direct.ts';
 import { flakyLine } from './flaky-line.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'vite';
 import { beforeAll, expect, it } from 'vitest';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { parseShareManifest } from '../../src/share/share-manifest.ts';
 import { Client } from './killed-client.ts';
 import { sampleAdapter } from './samples.ts';

@@ -1,4 +1,4 @@
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import type { ShareManifest } from '../../src/share/share-manifest.ts';
 import { sha256Of } from './start-server.ts';

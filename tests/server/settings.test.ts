@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createServer } from '../../server/app.ts';
 import { optionsFromEnvironment } from '../../server/options.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { fakeDist, startServer, temporaryFolder } from './start-server.ts';
 
 describe('settings', () => {

@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { decodeShare, encodeShare, parseShareManifest } from '../../src/share/share-manifest.ts';
 import { refusedWith } from '../weights/refused.ts';
 import { sampleAdapter, sampleManifest } from './samples.ts';

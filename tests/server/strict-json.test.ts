@@ -5,7 +5,7 @@ import {
   JsonLimitError,
   parseStrictJson,
   parseStrictJsonInTurns,
-} from '../../src/model/strict-json.ts';
+} from '../../src/base/strict-json.ts';
 
 const LIMITS = { depth: 50, keys: 50 };
 const refused = async (text: string): Promise<unknown> =>

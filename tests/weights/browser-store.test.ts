@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { browserShardStore } from '../../src/model/weights/browser-store.ts';
 import { memoryShardStore, storageFull, type ShardStore } from '../../src/model/weights/shard-store.ts';
 

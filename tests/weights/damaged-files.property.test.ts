@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { parseManifest } from '../../src/model/weights/manifest.ts';
 import { unpickle } from '../../src/model/weights/pickle.ts';
 import { memoryReader, type ByteReader } from '../../src/io/byte-reader.ts';

@@ -7,7 +7,7 @@ import { findModules } from '../../src/model/weights/checkpoint-modules.ts';
 import { parseStatistics } from '../../src/model/policy/statistics-file.ts';
 import { refuseLfsPointer } from '../../src/io/git-lfs.ts';
 import { withinRoot } from '../../src/model/finetune/import-checkpoint-folder.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 
 const NEEDS = { actions: 7, proprio: 8 };
 const GOOD = JSON.parse(readFileSync('tests/golden/libero-l1/dataset_statistics.json', 'utf8')) as Record<

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { ModelError, type ErrorCode } from '../../src/model/errors.ts';
+import { ModelError, type ErrorCode } from '../../src/base/errors.ts';
 
 /** The ModelError that a call fails with; any other outcome fails the test. */
 export async function refusal(call: () => unknown): Promise<ModelError> {

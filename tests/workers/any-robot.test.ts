@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import type { PolicyInfo } from '../../src/workers/contract.ts';
 import type { RobotChoice } from '../../src/workers/contract-finetune.ts';
 import type { RecordedDemonstrations } from '../../src/workers/contract-practice.ts';

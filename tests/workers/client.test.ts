@@ -1,6 +1,6 @@
 import * as Comlink from 'comlink';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { ClientError } from '../../src/workers/client-guard.ts';
 import {
   connect,

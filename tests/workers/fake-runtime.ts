@@ -1,5 +1,5 @@
 /** A runtime without numbers: every program answers with small constants at once, so that what is tested is who owns what, and when. */
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { sizeOf, type Graph, type Shape } from '../../src/model/graph/types.ts';
 import { Ledger } from '../../src/model/runtime/ledger.ts';
 import type { Program, Runtime, Tensor, Tensors } from '../../src/model/runtime/runtime.ts';

@@ -1,7 +1,7 @@
 /** A GPU that is lost at any moment of loading, predicting or training, on Dawn in Node. */
 import { expect, it } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
-import { Random } from '../../src/model/random.ts';
+import { ModelError } from '../../src/base/errors.ts';
+import { Random } from '../../src/base/random.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { createOwnWebGpuRuntime } from '../../src/model/runtime/webgpu/webgpu-runtime.ts';
 import { openDawn } from '../../tools/node/dawn.ts';

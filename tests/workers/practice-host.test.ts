@@ -227,7 +227,7 @@ describe('physics that become unstable', () => {
     });
   let diverged: Error;
   beforeEach(async () => {
-    const { ModelError } = await import('../../src/model/errors.ts');
+    const { ModelError } = await import('../../src/base/errors.ts');
     diverged = new ModelError('diverged', 'The physics became unstable.', 'Reset the table.');
   });
 

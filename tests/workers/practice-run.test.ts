@@ -1,7 +1,7 @@
 /** The policy at work at the table: the robot's worker asks the policy's through a channel between them. */
 import * as Comlink from 'comlink';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import type { Observation, Prediction } from '../../src/workers/contract.ts';
 import type { RunNews, RunOrder } from '../../src/workers/contract-practice.ts';

@@ -1,13 +1,13 @@
 /** The policy worker's host with everything it takes from a browser made up: a fake runtime, a clock that is turned by hand, files in memory. */
 import { parsePolicyConfig } from '../../src/model/policy/config.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import type { BackendChoice } from '../../src/model/runtime/backend.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { planPackage } from '../../src/convert/plan.ts';
 import { runConversion } from '../../src/convert/run-conversion.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { memoryShardStore, type ShardStore } from '../../src/model/weights/shard-store.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { Observation, PolicyInfo } from '../../src/workers/contract.ts';
 import type { FineTuneOptions } from '../../src/workers/contract-finetune.ts';
 import type { LeaseState } from '../../src/workers/contract-lease.ts';

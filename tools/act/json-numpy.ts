@@ -2,7 +2,7 @@
  * numpy arrays in JSON, as the Python package json_numpy (2.1) writes and reads them:
  * `{"__numpy__": base64 of the raw bytes in C order, "dtype": numpy's descr such as "<f4", "shape": [...]}`.
  */
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { fromFloat16 } from '../../src/model/weights/half.ts';
 
 export interface NumpyArray {

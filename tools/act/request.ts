@@ -7,10 +7,10 @@
  * Keys that a form does not know are ignored, as upstream ignores them. `{"encoded": "<json>"}` is the same as JSON in a string, and
  * answered so.
  */
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { ImageBytes } from '../../src/model/policy/image-processor.ts';
 import type { RobotProfile } from '../../src/model/policy/robot-profiles.ts';
-import { parseStrictJson } from '../../src/model/strict-json.ts';
+import { parseStrictJson } from '../../src/base/strict-json.ts';
 import { decodeArray, encodeVector, isNumpyArray, shown, valuesOf } from './json-numpy.ts';
 
 /** What a request has to fit. */

@@ -5,7 +5,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { isIP, type AddressInfo, type Socket } from 'node:net';
 import { HttpError } from '../../server/http-error.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { readBody, skipBody } from './read-body.ts';
 import { actAnswer, parseActRequest } from './request.ts';
 import type { ServedPolicy } from './served-policy.ts';

@@ -1,7 +1,7 @@
 /** Requests for POST /act, right and wrong. */
 import type { NodeObservation } from '../evaluate/node-policy.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { keyFor } from '../act/request.ts';
 
 /** Frames of noise over a gradient and a state within the statistics' range, from a seed. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
 import { leRobotFiles } from '../../src/episodes/lerobot-writer/files.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { writeFiles } from '../node/write-files.ts';
 import { makeHdf5, type DataPython } from './data-python.ts';
 

@@ -8,7 +8,7 @@ import { Tape } from '../../src/model/network/tape.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../../src/model/policy/config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { PackageReader } from '../../src/model/weights/package-reader.ts';
 import { countedOnGpu, type GpuCounts } from './gpu-counts.ts';

@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { planCheckpoint, type CheckpointPlan, type PackageChoices } from '../../src/convert/plan.ts';
 import { runConversion, type ConversionProgress } from '../../src/convert/run-conversion.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { formatBytes } from '../../src/model/policy/capability.ts';

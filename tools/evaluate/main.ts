@@ -9,7 +9,7 @@ import { ROBOTS } from '../../src/practice/world.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { openNodeCameras } from '../practice/node-cameras.ts';
 import { openPageEvaluation, TRIALS } from './in-page.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { openNodePolicy } from './node-policy.ts';
 import { ABLATIONS } from './ablation.ts';
 import { evaluateTask } from './evaluate-task.ts';

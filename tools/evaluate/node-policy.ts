@@ -1,6 +1,6 @@
 /** A policy package in Node, ready to be asked. */
 import { existsSync } from 'node:fs';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import { shapesOf } from '../../src/model/finetune/parameters.ts';

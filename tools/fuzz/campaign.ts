@@ -1,5 +1,5 @@
 /** One run of a campaign: damaged files are opened, every episode and some frames are read. */
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { FuzzedFormat } from './formats.ts';
 import { mutated, randomFrom, type Files } from './mutate.ts';
 

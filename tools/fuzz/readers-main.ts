@@ -1,5 +1,5 @@
 /** npm run fuzz:readers: damaged manifests, adapters, archives, statistics … by the thousand. No untyped error, no number that is not finite. */
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { MOST_BYTES, MOST_MS } from './campaign.ts';
 import { mutated, randomFrom } from './mutate.ts';

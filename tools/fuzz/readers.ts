@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { memoryReader } from '../../src/io/byte-reader.ts';
 import { zipFolder } from '../../src/io/zip-folder.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { parseAdapterConfig } from '../../src/model/finetune/adapter-config.ts';
 import { parsePolicyConfig, parseRobotProfile } from '../../src/model/policy/config.ts';
 import { parseStatistics } from '../../src/model/policy/statistics-file.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
-import { DuplicateKeyError, parseStrictJson } from '../../src/model/strict-json.ts';
+import { DuplicateKeyError, parseStrictJson } from '../../src/base/strict-json.ts';
 import { parseManifest } from '../../src/model/weights/manifest.ts';
 import { openSafetensors } from '../../src/model/weights/safetensors.ts';
 import { openTorchArchive } from '../../src/model/weights/torch-archive.ts';

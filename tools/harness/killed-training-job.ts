@@ -1,6 +1,6 @@
 import { loadLatestCheckpoint } from '../../src/model/finetune/checkpoints.ts';
 import { checkpointParameters, shapesOf } from '../../src/model/finetune/parameters.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { chooseBackend, currentHost } from '../../src/model/runtime/backend.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { createWebRuntime } from '../../src/model/runtime/web.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
 import type { Row } from '../parity/compare.ts';

@@ -5,7 +5,7 @@ import { PNG } from 'pngjs';
 import type { Dataset } from '../../src/episodes/dataset.ts';
 import { inspectDataset, type Inspection } from '../../src/episodes/inspect.ts';
 import { openDataset } from '../../src/episodes/open-dataset.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { registerDecoders } from '../node/decoders.ts';
 import { openPlace } from '../node/disk-folder.ts';

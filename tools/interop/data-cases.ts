@@ -1,7 +1,7 @@
 /** Datasets that lerobot is to read as we wrote them: made here, so that every number and pixel is known. */
 import type { Dataset, FrameImage } from '../../src/episodes/dataset.ts';
 import { memoryDataset } from '../../src/episodes/memory-dataset.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 
 const FPS = 10;
 const LENGTHS = [23, 1, 31];

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { endingOf, parseArguments, plainMessage, runTool, UsageError } from './arguments.ts';
 
 const USAGE = 'usage: npm run evaluate -- [options]';

@@ -1,7 +1,7 @@
 /** Command lines of the tools. What is thrown here, or by a tool's work, `runTool` prints; run.mjs starts every tool with it. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { parseArgs, ParseArgsConfig } from 'node:util';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 type Values<O extends Options> = ReturnType<typeof parseArgs<{ options: O }>>['values'];

@@ -1,5 +1,5 @@
 /** WebGPU in Node, on Dawn: the page's own GPU paths on a machine that has a GPU but no browser. */
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { createOwnRuntime, createWebGpuRuntime, type Executor } from '../../src/model/runtime/web.ts';
 import type { KernelSource } from '../../src/model/runtime/webgpu/kernels/index.ts';

@@ -7,7 +7,7 @@ import { missingFile, type Folder } from '../../src/io/folder.ts';
 import { openAddress, type AddressOptions } from '../../src/io/open-address.ts';
 import { cleanPath } from '../../src/io/paths.ts';
 import { zipFolder } from '../../src/io/zip-folder.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { CheckpointFolder } from '../../src/model/weights/checkpoint.ts';
 
 /** A directory on disk. Links are followed: the Hugging Face cache is made of them. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { parseManifest } from '../../src/model/weights/manifest.ts';
 import { checkHash, PackageReader } from '../../src/model/weights/package-reader.ts';
 

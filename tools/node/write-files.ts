@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { StreamedFile } from '../../src/episodes/lerobot-writer/files.ts';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 
 /** @throws ModelError `bad-input` where something is at that path already: nothing is overwritten */
 export function refuseExisting(folder: string, hint: string): void {

@@ -1,5 +1,5 @@
 /** The table's cameras in Node: three.js on Dawn. */
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
 import type { TableCameras } from '../../src/practice/observe.ts';
 import type { TableView } from '../../src/practice/view.ts';

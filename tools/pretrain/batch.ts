@@ -4,7 +4,7 @@ import { layoutSequence } from '../../src/model/policy/sequence.ts';
 import { normalizeActions, normalizeTrainingProprio } from '../../src/model/policy/statistics.ts';
 import type { Tokenize } from '../../src/model/policy/tokenizer.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
 import { OBJECT_NAMES, type Vector } from '../../src/practice/objects.ts';
 import type { Goal } from '../../src/practice/goal.ts';

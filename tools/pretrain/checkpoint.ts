@@ -1,7 +1,7 @@
 /** A pretraining run on disk: numbers in one file, written whole or not at all. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { SharedMemory } from './shared.ts';
 
 const PARTS = ['parameter', 'average', 'm', 'v'] as const;

@@ -1,7 +1,7 @@
 /** `npm run pretrain:export`: a pretraining run → a policy package. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { parseArguments } from '../node/arguments.ts';
 import { exportRun } from './export.ts';

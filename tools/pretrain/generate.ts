@@ -2,7 +2,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PerspectiveCamera } from 'three';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { expertAction } from '../../src/practice/expert.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { OBJECT_NAMES, type Vector } from '../../src/practice/objects.ts';

@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } fro
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { sizeOf } from '../../src/model/graph/types.ts';
 import { decodeFloat32 } from '../../src/model/weights/encoding.ts';
 import { parseArguments } from '../node/arguments.ts';

@@ -1,5 +1,5 @@
 /** The policy that ships with the page: what it is, before it is trained. */
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import type { Shape } from '../../src/model/graph/types.ts';
 import { moduleShapes, initialModules } from '../../src/model/finetune/modules-init.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';

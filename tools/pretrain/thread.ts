@@ -8,7 +8,7 @@ import { clipFactor } from '../../src/model/kernels/grad-norm.cpu.ts';
 import { headDimOf, ropeTables } from '../../src/model/network/decoder.ts';
 import { createTokenizer } from '../../src/model/policy/tokenizer.ts';
 import { jointGraph, jointTrainingGraph } from '../../src/model/pretrain/joint-graph.ts';
-import { Random } from '../../src/model/random.ts';
+import { Random } from '../../src/base/random.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Tensors } from '../../src/model/runtime/runtime.ts';
 import { Sampler } from '../../src/model/finetune/sampler.ts';

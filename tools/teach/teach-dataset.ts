@@ -1,5 +1,5 @@
 /** A policy is taught the robot of a dataset, as the page does it: its profile is guessed, head and projectors are new. */
-import { ModelError } from '../../src/model/errors.ts';
+import { ModelError } from '../../src/base/errors.ts';
 import { DemonstrationSource } from '../../src/model/finetune/demonstrations.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';

@@ -1,5 +1,5 @@
 /** Opening a share: the policy it names, its adapter, its table and its words. A share is data: nothing in it is run. */
-import { sha256Hex } from '../../model/weights/package-reader.ts';
+import { sha256Hex } from '../../base/sha256.ts';
 import { adapterAddress, fetchShare } from '../../share/share-client.ts';
 import { decodeShare, type ShareManifest } from '../../share/share-manifest.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';

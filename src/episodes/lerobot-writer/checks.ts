@@ -1,5 +1,5 @@
 /** What is asked of a dataset that is to be written, and what is said about it. */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Dataset, Episode, FrameImage } from '../dataset.ts';
 import type { WrittenCamera } from './features.ts';
 

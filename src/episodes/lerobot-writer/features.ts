@@ -1,5 +1,5 @@
 /** The features of a dataset that is written: what info.json, the tables and the `datasets` library call them. */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { CameraInfo, Dataset } from '../dataset.ts';
 import type { LeRobotOptions } from './options.ts';
 import type { Column } from './parquet-file.ts';

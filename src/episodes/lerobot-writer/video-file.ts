@@ -1,6 +1,6 @@
 /** One video file, encoded by WebCodecs through mediabunny. */
 import type { BufferTarget, Output, VideoSample, VideoSampleSource } from 'mediabunny';
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { FrameImage } from '../dataset.ts';
 import { toI420 } from './i420.ts';
 import type { VideoCodecName } from './options.ts';

@@ -2,7 +2,7 @@
  * Any dataset → a LeRobot dataset (huggingface/lerobot, lerobot/datasets): v3.0 as lerobot 0.4 and later read it, v2.1 as lerobot
  * 0.3.3 does. Frames are decoded and written one at a time; in memory are a row group and, with video, one file for each camera.
  */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Dataset, Episode } from '../dataset.ts';
 import { checkVectors, frameOf, saidOf } from './checks.ts';
 import {

@@ -1,6 +1,6 @@
 /** Episodes of v3.0: tables in meta/episodes; several episodes share a table of rows and a video. */
 import type { Folder } from '../../io/folder.ts';
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { rowsOf, toNumber, type Row } from '../parquet.ts';
 import { ParquetFile } from '../parquet/parquet-file.ts';
 import { fileOf, INFO_PATH, type Info } from './info.ts';

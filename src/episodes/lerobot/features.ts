@@ -1,5 +1,5 @@
 /** Which recorded feature is which input of a policy: guessed by name, or as the user chose. */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { CameraInfo } from '../dataset.ts';
 import type { FeatureMapping } from '../reading.ts';
 import { INFO_PATH, type Feature, type Info } from './info.ts';

@@ -1,7 +1,7 @@
 /** meta/info.json of a LeRobot dataset. */
 import * as v from 'valibot';
 import { readJson, type Folder } from '../../io/folder.ts';
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 export const VERSIONS = ['v2.0', 'v2.1', 'v3.0'] as const;
 export type Version = (typeof VERSIONS)[number];

@@ -1,5 +1,5 @@
 import { readText, type Folder } from '../../io/folder.ts';
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** @throws ModelError `bad-file` for a line that is not a JSON object */
 export async function jsonLines(folder: Folder, path: string): Promise<Record<string, unknown>[]> {

@@ -1,5 +1,5 @@
 /** What the description of a dataset says about each episode: its length, its tasks, and where its rows and frames should be. */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { toNumber, toText } from '../parquet.ts';
 
 export interface VideoPlace {

@@ -1,5 +1,5 @@
 import type { Folder } from '../../io/folder.ts';
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Episode, FrameImage } from '../dataset.ts';
 import type { FeatureMapping } from '../reading.ts';
 import { decodeImage } from '../image-decode.ts';

@@ -1,5 +1,5 @@
 /** An episode's rows: numbers, times and tasks, in the order of their `frame_index`. */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { FeatureMapping } from '../reading.ts';
 import type { Numbers } from '../parquet/cells.ts';
 import type { ParquetFile } from '../parquet/parquet-file.ts';

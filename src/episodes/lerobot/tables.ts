@@ -1,6 +1,6 @@
 /** The tables of rows: which rows are an episode's is what their `episode_index` says, not where the description expects them. */
 import type { Folder } from '../../io/folder.ts';
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Cells } from '../parquet/cells.ts';
 import { ParquetFile } from '../parquet/parquet-file.ts';
 import type { Info } from './info.ts';

@@ -1,6 +1,6 @@
 /** The sentences that `task_index` means: meta/tasks.jsonl (v2) or meta/tasks.parquet (v3). */
 import type { Folder } from '../../io/folder.ts';
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { rowsOf, toNumber, toText } from '../parquet.ts';
 import { ParquetFile } from '../parquet/parquet-file.ts';
 import type { Info } from './info.ts';

@@ -2,7 +2,7 @@
 import type { ColumnChunk, DecodedArray, FileMetaData } from 'hyparquet';
 import { cachedReader } from '../../io/cached-reader.ts';
 import type { ByteReader } from '../../io/byte-reader.ts';
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { assembled, NUMBERS, type Cells } from './cells.ts';
 import { checkMetadata, footerOf, rangeOf } from './footer.ts';
 import { countOf, decodeDictionary, decodePage, loadHyparquet, readPage, viewOf } from './page.ts';

@@ -1,5 +1,5 @@
 /** Cameras that hang while the robot moves, were swapped, or have frames that cannot be read. */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Episode, EpisodeInfo, FrameImage } from '../dataset.ts';
 import type { Fields, Motion, Recording } from './columns.ts';
 import type { Finding } from './finding.ts';

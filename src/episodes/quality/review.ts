@@ -1,5 +1,5 @@
 /** What a person should know about demonstrations before training on them. */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Dataset, Episode } from '../dataset.ts';
 import { actionFindings, actionKinds } from './action-kinds.ts';
 import { fewEpisodes, tooShort } from './amount.ts';

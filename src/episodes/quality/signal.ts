@@ -1,4 +1,4 @@
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** @throws ModelError `cancelled` */
 export function checkSignal(signal: AbortSignal | undefined): void {

@@ -1,6 +1,6 @@
 /** PEFT's adapter_config.json: written as PEFT 0.11.1 does, read with nothing unknown that changes the mathematics. */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { LoraConfig } from './trained.ts';
 
 const PATH = 'lora_adapter/adapter_config.json';

@@ -4,9 +4,9 @@
  */
 import * as v from 'valibot';
 import type { ByteReader } from '../../io/byte-reader.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { adaptedConfig, ownConfigSchema } from '../policy/own-config.ts';
-import { DuplicateKeyError, parseStrictJson } from '../strict-json.ts';
+import { DuplicateKeyError, parseStrictJson } from '../../base/strict-json.ts';
 import { datasetStatisticsSchema } from '../policy/statistics.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { safetensorsFile } from '../weights/safetensors-writer.ts';

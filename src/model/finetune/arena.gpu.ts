@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { sizeOf } from '../graph/types.ts';
 import { accumulate } from '../kernels/accumulate.ts';
 import { adamw } from '../kernels/adamw.ts';

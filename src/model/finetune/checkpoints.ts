@@ -4,8 +4,8 @@
  * valid seal does not count and is removed by the next save.
  */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
-import { sha256Hex } from '../weights/package-reader.ts';
+import { ModelError } from '../../base/errors.ts';
+import { sha256Hex } from '../../base/sha256.ts';
 import { memoryReader } from '../../io/byte-reader.ts';
 import { openSafetensors, safetensorsHeader } from '../weights/safetensors.ts';
 import type { ShardStore } from '../weights/shard-store.ts';

@@ -1,5 +1,5 @@
 /** Demonstrations → training samples: chunks of actions, normalised; images resized, augmented, normalised; prompts as tokens. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Pixels } from '../kernels/pixels.ts';
 import { augment } from '../policy/augment.ts';
 import type { PolicyConfig } from '../policy/config.ts';

@@ -1,5 +1,5 @@
 /** A trained state as the folder that openvla-oft's finetune.py leaves (save_training_checkpoint), or merged into its base. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { WeightSource } from '../network/loaded-weights.ts';
 import { loraNames } from '../network/scope.ts';
 import type { PolicyConfig } from '../policy/config.ts';

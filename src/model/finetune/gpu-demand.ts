@@ -1,5 +1,5 @@
 /** What a policy asks of a GPU to predict and to be fine-tuned, from its manifest, before any weight is fetched. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { headOf } from '../heads/index.ts';
 import type { GpuDemand, PackageDemand } from '../policy/capability.ts';
 import type { PolicyConfig } from '../policy/config.ts';

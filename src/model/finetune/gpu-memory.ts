@@ -1,5 +1,5 @@
 /** What a policy takes on a GPU, to the byte, from shapes alone: before anything is fetched. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { DType, Shape } from '../graph/types.ts';
 import { actionCount, type Given } from '../heads/head.ts';
 import { headOf } from '../heads/index.ts';
@@ -11,7 +11,7 @@ import { Tape } from '../network/tape.ts';
 import { imageTokens } from '../network/vision.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { actionTokens } from '../policy/sequence.ts';
-import { Random } from '../random.ts';
+import { Random } from '../../base/random.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import type { Limits } from '../runtime/webgpu/plan.ts';
 import { createPlanningRuntime } from '../runtime/webgpu/planning-runtime.ts';

@@ -1,6 +1,6 @@
 /** What finetune.py's folder has where: its modules' files, statistics, and the name that tells run and step. */
 import { parsePythonJson } from '../../io/python-json.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { parseStatistics } from '../policy/statistics-file.ts';
 import type { CheckpointFolder } from '../weights/checkpoint.ts';

@@ -1,5 +1,5 @@
 /** A checkpoint folder of openvla-oft's finetune.py, or of export-checkpoint.ts, as a trained state. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Shape } from '../graph/types.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { adaptedConfig } from '../policy/own-config.ts';

@@ -1,8 +1,8 @@
 /** Which layers LoRA adapts, and how its factors start: PEFT 0.11.1 as upstream's finetune.py configures it. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Shape } from '../graph/types.ts';
 import { isModuleWeight } from '../network/loaded-weights.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../base/random.ts';
 import type { LoraConfig } from './trained.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** Samples → the tensors of one pass through the network, padded as upstream's collator pads (on the right). */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { encodeActionTokens } from '../heads/action-tokens.ts';
 import { headOf } from '../heads/index.ts';
 import { prefixTokens } from '../heads/sequence-segments.ts';

@@ -4,7 +4,7 @@ import { headOf } from '../heads/index.ts';
 import { proprioShapes } from '../network/proprio.ts';
 import { filmShapes } from '../network/vit.ts';
 import type { PolicyConfig } from '../policy/config.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../base/random.ts';
 import type { HostTensor } from './trained.ts';
 
 /** `initializer_range` of Qwen2. */

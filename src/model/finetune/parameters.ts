@@ -1,13 +1,13 @@
 /** What a fine-tuning run trains: LoRA factors and modules, with their starting values, and how many numbers that is. */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Shape } from '../graph/types.ts';
 import { headOf } from '../heads/index.ts';
 import { isBound, isModuleWeight, type WeightSource } from '../network/loaded-weights.ts';
 import { loraNames } from '../network/scope.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { adaptedConfig, ownConfigSchema, type OwnConfig } from '../policy/own-config.ts';
-import { Random } from '../random.ts';
+import { Random } from '../../base/random.ts';
 import { decodeFloat32 } from '../weights/encoding.ts';
 import type { Checkpoint } from './checkpoints.ts';
 import { initialLoraA, resolveLora, withTiedHead, type LoraModule, type LoraOptions } from './lora.ts';

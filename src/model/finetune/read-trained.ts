@@ -1,5 +1,5 @@
 /** What is asked of trained tensors and statistics before they are laid over a policy, whatever file they come from. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Shape } from '../graph/types.ts';
 import { loraNames } from '../network/scope.ts';
 import type { PolicyConfig } from '../policy/config.ts';

@@ -1,5 +1,5 @@
 /** The loop around a trainer: steps, validations, checkpoints; to be paused and stopped between steps. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { ShardStore } from '../weights/shard-store.ts';
 import { saveCheckpoint } from './checkpoints.ts';
 import type { StepReport, Trainer, ValidationReport } from './trainer.ts';

@@ -1,4 +1,4 @@
-import { Random } from '../random.ts';
+import { Random } from '../../base/random.ts';
 
 /**
  * Seeded shuffling without a history: the sample at any position of the endless stream follows from the seed alone, so that a

@@ -1,13 +1,13 @@
 /** A fine-tuning run, step by step: batches by accumulation, AdamW, learning rate, validation, and its state as data. */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { sizeOf, type Shape } from '../graph/types.ts';
 import type { Draws } from '../heads/head.ts';
 import { headOf } from '../heads/index.ts';
 import { Tape } from '../network/tape.ts';
 import type { OwnConfig } from '../policy/own-config.ts';
 import type { Policy } from '../policy/policy.ts';
-import { Random } from '../random.ts';
+import { Random } from '../../base/random.ts';
 import type { Tensor } from '../runtime/runtime.ts';
 import { ADAMW, type AdamWOptions } from './arena.ts';
 import type { Checkpoint } from './checkpoints.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { opNamed, type OpName } from './ops/index.ts';
 import { badShape, checkShape, resolveAxis, sameShape } from './shape-check.ts';
 import {

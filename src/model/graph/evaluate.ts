@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Dense } from './op.ts';
 import { opNamed } from './ops/index.ts';
 import { sizeOf, type Graph } from './types.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Shape, Value } from './types.ts';
 
 export function badShape(op: string, found: string, expected: string): ModelError {

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { GraphBuilder } from './builder.ts';
 import { opNamed, type OpName } from './ops/index.ts';
 import type { Graph, NamedValue, Value } from './types.ts';

@@ -1,5 +1,5 @@
 /** The original OpenVLA: action tokens one after the other, greedily over the whole padded vocabulary. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { argmaxRows, decodeActionTokens } from './action-tokens.ts';
 import type { Decoding, Head } from './head.ts';
 import { tokenHead } from './token-loss.ts';

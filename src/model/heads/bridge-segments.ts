@@ -2,7 +2,7 @@
  * VLA-Adapter's head (prismatic/models/action_heads.py): queries, one per action of the chunk, attend to the hidden states of every layer of the language
  * model, one layer per block. It computes what upstream's code computes, also where that is not what one would expect.
  */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Shape, Value } from '../graph/types.ts';
 import { decoderNorm, rotaryTables } from '../network/decoder.ts';

@@ -1,5 +1,5 @@
 /** VLA-Adapter's head: it attends to the hidden states of every layer, and reads the state itself. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Shape } from '../graph/types.ts';
 import { bridgeSegments, bridgeShapes, type BridgeConfig } from './bridge-segments.ts';
 import { type Head, type HeadConfig } from './head.ts';

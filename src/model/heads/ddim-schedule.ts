@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** diffusers' DDIMScheduler as OpenVLA-OFT configures it, reduced to numbers. */
 export interface DdimSchedule {

@@ -1,5 +1,5 @@
 /** OpenVLA-OFT's DiffusionActionHead: the noise in a chunk of noisy actions, taken away over DDIM steps. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { finalRowsSegment } from '../network/language-segments.ts';
 import type { Segment } from '../network/segment.ts';
 import type { Tensor } from '../runtime/runtime.ts';

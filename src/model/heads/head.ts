@@ -4,7 +4,7 @@ import type { NetworkConfig } from '../network/config.ts';
 import type { TokenPolicy } from '../network/language.ts';
 import type { RowsOf } from '../network/language-segments.ts';
 import type { Segment } from '../network/segment.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../base/random.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import type { BridgeConfig } from './bridge-segments.ts';
 

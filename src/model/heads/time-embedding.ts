@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /**
  * Sinusoidal embedding of a timestep: sines of t·10000^(-i/(half - 1)), then cosines

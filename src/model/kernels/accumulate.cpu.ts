@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { checkRange } from './operand-checks.ts';
 
 /** Twin of accumulate.wgsl. */

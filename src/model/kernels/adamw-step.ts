@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** What one step needs; `T` is a number on the CPU and a buffer on the GPU. */
 export interface AdamWStep<T> {

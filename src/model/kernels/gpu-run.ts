@@ -4,7 +4,7 @@
  * Ownership of buffers: who creates a buffer destroys it. A {@link GpuRun} destroys the temporaries it made when
  * it is submitted (WebGPU keeps their memory until the GPU has finished); `keep` passes one to the caller.
  */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** Values of a kernel's `override` declarations, by name. */
 export type KernelConstants = Readonly<Record<string, number | boolean>>;

@@ -1,5 +1,5 @@
 /** What kernels ask of their operands, before they change any of them. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** @throws ModelError `bad-shape` unless an array has `count` floats, or a buffer (which is padded) at least these. */
 export function checkLength(data: Float32Array | GPUBuffer, count: number, what: string): void {

@@ -1,7 +1,7 @@
 /**
  * Weights of the two antialiasing resamplers, per output position along one axis.
  */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** For output i: input positions start[i] … start[i] + count[i] - 1, weights from i * taps. */
 export interface ResampleTable<W extends Int32Array | Float32Array> {

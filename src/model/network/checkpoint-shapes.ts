@@ -1,5 +1,5 @@
 /** Questions about the tensors of a checkpoint, by name and shape. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Shape } from '../graph/types.ts';
 
 /** Tensor name → shape. */

@@ -1,5 +1,5 @@
 /** What the network is, as numbers: read from an upstream `config.json` and the shapes of the checkpoint's tensors. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { countBlocks, shapeOf, type Shapes } from './checkpoint-shapes.ts';
 import { languageConfig, type LanguageConfig } from './language.ts';
 import { timmModel, timmNames } from './vit-registry.ts';

@@ -1,5 +1,5 @@
 /** The language models there are. Each has a file that knows its config.json, tensors, mask, tokens and prompt. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { countBlocks, shapeOf, type Shapes } from './checkpoint-shapes.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';

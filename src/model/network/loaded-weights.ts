@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { DType, Shape } from '../graph/types.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import type { EncodedTensor } from '../weights/encoding.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import type { Adapter, WeightStore } from './adapter.ts';
 import { usedBlocks, type NetworkConfig, type VitConfig } from './config.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { sizeOf, type DType, type Shape, type Value } from '../graph/types.ts';
 

@@ -1,5 +1,5 @@
 /** Reverse mode over what ran: each entry is one compiled graph or one hand-written module. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Shape } from '../graph/types.ts';
 import type { Tensor } from '../runtime/runtime.ts';
 

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { WeightSource } from '../network/loaded-weights.ts';
 import { storageEncoding, type Bits } from '../network/storage-encoding.ts';
 import { decodeFloat32, encodeTensor, encodedByteLength } from '../weights/encoding.ts';

@@ -1,6 +1,6 @@
 /** The policy's configuration: what a package's manifest holds under `config`, and how it follows from a checkpoint. */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { bridgeConfig, type BridgeConfig } from '../heads/bridge-segments.ts';
 import { UPSTREAM_STEPS } from '../heads/diffusion.ts';
 import { HEAD_KINDS, headAmong, headOf, type HeadKind, type TrainableHead } from '../heads/index.ts';

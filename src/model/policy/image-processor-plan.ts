@@ -7,7 +7,7 @@
  * PrismaticImageProcessor (prismatic/extern/hf/processing_prismatic.py).
  */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { PixelWindow } from '../kernels/copy-window.ts';
 import { centerCropPositions } from '../kernels/crop-resize.ts';
 import type { Normalization } from '../kernels/normalize-pixels.ts';

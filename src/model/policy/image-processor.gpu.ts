@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { copyWindow } from '../kernels/copy-window.ts';
 import { cropResize } from '../kernels/crop-resize.ts';
 import { GpuRun, readBuffer } from '../kernels/gpu-run.ts';

@@ -3,7 +3,7 @@ import { difference } from '../../../tests/setup/compare.ts';
 import { loadJson } from '../../../tests/setup/fixture.ts';
 import { describeGpu, withoutGpuErrors } from '../../../tests/setup/gpu.ts';
 import { loadSafetensors, type GoldenTensor } from '../../../tests/setup/safetensors.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { readBuffer } from '../kernels/gpu-run.ts';
 import type { Pixels } from '../kernels/pixels.ts';
 import { createGpuImageProcessor } from './image-processor.gpu.ts';

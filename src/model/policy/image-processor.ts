@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { copyWindow } from '../kernels/copy-window.cpu.ts';
 import { cropResize } from '../kernels/crop-resize.cpu.ts';
 import { normalizePixels } from '../kernels/normalize-pixels.cpu.ts';

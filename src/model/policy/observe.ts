@@ -1,5 +1,5 @@
 /** Frames → the pixel tensor a policy takes, on the GPU where the runtime has one. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { headOf } from '../heads/index.ts';
 import { createStorageBuffer } from '../kernels/gpu-run.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';

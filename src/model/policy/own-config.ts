@@ -1,6 +1,6 @@
 /** What an adapter brings of a policy's configuration: its robot, its head, FiLM. The rest is the base's. */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { headOf, TRAINABLE_HEADS, type HeadKind, type TrainableHead } from '../heads/index.ts';
 import type { PolicyConfig } from './config.ts';
 import { profileSchema, type RobotProfile } from './robot-profiles.ts';

@@ -1,5 +1,5 @@
 /** OpenVLA-OFT's predict_action: observation in, action chunk out. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { DecodingOptions } from '../heads/head.ts';
 import { headOf } from '../heads/index.ts';
 import { prefixTokens, sequenceSegments } from '../heads/sequence-segments.ts';

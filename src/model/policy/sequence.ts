@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { actionCount } from '../heads/head.ts';
 import { headOf } from '../heads/index.ts';
 import type { PolicyConfig } from './config.ts';

@@ -1,6 +1,6 @@
 /** dataset_statistics.json, which people also write by hand: what is wrong with it is said at once, by field. */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
 
 /** Dimensions that the policy has; null where that is not known, or where it takes no state. */

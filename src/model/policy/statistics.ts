@@ -1,6 +1,6 @@
 /** Dataset statistics and the two normalisations, as openvla_utils.py and modeling_prismatic.py compute them (float64). */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { PolicyConfig } from './config.ts';
 import type { RobotProfile } from './robot-profiles.ts';
 

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** Text → token ids, with BOS in front where the tokenizer has one. */
 export type Tokenize = (text: string) => number[];

@@ -1,7 +1,7 @@
 /** The weights of a small policy of OpenVLA-OFT's architecture: names and shapes as upstream's, values from a seed. */
 import { sizeOf, type Shape } from '../graph/types.ts';
 import { patchesOf, type LanguageConfig, type NetworkConfig, type VitConfig } from '../network/config.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../base/random.ts';
 
 /** What the configuration leaves open. */
 export interface Widths {

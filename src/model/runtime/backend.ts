@@ -1,5 +1,5 @@
 /** Adapter, device and provider choice. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 export type Backend = 'node' | 'wasm' | 'webgpu';
 

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /**
  * WebGPU reports errors apart from the calls that made them, and goes on with buffers that hold nothing. The returned

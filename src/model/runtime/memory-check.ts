@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /**
  * Runs `task`, which makes GPU buffers, and turns the GPU running out of memory into an error of its own: WebGPU

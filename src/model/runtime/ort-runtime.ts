@@ -1,5 +1,5 @@
 import type * as Ort from 'onnxruntime-common';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { toOnnx, type OnnxInput } from '../graph/onnx.ts';
 import { sizeOf, type Graph, type Shape } from '../graph/types.ts';
 import { readBuffer } from '../kernels/gpu-run.ts';

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { requestDevice, type BackendChoice } from './backend.ts';
 import { createOrtRuntime } from './ort-runtime.ts';
 import type { Runtime } from './runtime.ts';

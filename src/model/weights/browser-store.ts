@@ -1,5 +1,5 @@
 /** Where the files of a page are kept: on the device where the browser lets it, else in memory until the page is closed. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { opfsShardStore } from './opfs-store.ts';
 import { memoryShardStore, type ShardStore } from './shard-store.ts';
 

@@ -1,5 +1,5 @@
 /** The files that finetune.py writes beside the weights: one for each module that it trains apart. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 export const MODULE_FILES = [
   'action_head',

@@ -3,7 +3,7 @@ import type { ByteReader } from '../../io/byte-reader.ts';
 import type { Folder } from '../../io/folder.ts';
 import { withoutLfsPointers } from '../../io/git-lfs.ts';
 import { parsePythonJson } from '../../io/python-json.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { findModules, type ModuleFile } from './checkpoint-modules.ts';
 import { mergeLora, type LoraPair } from './lora-merge.ts';
 import { prismaticToHf } from './prismatic-keys.ts';

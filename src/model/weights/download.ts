@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { PackageFile } from './manifest.ts';
 import { cancelled, type ShardStore } from './shard-store.ts';
 

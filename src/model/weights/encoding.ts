@@ -1,5 +1,5 @@
 /** Tensors as a package stores them. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { fromFloat16, toFloat16 } from './half.ts';
 import { blockBytes, blocksPerRow, dequantiseRows, quantiseRows } from './quantise.ts';
 import { elementCount } from './tensor-file.ts';

@@ -1,5 +1,5 @@
 /** Merging of LoRA adapters into the weights they adapt: W + scaling · B · A. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { elementCount, tensorFile, type TensorEntry, type TensorFile } from './tensor-file.ts';
 
 /** Where the adapter's parts of a weight are; A is [r, in] or [r, in, kh, kw], B [out, r] or [out, r, 1, 1]. */

@@ -1,6 +1,6 @@
 /** manifest.json of a policy package: what is in it, where, and under which hash. */
 import * as v from 'valibot';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { encodedParts, type Encoding } from './encoding.ts';
 
 /** Written. Version 1, which knew LLaMA only, is still read. */

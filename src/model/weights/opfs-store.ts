@@ -1,5 +1,5 @@
 /** Files in the origin private file system, for use in a dedicated worker. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { cancelled, storageFull, type Appender, type ShardStore, type StoredFile } from './shard-store.ts';
 
 /**

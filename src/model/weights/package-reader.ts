@@ -1,4 +1,5 @@
-import { ModelError } from '../errors.ts';
+import { sha256Hex } from '../../base/sha256.ts';
+import { ModelError } from '../../base/errors.ts';
 import { encodedByteLength, encodedParts, type EncodedTensor } from './encoding.ts';
 import type { Manifest, PackageTensor } from './manifest.ts';
 
@@ -95,14 +96,6 @@ export class PackageReader {
     }
     return this.#current.bytes;
   }
-}
-
-/** SHA-256 in hex. */
-export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  // Browsers hash for secure pages only, not for one on a LAN address over http.
-  if (!globalThis.crypto?.subtle) return (await import('hash-wasm')).sha256(bytes);
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** @throws ModelError `hash-mismatch` naming the file and both hashes */

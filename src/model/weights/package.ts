@@ -1,8 +1,9 @@
 /** Opens a package by URL: from this device if it is here, else by downloading what is missing. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { downloadFile, fetchText, type Fetch } from './download.ts';
 import { MAX_MANIFEST_BYTES, parseManifest, type Manifest, type PackageFile } from './manifest.ts';
-import { checkHash, PackageReader, sha256Hex } from './package-reader.ts';
+import { sha256Hex } from '../../base/sha256.ts';
+import { checkHash, PackageReader } from './package-reader.ts';
 import { storageFull, type ShardStore } from './shard-store.ts';
 
 export const MANIFEST = 'manifest.json';

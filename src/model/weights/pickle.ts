@@ -3,7 +3,7 @@
  *
  * Covers what torch.save writes (protocol 2, and the few opcodes of protocol 4 that newer Pythons use).
  */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { FileDtype } from './tensor-file.ts';
 
 export interface PickledTensor {

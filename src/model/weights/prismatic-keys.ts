@@ -2,7 +2,7 @@
  * Tensor names of a Prismatic training checkpoint (`latest-checkpoint.pt`) → Hugging Face names, as
  * vla-scripts/extern/convert_openvla_weights_to_hf.py maps them.
  */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** Indices of the linear layers inside `nn.Sequential(fc1, GELU, fc2, GELU, fc3)`. */
 const PROJECTOR_LAYERS: Readonly<Record<string, string>> = { '0': 'fc1', '2': 'fc2', '4': 'fc3' };

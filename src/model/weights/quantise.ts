@@ -3,7 +3,7 @@
  * blocks of 32 along the input axis K, one float32 scale each, codes offset by 8 (4 bit) or 128 (8 bit),
  * two 4-bit codes a byte with the first in the low half. A last block that is not full is padded with zeros.
  */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 export const BLOCK_SIZE = 32;
 

@@ -1,5 +1,5 @@
 /** Writes safetensors files, tensor by tensor: nothing but a piece of one tensor is in memory. */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { toBfloat16 } from './half.ts';
 import { safetensorsHeader } from './safetensors.ts';
 import { DTYPE_BYTES, elementCount, type TensorFile } from './tensor-file.ts';

@@ -1,8 +1,8 @@
 /** The safetensors format: u64 header length, JSON header, raw little-endian tensors. */
 import * as v from 'valibot';
 import type { ByteReader } from '../../io/byte-reader.ts';
-import { ModelError } from '../errors.ts';
-import { readSafetensorsHeader } from '../safetensors-header.ts';
+import { ModelError } from '../../base/errors.ts';
+import { readSafetensorsHeader } from '../../base/safetensors-header.ts';
 import {
   DTYPE_BYTES,
   elementCount,

@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** An open file that grows at its end. */
 export interface Appender {

@@ -1,5 +1,5 @@
 import { checkRange, type ByteReader } from '../../io/byte-reader.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { fromBfloat16, fromFloat16 } from './half.ts';
 
 /** Bytes per element, by safetensors' names of the types. */

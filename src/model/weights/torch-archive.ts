@@ -2,7 +2,7 @@
 import type { ByteReader } from '../../io/byte-reader.ts';
 import type { Folder } from '../../io/folder.ts';
 import { zipFolder } from '../../io/zip-folder.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { isTensor, unpickle, type Pickled, type PickledTensor } from './pickle.ts';
 import { DTYPE_BYTES, elementCount, tensorFile, type TensorEntry, type TensorFile } from './tensor-file.ts';
 

@@ -4,7 +4,7 @@
  * Our own and not zip.js: torch's archives pad every entry so that its tensors can be mapped, and need zip64 beyond 4 GB; zip.js aligns in its
  * USDZ mode only, which has no zip64, and does not tell the length in advance.
  */
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../../base/errors.ts';
 
 /** A file that does not exist yet: its length is known, its bytes are made as they are read. */
 export interface ByteSource {

@@ -1,5 +1,5 @@
 /** The SO-101 at the table: MuJoCo, moved by targets of its joints. */
-import { ModelError } from '../../model/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { Layout } from '../layout.ts';
 import type { ObjectName, Vector } from '../objects.ts';
 import { HAND, Physics, type Mujoco } from '../physics.ts';

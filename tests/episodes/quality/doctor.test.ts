@@ -3,7 +3,7 @@ import type { Dataset, Episode } from '../../../src/episodes/dataset.ts';
 import { actionKinds } from '../../../src/episodes/quality/action-kinds.ts';
 import { fieldsOf } from '../../../src/episodes/quality/columns.ts';
 import { reviewDataset } from '../../../src/episodes/quality/review.ts';
-import { ModelError } from '../../../src/model/errors.ts';
+import { ModelError } from '../../../src/base/errors.ts';
 import { CHUNK, FPS, datasetOf, review, several, type Made } from './demonstrations.ts';
 
 /** The dataset with episodes that are read otherwise. */

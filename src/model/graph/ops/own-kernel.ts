@@ -1,4 +1,4 @@
-import { ModelError } from '../../errors.ts';
+import { ModelError } from '../../../base/errors.ts';
 import type { OpDefinition } from '../op.ts';
 
 /** What an op lacks that only our WebGPU executor computes, as a part of a gradient: `vjp` writes it only where it is asked to. */

@@ -1,5 +1,5 @@
 /** What is known of our kernels on a device: plain data, for the page's diagnosis and for reports of faults. */
-import { ModelError } from '../../errors.ts';
+import { ModelError } from '../../../base/errors.ts';
 import type { Styles } from './plan.ts';
 import type { Tuned } from './tuner.ts';
 

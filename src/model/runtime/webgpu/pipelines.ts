@@ -1,4 +1,4 @@
-import { ModelError } from '../../errors.ts';
+import { ModelError } from '../../../base/errors.ts';
 import { kernels as ours, type KernelSource } from './kernels/index.ts';
 import type { Step } from './plan.ts';
 

@@ -1,4 +1,4 @@
-import { ModelError } from '../../errors.ts';
+import { ModelError } from '../../../base/errors.ts';
 import { sizeOf, type Graph, type Shape } from '../../graph/types.ts';
 import { encodedByteLength, type EncodedTensor } from '../../weights/encoding.ts';
 import { Ledger } from '../ledger.ts';

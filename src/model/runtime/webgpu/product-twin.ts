@@ -1,5 +1,5 @@
 /** What a product has to be, element by element in float64: the twin that variants are checked against on the device. */
-import { ModelError } from '../../errors.ts';
+import { ModelError } from '../../../base/errors.ts';
 import { erf } from '../../graph/erf.ts';
 import { FINISH_INPUTS, FINISH_LENGTH } from './lowering/product.ts';
 import type { Step } from './plan.ts';

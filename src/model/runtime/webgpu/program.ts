@@ -1,5 +1,5 @@
 /** A plan on a device: one command buffer a run. */
-import { ModelError } from '../../errors.ts';
+import { ModelError } from '../../../base/errors.ts';
 import { sizeOf, type DType, type Graph, type Shape } from '../../graph/types.ts';
 import { createStorageBuffer } from '../../kernels/gpu-run.ts';
 import type { Tensor, Tensors } from '../runtime.ts';

@@ -2,10 +2,10 @@
  * Whether our kernels compute right on a device: each runs on random numbers and is compared with the evaluator in float64, before
  * a policy does. Where one is wrong, its variant of the other style is tried.
  */
-import { ModelError } from '../../errors.ts';
+import { ModelError } from '../../../base/errors.ts';
 import { evaluate } from '../../graph/evaluate.ts';
 import { sizeOf, type Graph } from '../../graph/types.ts';
-import { Random } from '../../random.ts';
+import { Random } from '../../../base/random.ts';
 import { decodeFloat32, encodeTensor } from '../../weights/encoding.ts';
 import type { Program, Tensors } from '../runtime.ts';
 import { compilePlan } from './compile.ts';

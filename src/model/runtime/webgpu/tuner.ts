@@ -3,7 +3,7 @@
  * numbers and compared with the twin in float64, then those that are right are timed. This is how drivers with broken kernels are survived.
  */
 import { readBuffer } from '../../kernels/gpu-run.ts';
-import { Random } from '../../random.ts';
+import { Random } from '../../../base/random.ts';
 import { WrongKernelsError } from './kernel-report.ts';
 import { kernels } from './kernels/index.ts';
 import type { Pipelines } from './pipelines.ts';
