@@ -94,7 +94,8 @@ describe.skipIf(implementation === null)(
         sha256Of(adapter.bytes.subarray(8_388_600, 8_388_616)),
       );
       // Its parts are closed.
-      expect((await putParts(addresses, adapter.bytes)).every((status) => status >= 400)).toBe(true);
+      const late = await putParts(addresses, adapter.bytes);
+      expect(late.every((status) => status === 0 || status >= 400)).toBe(true);
     });
 
     it('an upload goes on where it stopped, in any process, and is refused while parts are missing', async () => {

@@ -9,16 +9,19 @@ export function beginDirect(server: string, sha256: string, bytes: number): Prom
   });
 }
 
+/** The status of each part's answer; 0 where the bucket hung up, as it may on who sends what it refuses. */
 export async function putParts(
   { parts }: DirectAddresses,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<readonly number[]> {
-  const answers = await Promise.all(
+  return Promise.all(
     parts.map(({ offset, bytes: length, url }) =>
-      fetch(url, { method: 'PUT', body: bytes.subarray(offset, offset + length) }),
+      fetch(url, { method: 'PUT', body: bytes.subarray(offset, offset + length) }).then(
+        ({ status }) => status,
+        () => 0,
+      ),
     ),
   );
-  return answers.map(({ status }) => status);
 }
 
 export function completeDirect(server: string, id: string): Promise<Response> {
