@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { defineConfig } from '@playwright/test';
-import { cameraVideoPath } from './e2e/camera-video.ts';
+import { CAMERA_FLAGS } from './e2e/camera-video.ts';
 import { CHROMIUM_FLAGS, findChromium } from './tools/node/find-chromium.ts';
 
 function freePort(): Promise<number> {
@@ -55,12 +55,7 @@ export default defineConfig({
     screenshot: 'only-on-failure',
     launchOptions: {
       ...(executablePath ? { executablePath } : {}),
-      args: [
-        ...CHROMIUM_FLAGS,
-        '--use-fake-device-for-media-stream',
-        '--use-fake-ui-for-media-stream',
-        `--use-file-for-fake-video-capture=${cameraVideoPath}`,
-      ],
+      args: [...CHROMIUM_FLAGS, ...CAMERA_FLAGS],
     },
   },
   webServer: {

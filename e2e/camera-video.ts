@@ -6,7 +6,13 @@ const WIDTH = 320;
 const HEIGHT = 240;
 const FRAMES = 20;
 
-export const cameraVideoPath = resolve(import.meta.dirname, '../node_modules/.cache/e2e/camera.y4m');
+const cameraVideoPath = resolve(import.meta.dirname, '../node_modules/.cache/e2e/camera.y4m');
+/** What Chromium is started with to have it for a camera, with no question asked. */
+export const CAMERA_FLAGS = [
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  `--use-file-for-fake-video-capture=${cameraVideoPath}`,
+];
 
 interface Block {
   /** Left edge in the first frame and movement per frame, pixels; even, as chroma has half the resolution. */

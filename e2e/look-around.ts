@@ -4,9 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { chromium } from '@playwright/test';
-import { CHROMIUM_FLAGS, findChromium } from '../tools/node/find-chromium.ts';
-import { cameraVideoPath, writeCameraVideo } from './camera-video.ts';
+import { launchWithCamera } from './launch-with-camera.ts';
 import { WALKS } from './page-states.ts';
 import { serveSite } from './site.ts';
 
@@ -22,18 +20,8 @@ const SIZES = [
   [320, 256],
 ] as const;
 await mkdir(folder, { recursive: true });
-await writeCameraVideo();
 const server = await serveSite(0);
-const executablePath = await findChromium();
-const browser = await chromium.launch({
-  ...(executablePath ? { executablePath } : {}),
-  args: [
-    ...CHROMIUM_FLAGS,
-    '--use-fake-device-for-media-stream',
-    '--use-fake-ui-for-media-stream',
-    `--use-file-for-fake-video-capture=${cameraVideoPath}`,
-  ],
-});
+const browser = await launchWithCamera();
 try {
   for (const [name, walk] of Object.entries(WALKS)) {
     if (asked.length > 0 && !asked.includes(name)) continue;

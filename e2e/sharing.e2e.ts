@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from './fixtures.ts';
-import { breakableLine, hostFile, hostFolder } from './hosts.ts';
-import { banner, link, ready, shareButton, SLOW } from './share-page.ts';
+import { hostFile, hostFolder } from './hosts.ts';
+import { banner, link, ready, shareButton, shareOverABadLine, SLOW } from './share-page.ts';
 import { BUILT_PAGE } from './site.ts';
 import { goTo, openFresh, teachLittle } from './studio.ts';
 import { violationsInBothSchemes } from './violations.ts';
@@ -13,16 +13,7 @@ test(
   'an upload that breaks off goes on by itself where it stopped',
   { tag: '@full' },
   async ({ policyPage, page, baseURL }) => {
-    const line = await breakableLine(baseURL!);
-    await page.emulateMedia({ reducedMotion: 'reduce' });
-    await page.goto(line.url);
-    await policyPage.ready();
-    await teachLittle(page);
-    await goTo(page, 'Share');
-    await page.getByLabel('Title').fill('Over a bad line');
-
-    line.breakNextUpload();
-    await shareButton(policyPage).click();
+    const line = await shareOverABadLine(policyPage, baseURL!);
     await expect(page.getByText('Connection lost; trying again…')).toBeVisible(SLOW);
     expect(line.broken()).toBe(true);
     const before = line.parts.length;

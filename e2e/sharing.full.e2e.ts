@@ -1,7 +1,6 @@
 import { expect, test } from './fixtures.ts';
-import { breakableLine } from './hosts.ts';
-import { link, ready, shareButton, SLOW } from './share-page.ts';
-import { goTo, openFresh, teachLittle } from './studio.ts';
+import { link, ready, shareButton, shareOverABadLine, SLOW } from './share-page.ts';
+import { openFresh } from './studio.ts';
 
 // A policy is taught, and loaded again by whoever opens the link.
 test.slow();
@@ -12,16 +11,7 @@ test('an upload that is given up goes on where it stopped when it is tried again
   browser,
   baseURL,
 }) => {
-  const line = await breakableLine(baseURL!);
-  await page.emulateMedia({ reducedMotion: 'reduce' });
-  await page.goto(line.url);
-  await policyPage.ready();
-  await teachLittle(page);
-  await goTo(page, 'Share');
-  await page.getByLabel('Title').fill('Over a bad line');
-
-  line.breakNextUpload();
-  await shareButton(policyPage).click();
+  const line = await shareOverABadLine(policyPage, baseURL!);
   // The page tries for half a minute, then gives up.
   await expect(page.getByText('Connection lost; trying again…')).toBeVisible(SLOW);
   await expect(policyPage.failure('download-failed')).toBeVisible(SLOW);

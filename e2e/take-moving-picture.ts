@@ -5,10 +5,10 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { chromium, type CDPSession, type Page } from '@playwright/test';
+import type { CDPSession, Page } from '@playwright/test';
 import sharp from 'sharp';
-import { CHROMIUM_FLAGS, findChromium } from '../tools/node/find-chromium.ts';
 import { parseArguments } from '../tools/node/arguments.ts';
+import { launchWithCamera } from './launch-with-camera.ts';
 import { PolicyPage } from './policy-page.ts';
 import { serveSite } from './site.ts';
 import { goTo } from './studio.ts';
@@ -113,11 +113,7 @@ class Film {
 const SLOW = { timeout: 3_600_000 };
 
 const server = await serveSite(0);
-const executablePath = await findChromium();
-const browser = await chromium.launch({
-  ...(executablePath ? { executablePath } : {}),
-  args: CHROMIUM_FLAGS,
-});
+const browser = await launchWithCamera();
 try {
   const context = await browser.newContext({ baseURL: server.url, viewport: VIEW, reducedMotion: 'reduce' });
   const page = await context.newPage();

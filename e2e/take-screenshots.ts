@@ -4,11 +4,10 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from '@playwright/test';
+import type { Browser, BrowserContext, Page } from '@playwright/test';
 import sharp from 'sharp';
 import { EXPERT_OPTIONS } from '../src/app/finetune/expert-options.ts';
-import { CHROMIUM_FLAGS, findChromium } from '../tools/node/find-chromium.ts';
-import { cameraVideoPath, writeCameraVideo } from './camera-video.ts';
+import { launchWithCamera } from './launch-with-camera.ts';
 import { PolicyPage } from './policy-page.ts';
 import { serveSite } from './site.ts';
 import { goTo } from './studio.ts';
@@ -136,18 +135,8 @@ async function takeCamera(browser: Browser, url: string, look: Look): Promise<vo
 const only = process.argv[2] ?? '';
 
 await mkdir(DOCS, { recursive: true });
-await writeCameraVideo();
 const server = await serveSite(0);
-const executablePath = await findChromium();
-const browser = await chromium.launch({
-  ...(executablePath ? { executablePath } : {}),
-  args: [
-    ...CHROMIUM_FLAGS,
-    '--use-fake-device-for-media-stream',
-    '--use-fake-ui-for-media-stream',
-    `--use-file-for-fake-video-capture=${cameraVideoPath}`,
-  ],
-});
+const browser = await launchWithCamera();
 try {
   for (const look of LOOKS) {
     if (only && String(look.width) !== only) continue;

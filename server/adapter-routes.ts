@@ -11,7 +11,7 @@ export type ReadElsewhere = (sha256: string, seal: Seal) => Promise<string | nul
 interface Parts {
   readonly adapters: AdapterStore;
   readonly uploads: Uploads;
-  /** Null where there is no bucket that clients send to. */
+  /** Null unless clients upload straight to a bucket. */
   readonly direct: DirectUploads | null;
   readonly elsewhere: ReadElsewhere;
   readonly clientOf: (c: Context) => string;

@@ -20,7 +20,7 @@ export const DIRECT_PART_BYTES = 8 * 2 ** 20;
 const CHECK_BYTES = 4 * 2 ** 20;
 /** One client may have this part of the room for unfinished uploads, or one upload of any size. */
 const CLIENT_SHARE = 4;
-/** An upload of which no part has come for so long gives way when there is no room. */
+/** When room runs out, an upload that has received nothing for this long is removed. */
 const IDLE_MS = 60_000;
 
 const recordSchema = v.strictObject({

@@ -127,7 +127,7 @@ const LIMIT_VARIABLES: Record<keyof Limits, { name: string; factor: number }> = 
   writesPerMinute: { name: 'WRITES_PER_MINUTE', factor: 1 },
 };
 
-/** @throws ModelError where there is no bucket, or browsers could not reach it from a page on https */
+/** @throws ModelError without a bucket, or if browsers could not reach it from an https page */
 function bucketOptions(
   env: Readonly<Record<string, string | undefined>>,
   driver: string,

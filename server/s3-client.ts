@@ -37,7 +37,7 @@ export function objectName(key: string): string {
   return key.replaceAll(':', '/');
 }
 
-/** Null where there is no such object, or nothing of it in the range. */
+/** Null if the object does not exist, or holds nothing in the range. */
 export async function orNull<T>(answer: Promise<T>): Promise<T | null> {
   try {
     return await answer;

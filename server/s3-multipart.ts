@@ -62,7 +62,7 @@ export class S3Multipart {
     return getSignedUrl(this.#signing, command, { expiresIn: SIGNED_SECONDS });
   }
 
-  /** The parts that are there; null when there is no such upload any more. */
+  /** The parts received so far; null once the upload has ended. */
   async parts(key: string, upload: string): Promise<readonly StoredPart[] | null> {
     const parts: StoredPart[] = [];
     let PartNumberMarker: string | undefined;

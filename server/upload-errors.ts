@@ -39,13 +39,13 @@ export function clientFull(what: string): HttpError {
   return new HttpError(
     507,
     'storage-full',
-    `${what} There is no room for more of them.`,
+    `${what} There is no room for more.`,
     'Wait until they are finished or have expired, or share as a file.',
   );
 }
 
 export function uploadNotFound(): HttpError {
-  return new HttpError(404, 'not-found', 'There is no such upload any more.', 'Begin the upload again.');
+  return new HttpError(404, 'not-found', 'This upload no longer exists.', 'Begin the upload again.');
 }
 
 /** @throws HttpError 400 where an upload does not say what will come */

@@ -5,7 +5,7 @@ import { clientFull, storageFull } from './upload-errors.ts';
 
 /** One client may have this part of the room for unfinished uploads, or one upload of any size. */
 const CLIENT_SHARE = 4;
-/** An upload nobody has sent a byte of for so long gives way when there is no room. */
+/** When room runs out, an upload that has received nothing for this long is removed. */
 const IDLE_MS = 60_000;
 
 /** What an upload that has begun and not ended takes. */

@@ -1,31 +1,15 @@
 /** npm run fuzz: opens damaged files by the thousand. What must not happen is an untyped error, a hang, or memory without end. */
 import { Worker } from 'node:worker_threads';
-import { parseArguments } from '../node/arguments.ts';
+import { campaignOptions } from './campaign-options.ts';
 import { MOST_MS, type Outcome } from './campaign.ts';
 import { FORMATS } from './formats.ts';
 
 const USAGE = `npm run fuzz -- --format NAME [--runs N] [--seed S] [--first N]
 
 Damages a small file of a format in ways that the seed chooses, opens it, and reads every episode and a frame of each camera.
-A run fails with an error that is not a ModelError, after ${MOST_MS / 1000} s, or when memory grows by more than 256 MB.
+A run fails with an error that is not a ModelError, after ${MOST_MS / 1000} s, or when memory grows by more than 256 MB.`;
 
-  --format NAME  ${Object.keys(FORMATS).join(', ')}; default all
-  --runs N       how many (default 1000)
-  --seed S       (default 1)
-  --first N      the first run, to repeat one: --first N --runs 1 (default 0)`;
-
-const options = parseArguments(USAGE, {
-  options: {
-    format: { type: 'string' },
-    runs: { type: 'string', default: '1000' },
-    seed: { type: 'string', default: '1' },
-    first: { type: 'string', default: '0' },
-  },
-});
-const runs = options.wholeNumber('runs', 1);
-const seed = options.wholeNumber('seed', 0);
-const first = options.wholeNumber('first', 0);
-const chosen = options.oneOf('format', Object.keys(FORMATS));
+const { names, runs, seed, first } = campaignOptions(USAGE, 'format', Object.keys(FORMATS));
 /** Loading the thread and its decoders. */
 const START_MS = 60_000;
 const SHOWN_FAILURES = 20;
@@ -68,7 +52,7 @@ function runThread(
 }
 
 let failed = 0;
-for (const name of chosen ? [chosen] : Object.keys(FORMATS)) {
+for (const name of names) {
   const counts = new Map<string, number>();
   let done = 0;
   const use = ({ run, faults, refused, failure }: Outcome) => {

@@ -1,6 +1,6 @@
 /** npm run fuzz:readers: damaged manifests, adapters, archives, statistics … by the thousand. No untyped error, no number that is not finite. */
 import { ModelError } from '../../src/base/errors.ts';
-import { parseArguments } from '../node/arguments.ts';
+import { campaignOptions } from './campaign-options.ts';
 import { MOST_BYTES, MOST_MS } from './campaign.ts';
 import { mutated, randomFrom } from './mutate.ts';
 import { READERS, type FuzzedReader } from './readers.ts';
@@ -8,28 +8,12 @@ import { READERS, type FuzzedReader } from './readers.ts';
 const USAGE = `npm run fuzz:readers -- [--reader NAME] [--runs N] [--seed S] [--first N]
 
 Damages what a reader reads in ways that the seed chooses. A run fails with an error that is not a ModelError, with a number that
-is not finite in what was read, after ${MOST_MS / 1000} s of processor, or when memory grows by more than 256 MB.
+is not finite in what was read, after ${MOST_MS / 1000} s of processor, or when memory grows by more than 256 MB.`;
 
-  --reader NAME  ${Object.keys(READERS).join(', ')}; default all
-  --runs N       how many for each (default 1000)
-  --seed S       (default 1)
-  --first N      the first run, to repeat one: --first N --runs 1 (default 0)`;
-
-const options = parseArguments(USAGE, {
-  options: {
-    reader: { type: 'string' },
-    runs: { type: 'string', default: '1000' },
-    seed: { type: 'string', default: '1' },
-    first: { type: 'string', default: '0' },
-  },
-});
-const runs = options.wholeNumber('runs', 1);
-const seed = options.wholeNumber('seed', 0);
-const first = options.wholeNumber('first', 0);
-const chosen = options.oneOf('reader', Object.keys(READERS));
+const { names, runs, seed, first } = campaignOptions(USAGE, 'reader', Object.keys(READERS));
 
 let failures = 0;
-for (const name of chosen === undefined ? Object.keys(READERS) : [chosen]) {
+for (const name of names) {
   const reader = READERS[name]!;
   const original = await reader.load();
   await reader.read(original);
