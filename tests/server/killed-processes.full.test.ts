@@ -5,11 +5,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { build } from 'vite';
 import { beforeAll, expect, it } from 'vitest';
 import type { DirectAddresses } from '../../server/direct-uploads.ts';
 import { Random } from '../../src/base/random.ts';
 import type { ShareManifest } from '../../src/share/share-manifest.ts';
+import { buildServer } from './built-server.ts';
 import { beginDirect, completeDirect, putParts } from './direct.ts';
 import { flakyLine } from './flaky-line.ts';
 import { findImplementation, HOW_TO_GET_ONE, startBucket } from './real-bucket.ts';
@@ -28,17 +28,10 @@ if (implementation === null) console.warn(`SKIPPED: ${HOW_TO_GET_ONE}`);
 
 const folder = temporaryFolder();
 
-// One file without dependencies starts in a fraction of the time; there are many starts.
-beforeAll(
-  () =>
-    build({
-      configFile: false,
-      logLevel: 'warn',
-      ssr: { noExternal: true },
-      build: { ssr: 'server/main.ts', outDir: join(folder, 'server'), target: 'node20', emptyOutDir: false },
-    }),
-  120_000,
-);
+let main = '';
+beforeAll(async () => {
+  main = await buildServer(folder);
+}, 120_000);
 
 /** A process that is started again each time it is killed. */
 class Process {
@@ -65,7 +58,7 @@ class Process {
   }
 
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [join(folder, 'server', 'main.js')], {
+    const child = spawn(process.execPath, [main], {
       env: { ...process.env, ...this.#env },
       stdio: ['ignore', 'pipe', 'ignore'],
     });

@@ -3,10 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { build } from 'vite';
 import { beforeAll, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import { parseShareManifest } from '../../src/share/share-manifest.ts';
+import { buildServer } from './built-server.ts';
 import { Client } from './killed-client.ts';
 import { sampleAdapter } from './samples.ts';
 import { fakeDist, sha256Of, temporaryFolder } from './start-server.ts';
@@ -19,17 +19,10 @@ const CLIENTS = 3;
 const folder = temporaryFolder();
 const data = join(folder, 'data');
 
-// One file without dependencies starts in a fraction of the time; there are many starts.
-beforeAll(
-  () =>
-    build({
-      configFile: false,
-      logLevel: 'warn',
-      ssr: { noExternal: true },
-      build: { ssr: 'server/main.ts', outDir: join(folder, 'server'), target: 'node20', emptyOutDir: false },
-    }),
-  120_000,
-);
+let main = '';
+beforeAll(async () => {
+  main = await buildServer(folder);
+}, 120_000);
 
 interface Running {
   readonly process: ChildProcess;
@@ -45,7 +38,7 @@ async function start(): Promise<Running> {
     READS_PER_MINUTE: '1000000',
     WRITES_PER_MINUTE: '1000000',
   };
-  const child = spawn(process.execPath, [join(folder, 'server', 'main.js')], {
+  const child = spawn(process.execPath, [main], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
