@@ -1,5 +1,5 @@
 /** The states of the page, in the order in which a visitor comes to them: walked through for pictures of all of them. */
-import type { BrowserContext, Page } from '@playwright/test';
+import { expect, type BrowserContext, type Page } from '@playwright/test';
 import { serveDataset } from './demo-dataset.ts';
 import { PolicyPage } from './policy-page.ts';
 import { TINY_POLICY } from './site.ts';
@@ -59,7 +59,7 @@ async function recording(context: BrowserContext, look: Look): Promise<void> {
   const policyPage = new PolicyPage(page);
   await policyPage.openTable('?step=demonstrations');
   await policyPage.ready();
-  await page.getByRole('button', { name: 'Start recording' }).isEnabled();
+  await expect(page.getByRole('button', { name: 'Start recording' })).toBeEnabled(SLOW);
   await look('record');
   await page.getByRole('button', { name: 'Start recording' }).click();
   await page.getByText('Your turn: recording starts when you move').waitFor(SLOW);

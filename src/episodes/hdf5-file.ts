@@ -138,7 +138,14 @@ export class Hdf5File {
     if (!(dtype === 'string' || dtype === BYTES) || shape.length > 1) {
       throw this.#unsupported(path, `is of type ${dtype}`, 'Texts and lists of bytes are read.');
     }
-    if (!(index >= 0 && index < (shape[0] ?? 1)) || !(itemBytes > 0 && itemBytes <= MOST_BYTES)) {
+    if (!(itemBytes > 0 && itemBytes <= MOST_BYTES)) {
+      throw this.#unsupported(
+        path,
+        `has elements of ${itemBytes} bytes`,
+        `Elements of 1 to ${MOST_BYTES} are read.`,
+      );
+    }
+    if (!(index >= 0 && index < (shape[0] ?? 1))) {
       throw new ModelError('bad-input', `${this.name}: element ${index} of ${path} was asked for.`);
     }
     // Of a scalar no slab can be asked for.

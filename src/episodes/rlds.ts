@@ -97,7 +97,7 @@ export async function openRlds(
     const places = await indexRecords(file, shards[shard]!.records);
     return places.map((place) => ({ file, place }));
   };
-  const first = (await indexed(0))[0]!;
+  const firstShard = await indexed(0);
   const byKey = new Map(features.map((feature) => [feature.key.replace(/^steps\//, ''), feature]));
   const standard = standardisationOf([folder.name, info.name], (key) => sizeOf(byKey.get(key)));
   const applied = standard !== null && (options.standardise ?? options.mapping === undefined);
@@ -106,7 +106,7 @@ export async function openRlds(
     features: byKey,
     mapping: byName(features, mapping),
     standard: applied ? standard : null,
-    cameras: await camerasOf(first, features, mapping.cameras),
+    cameras: await camerasOf(firstShard[0]!, features, mapping.cameras),
     turned: options.turned ?? 0,
     instruction: instructionKey(features),
     checkedAtOnce: files.reduce((sum, { byteLength }) => sum + byteLength, 0) <= checkedAtOnce,
@@ -114,9 +114,10 @@ export async function openRlds(
   const widths = (name: string) => sizeOf(features.find((feature) => feature.name === name)) ?? 0;
   const total = shards.reduce((sum, { records }) => sum + records, 0);
   let done = 0;
-  const listed = await inOrder(shards, AT_A_TIME, async (_, shard) => {
+  const listed = await inOrder(shards, AT_A_TIME, async (_, shard, failed) => {
     const described: { readonly of: StoredEpisode; readonly info: Omit<EpisodeInfo, 'index'> }[] = [];
-    for (const of of await indexed(shard)) {
+    for (const of of shard === 0 ? firstShard : await indexed(shard)) {
+      if (failed()) break;
       described.push({ of, info: await describe(of, reading) });
       onProgress(++done, total);
     }

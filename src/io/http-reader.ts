@@ -2,7 +2,7 @@ import { ModelError } from '../base/errors.ts';
 import { byteReader, memoryReader, type ByteReader } from './byte-reader.ts';
 import { cachedReader } from './cached-reader.ts';
 import { HttpVersion, replacedFile } from './http-version.ts';
-import { httpGet, shown, sleep, statusError, type HttpOptions } from './http.ts';
+import { httpGet, pause, shown, statusError, type HttpOptions } from './http.ts';
 
 /** Files up to this size are fetched whole from a host that ignores ranges. */
 const MOST_WHOLE = 256 * 2 ** 20;
@@ -100,8 +100,7 @@ class Target {
 
   /** Longer each time. */
   async pause(times: number): Promise<void> {
-    const { wait = sleep, signal } = this.#options;
-    await wait(times === 1 ? 0 : Math.min(LONGEST_PAUSE_MS, 500 * 2 ** times), signal);
+    await pause(times === 1 ? 0 : Math.min(LONGEST_PAUSE_MS, 500 * 2 ** times), this.#options);
   }
 }
 

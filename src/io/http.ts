@@ -1,5 +1,6 @@
 /** HTTP as ordinary hosts speak it: they compress, refuse HEAD, ignore ranges, redirect, and ask to come back later. */
 import { ModelError } from '../base/errors.ts';
+import { sleep } from '../base/sleep.ts';
 import type { CacheOptions } from './cached-reader.ts';
 
 export interface HttpOptions {
@@ -31,7 +32,7 @@ export async function httpGet(
   range: { readonly start: number; readonly end: number } | null,
   options: HttpOptions = {},
 ): Promise<Response> {
-  const { headers = {}, signal, wait = sleep } = options;
+  const { headers = {}, signal } = options;
   const send = options.fetch ?? globalThis.fetch;
   const init: RequestInit = {
     headers: { ...headers, ...(range ? { range: `bytes=${range.start}-${range.end - 1}` } : {}) },
@@ -39,23 +40,35 @@ export async function httpGet(
     ...(signal ? { signal } : {}),
   };
   for (let attempt = 1; ; attempt++) {
-    let pause = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
+    let pauseMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1));
     try {
       const response = await send(url, init);
       if (response.status !== 429 && response.status !== 503) return response;
       await response.body?.cancel();
       if (attempt === TRIES) throw statusError(url, response.status);
-      pause = retryAfterMs(response.headers.get('retry-after')) ?? pause;
+      pauseMs = retryAfterMs(response.headers.get('retry-after')) ?? pauseMs;
     } catch (error) {
       if (error instanceof ModelError) throw error;
-      if (signal?.aborted)
-        throw new ModelError('cancelled', 'The download was cancelled.', '', { cause: error });
+      if (signal?.aborted) throw cancelled(error);
       if (attempt === TRIES) throw unreachable(url, error);
       // A page cannot tell a refused CORS request from a broken connection; the former does not get better.
       if (attempt === 2 && (await isRefused(url, send))) throw unreachable(url, error);
     }
-    await wait(pause, signal);
+    await pause(pauseMs, options);
   }
+}
+
+/** Waits. @throws ModelError `cancelled`, at once */
+export async function pause(ms: number, { wait = sleep, signal }: HttpOptions): Promise<void> {
+  try {
+    await wait(ms, signal);
+  } catch (error) {
+    throw cancelled(error);
+  }
+}
+
+function cancelled(cause: unknown): ModelError {
+  return new ModelError('cancelled', 'The download was cancelled.', '', { cause });
 }
 
 /** Whether a plain request without our headers fails as well: then no waiting helps. */
@@ -74,22 +87,6 @@ function retryAfterMs(value: string | null): number | null {
   const seconds = Number(value);
   const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();
   return Number.isFinite(ms) ? Math.min(LONGEST_WAIT_MS, Math.max(0, ms)) : null;
-}
-
-/** Waits; ends early with `cancelled`. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const cancelled = () => {
-      clearTimeout(timer);
-      reject(new ModelError('cancelled', 'The download was cancelled.'));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', cancelled);
-      resolve();
-    }, ms);
-    if (signal?.aborted) cancelled();
-    else signal?.addEventListener('abort', cancelled, { once: true });
-  });
 }
 
 function unreachable(url: string, cause: unknown): ModelError {

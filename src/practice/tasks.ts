@@ -218,25 +218,19 @@ export const TASKS: readonly Task[] = [
   },
 ];
 
+const SO101_TASKS = ['reach', 'lift', 'bowl'];
+
 /** What each robot at the table can be asked for. */
 export function tasksOf(robot: RobotName): readonly Task[] {
-  return robot === 'gripper' ? TASKS : TASKS.filter(({ name }) => name in SO101_TASKS);
+  return robot === 'gripper' ? TASKS : TASKS.filter(({ name }) => SO101_TASKS.includes(name));
 }
 
-/** What it can be asked for, and what share of a lesson each takes. Fifteen of reach beside 35 of lift was worse for reach (docs/measurements.md). */
-const SO101_TASKS: Readonly<Record<string, number>> = { reach: 1, lift: 1, bowl: 1 };
-
-/** How many of a lesson's episodes show each of the tasks; every one is shown at least once, as far as they go. */
-export function sharedOut(episodes: number, tasks: readonly string[]): number[] {
-  const shares = tasks.map((name) => SO101_TASKS[name] ?? 1);
-  let left = episodes;
-  let rest = shares.reduce((sum, share) => sum + share, 0);
-  return shares.map((share) => {
-    const count = Math.min(left, Math.max(1, Math.round((left * share) / rest)));
-    left -= count;
-    rest -= share;
-    return count;
-  });
+/**
+ * How many of a lesson's episodes show each of its tasks: as many each, the first ones one more.
+ * Fifteen of reach beside 35 of lift was worse for reach (docs/measurements.md).
+ */
+export function sharedOut(episodes: number, tasks: number): number[] {
+  return Array.from({ length: tasks }, (_, task) => Math.ceil((episodes - task) / tasks));
 }
 
 export const TRAINED_TASKS = TASKS.filter(({ heldOut }) => !heldOut);

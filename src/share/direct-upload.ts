@@ -1,8 +1,7 @@
 /** Sends an adapter to the bucket of a share server by itself, part by part, by addresses that the server signs. */
 import * as v from 'valibot';
-
-/** Waits after failures in a row of one part. */
-const RETRY_DELAYS_MS = [0, 1000, 3000, 8000, 20_000];
+import { sleep } from '../base/sleep.ts';
+import { RETRY_DELAYS_MS, unreachable, type UploadOptions } from './uploads.ts';
 
 const addressesSchema = v.object({
   id: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
@@ -16,64 +15,72 @@ const addressesSchema = v.object({
 });
 type Addresses = v.InferOutput<typeof addressesSchema>;
 
-export interface DirectOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (sentBytes: number, totalBytes: number) => void;
-  readonly onRetry?: () => void;
-  readonly server?: string;
-}
-
 /**
- * Whether the adapter is on the server now. False where this way cannot be gone: the server refuses to begin, or the bucket cannot be reached
- * from this page. An upload that was interrupted goes on where it stopped, in a later visit too.
+ * Whether the adapter is on the server now. False where this way cannot be gone: the server refuses to begin, or nothing reaches the bucket from
+ * this page. An upload that was interrupted goes on where it stopped, in a later visit too.
  * @returns the server's refusal of what was sent, to be told
- * @throws what `signal` was aborted with
+ * @throws ModelError `download-failed` when the line breaks after something has arrived; what `signal` was aborted with
  */
 export async function uploadDirect(
   blob: Blob,
   sha256: string,
-  { signal, onProgress, onRetry, server = '' }: DirectOptions,
+  { signal, onProgress, onRetry, server = '' }: UploadOptions,
 ): Promise<boolean | Response> {
   const kept = `openvla-direct-${server}-${sha256}`;
-  const addresses = await begin(blob, sha256, server, kept, signal);
-  if (addresses === null) return false;
-  remember(kept, addresses.id);
-  let sentBytes = blob.size - addresses.parts.reduce((sum, { bytes }) => sum + bytes, 0);
-  for (const { offset, bytes, url } of addresses.parts) {
-    onProgress?.(sentBytes, blob.size);
-    const part = { method: 'PUT', body: blob.slice(offset, offset + bytes), ...(signal && { signal }) };
-    if (!(await repeated(url, part, onRetry))) return false;
-    sentBytes += bytes;
-  }
-  onProgress?.(sentBytes, blob.size);
-  const complete = { method: 'POST', ...(signal && { signal }) };
-  const answer = await repeated(`${direct(server)}/${addresses.id}/complete`, complete, onRetry);
+  const at = `${server}/api/adapters/direct`;
+  const init = { ...(signal && { signal }) };
+  const earlier = remembered(kept);
+  const begun =
+    (earlier && (await addressesOf(`${at}/${earlier}`, init))) ||
+    (await addressesOf(at, {
+      ...init,
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ sha256, bytes: blob.size }),
+    }));
+  if (!begun) return false;
+  remember(kept, begun.id);
+  const again = () => addressesOf(`${at}/${begun.id}`, init);
+  if (!(await sendParts(blob, begun, again, { signal, onProgress, onRetry }))) return false;
+  const answer = await repeated(`${at}/${begun.id}/complete`, { ...init, method: 'POST' }, onRetry);
   if (!answer) return false;
   remember(kept, null);
   return answer.ok || answer;
 }
 
-function direct(server: string): string {
-  return `${server}/api/adapters/direct`;
-}
-
-/** Goes on with an upload of an earlier visit, or begins one. */
-async function begin(
+/**
+ * @param again asks for addresses of what is missing, since those that were given expire
+ * @returns false where nothing has ever arrived
+ */
+async function sendParts(
   blob: Blob,
-  sha256: string,
-  server: string,
-  kept: string,
-  signal: AbortSignal | undefined,
-): Promise<Addresses | null> {
-  const earlier = remembered(kept);
-  const found = earlier && (await addressesOf(`${direct(server)}/${earlier}`, { ...(signal && { signal }) }));
-  if (found) return found;
-  return addressesOf(direct(server), {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ sha256, bytes: blob.size }),
-    ...(signal && { signal }),
-  });
+  begun: Addresses,
+  again: () => Promise<Addresses | null>,
+  { signal, onProgress, onRetry }: UploadOptions,
+): Promise<boolean> {
+  let { parts } = begun;
+  const sentBytes = () => blob.size - parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  // What arrived in an earlier visit went this way, too.
+  let worked = sentBytes() > 0;
+  let renewed = false;
+  while (parts.length > 0) {
+    onProgress?.(sentBytes(), blob.size);
+    const [{ offset, bytes, url }] = parts as [Addresses['parts'][number]];
+    const body = blob.slice(offset, offset + bytes);
+    if (await repeated(url, { method: 'PUT', body, ...(signal && { signal }) }, onRetry)) {
+      parts = parts.slice(1);
+      worked = true;
+      renewed = false;
+      continue;
+    }
+    if (!worked) return false;
+    const others = renewed ? null : await again();
+    if (!others) throw unreachable();
+    ({ parts } = others);
+    renewed = true;
+  }
+  onProgress?.(blob.size, blob.size);
+  return true;
 }
 
 async function addressesOf(url: string, init: RequestInit): Promise<Addresses | null> {
@@ -97,7 +104,7 @@ async function repeated(
   for (const [index, delayMs] of RETRY_DELAYS_MS.entries()) {
     if (index > 0) {
       onRetry?.();
-      await new Promise((done) => setTimeout(done, delayMs));
+      await sleep(delayMs, init.signal ?? undefined);
     }
     init.signal?.throwIfAborted();
     const answer = await fetch(url, init).catch(() => null);

@@ -3,12 +3,10 @@ import * as v from 'valibot';
 import type { DetailedError, Upload } from 'tus-js-client';
 import { ModelError, type ErrorCode } from '../base/errors.ts';
 import { parseShareManifest, type ShareManifest } from './share-manifest.ts';
+import { RETRY_DELAYS_MS, unreachable, type UploadOptions } from './uploads.ts';
 
 /** Bytes of one request; each counts against the server's limit of writes. */
 const CHUNK_BYTES = 16 * 2 ** 20;
-/** Waits after failures in a row; half a minute without a connection is survived, more can be resumed by hand. */
-const RETRY_DELAYS_MS = [0, 1000, 3000, 8000, 20_000];
-
 const createdSchema = v.object({ id: v.string(), token: v.string(), url: v.string() });
 const healthSchema = v.object({
   shares: v.number(),
@@ -21,15 +19,6 @@ const errorSchema = v.object({
 
 /** `token` allows to delete the share; `url` is its page, from the root of the server. */
 export type CreatedShare = v.InferOutput<typeof createdSchema>;
-
-export interface UploadOptions {
-  readonly signal?: AbortSignal;
-  /** Bytes that are on the server, of all. */
-  readonly onProgress?: (sentBytes: number, totalBytes: number) => void;
-  /** The line broke; it is tried again. `onProgress` tells when it is back. */
-  readonly onRetry?: () => void;
-  readonly server?: string;
-}
 
 /** Whether this page comes with a share server; false on static hosts, and when nothing answers. */
 export async function serverAvailable(server = ''): Promise<boolean> {
@@ -58,10 +47,19 @@ export function adapterAddress(sha256: string, server = ''): string {
  * `download-failed` when it cannot be reached
  */
 export async function uploadAdapter(blob: Blob, sha256: string, options: UploadOptions = {}): Promise<void> {
-  const { signal, onProgress, server = '' } = options;
-  const there = await request(adapterAddress(sha256, server), { method: 'HEAD', ...(signal && { signal }) });
-  if (!there.ok && !(await uploadToBucket(blob, sha256, options))) await uploadByTus(blob, sha256, options);
-  onProgress?.(blob.size, blob.size);
+  const there = () => isThere(sha256, options);
+  // The answer to a completed upload may be what was lost: then it is there, and need not go the other way.
+  if (!(await there()) && !(await uploadToBucket(blob, sha256, options)) && !(await there()))
+    await uploadByTus(blob, sha256, options);
+  options.onProgress?.(blob.size, blob.size);
+}
+
+async function isThere(sha256: string, { signal, server = '' }: UploadOptions): Promise<boolean> {
+  const answer = await request(adapterAddress(sha256, server), {
+    method: 'HEAD',
+    ...(signal && { signal }),
+  });
+  return answer.ok;
 }
 
 /** Straight to the server's bucket, where it has one for that; false where that does not work, and the server has to take the bytes itself. */
@@ -201,15 +199,6 @@ function refusalError(status: number, body: string): ModelError {
 
 function cancelled(): ModelError {
   return new ModelError('cancelled', 'The upload was cancelled.', 'Share again to go on where it stopped.');
-}
-
-function unreachable(cause: unknown): ModelError {
-  return new ModelError(
-    'download-failed',
-    'The share server cannot be reached.',
-    'Check the connection and try again; an upload goes on where it stopped.',
-    { cause },
-  );
 }
 
 function notOurServer(server: string): ModelError {

@@ -96,7 +96,7 @@ export async function loadPolicy(
       await policy?.dispose();
       const before = runtime.kernelReport;
       await runtime.dispose();
-      // Weights are on this device by now, so that nothing is fetched again.
+      // The package is stored by now: nothing is downloaded again.
       if (error instanceof WrongKernelsError && !takenOver) return put(reportTakenOver(before, error.fault));
       throw error;
     }

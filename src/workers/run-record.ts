@@ -1,6 +1,6 @@
 /** What a checkpoint remembers of where its run came from. */
 import * as v from 'valibot';
-import { optionsOf, type DatasetReading } from '../episodes/reading.ts';
+import { optionsOf } from '../episodes/reading.ts';
 import { loadCheckpointState, type CheckpointInfo } from '../model/finetune/checkpoints.ts';
 import type { ShardStore } from '../model/weights/shard-store.ts';
 import type { FineTuneOptions, RunInfo } from './contract-finetune.ts';
@@ -38,7 +38,11 @@ const optionsSchema = v.object({
 });
 
 const readingSchema = v.object({
-  mapping: v.object({ action: v.string(), state: v.array(v.string()), cameras: v.array(v.string()) }),
+  mapping: v.object({
+    action: v.string(),
+    state: v.pipe(v.array(v.string()), v.readonly()),
+    cameras: v.pipe(v.array(v.string()), v.readonly()),
+  }),
   standardise: v.boolean(),
   turned: v.picklist([0, 180]),
 });
@@ -75,20 +79,12 @@ export function runRecord(
       name,
       url: opened.url,
       fingerprint,
-      reading: opened.info.reading && recordedReading(opened.info.reading),
+      reading: opened.info.reading && optionsOf(opened.info.reading),
       episodes: episodes.length,
       steps,
       instructions: mostFrequent(episodes.map(({ instruction }) => instruction)),
     },
     options,
-  };
-}
-
-function recordedReading(reading: DatasetReading): v.InferOutput<typeof readingSchema> {
-  const { mapping, ...others } = optionsOf(reading);
-  return {
-    ...others,
-    mapping: { ...mapping, state: [...mapping.state], cameras: [...mapping.cameras] },
   };
 }
 

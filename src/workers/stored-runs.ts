@@ -1,5 +1,4 @@
-import { optionsOf, type DatasetReading, type OpenOptions } from '../episodes/reading.ts';
-import { readingText } from '../episodes/reading.ts';
+import { optionsOf, readingText, type DatasetReading, type OpenOptions } from '../episodes/reading.ts';
 import { ModelError } from '../base/errors.ts';
 import {
   listCheckpoints,

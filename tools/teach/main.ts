@@ -128,10 +128,7 @@ const record = (of: Task, count: number, tables: readonly Shown[] = [], from = s
     seed: from,
     tables,
   });
-const counts = sharedOut(
-  demonstrations,
-  tasks.map(({ name }) => name),
-);
+const counts = sharedOut(demonstrations, tasks.length);
 const own = await record(task, counts[0]!);
 for (const [i, other] of tasks.entries())
   if (i > 0) own.episodes.push(...(await record(other, counts[i]!)).episodes);

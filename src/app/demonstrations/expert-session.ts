@@ -88,7 +88,7 @@ async function showAll(
   progress: Progress,
 ): Promise<RecordedDemonstrations> {
   let whole = null as RecordedDemonstrations | null;
-  const counts = sharedOut(episodes, tasks);
+  const counts = sharedOut(episodes, tasks.length);
   for (const [i, task] of tasks.entries()) {
     const before = whole?.episodes.length ?? 0;
     const count = counts[i]!;
