@@ -2,7 +2,7 @@ import type { MiddlewareHandler } from 'hono';
 import { PRACTICE_WORKER_SECURITY_POLICY } from '../src/share/content-security-policy.ts';
 import { PAGE_HEADERS } from './page-headers.ts';
 
-/** As Vite names it after `src/workers/practice-worker.ts`. */
+/** As Vite names it after `src/workers/practice/practice-worker.ts`. */
 const PRACTICE_WORKER = /^\/assets\/practice-worker-[\w-]+\.js$/;
 
 export const securityHeaders: MiddlewareHandler = async (c, next) => {

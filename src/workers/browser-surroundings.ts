@@ -5,7 +5,7 @@ import { browserShardStore } from '../model/weights/browser-store.ts';
 import { ortFiles } from './ort-files.ts';
 import { readPixels } from './read-pixels.ts';
 import type { Surroundings } from './surroundings.ts';
-import { browserTuningStore } from './tuning-store.ts';
+import { browserTuningStore } from './policy/tuning-store.ts';
 
 export function browserSurroundings(): Surroundings {
   return {

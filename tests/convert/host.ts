@@ -10,8 +10,8 @@ import { memoryReader } from '../../src/io/byte-reader.ts';
 import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import { memoryShardStore, type ShardStore } from '../../src/model/weights/shard-store.ts';
 import type { BackendChoice } from '../../src/model/runtime/backend.ts';
-import { ConvertHost } from '../../src/workers/convert-host.ts';
-import type { ConvertSurroundings } from '../../src/workers/convert-surroundings.ts';
+import { ConvertHost } from '../../src/workers/convert/convert-host.ts';
+import type { ConvertSurroundings } from '../../src/workers/convert/convert-surroundings.ts';
 import { memoryTarget, type Files } from '../weights/small-package.ts';
 
 export const REPO = 'moojink/tiny-libero';

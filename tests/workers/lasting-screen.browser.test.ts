@@ -1,7 +1,7 @@
 import * as THREE from 'three/webgpu';
 import { expect, test, vi } from 'vitest';
 import { TableView } from '../../src/practice/view.ts';
-import { LastingScreen } from '../../src/workers/lasting-screen.ts';
+import { LastingScreen } from '../../src/workers/practice/lasting-screen.ts';
 
 test('after WebGL was lost the cameras say so instead of showing black, and see the same again once it is back', async () => {
   const canvas = new OffscreenCanvas(64, 64);

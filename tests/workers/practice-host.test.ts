@@ -5,8 +5,8 @@ import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { PracticeTable } from '../../src/practice/table.ts';
 import { assignmentFor, taskNamed } from '../../src/practice/tasks.ts';
 import type { WorkerError } from '../../src/workers/contract.ts';
-import type { HandReport } from '../../src/workers/contract-practice.ts';
-import { PracticeHost } from '../../src/workers/practice-host.ts';
+import type { HandReport } from '../../src/workers/practice/contract-practice.ts';
+import { PracticeHost } from '../../src/workers/practice/practice-host.ts';
 import { codeOf, nothing } from './tiny-host.ts';
 
 const SIZE = { width: 640, height: 480, ratio: 1 };

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { unnormalizeActions, type DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import type { Observation, Prediction } from '../../src/workers/contract.ts';
-import type { LoadedPolicy } from '../../src/workers/loaded-policy.ts';
-import { predictByKey } from '../../src/workers/predict.ts';
+import type { LoadedPolicy } from '../../src/workers/policy/loaded-policy.ts';
+import { predictByKey } from '../../src/workers/policy/predict.ts';
 
 function statistics(high: number, size = 1): DatasetStatistics {
   const all = (value: number) => Array.from({ length: size }, () => value);

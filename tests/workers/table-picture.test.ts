@@ -2,7 +2,7 @@ import type * as THREE from 'three/webgpu';
 import { expect, test } from 'vitest';
 import type { PracticeTable } from '../../src/practice/table.ts';
 import { TableView } from '../../src/practice/view.ts';
-import { TablePicture } from '../../src/workers/table-picture.ts';
+import { TablePicture } from '../../src/workers/practice/table-picture.ts';
 
 const table = {} as PracticeTable;
 

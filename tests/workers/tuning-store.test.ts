@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { browserTuningStore } from '../../src/workers/tuning-store.ts';
+import { browserTuningStore } from '../../src/workers/policy/tuning-store.ts';
 
 /** A Cache Storage of one cache. */
 function storage(): CacheStorage {

@@ -3,7 +3,7 @@ import { openDataset } from '../../src/episodes/open-dataset.ts';
 import { memoryFolder } from '../../src/io/blob-folder.ts';
 import { blobReader } from '../../src/io/byte-reader.ts';
 import { zipFolder } from '../../src/io/zip-folder.ts';
-import { writeDataset } from '../../src/workers/written-dataset.ts';
+import { writeDataset } from '../../src/workers/training/written-dataset.ts';
 import { madeDataset } from '../episodes/lerobot-writer/made.ts';
 import { codeOf, loadedHost, openMadeUp } from './tiny-host.ts';
 

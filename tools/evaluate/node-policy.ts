@@ -73,7 +73,7 @@ export async function openNodePolicy(
   const { policy, adapter } = options.adapter
     ? await adapted(base, reader, options.adapter)
     : { policy: base, adapter: null };
-  // As in the page: what an adapter was trained with replaces the package's (src/workers/predict.ts).
+  // As in the page: what an adapter was trained with replaces the package's (src/workers/policy/predict.ts).
   const { statistics, defaultUnnormKey: unnormKey } = policy.config;
 
   const actWith = (of: Policy): NodePolicy['act'] => {

@@ -3,7 +3,7 @@ import * as Comlink from 'comlink';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import { connectPolicyWorker, connectPracticeWorker } from '../../src/workers/client.ts';
 import type { Observation, Prediction } from '../../src/workers/contract.ts';
-import type { SentCommand } from '../../src/workers/contract-practice.ts';
+import type { SentCommand } from '../../src/workers/practice/contract-practice.ts';
 import { offered } from '../../src/workers/transfer.ts';
 import type { JobArguments } from './page.ts';
 

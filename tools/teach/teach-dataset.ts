@@ -7,8 +7,8 @@ import { headOf, type TrainableHead } from '../../src/model/heads/index.ts';
 import { normalizeActions, type DatasetStatistics } from '../../src/model/policy/statistics.ts';
 import type { RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import type { Dataset } from '../../src/episodes/dataset.ts';
-import { changeDemonstrations, demonstrationsOf } from '../../src/workers/demonstrations.ts';
-import { ownConfigFor, targetFor } from '../../src/workers/robot-choice.ts';
+import { changeDemonstrations, demonstrationsOf } from '../../src/workers/training/demonstrations.ts';
+import { ownConfigFor, targetFor } from '../../src/workers/training/robot-choice.ts';
 import type { NodePolicy } from '../evaluate/node-policy.ts';
 import { lessonTrainer, type LessonOptions } from './lesson.ts';
 

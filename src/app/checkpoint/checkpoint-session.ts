@@ -6,7 +6,7 @@ import type {
   CheckpointReport,
   CheckpointSource,
   ConvertProgress,
-} from '../../workers/contract-convert.ts';
+} from '../../workers/convert/contract-convert.ts';
 import { openPolicy } from '../policy/policy-session.ts';
 import { toFailure } from '../status/failure.ts';
 import { useCheckpointStore, type CheckpointStatus } from './checkpoint-store.ts';

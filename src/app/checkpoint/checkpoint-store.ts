@@ -5,7 +5,7 @@ import type {
   CheckpointReport,
   CheckpointSource,
   ConvertProgress,
-} from '../../workers/contract-convert.ts';
+} from '../../workers/convert/contract-convert.ts';
 import type { Failure } from '../status/failure.ts';
 
 export type CheckpointStatus =

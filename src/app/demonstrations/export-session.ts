@@ -1,5 +1,9 @@
 /** Writes the demonstrations that are open as a LeRobot dataset: a zip, a folder, or a repository on the Hub. */
-import type { DemonstrationsInfo, LeRobotForm, WriteTarget } from '../../workers/contract-finetune.ts';
+import type {
+  DemonstrationsInfo,
+  LeRobotForm,
+  WriteTarget,
+} from '../../workers/training/contract-finetune.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { toFailure } from '../status/failure.ts';
 import { useExportStore } from './export-store.ts';

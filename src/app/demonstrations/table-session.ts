@@ -1,5 +1,9 @@
 /** Recording on the practice table: a person steers, the practice worker records. */
-import type { HandReport, RecordedDemonstrations, TableLayout } from '../../workers/contract-practice.ts';
+import type {
+  HandReport,
+  RecordedDemonstrations,
+  TableLayout,
+} from '../../workers/practice/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { practiceIdle, replay, stopPractice } from '../practice/practice-run.ts';
 import {

@@ -11,7 +11,7 @@ import type {
   RunInfo,
   StepPoint,
   ValidationPoint,
-} from '../../workers/contract-finetune.ts';
+} from '../../workers/training/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/contract.ts';
 import type { Failure } from '../status/failure.ts';
 

@@ -4,7 +4,7 @@ import type {
   GuessedDimension,
   NamedDimension,
   RobotChoice,
-} from '../../workers/contract-finetune.ts';
+} from '../../workers/training/contract-finetune.ts';
 import { formatValue } from '../format.ts';
 import { CommittedInput } from './committed-input.tsx';
 import { changeRobot } from './robot-session.ts';

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import type { AdapterInfo, DemonstrationsInfo, RobotChoice } from '../../workers/contract-finetune.ts';
+import type {
+  AdapterInfo,
+  DemonstrationsInfo,
+  RobotChoice,
+} from '../../workers/training/contract-finetune.ts';
 import { DEFAULT_OPTIONS } from './finetune-store.ts';
 import { optionsFor } from './robot-session.ts';
 

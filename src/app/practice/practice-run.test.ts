@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { PolicyInfo, Prediction } from '../../workers/contract.ts';
-import type { RunNews } from '../../workers/contract-practice.ts';
+import type { RunNews } from '../../workers/practice/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { hidePractice, runTrials, startPractice, whyNotOnTable } from './practice-run.ts';

@@ -6,7 +6,7 @@ import type {
   RunOrder,
   TableRobotProfile,
   TableLayout,
-} from '../../workers/contract-practice.ts';
+} from '../../workers/practice/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
 import { predictorName } from '../finetune/predictor-name.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';

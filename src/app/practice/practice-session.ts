@@ -9,7 +9,7 @@ import type {
   TableRobotName,
   TableLayout,
   TableScene,
-} from '../../workers/contract-practice.ts';
+} from '../../workers/practice/contract-practice.ts';
 import { canUndo } from '../undo/undo-store.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
