@@ -1,7 +1,7 @@
 /** What a visitor was at, kept on this device (IndexedDB) for the next visit: for each policy the adapter in use and the demonstrations that were open. */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { OpenOptions } from '../episodes/reading.ts';
-import type { TableRobotName } from '../workers/practice/contract-practice.ts';
+import type { TableRobotName } from '../workers/boundary/contract-practice.ts';
 import type { Place } from './demonstrations/recordings.ts';
 
 /** Where the adapter in use can be read from again: a checkpoint of a run, or a file of its own. */

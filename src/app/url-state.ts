@@ -1,5 +1,5 @@
-import type { BackendPreference } from '../workers/contract.ts';
-import type { TableLayout } from '../workers/practice/contract-practice.ts';
+import type { BackendPreference } from '../workers/boundary/contract.ts';
+import type { TableLayout } from '../workers/boundary/contract-practice.ts';
 import { pageRoot } from './page-root.ts';
 
 /** What is worth sharing lives in the address: which policy, which instruction, and where it is to run. */

@@ -1,5 +1,5 @@
 /** What follows from what across the stores: the only place where one store's change leads to another's. */
-import type { PolicyInfo } from '../workers/contract.ts';
+import type { PolicyInfo } from '../workers/boundary/contract.ts';
 import { useCameraStore } from './camera/camera-store.ts';
 import { startPreviewLoop } from './camera/preview-loop.ts';
 import { refreshDevices, setSlotCount } from './camera/slots.ts';

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import type { PolicyInfo } from '../workers/contract.ts';
+import type { PolicyInfo } from '../workers/boundary/contract.ts';
 import { Honesty } from './camera/honesty.tsx';
 import { MoveArrow } from './camera/move-arrow.tsx';
 import { Slots } from './camera/slots-panel.tsx';

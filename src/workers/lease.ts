@@ -1,6 +1,6 @@
 import { ModelError } from '../base/errors.ts';
 import { RunQueue } from '../model/runtime/run-queue.ts';
-import type { Cancellable, LeaseKind, LeaseState } from './contract-lease.ts';
+import type { Cancellable, LeaseKind, LeaseState } from './boundary/contract-lease.ts';
 
 /** What each state may be followed by. A run may be let in during a turn of somebody else: `training` then follows that turn. */
 const NEXT: Readonly<Record<LeaseKind, readonly LeaseKind[]>> = {

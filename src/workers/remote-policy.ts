@@ -1,7 +1,7 @@
 import * as Comlink from 'comlink';
 import { ModelError, type ErrorCode } from '../base/errors.ts';
-import type { Observation, Prediction, WorkerError } from './contract.ts';
-import { crossing } from './transfer.ts';
+import type { Observation, Prediction, WorkerError } from './boundary/contract.ts';
+import { crossing } from './boundary/transfer.ts';
 
 /** The policy of another worker. */
 export interface RemotePolicy {

@@ -6,7 +6,7 @@ import type { Runtime } from '../model/runtime/runtime.ts';
 import type { KernelReport } from '../model/runtime/webgpu/kernel-report.ts';
 import type { Fetch } from '../model/weights/download.ts';
 import type { ShardStore } from '../model/weights/shard-store.ts';
-import type { BackendPreference } from './contract.ts';
+import type { BackendPreference } from './boundary/contract.ts';
 
 /** What the policy worker takes from the browser; tests bring their own. */
 export interface Surroundings {

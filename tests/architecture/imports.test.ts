@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 /**
  * Which rooms a room may import from (docs/architecture.md). A room is a path prefix; the longest match wins.
- * `src/workers` is two rooms: what the page sees (contract, client) and the worker itself.
+ * `src/workers` is two rooms: what the page sees (contracts, client) and the workers themselves.
  */
 const ARROWS: Record<string, readonly string[]> = {
   // The error type, seeded random numbers, hashes, strict JSON: every room may have them.
@@ -95,10 +95,7 @@ const ONLY_IN: Record<string, string | readonly string[]> = {
   uplot: 'src/app',
 };
 
-const BOUNDARY = ['src/workers/contract', 'src/workers/client', 'src/workers/transfer'];
-
 function roomOf(path: string): string {
-  if (BOUNDARY.some((file) => path.startsWith(file))) return 'src/workers/boundary';
   const rooms = Object.keys(ARROWS).filter(
     (room) => path === room || path.startsWith(`${room}/`) || path.startsWith(`${room}.`),
   );

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { inspectPackage, storedPackages } from '../../src/model/weights/package.ts';
 import type { ShardStore } from '../../src/model/weights/shard-store.ts';
-import type { CheckpointSource } from '../../src/workers/convert/contract-convert.ts';
+import type { CheckpointSource } from '../../src/workers/boundary/contract-convert.ts';
 import { zipFolder, type FolderFile } from '../../src/model/weights/zip-folder.ts';
 import {
   hubDouble,

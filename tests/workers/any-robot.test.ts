@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/base/random.ts';
-import type { PolicyInfo } from '../../src/workers/contract.ts';
-import type { RobotChoice } from '../../src/workers/training/contract-finetune.ts';
-import type { RecordedDemonstrations } from '../../src/workers/practice/contract-practice.ts';
+import type { PolicyInfo } from '../../src/workers/boundary/contract.ts';
+import type { RobotChoice } from '../../src/workers/boundary/contract-finetune.ts';
+import type { RecordedDemonstrations } from '../../src/workers/boundary/contract-practice.ts';
 import {
   codeOf,
   loadedHost,

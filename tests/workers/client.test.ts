@@ -1,14 +1,19 @@
 import * as Comlink from 'comlink';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ModelError } from '../../src/base/errors.ts';
-import type { ClientError } from '../../src/workers/client-guard.ts';
+import type { ClientError } from '../../src/workers/boundary/client-guard.ts';
 import {
   connect,
   connectPolicyWorker,
   connectPracticeWorker,
   type Client,
-} from '../../src/workers/client.ts';
-import { crossing, installErrorTransfer, offered, toWorkerError } from '../../src/workers/transfer.ts';
+} from '../../src/workers/boundary/client.ts';
+import {
+  crossing,
+  installErrorTransfer,
+  offered,
+  toWorkerError,
+} from '../../src/workers/boundary/transfer.ts';
 import { nothing } from './tiny-host.ts';
 
 /** A worker that takes messages and never answers. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { LeaseKind } from '../../src/workers/contract-lease.ts';
+import type { LeaseKind } from '../../src/workers/boundary/contract-lease.ts';
 import { Lease, type Leased } from '../../src/workers/lease.ts';
 
 class Thing implements Leased {

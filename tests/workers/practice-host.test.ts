@@ -4,8 +4,8 @@ import { IMAGE_SIZE } from '../../src/practice/image-size.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
 import { PracticeTable } from '../../src/practice/table.ts';
 import { assignmentFor, taskNamed } from '../../src/practice/tasks.ts';
-import type { WorkerError } from '../../src/workers/contract.ts';
-import type { HandReport } from '../../src/workers/practice/contract-practice.ts';
+import type { WorkerError } from '../../src/workers/boundary/contract.ts';
+import type { HandReport } from '../../src/workers/boundary/contract-practice.ts';
 import { PracticeHost } from '../../src/workers/practice/practice-host.ts';
 import { codeOf, nothing } from './tiny-host.ts';
 

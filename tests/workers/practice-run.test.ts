@@ -3,10 +3,10 @@ import * as Comlink from 'comlink';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ModelError } from '../../src/base/errors.ts';
 import { loadMujoco } from '../../src/practice/mujoco.ts';
-import type { Observation, Prediction } from '../../src/workers/contract.ts';
-import type { RunNews, RunOrder } from '../../src/workers/practice/contract-practice.ts';
+import type { Observation, Prediction } from '../../src/workers/boundary/contract.ts';
+import type { RunNews, RunOrder } from '../../src/workers/boundary/contract-practice.ts';
 import { PracticeHost } from '../../src/workers/practice/practice-host.ts';
-import { installErrorTransfer, offered } from '../../src/workers/transfer.ts';
+import { installErrorTransfer, offered } from '../../src/workers/boundary/transfer.ts';
 import { codeOf } from './tiny-host.ts';
 
 installErrorTransfer();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { unnormalizeActions, type DatasetStatistics } from '../../src/model/policy/statistics.ts';
-import type { Observation, Prediction } from '../../src/workers/contract.ts';
+import type { Observation, Prediction } from '../../src/workers/boundary/contract.ts';
 import type { LoadedPolicy } from '../../src/workers/policy/loaded-policy.ts';
 import { predictByKey } from '../../src/workers/policy/predict.ts';
 

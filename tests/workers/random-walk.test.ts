@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { memoryShardStore } from '../../src/model/weights/shard-store.ts';
-import type { PolicyInfo } from '../../src/workers/contract.ts';
-import type { Cancellable, LeaseState } from '../../src/workers/contract-lease.ts';
+import type { PolicyInfo } from '../../src/workers/boundary/contract.ts';
+import type { Cancellable, LeaseState } from '../../src/workers/boundary/contract-lease.ts';
 import { exhaustAfter } from './fake-runtime.ts';
 import {
   demonstrationsFor,

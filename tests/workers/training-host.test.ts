@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import type { FineTuneEvent, FineTuneProgress } from '../../src/workers/training/contract-finetune.ts';
+import type { FineTuneEvent, FineTuneProgress } from '../../src/workers/boundary/contract-finetune.ts';
 import {
   codeOf,
   demonstrationsFor,

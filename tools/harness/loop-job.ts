@@ -1,10 +1,10 @@
 /** The loop at 30 Hz in a real page: the SO-101 moves and is drawn in its worker while the shipped policy predicts in its own. */
 import * as Comlink from 'comlink';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
-import { connectPolicyWorker, connectPracticeWorker } from '../../src/workers/client.ts';
-import type { Observation, Prediction } from '../../src/workers/contract.ts';
-import type { SentCommand } from '../../src/workers/practice/contract-practice.ts';
-import { offered } from '../../src/workers/transfer.ts';
+import { connectPolicyWorker, connectPracticeWorker } from '../../src/workers/boundary/client.ts';
+import type { Observation, Prediction } from '../../src/workers/boundary/contract.ts';
+import type { SentCommand } from '../../src/workers/boundary/contract-practice.ts';
+import { offered } from '../../src/workers/boundary/transfer.ts';
 import type { JobArguments } from './page.ts';
 
 export interface LoopBench {

@@ -1,5 +1,5 @@
 /** Where frames come from: a camera, a video file or an image. Holds what a store must not: streams, elements. */
-import type { RawImage } from '../../workers/contract.ts';
+import type { RawImage } from '../../workers/boundary/contract.ts';
 import { cameraFailure, insecureContext } from './camera-failure.ts';
 import type { Failure } from '../status/failure.ts';
 

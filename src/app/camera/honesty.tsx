@@ -1,7 +1,7 @@
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { isShippedPolicy } from '../url-state.ts';
 import { useViewStore } from '../view-store.ts';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 
 /** Demonstrations that were recorded on the simulated table, by what the page calls them. */
 const ofTheTable = (name: string): boolean => /^(Practice table|Expert on the practice table)/.test(name);

@@ -1,7 +1,7 @@
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { MAX_TRANSLATION } from '../../practice/units.ts';
 import { isShippedPolicy } from '../url-state.ts';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { arrowOf } from './arrow-of.ts';
 
 /** Side of the drawing. */

@@ -1,6 +1,6 @@
 /** The images as the model sees them, per slot: pixels, so not in a store. */
 import { useSyncExternalStore } from 'react';
-import type { RawImage } from '../../workers/contract.ts';
+import type { RawImage } from '../../workers/boundary/contract.ts';
 
 /** What the model sees of one world: the cameras' pictures and the table's never mix. */
 export class SeenFrames {

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { useCameraStore, type SlotStatus } from './camera-store.ts';
 import { SlotCard } from './slot-card.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';

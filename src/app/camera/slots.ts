@@ -1,5 +1,5 @@
 /** Which frame source feeds which image slot. The facts about them are in camera-store.ts. */
-import type { RawImage } from '../../workers/contract.ts';
+import type { RawImage } from '../../workers/boundary/contract.ts';
 import { toFailure } from '../status/failure.ts';
 import { cameraEnded } from './camera-failure.ts';
 import { useCameraStore, type SourceKind } from './camera-store.ts';

@@ -1,4 +1,4 @@
-import type { ConvertProgress } from '../../workers/convert/contract-convert.ts';
+import type { ConvertProgress } from '../../workers/boundary/contract-convert.ts';
 import { formatBytes } from '../format.ts';
 import { pauseConversion } from './checkpoint-session.ts';
 

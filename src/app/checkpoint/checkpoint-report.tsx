@@ -1,4 +1,4 @@
-import type { CheckpointReport } from '../../workers/convert/contract-convert.ts';
+import type { CheckpointReport } from '../../workers/boundary/contract-convert.ts';
 import { Facts } from '../controls/facts.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 import { choose } from './checkpoint-session.ts';

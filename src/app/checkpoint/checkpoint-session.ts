@@ -1,12 +1,12 @@
 /** What the page asks of the worker that makes packages of checkpoints. */
-import { connectConvertWorker, type ConvertClient } from '../../workers/client.ts';
+import { connectConvertWorker, type ConvertClient } from '../../workers/boundary/client.ts';
 import type {
   BegunConversion,
   CheckpointChoices,
   CheckpointReport,
   CheckpointSource,
   ConvertProgress,
-} from '../../workers/convert/contract-convert.ts';
+} from '../../workers/boundary/contract-convert.ts';
 import { openPolicy } from '../policy/policy-session.ts';
 import { toFailure } from '../status/failure.ts';
 import { useCheckpointStore, type CheckpointStatus } from './checkpoint-store.ts';

@@ -5,7 +5,7 @@ import type {
   CheckpointReport,
   CheckpointSource,
   ConvertProgress,
-} from '../../workers/convert/contract-convert.ts';
+} from '../../workers/boundary/contract-convert.ts';
 import type { Failure } from '../status/failure.ts';
 
 export type CheckpointStatus =

@@ -1,4 +1,4 @@
-import type { Finding } from '../../workers/training/contract-finetune.ts';
+import type { Finding } from '../../workers/boundary/contract-finetune.ts';
 
 /** More of one kind are one line. */
 const MOST = 3;

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { useCameraStore } from '../camera/camera-store.ts';
 import { Slots } from '../camera/slots-panel.tsx';
 import { useInstructionStore } from '../instruction/instruction-store.ts';

@@ -1,8 +1,8 @@
 import { Tabs } from 'radix-ui';
 import { useEffect, useState } from 'react';
 import { optionsOf, readingText } from '../../episodes/reading.ts';
-import type { DemonstrationsInfo } from '../../workers/training/contract-finetune.ts';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { DemonstrationsInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { closeDemonstrations } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { SanitySection } from '../finetune/sanity-section.tsx';

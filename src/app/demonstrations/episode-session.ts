@@ -1,7 +1,7 @@
 /** One episode on show: its numbers, the frames at the step that is looked at, a film strip, and what the policy says to it. */
 import { create } from 'zustand';
-import type { ChunkCheck, EpisodeEdit, EpisodeTrack } from '../../workers/training/contract-finetune.ts';
-import type { RawImage } from '../../workers/contract.ts';
+import type { ChunkCheck, EpisodeEdit, EpisodeTrack } from '../../workers/boundary/contract-finetune.ts';
+import type { RawImage } from '../../workers/boundary/contract.ts';
 import { editEpisode } from '../finetune/finetune-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { policyWorker } from '../policy/policy-session.ts';

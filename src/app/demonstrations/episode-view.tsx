@@ -1,7 +1,7 @@
 import { Slider } from 'radix-ui';
 import { useId, useMemo, useState } from 'react';
-import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/training/contract-finetune.ts';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/boundary/contract-finetune.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { EditableText } from '../controls/editable-text.tsx';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { useTraining } from '../policy/policy-store.ts';

@@ -1,6 +1,6 @@
 import { useId, useState } from 'react';
-import type { PolicyInfo } from '../../workers/contract.ts';
-import type { PracticeTask } from '../../workers/practice/contract-practice.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
+import type { PracticeTask } from '../../workers/boundary/contract-practice.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';
 import { TablePicture } from '../practice/table-picture.tsx';

@@ -5,7 +5,7 @@ import type {
   RecordedEpisode,
   Rehearsal,
   TableRobotName,
-} from '../../workers/practice/contract-practice.ts';
+} from '../../workers/boundary/contract-practice.ts';
 import { sharedOut } from '../../practice/tasks.ts';
 import { practiceWorker, randomSeed } from '../practice/practice-session.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import type { RawImage } from '../../workers/contract.ts';
+import type { RawImage } from '../../workers/boundary/contract.ts';
 
 /** A recorded frame, pixel for pixel. */
 export function FrameCanvas({ image, label }: { image: RawImage; label: string }) {

@@ -1,6 +1,6 @@
 /** The dataset made of what was recorded in this page: opened in the policy worker, and opened anew after each recording. */
-import type { EpisodeEdit, EpisodeEdits } from '../../workers/training/contract-finetune.ts';
-import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/practice/contract-practice.ts';
+import type { EpisodeEdit, EpisodeEdits } from '../../workers/boundary/contract-finetune.ts';
+import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/boundary/contract-practice.ts';
 import {
   closeDemonstrations,
   openDemonstrations,

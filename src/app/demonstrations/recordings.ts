@@ -1,11 +1,11 @@
 /** Episodes recorded in this page, kept on this device (IndexedDB) until they are deleted. */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
-import type { EpisodeEdit } from '../../workers/training/contract-finetune.ts';
+import type { EpisodeEdit } from '../../workers/boundary/contract-finetune.ts';
 import type {
   RecordedDemonstrations,
   RecordedEpisode,
   TableLayout,
-} from '../../workers/practice/contract-practice.ts';
+} from '../../workers/boundary/contract-practice.ts';
 import type { Failure } from '../status/failure.ts';
 
 /** Where it was recorded: episodes of one place form one dataset. */

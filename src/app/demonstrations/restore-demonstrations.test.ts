@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';

@@ -1,4 +1,4 @@
-import type { DemonstrationsInfo, DimensionStatistics } from '../../workers/training/contract-finetune.ts';
+import type { DemonstrationsInfo, DimensionStatistics } from '../../workers/boundary/contract-finetune.ts';
 import { formatValue } from '../format.ts';
 
 function Statistics({ caption, rows }: { caption: string; rows: readonly DimensionStatistics[] }) {

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState, type PointerEvent } from 'react';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { chooseTable, layTable, randomSeed } from '../practice/practice-session.ts';
 import { useFocusKept } from '../controls/use-focus-kept.ts';

@@ -3,7 +3,7 @@ import type {
   HandReport,
   RecordedDemonstrations,
   TableLayout,
-} from '../../workers/practice/contract-practice.ts';
+} from '../../workers/boundary/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { practiceIdle, replay, stopPractice } from '../practice/practice-run.ts';
 import {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { PolicyInfo } from '../../workers/contract.ts';
-import type { AdapterInfo, RunInfo } from '../../workers/training/contract-finetune.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
+import type { AdapterInfo, RunInfo } from '../../workers/boundary/contract-finetune.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { rememberAdapter, restoreAdapter } from './adapter-memory.ts';
 import { useFineTuneStore } from './finetune-store.ts';

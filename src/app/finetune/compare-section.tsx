@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import { successRate } from '../../practice/success-rate.ts';
 import { goalOf } from '../../practice/tasks.ts';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { TRIALS, whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { TaskChoice } from '../practice/task-choice.tsx';

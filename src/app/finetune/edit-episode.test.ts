@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { DemonstrationsInfo, EpisodeEdits } from '../../workers/training/contract-finetune.ts';
+import type { DemonstrationsInfo, EpisodeEdits } from '../../workers/boundary/contract-finetune.ts';
 import { editEpisode } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 

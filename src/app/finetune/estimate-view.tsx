@@ -1,4 +1,4 @@
-import type { FineTuneEstimate } from '../../workers/training/contract-finetune.ts';
+import type { FineTuneEstimate } from '../../workers/boundary/contract-finetune.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { formatBytes, formatDuration } from '../format.ts';
 import { useFineTuneStore } from './finetune-store.ts';

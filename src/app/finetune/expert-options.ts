@@ -1,5 +1,5 @@
 /** What suits teaching the practice policy one more task; found by `npm run teach`, whose defaults they are, and measured in docs/measurements.md. */
-import type { FineTuneOptions } from '../../workers/training/contract-finetune.ts';
+import type { FineTuneOptions } from '../../workers/boundary/contract-finetune.ts';
 
 export const EXPERT_OPTIONS = {
   maxSteps: 1500,

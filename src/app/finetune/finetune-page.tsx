@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { useViewStore } from '../view-store.ts';
 import { CompareSection } from './compare-section.tsx';
 import { useFineTuneStore } from './finetune-store.ts';

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { DemonstrationsInfo, RunInfo } from '../../workers/training/contract-finetune.ts';
+import type { DemonstrationsInfo, RunInfo } from '../../workers/boundary/contract-finetune.ts';
 import { openDemonstrations } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 

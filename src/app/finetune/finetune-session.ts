@@ -10,7 +10,7 @@ import type {
   FineTuneOptions,
   RunInfo,
   StepPoint,
-} from '../../workers/training/contract-finetune.ts';
+} from '../../workers/boundary/contract-finetune.ts';
 import { chosenReading, keepReading } from '../demonstrations/chosen-reading.ts';
 import { failPolicy, policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, isTraining, loadedPolicy, usePolicyStore } from '../policy/policy-store.ts';

@@ -11,8 +11,8 @@ import type {
   RunInfo,
   StepPoint,
   ValidationPoint,
-} from '../../workers/training/contract-finetune.ts';
-import type { PolicyInfo } from '../../workers/contract.ts';
+} from '../../workers/boundary/contract-finetune.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import type { Failure } from '../status/failure.ts';
 
 export type DemonstrationsStatus =

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { RunInfo } from '../../workers/training/contract-finetune.ts';
+import type { RunInfo } from '../../workers/boundary/contract-finetune.ts';
 import { interruptedText } from './interrupted-text.ts';
 
 const run = {

@@ -1,4 +1,4 @@
-import type { RunInfo } from '../../workers/training/contract-finetune.ts';
+import type { RunInfo } from '../../workers/boundary/contract-finetune.ts';
 
 /** What has become of a run that did not reach its end, and what it takes to go on with it. */
 export function interruptedText(

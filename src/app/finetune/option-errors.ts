@@ -1,4 +1,4 @@
-import type { FineTuneOptions } from '../../workers/training/contract-finetune.ts';
+import type { FineTuneOptions } from '../../workers/boundary/contract-finetune.ts';
 
 type Field = keyof FineTuneOptions | 'r' | 'alpha' | 'dropout' | 'pattern';
 

@@ -1,5 +1,5 @@
 import { useId, type ReactNode } from 'react';
-import type { FineTuneOptions, LoraTargets } from '../../workers/training/contract-finetune.ts';
+import type { FineTuneOptions, LoraTargets } from '../../workers/boundary/contract-finetune.ts';
 import { adapterName } from './adapter-name.ts';
 import { setOptions, startFrom } from './finetune-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';

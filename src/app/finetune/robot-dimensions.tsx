@@ -4,7 +4,7 @@ import type {
   GuessedDimension,
   NamedDimension,
   RobotChoice,
-} from '../../workers/training/contract-finetune.ts';
+} from '../../workers/boundary/contract-finetune.ts';
 import { formatValue } from '../format.ts';
 import { CommittedInput } from './committed-input.tsx';
 import { changeRobot } from './robot-session.ts';

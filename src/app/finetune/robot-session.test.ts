@@ -3,7 +3,7 @@ import type {
   AdapterInfo,
   DemonstrationsInfo,
   RobotChoice,
-} from '../../workers/training/contract-finetune.ts';
+} from '../../workers/boundary/contract-finetune.ts';
 import { DEFAULT_OPTIONS } from './finetune-store.ts';
 import { optionsFor } from './robot-session.ts';
 

@@ -4,7 +4,7 @@ import type {
   DemonstrationsInfo,
   FineTuneOptions,
   RobotChoice,
-} from '../../workers/training/contract-finetune.ts';
+} from '../../workers/boundary/contract-finetune.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { toFailure } from '../status/failure.ts';
 import { refreshEstimate } from './finetune-session.ts';

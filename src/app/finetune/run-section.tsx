@@ -1,5 +1,5 @@
 import { useMemo } from 'react';
-import type { FineTuneProgress } from '../../workers/training/contract-finetune.ts';
+import type { FineTuneProgress } from '../../workers/boundary/contract-finetune.ts';
 import { Facts, type Fact } from '../controls/facts.tsx';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { toFailure } from '../status/failure.ts';

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import type { PolicyInfo } from '../../workers/contract.ts';
-import type { AdapterInfo, DemonstrationsInfo } from '../../workers/training/contract-finetune.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
+import type { AdapterInfo, DemonstrationsInfo } from '../../workers/boundary/contract-finetune.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { scoreFrames, useScoreStore } from './score-session.ts';

@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { AdaptersSection } from '../finetune/stored-section.tsx';
 import { ModelsSection } from './models-section.tsx';
 import '../finetune/finetune.css';

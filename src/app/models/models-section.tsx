@@ -1,5 +1,5 @@
 import { useEffect } from 'react';
-import type { StoredPackage } from '../../workers/contract.ts';
+import type { StoredPackage } from '../../workers/boundary/contract.ts';
 import { DeleteButton } from '../controls/delete-button.tsx';
 import { formatBytes } from '../format.ts';
 import { PackagePicker } from '../policy/package-picker.tsx';

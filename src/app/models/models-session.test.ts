@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import type { StoredPackage } from '../../workers/contract.ts';
+import type { StoredPackage } from '../../workers/boundary/contract.ts';
 import { checkModel, useModelsStore } from './models-session.ts';
 
 type Progress = (done: number, total: number) => void;

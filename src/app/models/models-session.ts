@@ -1,6 +1,6 @@
 /** Policy packages on this device. */
 import { create } from 'zustand';
-import type { StoredPackage } from '../../workers/contract.ts';
+import type { StoredPackage } from '../../workers/boundary/contract.ts';
 import type { HandedFile } from '../finetune/dropped-files.ts';
 import { recordingsSize } from '../demonstrations/recordings.ts';
 import { openPolicy, policyWorker } from '../policy/policy-session.ts';

@@ -1,4 +1,4 @@
-import type { CapabilityReport } from '../../workers/contract.ts';
+import type { CapabilityReport } from '../../workers/boundary/contract.ts';
 
 const verdicts: Record<CapabilityReport['verdict'], string> = {
   ok: 'This machine can run it',

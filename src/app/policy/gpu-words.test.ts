@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { GpuReport } from '../../workers/contract.ts';
+import type { GpuReport } from '../../workers/boundary/contract.ts';
 import { gpuLines, gpuWarning } from './gpu-words.ts';
 
 const fault = {

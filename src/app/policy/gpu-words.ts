@@ -1,5 +1,5 @@
 /** What is known of a GPU and its kernels, in words. */
-import type { GpuReport } from '../../workers/contract.ts';
+import type { GpuReport } from '../../workers/boundary/contract.ts';
 
 /** A sentence for everybody where something of the GPU is wrong; null where all is well. */
 export function gpuWarning({ executor, check }: GpuReport): string | null {

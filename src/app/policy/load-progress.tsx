@@ -1,4 +1,4 @@
-import type { LoadProgress } from '../../workers/contract.ts';
+import type { LoadProgress } from '../../workers/boundary/contract.ts';
 import { formatBytes } from '../format.ts';
 
 const phases: Record<LoadProgress['phase'], string> = {

@@ -1,4 +1,4 @@
-import type { PackageSummary } from '../../workers/contract.ts';
+import type { PackageSummary } from '../../workers/boundary/contract.ts';
 import { Facts } from '../controls/facts.tsx';
 import { formatBytes, formatCount } from '../format.ts';
 

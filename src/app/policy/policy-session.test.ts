@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { LeaseState } from '../../workers/contract-lease.ts';
+import type { LeaseState } from '../../workers/boundary/contract-lease.ts';
 import { keepLoaded, openPolicy } from './policy-session.ts';
 import { currentPolicy, usePolicyStore } from './policy-store.ts';
 
@@ -14,7 +14,7 @@ const { worker, watchers } = vi.hoisted(() => ({
     terminate: () => undefined,
   },
 }));
-vi.mock('../../workers/client.ts', () => ({ connectPolicyWorker: () => worker }));
+vi.mock('../../workers/boundary/client.ts', () => ({ connectPolicyWorker: () => worker }));
 
 const infoOf = (url: string) => ({ backend: {}, package: { url, name: url, stored: false } });
 const now = () => {

@@ -1,12 +1,12 @@
 /** The one worker of the page, and what the page asks of it about packages. */
-import { connectPolicyWorker, type PolicyClient } from '../../workers/client.ts';
+import { connectPolicyWorker, type PolicyClient } from '../../workers/boundary/client.ts';
 import type {
   BackendPreference,
   CapabilityReport,
   LoadProgress,
   PolicyInfo,
-} from '../../workers/contract.ts';
-import type { LeaseState } from '../../workers/contract-lease.ts';
+} from '../../workers/boundary/contract.ts';
+import type { LeaseState } from '../../workers/boundary/contract-lease.ts';
 import { needsRestart, toFailure, type Failure } from '../status/failure.ts';
 import { loadedNow, NOTHING_LOADED, usePolicyStore, type PolicyStatus } from './policy-store.ts';
 

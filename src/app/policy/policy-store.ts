@@ -4,8 +4,8 @@ import type {
   CapabilityReport,
   LoadProgress,
   PolicyInfo,
-} from '../../workers/contract.ts';
-import type { LeaseState } from '../../workers/contract-lease.ts';
+} from '../../workers/boundary/contract.ts';
+import type { LeaseState } from '../../workers/boundary/contract-lease.ts';
 import type { Failure } from '../status/failure.ts';
 
 export const NOTHING_LOADED: LeaseState = { kind: 'idle', run: null };

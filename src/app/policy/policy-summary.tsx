@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { DeleteButton } from '../controls/delete-button.tsx';
 import { Facts } from '../controls/facts.tsx';
 import { formatBytes, formatCount } from '../format.ts';

@@ -1,5 +1,5 @@
 import { useId } from 'react';
-import type { BackendPreference } from '../../workers/contract.ts';
+import type { BackendPreference } from '../../workers/boundary/contract.ts';
 import { useRunStore } from '../prediction/run-store.ts';
 import { runOn } from './policy-session.ts';
 import { usePolicyStore } from './policy-store.ts';

@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { lazyPart } from '../lazy-part.tsx';
 import { useTeachStore } from '../teach/teach-store.ts';
 import { InstructionField } from '../instruction/instruction-field.tsx';

@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { SeenCanvas } from '../camera/seen-canvas.tsx';
 import { tableSeen } from '../camera/seen-frames.ts';
 

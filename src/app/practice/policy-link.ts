@@ -1,5 +1,5 @@
 /** The channel between the table's worker and the policy's: what one sees reaches the other without a stop in the page. */
-import type { PolicyClient, PracticeClient } from '../../workers/client.ts';
+import type { PolicyClient, PracticeClient } from '../../workers/boundary/client.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { practiceWorker } from './practice-session.ts';
 

@@ -1,5 +1,5 @@
 import { useId } from 'react';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { PolicyGate } from '../policy/policy-gate.tsx';
 import { PolicySummary } from '../policy/policy-summary.tsx';
 import { usePolicyInfo, usePolicyStore } from '../policy/policy-store.ts';

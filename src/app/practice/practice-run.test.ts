@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { PolicyInfo, Prediction } from '../../workers/contract.ts';
-import type { RunNews } from '../../workers/practice/contract-practice.ts';
+import type { PolicyInfo, Prediction } from '../../workers/boundary/contract.ts';
+import type { RunNews } from '../../workers/boundary/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { hidePractice, runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
@@ -29,7 +29,7 @@ const { worker, failPolicy } = vi.hoisted(() => ({
   },
   failPolicy: vi.fn<() => void>(),
 }));
-vi.mock('../../workers/client.ts', () => ({ connectPracticeWorker: () => worker }));
+vi.mock('../../workers/boundary/client.ts', () => ({ connectPracticeWorker: () => worker }));
 vi.mock('../policy/policy-session.ts', () => ({
   policyWorker: () => ({ serve: async () => undefined }),
   failPolicy,

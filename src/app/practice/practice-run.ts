@@ -1,12 +1,12 @@
 /** The policy at work on the table. The practice worker observes, asks the policy worker and carries out the actions; the page shows its reports. */
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import type {
   ExecutionReport,
   RunNews,
   RunOrder,
   TableRobotProfile,
   TableLayout,
-} from '../../workers/practice/contract-practice.ts';
+} from '../../workers/boundary/contract-practice.ts';
 import { tableSeen } from '../camera/seen-frames.ts';
 import { predictorName } from '../finetune/predictor-name.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';

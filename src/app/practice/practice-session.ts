@@ -1,5 +1,5 @@
 /** The practice worker, and what the page asks of it: layouts, pointers, views. Runs are in practice-run.ts. */
-import { connectPracticeWorker, type PracticeClient } from '../../workers/client.ts';
+import { connectPracticeWorker, type PracticeClient } from '../../workers/boundary/client.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { readUrlState, writeUrlState } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
@@ -9,7 +9,7 @@ import type {
   TableRobotName,
   TableLayout,
   TableScene,
-} from '../../workers/practice/contract-practice.ts';
+} from '../../workers/boundary/contract-practice.ts';
 import { canUndo } from '../undo/undo-store.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';

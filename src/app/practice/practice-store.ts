@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import type { HoldReason, PracticeTask, TableReport } from '../../workers/practice/contract-practice.ts';
+import type { HoldReason, PracticeTask, TableReport } from '../../workers/boundary/contract-practice.ts';
 import type { Failure } from '../status/failure.ts';
 
 type TableStatus =

@@ -1,4 +1,4 @@
-import type { TableRobotName } from '../../workers/practice/contract-practice.ts';
+import type { TableRobotName } from '../../workers/boundary/contract-practice.ts';
 import { stopPractice } from './practice-run.ts';
 import { changeTable, layTable, randomSeed } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';

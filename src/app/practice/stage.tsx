@@ -1,5 +1,5 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
-import type { HoldReason } from '../../workers/practice/contract-practice.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
+import type { HoldReason } from '../../workers/boundary/contract-practice.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { DragHint } from './drag-hint.tsx';
 import { PolicyEyes } from './policy-eyes.tsx';

@@ -1,5 +1,5 @@
 import { useId } from 'react';
-import type { PracticeTask } from '../../workers/practice/contract-practice.ts';
+import type { PracticeTask } from '../../workers/boundary/contract-practice.ts';
 
 /** One of the table's tasks. @param mark what is said of those the policy was trained on */
 export function TaskChoice({

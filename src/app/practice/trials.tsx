@@ -1,5 +1,5 @@
 import { successRate } from '../../practice/success-rate.ts';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { runTrials, TRIALS, whyNotOnTable } from './practice-run.ts';
 import { usePracticeStore } from './practice-store.ts';
 import { TrialRow } from './trial-row.tsx';

@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { understand } from '../../practice/vocabulary.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { lazyPart } from '../lazy-part.tsx';
 import { ChunkTable } from './chunk-table.tsx';
 import type { ShownPrediction } from './prediction-store.ts';

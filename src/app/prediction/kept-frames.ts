@@ -1,5 +1,5 @@
 /** The raw frames of the newest prediction, kept for saving it. */
-import type { RawImage } from '../../workers/contract.ts';
+import type { RawImage } from '../../workers/boundary/contract.ts';
 import { pixels } from '../camera/frame-source.ts';
 
 export type KeptFrame = ImageBitmap | RawImage;

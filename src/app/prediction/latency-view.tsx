@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { formatMs, formatRate } from '../format.ts';
 import { usePredictionStore } from './prediction-store.ts';
 import { median, predictionRate, stageTimings } from './timing.ts';

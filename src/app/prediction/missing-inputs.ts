@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { useCameraStore } from '../camera/camera-store.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { parseValue, useStateStore } from '../state/state-store.ts';

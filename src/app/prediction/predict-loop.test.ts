@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Observation, PolicyInfo, Prediction } from '../../workers/contract.ts';
+import type { Observation, PolicyInfo, Prediction } from '../../workers/boundary/contract.ts';
 import { useCameraStore } from '../camera/camera-store.ts';
 import type { FrameSource } from '../camera/frame-source.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';

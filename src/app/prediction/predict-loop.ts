@@ -1,5 +1,5 @@
 /** Makes predictions: one, or one after the other. Never more than one is in flight; each takes the newest frames. */
-import type { Frame, Observation, PolicyInfo, Prediction } from '../../workers/contract.ts';
+import type { Frame, Observation, PolicyInfo, Prediction } from '../../workers/boundary/contract.ts';
 import { useCameraStore } from '../camera/camera-store.ts';
 import type { FrameSource } from '../camera/frame-source.ts';
 import { cameraSeen } from '../camera/seen-frames.ts';

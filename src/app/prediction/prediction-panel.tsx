@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { ChunkView, EmptyChunk } from './chunk-view.tsx';
 import { LatencyView } from './latency-view.tsx';
 import { usePredictionStore, type ShownPrediction } from './prediction-store.ts';

@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import type { Prediction } from '../../workers/contract.ts';
+import type { Prediction } from '../../workers/boundary/contract.ts';
 
 /** A prediction with what was asked; its images are kept by kept-frames.ts and seen-frames.ts. */
 export interface ShownPrediction extends Omit<Prediction, 'seen'> {

@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { formatRate } from '../format.ts';
 import { useMissingInputs } from './missing-inputs.ts';

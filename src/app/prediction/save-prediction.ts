@@ -1,4 +1,4 @@
-import type { PolicyInfo, RawImage } from '../../workers/contract.ts';
+import type { PolicyInfo, RawImage } from '../../workers/boundary/contract.ts';
 import { keptPixels } from './kept-frames.ts';
 import type { ShownPrediction } from './prediction-store.ts';
 import { SAVED_PREDICTION_FORMAT, type SavedFrame, type SavedPrediction } from './saved-prediction.ts';

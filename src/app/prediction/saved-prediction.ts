@@ -2,7 +2,7 @@
  * A prediction as a file: everything that is needed to compute it again elsewhere. Read by the Node tools, so
  * nothing of the DOM here.
  */
-import type { BackendReport, PolicyInfo, Prediction } from '../../workers/contract.ts';
+import type { BackendReport, PolicyInfo, Prediction } from '../../workers/boundary/contract.ts';
 
 export const SAVED_PREDICTION_FORMAT = 'openvla-web/prediction@1';
 

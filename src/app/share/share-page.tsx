@@ -1,5 +1,5 @@
 import { useEffect, useId, useState } from 'react';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { isFetchable } from '../../share/share-manifest.ts';
 import { formatBytes } from '../format.ts';
 import { adapterName } from '../finetune/adapter-name.ts';

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { askedFor, taskNamed } from '../../practice/tasks.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { isLocal, manifestOf, sceneOf } from './share-session.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 

@@ -9,7 +9,7 @@ import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy } from '../policy/policy-store.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
-import type { TableLayout } from '../../workers/practice/contract-practice.ts';
+import type { TableLayout } from '../../workers/boundary/contract-practice.ts';
 import { toFailure } from '../status/failure.ts';
 import { canUndo } from '../undo/undo-store.ts';
 import { defaultPolicyUrl } from '../url-state.ts';

@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 
 interface StateState {
   /** One per entry of `PolicyInfo.state`, as typed: a half-typed number is not a number yet. */

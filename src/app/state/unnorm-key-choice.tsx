@@ -1,4 +1,4 @@
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { useStateStore } from './state-store.ts';
 
 /** Which statistics un-normalise the actions; asked only where the package holds several. */

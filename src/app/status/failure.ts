@@ -1,4 +1,4 @@
-import type { ClientError } from '../../workers/client-guard.ts';
+import type { ClientError } from '../../workers/boundary/client-guard.ts';
 
 /** Failures that the page itself notices, beside those of the worker. */
 type PageFailureCode =

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { PolicyInfo } from '../../workers/contract.ts';
+import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { keepPace, lessonSeconds, measureLesson } from './lesson-pace.ts';

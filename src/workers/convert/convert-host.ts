@@ -27,7 +27,7 @@ import type {
   CheckpointSource,
   ConvertProgress,
   ConvertWorker,
-} from './contract-convert.ts';
+} from '../boundary/contract-convert.ts';
 import type { ConvertSurroundings } from './convert-surroundings.ts';
 import { backendReport } from '../policy/backend-report.ts';
 

@@ -2,7 +2,7 @@
 import * as Comlink from 'comlink';
 import { browserConvert } from './browser-convert.ts';
 import { ConvertHost } from './convert-host.ts';
-import { installErrorTransfer, offered } from '../transfer.ts';
+import { installErrorTransfer, offered } from '../boundary/transfer.ts';
 
 installErrorTransfer();
 Comlink.expose(offered(new ConvertHost(browserConvert)));

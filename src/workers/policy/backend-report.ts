@@ -1,6 +1,6 @@
 import type { BackendChoice } from '../../model/runtime/backend.ts';
 import type { Runtime } from '../../model/runtime/runtime.ts';
-import type { BackendReport } from '../contract.ts';
+import type { BackendReport } from '../boundary/contract.ts';
 
 /** @param runtime what was opened for the choice; without it nothing is known yet of its kernels */
 export function backendReport(

@@ -15,7 +15,7 @@ import type {
   Observation,
   PackageSummary,
   PolicyInfo,
-} from '../contract.ts';
+} from '../boundary/contract.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';
 import { policyInfo } from './policy-info.ts';
 import { predictWith } from './predict.ts';

@@ -6,7 +6,7 @@ import {
   storeFolder,
 } from '../../model/weights/package.ts';
 import type { ShardStore } from '../../model/weights/shard-store.ts';
-import type { PackagesApi, StoredPackage } from '../contract.ts';
+import type { PackagesApi, StoredPackage } from '../boundary/contract.ts';
 
 /** Policy packages on this device. */
 export class PackagesHost implements PackagesApi {

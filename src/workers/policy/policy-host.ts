@@ -15,8 +15,8 @@ import type {
   PolicyWorker,
   Prediction,
   RawImage,
-} from '../contract.ts';
-import type { Cancellable, LeaseState } from '../contract-lease.ts';
+} from '../boundary/contract.ts';
+import type { Cancellable, LeaseState } from '../boundary/contract-lease.ts';
 import { DemonstrationsHost } from '../training/demonstrations-host.ts';
 import { Lease } from '../lease.ts';
 import { backendReport } from './backend-report.ts';
@@ -27,7 +27,7 @@ import { predictWith } from './predict.ts';
 import { StoredRuns } from '../training/stored-runs.ts';
 import type { Surroundings } from '../surroundings.ts';
 import { TrainingHost } from '../training/training-host.ts';
-import { offered } from '../transfer.ts';
+import { offered } from '../boundary/transfer.ts';
 
 /** What the policy worker does, apart from its messages: one policy at a time, behind one lease. */
 export class PolicyHost implements PolicyWorker {

@@ -1,5 +1,5 @@
 import type { PolicyConfig } from '../../model/policy/config.ts';
-import type { BackendReport, PackageSummary, PolicyInfo } from '../contract.ts';
+import type { BackendReport, PackageSummary, PolicyInfo } from '../boundary/contract.ts';
 
 /** What the page shows of a policy. */
 export function policyInfo(

@@ -2,7 +2,7 @@
 import * as Comlink from 'comlink';
 import { browserSurroundings } from '../browser-surroundings.ts';
 import { PolicyHost } from './policy-host.ts';
-import { installErrorTransfer, offered } from '../transfer.ts';
+import { installErrorTransfer, offered } from '../boundary/transfer.ts';
 
 installErrorTransfer();
 Comlink.expose(offered(new PolicyHost(browserSurroundings())));

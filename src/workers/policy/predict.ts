@@ -1,5 +1,5 @@
 import { StageClock } from '../../model/policy/policy.ts';
-import type { Observation, Prediction } from '../contract.ts';
+import type { Observation, Prediction } from '../boundary/contract.ts';
 import { cancelled } from '../lease.ts';
 import type { LoadedPolicy } from './loaded-policy.ts';
 

@@ -6,7 +6,7 @@ import type { Vector } from '../../practice/objects.ts';
 import { substepsOf, type World } from '../../practice/world.ts';
 import type { GuardedRobot } from '../../robot/guarded-robot.ts';
 import { CAMERAS } from '../../practice/view.ts';
-import type { HandReport, RecordedDemonstrations, TableLayout } from './contract-practice.ts';
+import type { HandReport, RecordedDemonstrations, TableLayout } from '../boundary/contract-practice.ts';
 
 /** An action in which nothing happens, gripper open. */
 const RESTING: readonly number[] = [0, 0, 0, 0, 0, 0, 1];

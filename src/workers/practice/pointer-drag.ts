@@ -1,6 +1,6 @@
 import type { ObjectName } from '../../practice/objects.ts';
 import type { World } from '../../practice/world.ts';
-import type { PointerPhase } from './contract-practice.ts';
+import type { PointerPhase } from '../boundary/contract-practice.ts';
 import type { Hand } from './hand.ts';
 import type { TablePicture } from './table-picture.ts';
 

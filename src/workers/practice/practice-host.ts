@@ -19,7 +19,7 @@ import { PLAIN, TableView } from '../../practice/view.ts';
 import type { RobotName } from '../../practice/world.ts';
 import type { Drive } from '../../robot/drive.ts';
 import { runLoop } from '../../robot/loop.ts';
-import type { RawImage, WorkerError } from '../contract.ts';
+import type { RawImage, WorkerError } from '../boundary/contract.ts';
 import type {
   DemonstrationOrder,
   ExecutionReport,
@@ -36,7 +36,7 @@ import type {
   TableObservation,
   TableReport,
   TableScene,
-} from './contract-practice.ts';
+} from '../boundary/contract-practice.ts';
 import { Hand } from './hand.ts';
 import { LaidTable } from './laid-table.ts';
 import { PointerDrag } from './pointer-drag.ts';
@@ -45,7 +45,7 @@ import { remotePolicy, type RemotePolicy } from '../remote-policy.ts';
 import { RunReporter } from '../training/run-reporter.ts';
 import { TableMotion } from './table-motion.ts';
 import { TablePicture, type PictureSize } from './table-picture.ts';
-import { toWorkerError } from '../transfer.ts';
+import { toWorkerError } from '../boundary/transfer.ts';
 
 /** How often a table that is not shown is looked at, milliseconds. */
 const HIDDEN_MS = 100;

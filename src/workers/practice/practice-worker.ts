@@ -2,7 +2,7 @@
 import * as Comlink from 'comlink';
 import { browserPractice } from './browser-practice.ts';
 import { PracticeHost } from './practice-host.ts';
-import { installErrorTransfer, offered } from '../transfer.ts';
+import { installErrorTransfer, offered } from '../boundary/transfer.ts';
 
 installErrorTransfer();
 Comlink.expose(offered(new PracticeHost(browserPractice)));

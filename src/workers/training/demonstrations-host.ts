@@ -7,7 +7,7 @@ import { sameShape } from '../../model/policy/own-config.ts';
 import { normalizeActions, statisticsFor } from '../../model/policy/statistics.ts';
 import { RunQueue } from '../../model/runtime/run-queue.ts';
 import type { AdaptersHost } from '../policy/adapters-host.ts';
-import type { RawImage } from '../contract.ts';
+import type { RawImage } from '../boundary/contract.ts';
 import type {
   ChunkCheck,
   DemonstrationsApi,
@@ -20,7 +20,7 @@ import type {
   LeRobotForm,
   WriteTarget,
   WrittenDataset,
-} from './contract-finetune.ts';
+} from '../boundary/contract-finetune.ts';
 import {
   changeDemonstrations,
   openDemonstrations,

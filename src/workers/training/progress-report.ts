@@ -1,8 +1,13 @@
 import type { ModelError } from '../../base/errors.ts';
 import type { StepReport } from '../../model/finetune/trainer.ts';
 import type { Runtime } from '../../model/runtime/runtime.ts';
-import type { FineTuneEvent, FineTuneOptions, FineTunePhase, FineTuneProgress } from './contract-finetune.ts';
-import { toWorkerError } from '../transfer.ts';
+import type {
+  FineTuneEvent,
+  FineTuneOptions,
+  FineTunePhase,
+  FineTuneProgress,
+} from '../boundary/contract-finetune.ts';
+import { toWorkerError } from '../boundary/transfer.ts';
 
 /** What the page is told of a run, as it changes. */
 export class ProgressReport {

@@ -22,7 +22,7 @@ import { adaptedConfig, sameShape } from '../../model/policy/own-config.ts';
 import type { Policy } from '../../model/policy/policy.ts';
 import { Random } from '../../base/random.ts';
 import type { AdaptersHost } from '../policy/adapters-host.ts';
-import type { FineTuneEstimate, FineTuneOptions } from './contract-finetune.ts';
+import type { FineTuneEstimate, FineTuneOptions } from '../boundary/contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
 import type { LoadedPolicy } from '../policy/loaded-policy.ts';
 import { ownConfigFor } from './robot-choice.ts';

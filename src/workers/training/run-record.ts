@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { optionsOf } from '../../episodes/reading.ts';
 import { loadCheckpointState, type CheckpointInfo } from '../../model/finetune/checkpoints.ts';
 import type { ShardStore } from '../../model/weights/shard-store.ts';
-import type { FineTuneOptions, RunInfo } from './contract-finetune.ts';
+import type { FineTuneOptions, RunInfo } from '../boundary/contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
 import { robotChoiceSchema } from './robot-choice.ts';
 

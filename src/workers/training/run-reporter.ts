@@ -1,6 +1,6 @@
 import type { Drive, Hold } from '../../robot/drive.ts';
-import type { Prediction, RawImage } from '../contract.ts';
-import type { RunNews } from '../practice/contract-practice.ts';
+import type { Prediction, RawImage } from '../boundary/contract.ts';
+import type { RunNews } from '../boundary/contract-practice.ts';
 
 /** A pause shorter than this is not worth a word, milliseconds. */
 const MOMENT = 1000;

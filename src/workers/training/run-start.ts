@@ -11,7 +11,7 @@ import type { TrainingOptions } from '../../model/finetune/trainer.ts';
 import { adaptedConfig, type OwnConfig } from '../../model/policy/own-config.ts';
 import type { DatasetStatistics } from '../../model/policy/statistics.ts';
 import type { AdaptersHost } from '../policy/adapters-host.ts';
-import type { FineTuneOptions } from './contract-finetune.ts';
+import type { FineTuneOptions } from '../boundary/contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
 import type { PolicyFacts } from '../policy/loaded-policy.ts';
 import { ownConfigFor } from './robot-choice.ts';

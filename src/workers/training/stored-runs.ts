@@ -7,7 +7,7 @@ import {
   type Checkpoint,
 } from '../../model/finetune/checkpoints.ts';
 import type { ShardStore } from '../../model/weights/shard-store.ts';
-import type { RunInfo } from './contract-finetune.ts';
+import type { RunInfo } from '../boundary/contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
 import { runInfo } from './run-record.ts';
 

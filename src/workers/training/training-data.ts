@@ -1,7 +1,7 @@
 import { DemonstrationSource, splitEpisodes } from '../../model/finetune/demonstrations.ts';
 import type { DatasetStatistics } from '../../model/policy/statistics.ts';
 import type { AdaptersHost } from '../policy/adapters-host.ts';
-import type { FineTuneOptions } from './contract-finetune.ts';
+import type { FineTuneOptions } from '../boundary/contract-finetune.ts';
 import type { OpenedDemonstrations } from './demonstrations.ts';
 import type { PolicyFacts } from '../policy/loaded-policy.ts';
 

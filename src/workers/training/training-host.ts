@@ -13,12 +13,12 @@ import type {
   FineTuneProgress,
   RunInfo,
   TrainingApi,
-} from './contract-finetune.ts';
+} from '../boundary/contract-finetune.ts';
 import { openDemonstrations } from './demonstrations.ts';
 import type { DemonstrationsHost } from './demonstrations-host.ts';
 import { runGoesOn, type Tenancy } from '../lease.ts';
 import type { LoadedPolicy, PolicyLease } from '../policy/loaded-policy.ts';
-import type { RecordedDemonstrations } from '../practice/contract-practice.ts';
+import type { RecordedDemonstrations } from '../boundary/contract-practice.ts';
 import { PauseGate } from './pause-gate.ts';
 import { ProgressReport } from './progress-report.ts';
 import { RunEstimator } from './run-estimate.ts';

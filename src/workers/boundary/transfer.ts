@@ -1,6 +1,6 @@
 /** How values and errors cross the boundary. */
 import * as Comlink from 'comlink';
-import { ModelError } from '../base/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import type { WorkerError } from './contract.ts';
 
 interface Thrown {

@@ -1,5 +1,5 @@
 /** What crosses the boundary between the page and the practice worker, which owns the table's physics and its drawing. */
-import type { Prediction, RawImage, WorkerError } from '../contract.ts';
+import type { Prediction, RawImage, WorkerError } from './contract.ts';
 
 /** Who stands at the table: its own gripper, or an SO-101. */
 export type TableRobotName = 'gripper' | 'so101';

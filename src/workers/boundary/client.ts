@@ -2,8 +2,8 @@
 import * as Comlink from 'comlink';
 import { guardWorker, type ClientError } from './client-guard.ts';
 import type { PolicyWorker } from './contract.ts';
-import type { ConvertWorker } from './convert/contract-convert.ts';
-import type { PracticeWorker } from './practice/contract-practice.ts';
+import type { ConvertWorker } from './contract-convert.ts';
+import type { PracticeWorker } from './contract-practice.ts';
 import { crossing, installErrorTransfer } from './transfer.ts';
 
 export type Client<T> = T & {
@@ -57,7 +57,7 @@ const tableCrashed = (detail: string): ClientError => ({
 /** Starts the worker that owns the device, the policy and the stored packages. */
 export function connectPolicyWorker(onCrash: (error: ClientError) => void): PolicyClient {
   // In one expression: so the bundler knows a worker.
-  const worker = new Worker(new URL('./policy/policy-worker.ts', import.meta.url), {
+  const worker = new Worker(new URL('../policy/policy-worker.ts', import.meta.url), {
     type: 'module',
     name: 'policy',
   });
@@ -66,7 +66,7 @@ export function connectPolicyWorker(onCrash: (error: ClientError) => void): Poli
 
 /** Starts the worker that owns the practice table. */
 export function connectPracticeWorker(onCrash: (error: ClientError) => void): PracticeClient {
-  const worker = new Worker(new URL('./practice/practice-worker.ts', import.meta.url), {
+  const worker = new Worker(new URL('../practice/practice-worker.ts', import.meta.url), {
     type: 'module',
     name: 'practice',
   });
@@ -81,7 +81,7 @@ const converterCrashed = (detail: string): ClientError => ({
 
 /** Starts the worker that makes packages of checkpoints. */
 export function connectConvertWorker(onCrash: (error: ClientError) => void): ConvertClient {
-  const worker = new Worker(new URL('./convert/convert-worker.ts', import.meta.url), {
+  const worker = new Worker(new URL('../convert/convert-worker.ts', import.meta.url), {
     type: 'module',
     name: 'convert',
   });

@@ -2,8 +2,8 @@
  * What crosses the boundary between the page and the policy worker: plain data and one interface.
  * No tensor and no GPU handle appears here. Buffers, frames and canvases are moved, not copied (see transfer.ts).
  */
-import type { ErrorCode } from '../base/errors.ts';
-import type { AdaptersApi, DemonstrationsApi, TrainingApi } from './training/contract-finetune.ts';
+import type { ErrorCode } from '../../base/errors.ts';
+import type { AdaptersApi, DemonstrationsApi, TrainingApi } from './contract-finetune.ts';
 import type { Cancellable, LeaseState } from './contract-lease.ts';
 
 /** An error as data; calls of a worker reject with exactly these fields (see transfer.ts). */

@@ -1,5 +1,5 @@
 /** What crosses the boundary to the worker that makes packages of checkpoints. */
-import type { BackendReport, CapabilityCheck, CapabilityReport } from '../contract.ts';
+import type { BackendReport, CapabilityCheck, CapabilityReport } from './contract.ts';
 
 /** Where a checkpoint is. A token is kept in memory only, and sent to the Hub only. */
 export type CheckpointSource =

@@ -1,7 +1,7 @@
 /** What crosses the boundary for fine-tuning: plain data, and the files the user hands over. */
 import type { DatasetReading, OpenOptions } from '../../episodes/reading.ts';
-import type { RawImage, WorkerError } from '../contract.ts';
-import type { RecordedDemonstrations } from '../practice/contract-practice.ts';
+import type { RawImage, WorkerError } from './contract.ts';
+import type { RecordedDemonstrations } from './contract-practice.ts';
 
 /** Where demonstrations come from. Nothing is copied; files are read by slices. */
 export type DemonstrationsSource =
