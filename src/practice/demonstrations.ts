@@ -141,43 +141,33 @@ interface Turn {
   readonly scene: Scene;
 }
 
-/** New tables of which one is taken. */
-const TABLES = 10;
-
 /**
- * Sees to it that few episodes show all there is to a task: each goal as often as any other, each of its phrasings as often as any other, and
- * what is asked for all over the table. What chance leaves out of a lesson is not learnt, or forgotten.
+ * Sees to it that few episodes show all there is to a task: each goal as often as any other, and each of its phrasings as often as any
+ * other. What chance leaves out of a lesson is not learnt, or forgotten.
  */
 class Turns {
   readonly #task: Task;
   readonly #robot: RobotName;
   readonly #taken = new Map<unknown, number>();
-  readonly #places: (readonly [number, number])[] = [];
 
   constructor(task: Task, robot: RobotName) {
     this.#task = task;
     this.#robot = robot;
   }
 
-  /** Asks for what had the fewest turns, where it lies farthest from where it has lain. */
+  /** Asks for what had the fewest turns. */
   onNewTable(random: Random): Turn {
     const task = this.#task;
     const goals = this.#due(task.goals);
-    let best: Turn | null = null;
-    let farthest = -1;
-    for (let tables = 0; tables < TABLES;) {
+    for (;;) {
       const seed = random.integer(2 ** 31);
       const { goal, instruction } = askedFor(task, seed);
-      if (!goals.includes(goal) || !this.#due(task.phrasings(goal)).includes(instruction)) continue;
-      tables++;
-      const assignment = assignmentFor(task, seed, this.#robot);
-      const [x, y] = placeOf(assignment);
-      const distance = Math.min(...this.#places.map((place) => Math.hypot(x - place[0], y - place[1])));
-      if (distance <= farthest) continue;
-      farthest = distance;
-      best = { assignment, scene: { task: task.name, seed, robot: this.#robot } };
+      if (goals.includes(goal) && this.#due(task.phrasings(goal)).includes(instruction))
+        return {
+          assignment: assignmentFor(task, seed, this.#robot),
+          scene: { task: task.name, seed, robot: this.#robot },
+        };
     }
-    return best!;
   }
 
   /** Asks for what had the fewest turns of what can be done there. */
@@ -188,9 +178,7 @@ class Turns {
     return { assignment: { task, goal, instruction, layout, seed: scene.seed }, scene };
   }
 
-  take(assignment: Assignment): void {
-    const { goal, instruction } = assignment;
-    this.#places.push(placeOf(assignment));
+  take({ goal, instruction }: Pick<Assignment, 'goal' | 'instruction'>): void {
     for (const key of [goal, instruction]) this.#taken.set(key, this.#of(key) + 1);
   }
 
@@ -201,11 +189,6 @@ class Turns {
     const least = Math.min(...keys.map(this.#of));
     return keys.filter((key) => this.#of(key) === least);
   }
-}
-
-/** Where that lies which is asked for. */
-function placeOf({ goal, layout }: Assignment): readonly [number, number] {
-  return layout.objects.find(({ name }) => name === goal.target)!.position;
 }
 
 function oneOf<T>(values: readonly T[], random: Random): T {
