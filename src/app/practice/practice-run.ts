@@ -17,7 +17,7 @@ import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useStateStore } from '../state/state-store.ts';
 import { needsRestart, toFailure } from '../status/failure.ts';
 import { linkPolicy } from './policy-link.ts';
-import { layTable, practiceWorker, randomSeed } from './practice-session.ts';
+import { layTable, practiceWorker, randomSeed, tableSettled } from './practice-session.ts';
 import { usePracticeStore, type Outcome, type PracticeRun, type TrialResult } from './practice-store.ts';
 
 /** Where success cannot be judged, a run ends after this many actions. */
@@ -146,6 +146,7 @@ async function runEpisode(by: 'visitor' | 'show'): Promise<Outcome> {
 
 /** Does what the instruction says, until it is done, stopped, or given up. */
 export async function startPractice(): Promise<void> {
+  await tableSettled();
   if (!currentPolicy() || runNow().kind !== 'idle' || !useInstructionStore.getState().text.trim()) return;
   try {
     set({ outcome: await runEpisode('visitor') });
@@ -181,6 +182,7 @@ export function practiceIdle(): Promise<void> {
 
 /** Task after task, until somebody steps in: what a visitor sees on arrival. */
 export async function startShow(): Promise<void> {
+  await tableSettled();
   const { status } = usePracticeStore.getState();
   if (status.kind !== 'open' || !currentPolicy() || runNow().kind !== 'idle') return;
   const trained = status.tasks.filter(({ heldOut }) => !heldOut);
@@ -239,6 +241,13 @@ export async function replay(
   } finally {
     set({ run: { kind: 'idle' } });
   }
+}
+
+/** Trials of the task that is chosen. */
+export async function tryTask(seed: number): Promise<void> {
+  await tableSettled();
+  const { table } = usePracticeStore.getState();
+  if (table) await runTrials(table.task, seed);
 }
 
 /**

@@ -199,8 +199,19 @@ async function bringBack({ scene, text }: TableBefore): Promise<void> {
   writeUrlState({ table: addressedTable(table) });
 }
 
+let changing: Promise<void> = Promise.resolve();
+
+/** When every change that was asked for is made: until then the table is still the one before, and so is its task. */
+export const tableSettled = (): Promise<void> => changing;
+
 /** Changes the table as a button does it: a failure is shown, and there is a way back. */
-export async function changeTable(said: string, change: () => Promise<unknown>): Promise<void> {
+export function changeTable(said: string, change: () => Promise<unknown>): Promise<void> {
+  const mine = Promise.all([changing, changeNow(said, change)]).then(() => undefined);
+  changing = mine;
+  return mine;
+}
+
+async function changeNow(said: string, change: () => Promise<unknown>): Promise<void> {
   try {
     const before = await tableNow();
     await change();
