@@ -34,7 +34,11 @@ vi.mock('../policy/policy-session.ts', () => ({
   policyWorker: () => ({ serve: async () => undefined }),
   failPolicy,
 }));
-vi.mock('../url-state.ts', () => ({ readUrlState: () => ({ table: null }), writeUrlState: () => undefined }));
+vi.mock('../url-state.ts', () => ({
+  readUrlState: () => ({ table: null }),
+  wrongTable: () => 'The address asks for a robot “franka”.',
+  writeUrlState: () => undefined,
+}));
 
 const info = { imageSlots: [], actions: [], state: null } as unknown as PolicyInfo;
 
@@ -74,6 +78,15 @@ beforeEach(async () => {
     return { achieved: true, steps: 3 };
   });
   await openTable({ width: 1, height: 1 });
+});
+
+test('an address that asks for what there is not is told, on a table that can be used', async () => {
+  expect(usePracticeStore.getState()).toMatchObject({
+    table: { task: 'plate' },
+    failure: { message: 'The address asks for a robot “franka”.' },
+  });
+  await chooseAgain('new');
+  expect(usePracticeStore.getState().failure).toBeNull();
 });
 
 test('trials stand still between actions, each on the table that was laid for it', async () => {
