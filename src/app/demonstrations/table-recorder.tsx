@@ -67,9 +67,15 @@ function SteerPad() {
 function Keys() {
   return (
     <p className="aside steer-keys">
-      <kbd>W</kbd> <kbd>A</kbd> <kbd>S</kbd> <kbd>D</kbd> or arrows move as the picture shows it, <kbd>R</kbd>{' '}
-      raises, <kbd>F</kbd> lowers, <kbd>Q</kbd> <kbd>E</kbd> turn, <kbd>Space</kbd> opens and closes,{' '}
-      <kbd>Shift</kbd> is slow. A gamepad works too, and so does dragging the gripper in the picture.
+      <span className="by-keys">
+        <kbd>W</kbd> <kbd>A</kbd> <kbd>S</kbd> <kbd>D</kbd> or arrows move as the picture shows it,{' '}
+        <kbd>R</kbd> raises, <kbd>F</kbd> lowers, <kbd>Q</kbd> <kbd>E</kbd> turn, <kbd>Space</kbd> opens and
+        closes, <kbd>Shift</kbd> is slow. A gamepad works too, and so does dragging the gripper in the
+        picture.
+      </span>
+      <span className="by-touch">
+        Hold the buttons to steer, or drag the gripper in the picture. A gamepad works too.
+      </span>
     </p>
   );
 }
@@ -162,7 +168,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           onChoose={(task) => void chooseTable(task, randomSeed())}
         />
         <div className="option">
-          <label htmlFor="record-instruction">Say what you show</label>
+          <label htmlFor="record-instruction">Say what you’re showing</label>
           <input
             id="record-instruction"
             type="text"
@@ -196,7 +202,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
                 Finish
               </button>
               <button type="button" disabled={!recording} onClick={() => void discardEpisode()}>
-                Again <kbd>⌫</kbd>
+                Start over <kbd>⌫</kbd>
               </button>
               <button type="button" className="button-stop" onClick={stopTableRecording}>
                 Stop recording <kbd>Esc</kbd>

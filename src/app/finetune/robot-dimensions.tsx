@@ -57,14 +57,14 @@ function Row({ value, guess, range, as, onChange, onAs }: RowProps) {
       {onAs && (
         <td data-unsure={unclear}>
           <select
-            aria-label={`What ${value.name} says`}
+            aria-label={`Kind of ${value.name}`}
             value={as}
             onChange={(event) => onAs(event.target.value as 'last' | 'sum')}
           >
-            <option value="last">where to be</option>
-            <option value="sum">how far to go</option>
+            <option value="last">absolute</option>
+            <option value="sum">delta</option>
           </select>
-          {unclear && <span className="robot-unsure">cannot be told</span>}
+          {unclear && <span className="robot-unsure">please check</span>}
         </td>
       )}
       <td className="number">{range && `${formatValue(range.min)} … ${formatValue(range.max)}`}</td>
@@ -94,7 +94,7 @@ export function RobotDimensions({ info, robot }: { info: DemonstrationsInfo; rob
             <tr>
               <th scope="col">name</th>
               <th scope="col">unit</th>
-              <th scope="col">says</th>
+              <th scope="col">kind</th>
               <th scope="col">range</th>
             </tr>
           </thead>

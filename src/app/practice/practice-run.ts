@@ -45,7 +45,7 @@ export function whyNotOnTable(info: PolicyInfo): string | null {
   const other =
     loaded?.actions.length === 7 && info.actions.some(({ name }, i) => name !== loaded.actions[i]?.name);
   if (info.adapted && other) {
-    return `The active model is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
+    return `The active model is for ${info.robot}; its actions don’t mean the same as the table’s ${loaded.actions.map(({ name }) => name).join(', ')}.`;
   }
   // Of another rate each action is another distance.
   if (info.adapted && table && info.controlHz !== table.profile.controlHz) {
@@ -64,7 +64,7 @@ function whyNotFor({ name, actions, state, images }: TableRobotProfile, info: Po
     named(state) === named(info.state) &&
     images.length === info.imageSlots.length;
   if (fits) return null;
-  return `The policy in use was made for another robot (${info.robot}); an ${name} stands here. Under Demonstrations let the expert show a task, then teach it under Fine-tune.`;
+  return `The active model is for another robot (${info.robot}); an ${name} stands here. To teach it, choose Auto-generate under Demonstrations, then train under Fine-tune.`;
 }
 
 function named(dimensions: readonly { readonly name: string }[] | null): string {
