@@ -133,6 +133,11 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
   useFocusKept(status.kind, (phase) =>
     phase === 'idle' ? take.current : stage.current?.querySelector<HTMLElement>('.table-picture'),
   );
+  const atGripper = status.kind !== 'idle';
+  useEffect(() => {
+    // On a phone the button is far below the picture that is steered by.
+    if (atGripper) stage.current?.scrollIntoView({ block: 'nearest' });
+  }, [atGripper]);
   const settled = useFirstTask();
   const busy = status.kind !== 'idle' || table === null || !settled;
   const tasks = tableStatus.kind === 'open' ? tableStatus.tasks : [];
@@ -148,6 +153,11 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           <TablePicture />
         )}
         {tableStatus.kind === 'open' && <PolicyEyes info={policy} />}
+        {tableStatus.kind === 'opening' && (
+          <p className="stage-note" aria-busy="true">
+            Opening the practice table…
+          </p>
+        )}
         {recording && (
           <p className={`stage-note ${status.achieved ? 'stage-good' : ''}`} role="status">
             {status.achieved
@@ -178,7 +188,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
             onChange={(event) => setText(event.target.value)}
           />
         </div>
-        {!judged && text.trim() !== '' && (
+        {table && !judged && text.trim() !== '' && (
           <p className="aside">The table can’t tell when this is finished: press Finish when it is.</p>
         )}
         <div className="actions">

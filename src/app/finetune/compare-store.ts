@@ -6,6 +6,8 @@ import type { Failure } from '../status/failure.ts';
 export interface Side {
   readonly adapter: string | null;
   readonly trials: readonly TrialResult[];
+  /** It is for another robot than stands at the table, so there is nothing to try. */
+  readonly otherRobot?: true;
 }
 
 export interface Comparison {

@@ -12,6 +12,9 @@ import { changeRobot } from './robot-session.ts';
 /** Those that robots are recorded in; the likely ones come first. */
 const UNITS = ['deg', 'rad', 'm', 'mm', '−100…100', 'open–close', 'scaled', ''];
 
+/** More than these fill the screen; whoever has to check one opens them. */
+const AT_ONCE = 8;
+
 function replaced<T>(list: readonly T[], at: number, value: T): T[] {
   return list.map((old, i) => (i === at ? value : old));
 }
@@ -87,32 +90,34 @@ export function RobotDimensions({ info, robot }: { info: DemonstrationsInfo; rob
           unit. Training does not depend on it; what you read off the plots does.
         </p>
       )}
-      <div className="table-scroll">
-        <table className="robot-dimensions">
-          <caption>Actions</caption>
-          <thead>
-            <tr>
-              <th scope="col">name</th>
-              <th scope="col">unit</th>
-              <th scope="col">kind</th>
-              <th scope="col">range</th>
-            </tr>
-          </thead>
-          <tbody>
-            {actions.map((value, i) => (
-              <Row
-                key={info.action[i]?.name ?? i}
-                value={value}
-                guess={info.robot.actions[i]}
-                range={info.action[i]}
-                as={thinnedAs[i]}
-                onChange={(next) => changeRobot({}, { actions: replaced(actions, i, next) })}
-                onAs={(as) => changeRobot({ thinnedAs: replaced(thinnedAs, i, as) })}
-              />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <details open={actions.length <= AT_ONCE}>
+        <summary>The actions: {actions.length} values</summary>
+        <div className="table-scroll">
+          <table className="robot-dimensions">
+            <thead>
+              <tr>
+                <th scope="col">name</th>
+                <th scope="col">unit</th>
+                <th scope="col">kind</th>
+                <th scope="col">range</th>
+              </tr>
+            </thead>
+            <tbody>
+              {actions.map((value, i) => (
+                <Row
+                  key={info.action[i]?.name ?? i}
+                  value={value}
+                  guess={info.robot.actions[i]}
+                  range={info.action[i]}
+                  as={thinnedAs[i]}
+                  onChange={(next) => changeRobot({}, { actions: replaced(actions, i, next) })}
+                  onAs={(as) => changeRobot({ thinnedAs: replaced(thinnedAs, i, as) })}
+                />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
       {state && (
         <details>
           <summary>The state: {state.length} values</summary>

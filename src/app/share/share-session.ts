@@ -106,13 +106,16 @@ export function manifestOf(
           }
         : null,
     success: comparisons
-      .filter(({ before, after }) => before.trials.length > 0 && before.trials.length === after.trials.length)
+      .filter(
+        ({ before, after }) =>
+          after.trials.length > 0 && (before.otherRobot || before.trials.length === after.trials.length),
+      )
       .filter(({ after }) => after.adapter === active)
       .map(({ task, heldOut, before, after }) => ({
         task,
         heldOut,
-        episodes: before.trials.length,
-        before: successes(before.trials),
+        episodes: after.trials.length,
+        before: before.otherRobot ? null : successes(before.trials),
         after: successes(after.trials),
       })),
   };
