@@ -27,7 +27,7 @@ export async function compare(
   if (status.kind !== 'open') return;
   stopped = false;
   stopPractice();
-  set({ running: true, failure: null, comparisons: [] });
+  set({ running: true, backTo: active, failure: null, comparisons: [] });
   try {
     await practiceIdle();
     for (const task of tasks) {
