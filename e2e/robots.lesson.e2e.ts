@@ -24,7 +24,8 @@ interface Robot {
 
 const ROBOTS: readonly Robot[] = [
   { dataset: 'lerobot-v30-so101-av1', actions: 6, unit: 'deg' },
-  { dataset: 'lerobot-v30-aloha', actions: 14, unit: 'rad' },
+  // Its numbers go to ±59, more than a turn in radians.
+  { dataset: 'lerobot-v30-aloha', actions: 14, unit: 'deg' },
   { dataset: 'rlds-libero-spatial-no-noops', actions: 7, unit: 'gripper' },
   { dataset: 'hdf5-aloha', actions: 14, unit: 'rad', constant: true },
 ];
@@ -47,7 +48,10 @@ async function predict(policyPage: PolicyPage): Promise<number[][]> {
   for (let slot = 0; slot < (await policyPage.slots.count()); slot++)
     await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
   await policyPage.instruction.fill('do it');
-  await policyPage.predictOnce();
+  await policyPage.onceButton.click();
+  // Of a diffusion head it is fifty passes.
+  await expect(policyPage.chunk).toBeVisible({ timeout: 300_000 });
+  await expect(policyPage.onceButton).toBeEnabled();
   return policyPage.shownChunk();
 }
 
