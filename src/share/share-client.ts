@@ -69,7 +69,7 @@ async function isThere(sha256: string, { signal, server = '' }: UploadOptions): 
 async function uploadToBucket(blob: Blob, sha256: string, options: UploadOptions): Promise<boolean> {
   const { signal, server = '' } = options;
   const health = await healthOf(server);
-  if (health === null || health === 'unreachable' || health.directUploads !== true) return false;
+  if (health === null || health === 'unreachable' || !health.directUploads) return false;
   const { uploadDirect } = await import('./direct-upload.ts');
   try {
     const sent = await uploadDirect(blob, sha256, options);

@@ -13,7 +13,7 @@ const { chooseAdapter, runTrials, unfit } = vi.hoisted(() => ({
       (task: string, seed: number, options: { onTrial: (trials: TrialResult[]) => void }) => Promise<boolean>
     >(),
 }));
-vi.mock('./finetune-session.ts', () => ({ chooseAdapter }));
+vi.mock('./adapter-session.ts', () => ({ chooseAdapter }));
 vi.mock('../practice/practice-run.ts', () => ({
   practiceIdle: async () => undefined,
   runTrials,
