@@ -41,6 +41,7 @@ const workstation: Machine = {
     threads: 8,
   },
 };
+const laptopWith = (threads: number): Machine => ({ ...laptop, choice: { ...laptop.choice, threads } });
 const statusOf = (demand: PackageDemand, machine: Machine, id: string) =>
   assessCapability(demand, machine).checks.find((check) => check.id === id)?.status;
 
@@ -66,14 +67,13 @@ describe('assessCapability', () => {
 
   it('says how long a prediction of 1B takes on a CPU, which its size on disk does not tell', () => {
     const billion: PackageDemand = { ...small, storedBytes: 0.7e9, weightBytes: 0.7e9, flop: 1.2e12 };
-    const on = (threads: number) => ({ ...laptop, choice: { ...laptop.choice, threads } });
-    const { verdict, checks } = assessCapability(billion, on(2));
+    const { verdict, checks } = assessCapability(billion, laptopWith(2));
     expect(verdict).toBe('slow');
     expect(checks.find(({ id }) => id === 'gpu')).toMatchObject({
       status: 'warn',
       hint: expect.stringMatching(/^It will run, but a prediction takes about 20 seconds/) as string,
     });
-    expect(assessCapability(billion, on(64)).verdict).toBe('ok');
+    expect(assessCapability(billion, laptopWith(64)).verdict).toBe('ok');
     expect(assessCapability(billion, workstation).verdict).toBe('ok');
   });
 

@@ -3,6 +3,8 @@ import { unitWords, valuesOf } from './unit-words.ts';
 
 vi.mock('../url-state.ts', () => ({ isShippedPolicy: (url: string) => url === 'shipped' }));
 
+const of = (url: string, adapted: boolean) => valuesOf({ adapted, package: { url } as never });
+
 test('units are words', () => {
   expect(unitWords('x', 'scaled', 'table')).toBe('1 = 2.5 cm');
   expect(unitWords('yaw', 'scaled', 'table')).toBe('1 = 14°');
@@ -17,7 +19,6 @@ test('what is known of the table is not said of another robot', () => {
   expect(unitWords('x', 'scaled', 'package')).toBe('scaled');
   expect(unitWords('roll', 'scaled', 'package')).toBe('scaled');
   expect(unitWords('gripper.pos', 'open–close', 'taught')).toBe('open–close');
-  const of = (url: string, adapted: boolean) => valuesOf({ adapted, package: { url } as never });
   expect([of('shipped', false), of('shipped', true), of('libero', false), of('libero', true)]).toEqual([
     'table',
     'taught',
