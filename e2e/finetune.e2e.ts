@@ -176,7 +176,7 @@ test('demonstrations that do not fit, and what is none, are refused with the rea
   await openDataset(page, 'v21');
   const refused = main(page).getByRole('alert').filter({ hasText: 'The policy cannot be trained on these' });
   // Steps of another length are another robot's; what cannot be seen is nobody's.
-  await expect(main(page).getByText('another one: 7 action values')).toBeVisible();
+  await expect(main(page).getByText('a new one: 7 action values')).toBeVisible();
   await expect(refused).toContainText('which this browser cannot decode');
   await expect(refused).toContainText('Re-encode the videos');
   await expect(page.getByRole('button', { name: 'Fine-tune on these' })).toBeDisabled();
