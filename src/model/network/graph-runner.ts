@@ -1,6 +1,13 @@
 import { ModelError } from '../../base/errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Graph, Value } from '../graph/types.ts';
+import {
+  gradientOfRows,
+  operandNames,
+  rowParts,
+  withGradientParts,
+  type Rows,
+} from '../graph/gradient-parts.ts';
+import { sizeOf, type Graph, type Value } from '../graph/types.ts';
 import { gradientName, vjp } from '../graph/vjp.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import { layered, signatureUnder, type Adapter, type WeightStore } from './adapter.ts';
@@ -197,7 +204,7 @@ export class GraphRunner {
     tape: Tape,
   ): Promise<Tensors> {
     const used = Object.fromEntries(feedsOf(segments).map((name) => [name, feeds[name]!]));
-    const key = `${keyOf(segments)} ${shapesOf(used)}: ${wanted.join()} ${this.#variant('', tape)} and back`;
+    const key = `${keyOf(segments)} ${shapesOf(used)}: ${wanted.join()} ${this.#variant('', tape)} and back${keyOfSums(tape)}`;
     const compileGraph = (): Graph => {
       const g = new GraphBuilder('forwards and back');
       const values = new Map(
@@ -267,9 +274,10 @@ export class GraphRunner {
     }
     const backward = async (dy: Tensor, needs: readonly boolean[]): Promise<(Tensor | null)[]> => {
       const wrt = [...names.filter((_, i) => needs[i]), ...trained];
+      const parts = partsOf(tape, trained, root, bound);
       const program = await this.#programs.get(
-        `${key} backward to ${wrt.join()}`,
-        () => vjp(graph, { wrt, outputs: [result], fused: this.#fused }),
+        `${key} backward to ${wrt.join()}${keyOfParts(parts)}${keyOfSums(tape)}`,
+        () => withGradientParts(vjp(graph, { wrt, outputs: [result], fused: this.#fused }), parts),
         () => summedIn(tape, trained),
       );
       const needed: Tensors = {};
@@ -278,9 +286,36 @@ export class GraphRunner {
       }
       const gradients = await program.run(needed, sumsOf(tape, trained, root));
       await sinkGradients(tape, trained, gradients, root);
+      for (const [name, rows] of parts) await this.#sinkParts(tape, root, name, rows, gradients);
       return names.map((name, i) => (needs[i] ? gradients[gradientName(name)]! : null));
     };
-    tape.record({ inputs, output, backward, add: (a, b) => this.#add(a, b) });
+    const absolute = trained.map((name) => root + name);
+    tape.record({ trained: absolute, inputs, output, backward, add: (a, b) => this.#add(a, b) });
+  }
+
+  /** Makes a gradient part by part from what it is the product of, if the graph left that. */
+  async #sinkParts(
+    tape: Tape,
+    root: string,
+    name: string,
+    parts: readonly Rows[],
+    made: Tensors,
+  ): Promise<void> {
+    const names = operandNames(gradientName(name));
+    const x = made[names.x];
+    if (!x) return;
+    for (const rows of parts) {
+      const dy = made[names.dy(rows)]!;
+      const program = await this.#programs.get(
+        `gradient of rows ${dy.shape.join('x')} ${x.shape.join('x')}`,
+        () => gradientOfRows(dy.shape, x.shape),
+      );
+      const { gradient } = await program.run({ dy, x });
+      await tape.sink({ name: root + name, rows, last: tape.isLast(root + name) }, gradient!);
+      gradient!.dispose();
+      dy.dispose();
+    }
+    x.dispose();
   }
 
   #signatureUnder(root: string): string {
@@ -319,6 +354,9 @@ const trainedOf = (graph: Graph): string[] =>
 const summedIn = (tape: Tape, trained: readonly string[]): string[] =>
   tape.sums ? trained.map(gradientName) : [];
 
+/** A program adds its gradients up, or gives them back. */
+const keyOfSums = ({ sums }: Tape): string => (sums ? ' in sums' : '');
+
 /** Those sums. @param root of the weights' names */
 const sumsOf = ({ sums }: Tape, trained: readonly string[], root = ''): Tensors =>
   sums ? Object.fromEntries(trained.map((name) => [gradientName(name), sums(root + name)])) : {};
@@ -332,11 +370,27 @@ async function sinkGradients(
 ): Promise<void> {
   if (tape.sums) return;
   for (const name of trained) {
-    const gradient = gradients[gradientName(name)]!;
-    await tape.sink(root + name, gradient);
+    const gradient = gradients[gradientName(name)];
+    if (!gradient) continue;
+    await tape.sink({ name: root + name, rows: null, last: tape.isLast(root + name) }, gradient);
     gradient.dispose();
   }
 }
+
+/** Large weights whose gradients are wanted in parts, by name in the graph. */
+function partsOf(tape: Tape, trained: readonly string[], root: string, bound: Tensors): Map<string, Rows[]> {
+  const parts = new Map<string, Rows[]>();
+  for (const name of trained) {
+    const { shape } = bound[name]!;
+    // What several entries bind is added up whole.
+    if (shape.length !== 2 || sizeOf(shape) <= tape.splitAbove || !tape.isLast(root + name)) continue;
+    parts.set(name, rowParts(shape as [number, number], tape.splitAbove));
+  }
+  return parts;
+}
+
+const keyOfParts = (parts: ReadonlyMap<string, readonly Rows[]>): string =>
+  [...parts].map(([name, rows]) => `, ${name} in ${rows.length}`).join('');
 
 /** An input may have the same name. */
 const RESULT = 'result: ';

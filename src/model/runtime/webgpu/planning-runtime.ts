@@ -19,6 +19,8 @@ export interface PlannedMemory {
 
 export interface PlanningRuntime extends Runtime {
   readonly peak: PlannedMemory;
+  /** Counts from what is there now on. */
+  forgetPeak(): void;
   /** Bytes of the largest buffer. */
   readonly largestBuffer: number;
   /** A weight that nobody has to have. */
@@ -81,6 +83,9 @@ export function createPlanningRuntime(
     device: null,
     get peak() {
       return { ...peak };
+    },
+    forgetPeak: () => {
+      peak.tensors = ledger.byteLength;
     },
     get largestBuffer() {
       return largestBuffer;
