@@ -15,7 +15,7 @@ import { Random } from '../../base/random.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import type { Limits } from '../runtime/webgpu/plan.ts';
 import { createPlanningRuntime, type PlanningRuntime } from '../runtime/webgpu/planning-runtime.ts';
-import type { Encoding } from '../weights/encoding.ts';
+import type { PackageTensor } from '../weights/manifest.ts';
 import { arenaByteLength, layOutArena } from './arena-layout.ts';
 import { resolveLora } from './lora.ts';
 import { SPLIT_ABOVE } from './trainables.ts';
@@ -50,16 +50,16 @@ export interface GpuMemory {
  */
 export async function planGpuMemory(
   config: PolicyConfig,
-  tensors: Iterable<{ readonly name: string; readonly shape: Shape; readonly encoding: Encoding }>,
+  tensors: Iterable<Pick<PackageTensor, 'name' | 'shape' | 'encoding' | 'fewScales'>>,
   { textTokens, limits, partition, training }: GpuMemoryOptions,
 ): Promise<GpuMemory> {
   const runtime = createPlanningRuntime(limits);
   const held = new Map<string, Tensor>();
   const shapes = new Map<string, Shape>();
-  for (const { name, shape, encoding } of tensors) {
+  for (const { name, shape, encoding, fewScales } of tensors) {
     shapes.set(name, shape);
     if (!isBound(name, config.network, { lmHead: headOf(config).lmHead, lastBlock: false })) continue;
-    held.set(name, runtime.declareWeight(shape, encoding));
+    held.set(name, runtime.declareWeight(shape, encoding, fewScales));
   }
   const options = partition ? { partition } : {};
   const model = new Network(runtime, config.network, storeOf(held), runtime.live.byteLength, options);
