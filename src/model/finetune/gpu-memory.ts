@@ -26,7 +26,12 @@ export interface GpuMemoryOptions {
   readonly limits: Limits & { readonly maxBufferSize: number };
   readonly partition?: Partition;
   /** A step of LoRA on all linear layers; without, a prediction. */
-  readonly training?: { readonly rank: number; readonly batch: number };
+  readonly training?: {
+    readonly rank: number;
+    readonly batch: number;
+    /** As of a tape; default what a streamed step takes. */
+    readonly splitAbove?: number;
+  };
 }
 
 /** Bytes. */
@@ -80,7 +85,7 @@ export async function planGpuMemory(
     const tape = new Tape({
       trains: (name) => adapter.has(name),
       sink: heldGradients(runtime),
-      splitAbove: SPLIT_ABOVE,
+      splitAbove: training.splitAbove ?? SPLIT_ABOVE,
       ...sums,
     });
     const segments = trainingSegments(config, { size: training.batch, padded: false });

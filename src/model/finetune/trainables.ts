@@ -7,7 +7,7 @@ import { createArena, type AdamWOptions, type Arena, type Kind, type StreamedSte
 import type { HostTensor } from './trained.ts';
 
 /** Numbers of a gradient that lie in memory at once in a streamed step, if it can be split. */
-export const SPLIT_ABOVE = 2 ** 23;
+export const SPLIT_ABOVE = 2 ** 22;
 
 /**
  * The trained parameters as an adapter over the base, with their optimiser. Parameters without a gradient (the last ViT block's LoRA,

@@ -98,11 +98,13 @@ export class GraphRunner {
     return made;
   }
 
+  /** @param weights gets the names of all that are bound */
   async #runBlocks(
     segments: readonly Segment[],
     feeds: Tensors,
     wanted: readonly string[],
     tape?: Tape,
+    weights?: Set<string>,
   ): Promise<Tensors> {
     const values = new Map(Object.entries(feeds));
     const lastUse = new Map<string, number>();
@@ -132,6 +134,7 @@ export class GraphRunner {
           return segment.build(g, scope, args, (name, value) => tap(relative(name), value));
         },
         (name) => absoluteStage(name, stage),
+        weights,
       );
       await this.#trace?.(stage, made[locals[0]!]!);
       for (const local of locals) values.set(outputs[local]!, made[local]!);
@@ -154,6 +157,7 @@ export class GraphRunner {
     results: readonly string[],
     build: (g: GraphBuilder, scope: (name: string) => Scope, tap: Tap) => Readonly<Record<string, Value>>,
     stageOf: (tap: string) => string = (name) => name,
+    weights?: Set<string>,
   ): Promise<Tensors> {
     const adapted = `${key} ${shapesOf(feeds)} ${this.#variant(root, tape)}`;
     const compileGraph = (): Graph => {
@@ -174,6 +178,7 @@ export class GraphRunner {
       await this.#trace?.(stageOf(name), outputs[name]!);
       outputs[name]!.dispose();
     }
+    for (const name of Object.keys(bound)) if (!(name in feeds)) weights?.add(root + name);
     if (tape) this.#record(tape, adapted, root, feeds, bound, program.graph, made);
     return made;
   }
@@ -191,9 +196,44 @@ export class GraphRunner {
   ): Promise<Tensors> {
     const seed = () => this.#runtime.upload(Float32Array.of(factor), [1]);
     if (partition === 'whole') return this.#differentiateWhole(segments, feeds, wanted, seed(), tape);
-    const made = await this.#runBlocks(segments, feeds, wanted, tape);
+    const [again, rest] = splitAgain(segments, wanted);
+    // The same masks would have to be drawn again.
+    const made =
+      again && !tape.hasDropout
+        ? await this.#runBlocks(rest, await this.#runAgain(again, feeds, tape), wanted, tape)
+        : await this.#runBlocks(segments, feeds, wanted, tape);
     await tape.backward(made['loss']!, seed());
     return made;
+  }
+
+  /** Runs segments without a tape, and puts them on it as one entry, which runs them again with one. @returns the feeds and what they made */
+  async #runAgain(segments: readonly Segment[], feeds: Tensors, tape: Tape): Promise<Tensors> {
+    const [name] = Object.values(segments.at(-1)!.outputs) as [string];
+    const used = Object.fromEntries(feedsOf(segments).map((feed) => [feed, feeds[feed]!]));
+    const bound = new Set<string>();
+    const made = await this.#runBlocks(segments, used, [name], undefined, bound);
+    const output = made[name]!;
+    const trained = [...bound].filter((weight) => tape.trains(weight));
+    tape.release(output);
+    if (trained.length > 0) {
+      tape.record({
+        trained,
+        inputs: Object.values(used),
+        output,
+        backward: async (dy, needs) => {
+          const inner = tape.inner();
+          try {
+            const { [name]: remade } = await this.#runBlocks(segments, used, [name], inner);
+            inner.release(remade!);
+            await inner.backward(remade!, dy);
+          } finally {
+            inner.dispose();
+          }
+          return needs.map(() => null);
+        },
+      });
+    }
+    return { ...feeds, [name]: output };
   }
 
   async #differentiateWhole(
@@ -342,6 +382,19 @@ export class GraphRunner {
   async dispose(): Promise<void> {
     await this.#programs.dispose();
   }
+}
+
+/** The segments at the beginning that are run again on the way back, or null, and the others. */
+function splitAgain(
+  segments: readonly Segment[],
+  wanted: readonly string[],
+): [again: readonly Segment[] | null, rest: readonly Segment[]] {
+  const label = segments[0]?.again;
+  const count = segments.findIndex(({ again }) => again !== label);
+  if (label === undefined || count <= 1) return [null, segments];
+  const again = segments.slice(0, count);
+  const inside = again.slice(0, -1).flatMap(({ outputs }) => Object.values(outputs));
+  return wanted.some((name) => inside.includes(name)) ? [null, segments] : [again, segments.slice(count)];
 }
 
 /** Trained weights whose gradients a graph makes. */

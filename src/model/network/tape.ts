@@ -52,6 +52,8 @@ export class Tape {
   readonly trains: (name: string) => boolean;
   readonly sums: ((name: string) => Tensor) | undefined;
   readonly splitAbove: number;
+  readonly #options: TapeOptions;
+  readonly #parent: Tape | null;
   /** How many entries that were not gone back through bind a weight. */
   readonly #uses = new Map<string, number>();
   readonly #dropout: ((shape: Shape) => Tensor) | null;
@@ -59,7 +61,10 @@ export class Tape {
   readonly #differentiable = new Set<Tensor>();
   readonly #kept = new Set<Tensor>();
 
-  constructor({ trains, sink, sums, splitAbove = Infinity, dropout = null }: TapeOptions) {
+  constructor(options: TapeOptions, parent: Tape | null = null) {
+    const { trains, sink, sums, splitAbove = Infinity, dropout = null } = options;
+    this.#options = options;
+    this.#parent = parent;
     this.trains = trains;
     this.sink = sink;
     this.sums = sums;
@@ -91,7 +96,12 @@ export class Tape {
 
   /** Whether nothing but the entry that is gone back through, or nothing at all, binds a weight. */
   isLast(name: string): boolean {
-    return (this.#uses.get(name) ?? 0) <= 1;
+    return (this.#uses.get(name) ?? 0) <= 1 && (this.#parent?.isLast(name) ?? true);
+  }
+
+  /** For what an entry of this one runs again on its way back. */
+  inner(): Tape {
+    return new Tape(this.#options, this);
   }
 
   /** To be called instead of `tensor.dispose()`: keeps what the way back needs, until the tape is disposed. */
@@ -103,13 +113,23 @@ export class Tape {
   async backward(output: Tensor, dy: Tensor): Promise<void> {
     const gradients = new Map<Tensor, Tensor>([[output, dy]]);
     try {
-      for (const entry of this.#entries.toReversed()) {
+      const entries = this.#entries.splice(0);
+      for (let entry = entries.pop(); entry; entry = entries.pop()) {
         const gradient = gradients.get(entry.output);
         if (gradient) await this.#through(entry, gradient, gradients);
         for (const name of entry.trained) this.#uses.set(name, this.#uses.get(name)! - 1);
+        this.#free(entry, entries);
       }
     } finally {
       for (const gradient of gradients.values()) gradient.dispose();
+    }
+  }
+
+  /** What an entry kept is freed once no other has to go back to it. */
+  #free({ inputs }: TapeEntry, left: readonly TapeEntry[]): void {
+    for (const tensor of inputs) {
+      if (left.some((other) => other.inputs.includes(tensor)) || !this.#kept.delete(tensor)) continue;
+      tensor.dispose();
     }
   }
 

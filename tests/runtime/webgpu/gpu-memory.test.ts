@@ -62,14 +62,28 @@ describe('what OpenVLA-OFT 7B takes on a GPU at 4 bits', () => {
     expect(total).toBeLessThan(5e9);
   });
 
-  it('is fine-tuned with LoRA on all linear layers in 11 GB, of which parameters and AdamW take 4.4 and the head’s gradient 0.6', async () => {
+  it('is fine-tuned with LoRA on all linear layers in 8 GB', async () => {
     const { config, tensors } = sevenB();
     const training = { rank: 32, batch: 1 };
     const plan = await planGpuMemory(config, tensors, { textTokens, limits, training });
-    // Recomputation block by block: what passes between blocks, and the inside of one.
-    expect(plan.activations + plan.arena).toBeLessThan(1.4e9);
-    expect(plan.optimizer).toBeLessThan(4.5e9);
-    expect(plan.total).toBeLessThan(11e9);
+    // Of the weights, neither the head nor the projector of the state, which lie among what is trained.
+    expect(plan.weights).toBeLessThan(4.1e9);
+    // Twelve bytes each of 276 million, as gradients are used up as they come.
+    expect(plan.optimizer).toBeGreaterThan(3.3e9);
+    expect(plan.optimizer).toBeLessThan(3.32e9);
+    // Recomputation block by block: what passes between the language model's, and the inside of one. Vision is run again as a whole.
+    expect(plan.activations).toBeLessThan(0.37e9);
+    expect(plan.arena).toBeLessThan(0.21e9);
+    expect(plan.total).toBeLessThan(8e9);
+  });
+
+  it('takes more where many different scales are to be expected, as it was not bfloat16', async () => {
+    const { config, tensors } = sevenB();
+    const many = tensors.map((tensor) => ({ ...tensor, fewScales: false }));
+    const [few, more] = await Promise.all(
+      [tensors, many].map((each) => planGpuMemory(config, each, { textTokens, limits })),
+    );
+    expect(more!.weights - few!.weights).toBeGreaterThan(0.43e9);
   });
 });
 

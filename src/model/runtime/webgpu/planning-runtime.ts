@@ -43,7 +43,7 @@ export function createPlanningRuntime(
   const note = () => {
     peak.arena = pages.reduce((sum, size) => sum + size, 0);
     peak.programs = Math.max(peak.programs, programBytes);
-    peak.tensors = Math.max(peak.tensors, ledger.byteLength);
+    peak.tensors = ledger.peakByteLength;
   };
   let largestBuffer = 0;
   const make = (shape: Shape, dtype: Tensor['dtype'], byteLength: number): Tensor => {
@@ -84,10 +84,11 @@ export function createPlanningRuntime(
     backend: 'webgpu',
     device: null,
     get peak() {
+      note();
       return { ...peak };
     },
     forgetPeak: () => {
-      peak.tensors = ledger.byteLength;
+      ledger.peakByteLength = ledger.byteLength;
     },
     get largestBuffer() {
       return largestBuffer;

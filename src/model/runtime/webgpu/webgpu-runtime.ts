@@ -27,6 +27,8 @@ export interface OwnWebGpuRuntime extends Runtime {
   readonly tuning: readonly Tuned[];
   /** Bytes that are allocated now, as `createPlanningRuntime` counts them. */
   readonly memory: PlannedMemory;
+  /** Bytes of tensors at the worst moment so far. */
+  readonly peakTensors: number;
 }
 
 export interface OwnWebGpuOptions {
@@ -198,6 +200,9 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     get memory() {
       const compiled = [...inners].reduce((sum, { byteLength }) => sum + byteLength, 0);
       return { arena: arena.byteLength, programs: compiled, tensors: ledger.byteLength };
+    },
+    get peakTensors() {
+      return ledger.peakByteLength;
     },
     get tuning() {
       return tuner.report;
