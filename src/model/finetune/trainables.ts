@@ -1,5 +1,6 @@
 import { ModelError } from '../../base/errors.ts';
 import type { Adapter } from '../network/adapter.ts';
+import type { Partition } from '../network/segment.ts';
 import type { WeightTable } from '../network/scope.ts';
 import type { TapeOptions } from '../network/tape.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
@@ -8,6 +9,12 @@ import type { HostTensor } from './trained.ts';
 
 /** Numbers of a gradient that lie in memory at once in a streamed step, if it can be split. */
 export const SPLIT_ABOVE = 2 ** 22;
+
+/** Whether a run's gradients can be used up as they come; as one graph, all are there at once anyway. */
+export const canStream = (
+  options: { readonly gradAccumulationSteps: number; readonly maxGradNorm: number | null },
+  partition: Partition,
+): boolean => options.gradAccumulationSteps === 1 && options.maxGradNorm === null && partition === 'blocks';
 
 /**
  * The trained parameters as an adapter over the base, with their optimiser. Parameters without a gradient (the last ViT block's LoRA,

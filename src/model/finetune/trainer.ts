@@ -17,7 +17,7 @@ import type { Parameters } from './parameters.ts';
 import { trainedState } from './parameters.ts';
 import { Sampler } from './sampler.ts';
 import { learningRateAt } from './schedule.ts';
-import { Trainables } from './trainables.ts';
+import { canStream, Trainables } from './trainables.ts';
 import type { HostTensor, TrainedState } from './trained.ts';
 
 /** Samples by index. `augment` is a number in [0, 1) per image, or null to leave images as they are. */
@@ -160,11 +160,7 @@ export class Trainer {
     this.#tokens = Math.max(train.tokens, validation?.tokens ?? 0);
     this.#adamw = { ...ADAMW, maxGradNorm: options.maxGradNorm };
     const { lora } = parameters;
-    // As one graph, all gradients are there at once anyway.
-    const streamed =
-      options.gradAccumulationSteps === 1 &&
-      options.maxGradNorm === null &&
-      policy.network.partition === 'blocks';
+    const streamed = canStream(options, policy.network.partition);
     const scaling = lora ? lora.alpha / lora.r : 1;
     this.trainables = new Trainables(policy.runtime, parameters.trained, scaling, { streamed });
     policy.use(this.trainables);

@@ -6,9 +6,9 @@ import { isProduct } from './lowering/product.ts';
 /** Numbers from which a value is worth it; smaller ones would only make dispatches. */
 const LARGE = 2 ** 20;
 
-/** Both of the below. */
+/** All of the below. */
 export const withLessMemory = (graph: Graph, large = LARGE): Graph =>
-  withCheapRepeated(withWeightGradientsEarly(graph), large);
+  withNormsRepeated(withCheapRepeated(withWeightGradientsEarly(graph), large), large);
 
 /**
  * Gradients of weights as soon as both factors are there, so that these need not wait for what comes after: only for those that nothing reads, as
@@ -39,8 +39,7 @@ function withCheapRepeated(graph: Graph, large: number): Graph {
   const nodes = [...graph.nodes];
   const outputs = new Set(graph.outputs.map(({ value }) => value.id));
   const makers = new Map(nodes.map((node) => [node.output.id, node]));
-  let nextId =
-    1 + Math.max(-1, ...[...graph.inputs, ...graph.constants].map(({ value }) => value.id), ...makers.keys());
+  let nextId = firstFreeId(graph);
   let changed = false;
   // Readers first: what is made again reads what it is made of again.
   for (const node of graph.nodes.toReversed()) {
@@ -76,6 +75,33 @@ function withCheapRepeated(graph: Graph, large: number): Graph {
   return changed ? { ...graph, nodes: withoutUnread(nodes, outputs) } : graph;
 }
 
+/**
+ * A large norm is made again for the gradient of each weight that was multiplied with it, where what it is of is held till then anyway. That is little
+ * beside the product, and forward values wait longest for those.
+ */
+function withNormsRepeated(graph: Graph, large: number): Graph {
+  const given = new Set(graph.inputs.map(({ value }) => value.id));
+  const lastRead = new Map<number, number>();
+  graph.nodes.forEach(({ inputs }, i) => inputs.forEach(({ id }) => lastRead.set(id, i)));
+  const norms = new Map(
+    graph.nodes
+      .filter(({ op, output }) => NORMS.has(op) && sizeOf(output.shape) >= large)
+      .map((node) => [node.output.id, node]),
+  );
+  if (norms.size === 0) return graph;
+  let nextId = firstFreeId(graph);
+  const nodes = graph.nodes.flatMap((node, i) => {
+    const norm = node.op === 'weightGradient' ? norms.get(node.inputs[1]!.id) : undefined;
+    const of = norm?.inputs[0]!.id;
+    if (!norm || (!given.has(of!) && lastRead.get(of!)! < i)) return [node];
+    const copy: Node = { ...norm, output: { ...norm.output, id: nextId++ } };
+    return [copy, { ...node, inputs: [node.inputs[0]!, copy.output] }];
+  });
+  return { ...graph, nodes: withoutUnread(nodes, new Set(graph.outputs.map(({ value }) => value.id))) };
+}
+
+const NORMS = new Set(['layerNorm', 'rmsNorm']);
+
 /** How many products stand between two nodes: readers with as many before them run at about the same time. */
 function productsBetween(nodes: readonly Node[], from: number, to: number): number {
   let count = 0;
@@ -107,3 +133,11 @@ function withoutUnread(nodes: readonly Node[], outputs: ReadonlySet<number>): No
     })
     .toReversed();
 }
+
+const firstFreeId = ({ inputs, constants, nodes }: Graph): number =>
+  1 +
+  Math.max(
+    -1,
+    ...[...inputs, ...constants].map(({ value }) => value.id),
+    ...nodes.map(({ output }) => output.id),
+  );
