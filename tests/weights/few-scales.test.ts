@@ -16,6 +16,8 @@ function read(words: Uint32Array, block: number): number {
   return table[(pair >>> (16 * (block & 1))) & 0xffff]!;
 }
 
+const entry = (dtype: 'BF16' | 'F32') => ({ dtype, shape: [64, 64], byteLength: 1 }) as const;
+
 describe('scales of weights that were bfloat16', () => {
   it.each([4, 8] as const)('take half the bytes and are the same bits, %i bits', (bits) => {
     const { scales } = quantiseRows(asBfloat16(gaussians(40_000 * 32)), 32, bits);
@@ -40,7 +42,6 @@ describe('scales of weights that were bfloat16', () => {
   });
 
   it('are told of by the layout of a package, before anything is read', () => {
-    const entry = (dtype: 'BF16' | 'F32') => ({ dtype, shape: [64, 64], byteLength: 1 }) as const;
     const { tensors } = layoutOf(
       new Map([
         ['a', entry('BF16')],
