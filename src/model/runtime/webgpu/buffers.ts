@@ -75,8 +75,9 @@ export class BufferPool {
   #makeRoom(wanted: number): void {
     let freed = 0;
     for (const size of [...this.#free.keys()].toSorted((a, b) => b - a)) {
+      if (size < LARGE) return;
       const buffers = this.#free.get(size)!;
-      while (size >= LARGE && freed < wanted && buffers.length > 0) {
+      while (freed < wanted && buffers.length > 0) {
         buffers.pop()!.destroy();
         freed += size;
         this.#keptBytes -= size;
