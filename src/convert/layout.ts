@@ -26,13 +26,14 @@ export function layoutOf(
     end = offset + byteLength;
     return offset;
   };
-  const tensors = [...entries].map(([name, { shape }]): PackageTensor => {
+  const tensors = [...entries].map(([name, { shape, dtype }]): PackageTensor => {
     const encoding = encodingOf(name, shape);
     const parts = encodedParts(shape, encoding);
     parameters += elementCount(shape);
     const offset = place(parts.data);
     if (parts.scales === 0) return { name, shape, encoding, offset };
-    return { name, shape, encoding, offset, scalesOffset: place(parts.scales) };
+    const fewScales = dtype === 'BF16' ? { fewScales: true } : {};
+    return { name, shape, encoding, offset, scalesOffset: place(parts.scales), ...fewScales };
   });
   const shards = Array.from({ length: Math.ceil(end / maxShardBytes) }, (_, i) => ({
     path: `shard-${String(i).padStart(4, '0')}.bin`,

@@ -51,6 +51,7 @@ describe('what a run asks of the machine', () => {
     }
     expect(activationBytes(config, 1, 80, 'whole')).toBeGreaterThan(activationBytes(config, 1, 80, 'blocks'));
     expect(bytesPerParameter(false)).toBe(16);
+    expect(bytesPerParameter(false, true)).toBe(12);
     expect(checkpointBytes(100, 10)).toBe(1240);
   });
 });

@@ -17,6 +17,7 @@ import {
   type SampleSource,
   type TrainingOptions,
 } from '../../src/model/finetune/trainer.ts';
+import { sizeOf } from '../../src/model/graph/types.ts';
 import { Tape } from '../../src/model/network/tape.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { Random } from '../../src/base/random.ts';
@@ -325,16 +326,28 @@ describe('adapters', () => {
     },
   );
 
-  it('switch without a reload, and the base is itself again', async () => {
+  it('hide the base’s head, which need not lie beside a run’s, and the base is itself again, to the bit', async () => {
     const opened = await open('libero-l1');
     const batch = [await randomSamples(opened).sample(1, null)];
     const loss = async () => (await runPass(opened.policy, batch)).loss;
     const base = await loss();
-    const trainer = await trainerOf(opened, { learningRate: 5e-3 });
+    const live = runtime.live.byteLength;
+    const parameters = await initialParameters(opened.config, opened.source, { lora: { r: 4 }, seed: 1 });
+    const head = [...opened.source.names].filter((name) => parameters.trained.has(name));
+    const bytes = head.reduce((sum, name) => sum + 4 * sizeOf(opened.source.shapeOf(name)), 0);
+    opened.policy.setAside(parameters.trained.keys());
+    expect(live - runtime.live.byteLength).toBe(bytes);
+    expect(head).toContain('action_head.model.fc1.weight');
+    expect(head).toContain('proprio_projector.fc1.weight');
+    await expect(loss()).rejects.toMatchObject({ code: 'missing-tensor' });
+    const trainer = await trainerOf(opened, { learningRate: 5e-3 }, parameters);
     await losses(trainer, 2);
     const trained = await trainer.trained();
     const during = await loss();
     trainer.dispose();
+    const without = runtime.live.byteLength;
+    await opened.policy.bringBack(opened.source);
+    expect(runtime.live.byteLength - without).toBe(bytes);
     expect(await loss()).toBe(base);
     const loaded = new LoadedAdapter(runtime, opened.config, trained);
     opened.policy.use(loaded);

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test, vi } from 'vitest';
+import { ModelError } from '../../src/base/errors.ts';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
 import type { FineTuneEvent, FineTuneProgress } from '../../src/workers/boundary/contract-finetune.ts';
@@ -87,6 +88,44 @@ describe('a run', () => {
     release();
     await tiny.host.cancel('training');
     await run;
+  });
+
+  test('holds its own head in place of the base’s, which is there again however it ends', async () => {
+    const tiny = await ready();
+    const { host, info } = tiny;
+    const runtime = tiny.runtime();
+    const base = (await host.predict(observationFor(info))).actions;
+    const uploaded: string[] = [];
+    const uploadWeight = runtime.uploadWeight.bind(runtime);
+    runtime.uploadWeight = (weight) => {
+      uploaded.push(weight.name);
+      return uploadWeight(weight);
+    };
+    const { run, release } = await heldRun(tiny);
+    release();
+    await host.cancel('training');
+    await run;
+    expect(uploaded).toContain('action_head.model.fc1.weight');
+    await host.adapters.use(null);
+    expect((await host.predict(observationFor(info))).actions).toEqual(base);
+    const live = runtime.live.byteLength;
+
+    // Nothing is there to read it from when the second run fails; laying the base down again tries once more.
+    runtime.before = (work) => {
+      if (work === 'compile') throw new ModelError('out-of-memory', 'No room.');
+    };
+    runtime.uploadWeight = () => {
+      throw new ModelError('out-of-memory', 'No room.');
+    };
+    expect(await codeOf(host.training.start(optionsFor({ run: 'fails', lora: null }), false, nothing))).toBe(
+      'out-of-memory',
+    );
+    runtime.before = () => undefined;
+    expect(await codeOf(host.predict(observationFor(info)))).toBe('missing-tensor');
+    runtime.uploadWeight = uploadWeight;
+    await host.adapters.use(null);
+    expect((await host.predict(observationFor(info))).actions).toEqual(base);
+    expect(runtime.live.byteLength).toBe(live);
   });
 
   test('needs demonstrations that fit, and a name of its own', async () => {

@@ -10,8 +10,9 @@ import { Trainables } from '../../src/model/finetune/trainables.ts';
 import { upstreamName } from '../../src/model/finetune/upstream-names.ts';
 import type { Partition } from '../../src/model/network/network.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
-import { Tape } from '../../src/model/network/tape.ts';
+import { Tape, type GradientSink } from '../../src/model/network/tape.ts';
 import { encodeActionTokens } from '../../src/model/heads/action-tokens.ts';
+import { sizeOf } from '../../src/model/graph/types.ts';
 import { headOf } from '../../src/model/heads/index.ts';
 import type { Runtime, Tensor } from '../../src/model/runtime/runtime.ts';
 import { compare, type Limit, type Row } from './compare.ts';
@@ -79,7 +80,9 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
   const parameters = await start.parameters(variant);
   const film = config.network.vits.some((vit) => vit.film);
   const { lora } = parameters;
-  const trainables = new Trainables(policy.runtime, parameters.trained, lora!.alpha / lora!.r);
+  // As a trainer does: block by block, gradients are used up as they come, where the runtime can.
+  const streamed = policy.network.partition === 'blocks';
+  const trainables = new Trainables(policy.runtime, parameters.trained, lora!.alpha / lora!.r, { streamed });
   policy.use(trainables);
   const rows: Row[] = [];
   const row = (stage: string, ours: ArrayLike<number>, theirs: ArrayLike<number>, limit: Limit) =>
@@ -99,7 +102,15 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
 
   for (let step = 0; step < Math.min(steps, losses.length); step++) {
     const stages = new Map<string, Float32Array>();
-    const tape = new Tape(trainables.tapeOptions);
+    const learningRate = learningRateAt(step, { learningRate: meta.spec.lr ?? 5e-4, ...scheduleOf(variant) });
+    const stream = trainables.stream({ ...ADAMW, learningRate });
+    const seen = new Map<string, Float32Array>();
+    const gradientOf = async (name: string) => seen.get(name) ?? (await trainables.gradient(name));
+    const tape = new Tape(
+      stream
+        ? { ...stream, sink: seeing(stream.sink, seen, trainables, policy.runtime) }
+        : trainables.tapeOptions,
+    );
     const drawn = await start.drawn(variant, step);
     if (step === 0) {
       // Apart from the pass that is held against the gradients: that one may be a single graph without stages.
@@ -114,8 +125,7 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
       if (theirs !== undefined) row(`${name} ${step}`, [ours], [theirs], absolute(5e-5));
     }
     if (step === 0) await compareForward(row, stages, golden);
-    if (step === 0) await compareGradients(rows, variant, trainables, golden, film);
-    const learningRate = learningRateAt(step, { learningRate: meta.spec.lr ?? 5e-4, ...scheduleOf(variant) });
+    if (step === 0) await compareGradients(rows, variant, trainables, gradientOf, golden, film);
     row(`learning rate ${step}`, [learningRate], [lr[step]!], absolute(1e-12));
     await trainables.step({ ...ADAMW, learningRate });
     if (golden.names.some((name) => name.startsWith(`step${step + 1}/`))) {
@@ -134,6 +144,22 @@ async function runVariant(start: TrainCase, variant: string, steps: number): Pro
   policy.use(null);
   trainables.dispose();
   return rows;
+}
+
+/** A sink that also notes down what each gradient comes to. */
+function seeing(
+  sink: GradientSink,
+  seen: Map<string, Float32Array>,
+  trainables: Trainables,
+  runtime: Runtime,
+): GradientSink {
+  return async (of, gradient) => {
+    const sum = seen.get(of.name) ?? new Float32Array(sizeOf(trainables.tensor(of.name).shape));
+    seen.set(of.name, sum);
+    const start = of.rows ? of.rows.start * gradient.shape.at(-1)! : 0;
+    for (const [i, value] of (await runtime.read(gradient)).entries()) sum[start + i]! += value;
+    await sink(of, gradient);
+  };
 }
 
 function scheduleOf(variant: string): { warmupSteps: number; stepsBeforeDecay: number } {
@@ -197,6 +223,7 @@ async function compareGradients(
   rows: Row[],
   variant: string,
   trainables: Trainables,
+  gradientOf: (name: string) => Promise<Float32Array>,
   golden: GoldenTensors,
   film: boolean,
 ): Promise<void> {
@@ -205,7 +232,7 @@ async function compareGradients(
   const seen = new Set<string>();
   let worstCosine = 1;
   for (const name of trainables.names) {
-    const gradient = await trainables.gradient(name);
+    const gradient = await gradientOf(name);
     for (const [key, ours] of storedParts(
       golden,
       `grad/${upstreamName(name, film)}`,

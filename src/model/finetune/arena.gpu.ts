@@ -1,51 +1,44 @@
-import { ModelError } from '../../base/errors.ts';
 import { sizeOf } from '../graph/types.ts';
 import { accumulate } from '../kernels/accumulate.ts';
 import { adamw } from '../kernels/adamw.ts';
 import { clipFactor, gradNorm } from '../kernels/grad-norm.ts';
 import { createStorageBuffer, GpuRun, readBuffer } from '../kernels/gpu-run.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
+import { arenaByteLength, layOutArena } from './arena-layout.ts';
 import type { Arena, Kind } from './arena.ts';
+import { streamedStep } from './streamed-step.gpu.ts';
 import type { HostTensor } from './trained.ts';
-
-/** Small enough for every device's binding limit, large enough that AdamW takes few dispatches. */
-const PAGE_BYTES = 128 * 2 ** 20;
-
-/** Floats: WebGPU binds parts of buffers from multiples of 256 bytes on. */
-const ALIGNMENT = 64;
 
 interface Page {
   count: number;
-  readonly buffers: Record<Kind | 'gradient', GPUBuffer>;
-}
-
-interface Slot {
-  readonly page: number;
-  /** In floats. */
-  readonly offset: number;
-  readonly count: number;
+  readonly buffers: Record<Kind, GPUBuffer>;
+  /** Null where gradients are used up as they come. */
+  readonly gradient: GPUBuffer | null;
 }
 
 /**
  * Parameters in pages of flat buffers, so that AdamW is one dispatch a page. Our executor binds them where they lie. onnxruntime
  * binds whole buffers only, so there every parameter has a bound copy, brought up to date after a step.
+ * @param streamed keep no gradients: each step is a `streamedStep`
  */
 export function gpuArena(
   runtime: Runtime,
   device: GPUDevice,
   parameters: ReadonlyMap<string, HostTensor>,
+  streamed = false,
 ): Arena {
-  const { slots, pageCounts } = layOut(device, parameters);
-  const pages = pageCounts.map((count, i): Page => {
+  const layout = layOutArena(device.limits, parameters);
+  const { slots } = layout;
+  const pages = layout.pageCounts.map((count, i): Page => {
     const buffer = (kind: string) => createStorageBuffer(device, 4 * count, `${kind} page ${i}`);
     return {
       count,
       buffers: {
         parameter: buffer('parameter'),
-        gradient: buffer('gradient'),
         exp_avg: buffer('exp_avg'),
         exp_avg_sq: buffer('exp_avg_sq'),
       },
+      gradient: streamed ? null : buffer('gradient'),
     };
   });
   const tensors = new Map<string, Tensor>();
@@ -53,7 +46,8 @@ export function gpuArena(
   const copied = runtime.adoptPart === undefined;
   const bufferOf = (kind: Kind | 'gradient', name: string) => {
     const slot = slots.get(name)!;
-    return { slot, buffer: pages[slot.page]!.buffers[kind] };
+    const page = pages[slot.page]!;
+    return { slot, buffer: kind === 'gradient' ? kept(page.gradient) : page.buffers[kind] };
   };
   const write = (kind: Kind, name: string, data: Float32Array) => {
     const { slot, buffer } = bufferOf(kind, name);
@@ -77,12 +71,13 @@ export function gpuArena(
   };
   const clearGradients = () => {
     const encoder = device.createCommandEncoder({ label: 'clear gradients' });
-    for (const { buffers } of pages) encoder.clearBuffer(buffers.gradient);
+    for (const { gradient } of pages) if (gradient) encoder.clearBuffer(gradient);
     device.queue.submit([encoder.finish()]);
   };
   const dispose = () => {
     for (const tensor of [...tensors.values(), ...sums.values()]) tensor.dispose();
-    for (const { buffers } of pages) for (const buffer of Object.values(buffers)) buffer.destroy();
+    for (const { buffers, gradient } of pages)
+      for (const buffer of [...Object.values(buffers), gradient]) buffer?.destroy();
   };
   try {
     for (const [name, { shape, data }] of parameters) {
@@ -91,8 +86,8 @@ export function gpuArena(
         runtime.adoptPart?.(buffer, 4 * slot.offset, shape) ??
         runtime.adopt(createStorageBuffer(device, 4 * sizeOf(shape), name), shape);
       tensors.set(name, tensor);
-      const gradient = bufferOf('gradient', name).buffer;
-      if (runtime.adoptPart) sums.set(name, runtime.adoptPart(gradient, 4 * slot.offset, shape));
+      const { gradient } = pages[slot.page]!;
+      if (gradient && runtime.adoptPart) sums.set(name, runtime.adoptPart(gradient, 4 * slot.offset, shape));
       write('parameter', name, data);
     }
   } catch (error) {
@@ -112,14 +107,14 @@ export function gpuArena(
     step: async (count, options) => {
       const run = new GpuRun(device, 'adamw');
       const squares = run.keep(run.temporary(4, 'squared gradient norm'));
-      for (const page of pages) gradNorm(run, page.buffers.gradient, page.count, squares);
+      for (const { gradient, count: length } of pages) gradNorm(run, kept(gradient), length, squares);
       const clip =
         options.maxGradNorm === null
           ? run.upload(Float32Array.of(1), 'no clipping')
           : clipFactor(run, squares, options.maxGradNorm);
-      for (const { buffers, count: length } of pages) {
-        const { parameter, gradient, exp_avg: m, exp_avg_sq: v } = buffers;
-        adamw(run, parameter, gradient, m, v, length, { ...options, step: count, clip });
+      for (const { buffers, gradient, count: length } of pages) {
+        const { parameter, exp_avg: m, exp_avg_sq: v } = buffers;
+        adamw(run, parameter, kept(gradient), m, v, length, { ...options, step: count, clip });
       }
       run.submit();
       if (copied) copyParameters();
@@ -128,39 +123,24 @@ export function gpuArena(
       squares.destroy();
       return Math.sqrt(value!);
     },
+    stream: streamed
+      ? (count, options) =>
+          streamedStep(
+            { runtime, device, slots, bufferOf: (kind, page) => pages[page]!.buffers[kind] },
+            count,
+            options,
+          )
+      : null,
     clearGradients,
     gradient: (name) => read('gradient', name),
     read,
     write,
-    byteLength: pages.reduce((sum, { count }) => sum + 16 * count, 0),
+    byteLength: arenaByteLength(layout, streamed),
     dispose,
   };
 }
 
-/** Places each parameter on a page, where it can be bound; none straddles two. */
-function layOut(
-  device: GPUDevice,
-  parameters: ReadonlyMap<string, HostTensor>,
-): { slots: Map<string, Slot>; pageCounts: number[] } {
-  const limit = Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize) / 4;
-  const wanted = Math.min(PAGE_BYTES / 4, limit);
-  const slots = new Map<string, Slot>();
-  const pageCounts: number[] = [];
-  for (const [name, { shape }] of parameters) {
-    const count = sizeOf(shape);
-    const room = Math.ceil(count / ALIGNMENT) * ALIGNMENT;
-    if (count > limit) {
-      throw new ModelError(
-        'out-of-memory',
-        `"${name}" has ${4 * count} bytes; this GPU binds at most ${4 * limit} at once.`,
-        'Take a smaller rank, or fewer targets.',
-      );
-    }
-    const last = pageCounts.length - 1;
-    const page = last >= 0 && pageCounts[last]! + room <= Math.max(wanted, room) ? last : last + 1;
-    const offset = pageCounts[page] ?? 0;
-    slots.set(name, { page, offset, count });
-    pageCounts[page] = offset + room;
-  }
-  return { slots, pageCounts };
+function kept(gradient: GPUBuffer | null): GPUBuffer {
+  if (gradient) return gradient;
+  throw new Error('The gradients of this run are used up as they come; none is kept.');
 }

@@ -3,6 +3,7 @@ import { accumulate } from '../kernels/accumulate.cpu.ts';
 import { adamw } from '../kernels/adamw.cpu.ts';
 import { clipFactor, gradNorm } from '../kernels/grad-norm.cpu.ts';
 import { sizeOf } from '../graph/types.ts';
+import type { GradientSink } from '../network/tape.ts';
 import type { Runtime, Tensor } from '../runtime/runtime.ts';
 import { gpuArena } from './arena.gpu.ts';
 import type { HostTensor } from './trained.ts';
@@ -30,6 +31,17 @@ export const ADAMW: AdamWOptions = {
 /** Kinds of numbers per parameter, under torch's names of AdamW's state. */
 export type Kind = 'parameter' | 'exp_avg' | 'exp_avg_sq';
 
+/** One AdamW step whose gradients are used up as they come. */
+export interface StreamedStep {
+  readonly sink: GradientSink;
+  /** Whether a parameter was changed already. */
+  readonly begun: boolean;
+  /** Steps what had no gradient, as by zeros. Returns the gradients' L2 norm. */
+  finish(): Promise<number>;
+  /** Frees what it holds, instead of `finish`. */
+  abandon(): void;
+}
+
 export interface Arena {
   /** The parameter as graphs and kernels bind it; always its current value. */
   tensor(name: string): Tensor;
@@ -39,6 +51,8 @@ export interface Arena {
   gradientSum(name: string): Tensor | null;
   /** One AdamW step over all parameters (`count` from 1), then zero gradients. Returns the gradients' L2 norm before clipping. */
   step(count: number, options: AdamWOptions): Promise<number>;
+  /** The same as `step`, from gradients that are not kept; null for an arena that keeps them. */
+  readonly stream: ((count: number, options: AdamWOptions) => StreamedStep) | null;
   clearGradients(): void;
   gradient(name: string): Promise<Float32Array>;
   read(kind: Kind, name: string): Promise<Float32Array>;
@@ -48,8 +62,15 @@ export interface Arena {
   dispose(): void;
 }
 
-export function createArena(runtime: Runtime, parameters: ReadonlyMap<string, HostTensor>): Arena {
-  return runtime.device ? gpuArena(runtime, runtime.device, parameters) : cpuArena(runtime, parameters);
+/** @param streamed use gradients up as they come, where the runtime can: on our own WebGPU executor */
+export function createArena(
+  runtime: Runtime,
+  parameters: ReadonlyMap<string, HostTensor>,
+  streamed = false,
+): Arena {
+  return runtime.device
+    ? gpuArena(runtime, runtime.device, parameters, streamed && runtime.adoptPart !== undefined)
+    : cpuArena(runtime, parameters);
 }
 
 function cpuArena(runtime: Runtime, parameters: ReadonlyMap<string, HostTensor>): Arena {
@@ -89,6 +110,7 @@ function cpuArena(runtime: Runtime, parameters: ReadonlyMap<string, HostTensor>)
       flat.gradient.fill(0);
       return norm;
     },
+    stream: null,
     clearGradients: () => void flat.gradient.fill(0),
     gradient: async (name) => part('gradient', name).slice(),
     read: async (kind, name) => part(kind, name).slice(),

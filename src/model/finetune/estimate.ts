@@ -25,8 +25,12 @@ export function stepSeconds({ fixed, perSample }: ForwardTime, batchSize: number
   return STEP_BY_FORWARD * passes * (fixed + perSample * batchSize);
 }
 
-/** Parameter, gradient and two moments, float32; with onnxruntime on a GPU a bound copy of the parameter besides. */
-export const bytesPerParameter = (copied: boolean): number => (copied ? 20 : 16);
+/**
+ * Parameter and two moments, float32, and the gradient, unless it is used up as it comes.
+ * @param copied with onnxruntime on a GPU: a bound copy of the parameter besides
+ */
+export const bytesPerParameter = (copied: boolean, streamed = false): number =>
+  12 + (streamed ? 0 : 4) + (copied ? 4 : 0);
 
 /** Bytes of one checkpoint: parameters and two moments. */
 export const checkpointBytes = (trained: number, idle: number): number => 12 * trained + 4 * idle;

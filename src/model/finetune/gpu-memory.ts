@@ -7,17 +7,18 @@ import { prefixTokens, sequenceSegments, trainingSegments } from '../heads/seque
 import { isBound, isModuleWeight } from '../network/loaded-weights.ts';
 import { Network, type Partition } from '../network/network.ts';
 import { loraNames } from '../network/scope.ts';
-import { Tape } from '../network/tape.ts';
+import { Tape, type GradientSink } from '../network/tape.ts';
 import { imageTokens } from '../network/vision.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { actionTokens } from '../policy/sequence.ts';
 import { Random } from '../../base/random.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import type { Limits } from '../runtime/webgpu/plan.ts';
-import { createPlanningRuntime } from '../runtime/webgpu/planning-runtime.ts';
-import type { Encoding } from '../weights/encoding.ts';
-import { bytesPerParameter } from './estimate.ts';
+import { createPlanningRuntime, type PlanningRuntime } from '../runtime/webgpu/planning-runtime.ts';
+import type { PackageTensor } from '../weights/manifest.ts';
+import { arenaByteLength, layOutArena } from './arena-layout.ts';
 import { resolveLora } from './lora.ts';
+import { SPLIT_ABOVE } from './trainables.ts';
 
 export interface GpuMemoryOptions {
   /** Text tokens after the first one: prompt, actions, stop token. */
@@ -25,15 +26,20 @@ export interface GpuMemoryOptions {
   readonly limits: Limits & { readonly maxBufferSize: number };
   readonly partition?: Partition;
   /** A step of LoRA on all linear layers; without, a prediction. */
-  readonly training?: { readonly rank: number; readonly batch: number };
+  readonly training?: {
+    readonly rank: number;
+    readonly batch: number;
+    /** As of a tape; default what a streamed step takes. */
+    readonly splitAbove?: number;
+  };
 }
 
 /** Bytes. */
 export interface GpuMemory {
   readonly weights: number;
-  /** What is trained: parameters, which are bound where they lie, gradients, AdamW's moments. */
+  /** What is trained: parameters, which are bound where they lie, AdamW's moments, and gradients where all are kept. */
   readonly optimizer: number;
-  /** Inputs of blocks that are kept for the way back, and whatever else lives between runs of graphs. */
+  /** Inputs of blocks that are kept for the way back, gradients that are used up as they come, and whatever else lives between runs of graphs. */
   readonly activations: number;
   /** Inside of one graph at a time. */
   readonly arena: number;
@@ -49,30 +55,39 @@ export interface GpuMemory {
  */
 export async function planGpuMemory(
   config: PolicyConfig,
-  tensors: Iterable<{ readonly name: string; readonly shape: Shape; readonly encoding: Encoding }>,
+  tensors: Iterable<Pick<PackageTensor, 'name' | 'shape' | 'encoding' | 'fewScales'>>,
   { textTokens, limits, partition, training }: GpuMemoryOptions,
 ): Promise<GpuMemory> {
   const runtime = createPlanningRuntime(limits);
   const held = new Map<string, Tensor>();
   const shapes = new Map<string, Shape>();
-  for (const { name, shape, encoding } of tensors) {
+  for (const { name, shape, encoding, fewScales } of tensors) {
     shapes.set(name, shape);
     if (!isBound(name, config.network, { lmHead: headOf(config).lmHead, lastBlock: false })) continue;
-    held.set(name, runtime.declareWeight(shape, encoding));
+    held.set(name, runtime.declareWeight(shape, encoding, fewScales));
   }
-  const weights = runtime.live.byteLength;
   const options = partition ? { partition } : {};
-  const model = new Network(runtime, config.network, storeOf(held), weights, options);
+  const model = new Network(runtime, config.network, storeOf(held), runtime.live.byteLength, options);
   const trained = training ? trainedShapes(shapes, held, training.rank) : new Map<string, Shape>();
+  // A run trains its own in their place (`Policy.setAside`).
+  for (const name of trained.keys()) held.get(name)?.dispose();
+  const weights = runtime.live.byteLength;
   const adapter = new Map([...trained].map(([name, shape]) => [name, runtime.declareWeight(shape, 'f32')]));
   if (training) model.use({ ...storeOf(adapter), scaling: 0.5, names: [...adapter.keys()] });
   const bound = runtime.live.byteLength;
+  runtime.forgetPeak();
 
   const float = (shape: Shape) => runtime.upload(NOTHING, shape);
   if (training) {
-    // Gradients are counted with the parameters.
-    const sums = (name: string) => adapter.get(name)!;
-    const tape = new Tape({ trains: (name) => adapter.has(name), sink: async () => {}, sums });
+    const streamed = model.partition === 'blocks';
+    // Without one that streams, gradients are counted with the parameters.
+    const sums = streamed ? {} : { sums: (name: string) => adapter.get(name)! };
+    const tape = new Tape({
+      trains: (name) => adapter.has(name),
+      sink: heldGradients(runtime),
+      splitAbove: training.splitAbove ?? SPLIT_ABOVE,
+      ...sums,
+    });
     const segments = trainingSegments(config, { size: training.batch, padded: false });
     const feeds = trainingFeeds(config, training.batch, textTokens, float);
     const length = 1 + prefixTokens(config) + textTokens;
@@ -82,8 +97,8 @@ export async function planGpuMemory(
   }
 
   const { arena, programs, tensors: alive } = runtime.peak;
-  const factors = (bound - weights) / 4;
-  const optimizer = factors * bytesPerParameter(false);
+  const layout = layOutArena(limits, new Map([...trained].map(([name, shape]) => [name, { shape }])));
+  const optimizer = arenaByteLength(layout, model.partition === 'blocks');
   const activations = alive - bound;
   return {
     weights,
@@ -93,6 +108,17 @@ export async function planGpuMemory(
     programs,
     total: weights + optimizer + activations + arena + programs,
     largestBuffer: runtime.largestBuffer,
+  };
+}
+
+/** What a streamed step does with gradients: one that is not complete yet is held. */
+function heldGradients(runtime: PlanningRuntime): GradientSink {
+  const held = new Map<string, Tensor>();
+  return async ({ name, last }, { shape }) => {
+    if (!last && !held.has(name)) held.set(name, runtime.declareWeight(shape, 'f32'));
+    if (!last) return;
+    held.get(name)?.dispose();
+    held.delete(name);
   };
 }
 

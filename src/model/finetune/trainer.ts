@@ -17,7 +17,7 @@ import type { Parameters } from './parameters.ts';
 import { trainedState } from './parameters.ts';
 import { Sampler } from './sampler.ts';
 import { learningRateAt } from './schedule.ts';
-import { Trainables } from './trainables.ts';
+import { canStream, Trainables } from './trainables.ts';
 import type { HostTensor, TrainedState } from './trained.ts';
 
 /** Samples by index. `augment` is a number in [0, 1) per image, or null to leave images as they are. */
@@ -160,7 +160,9 @@ export class Trainer {
     this.#tokens = Math.max(train.tokens, validation?.tokens ?? 0);
     this.#adamw = { ...ADAMW, maxGradNorm: options.maxGradNorm };
     const { lora } = parameters;
-    this.trainables = new Trainables(policy.runtime, parameters.trained, lora ? lora.alpha / lora.r : 1);
+    const streamed = canStream(options, policy.network.partition);
+    const scaling = lora ? lora.alpha / lora.r : 1;
+    this.trainables = new Trainables(policy.runtime, parameters.trained, scaling, { streamed });
     policy.use(this.trainables);
   }
 
@@ -187,7 +189,8 @@ export class Trainer {
 
   /**
    * One optimiser step. What it trains on follows from the seed and the step's index alone.
-   * @throws ModelError when running fails; the parameters are then those before the step
+   * @throws ModelError when running fails; the parameters are then those before the step, or, where gradients are used up as they come, cannot be
+   *   used any more
    */
   async trainStep(): Promise<StepReport> {
     try {
@@ -203,6 +206,12 @@ export class Trainer {
     const { seed, batchSize, gradAccumulationSteps, imageAug } = this.options;
     const index = this.step;
     const images = policy.config.profile.images.length;
+    const learningRate = learningRateAt(index, {
+      learningRate: this.options.learningRate,
+      warmupSteps: this.options.lrWarmupSteps,
+      stepsBeforeDecay: this.options.numStepsBeforeDecay,
+    });
+    const adamw = { ...this.#adamw, learningRate };
     const passes: Metrics[] = [];
     for (let pass = 0; pass < gradAccumulationSteps; pass++) {
       const samples: Sample[] = [];
@@ -213,7 +222,7 @@ export class Trainer {
         samples.push(await train.sample(this.#sampler.at(position), augment));
       }
       const tape = new Tape({
-        ...this.trainables.tapeOptions,
+        ...(this.trainables.stream(adamw) ?? this.trainables.tapeOptions),
         dropout: this.#dropout(index * gradAccumulationSteps + pass),
       });
       passes.push(
@@ -227,12 +236,7 @@ export class Trainer {
         }),
       );
     }
-    const learningRate = learningRateAt(index, {
-      learningRate: this.options.learningRate,
-      warmupSteps: this.options.lrWarmupSteps,
-      stepsBeforeDecay: this.options.numStepsBeforeDecay,
-    });
-    const gradNorm = await this.trainables.step({ ...this.#adamw, learningRate });
+    const gradNorm = await this.trainables.step(adamw);
     const report = { step: this.step, learningRate, gradNorm, ...mean(passes) };
     this.#steps.push(report);
     if (!Number.isFinite(report.loss) || !Number.isFinite(gradNorm)) {

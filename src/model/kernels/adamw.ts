@@ -1,6 +1,6 @@
 import source from './adamw.wgsl?raw';
 import { adamwFactors, type AdamWStep } from './adamw-step.ts';
-import { flatWorkgroups, GpuKernel, requireBindable, type GpuRun } from './gpu-run.ts';
+import { flatWorkgroups, GpuKernel, requireBindable, type BufferRange, type GpuRun } from './gpu-run.ts';
 import { checkLength } from './operand-checks.ts';
 
 const KERNEL = new GpuKernel('adamw', source);
@@ -13,14 +13,14 @@ const KERNEL = new GpuKernel('adamw', source);
  */
 export function adamw(
   run: GpuRun,
-  parameter: GPUBuffer,
-  gradient: GPUBuffer,
-  m: GPUBuffer,
-  v: GPUBuffer,
+  parameter: BufferRange,
+  gradient: BufferRange,
+  m: BufferRange,
+  v: BufferRange,
   count: number,
   options: AdamWStep<GPUBuffer>,
 ): void {
-  for (const buffer of [parameter, gradient, m, v]) checkLength(buffer, count, 'A buffer of AdamW');
+  for (const buffer of [parameter, gradient, m, v]) checkLength(buffer, count, 'A range of AdamW');
   requireBindable(run.device, count * 4, `A range of ${count} parameters`);
   const { beta1, beta2 } = options;
   const { decay, stepSize, rootCorrection } = adamwFactors(options);

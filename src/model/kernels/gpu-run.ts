@@ -48,6 +48,10 @@ export class GpuKernel {
 /** What a dispatch binds: buffers, parts of buffers or texture views, at bindings 0, 1, 2, … of group 0. */
 export type KernelBinding = GPUBuffer | GPUBufferBinding | GPUTextureView;
 
+/** A buffer, or bytes of it from a multiple of 256 on. */
+export type BufferRange =
+  GPUBuffer | { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
+
 /** Records dispatches in order, and owns what they need only until they have run. */
 export class GpuRun {
   readonly device: GPUDevice;

@@ -2,7 +2,11 @@
 import { ModelError } from '../../base/errors.ts';
 
 /** @throws ModelError `bad-shape` unless an array has `count` floats, or a buffer (which is padded) at least these. */
-export function checkLength(data: Float32Array | GPUBuffer, count: number, what: string): void {
+export function checkLength(
+  data: Float32Array | { readonly size: number },
+  count: number,
+  what: string,
+): void {
   const held = data instanceof Float32Array ? data.length : Math.floor(data.size / 4);
   if (data instanceof Float32Array ? held === count : held >= count) return;
   throw new ModelError('bad-shape', `${what} holds ${held} values; ${count} were expected.`);

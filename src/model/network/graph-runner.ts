@@ -1,6 +1,13 @@
 import { ModelError } from '../../base/errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Graph, Value } from '../graph/types.ts';
+import {
+  gradientOfRows,
+  operandNames,
+  rowParts,
+  withGradientParts,
+  type Rows,
+} from '../graph/gradient-parts.ts';
+import { sizeOf, type Graph, type Value } from '../graph/types.ts';
 import { gradientName, vjp } from '../graph/vjp.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import { layered, signatureUnder, type Adapter, type WeightStore } from './adapter.ts';
@@ -91,11 +98,13 @@ export class GraphRunner {
     return made;
   }
 
+  /** @param weights gets the names of all that are bound */
   async #runBlocks(
     segments: readonly Segment[],
     feeds: Tensors,
     wanted: readonly string[],
     tape?: Tape,
+    weights?: Set<string>,
   ): Promise<Tensors> {
     const values = new Map(Object.entries(feeds));
     const lastUse = new Map<string, number>();
@@ -125,6 +134,7 @@ export class GraphRunner {
           return segment.build(g, scope, args, (name, value) => tap(relative(name), value));
         },
         (name) => absoluteStage(name, stage),
+        weights,
       );
       await this.#trace?.(stage, made[locals[0]!]!);
       for (const local of locals) values.set(outputs[local]!, made[local]!);
@@ -147,6 +157,7 @@ export class GraphRunner {
     results: readonly string[],
     build: (g: GraphBuilder, scope: (name: string) => Scope, tap: Tap) => Readonly<Record<string, Value>>,
     stageOf: (tap: string) => string = (name) => name,
+    weights?: Set<string>,
   ): Promise<Tensors> {
     const adapted = `${key} ${shapesOf(feeds)} ${this.#variant(root, tape)}`;
     const compileGraph = (): Graph => {
@@ -167,6 +178,7 @@ export class GraphRunner {
       await this.#trace?.(stageOf(name), outputs[name]!);
       outputs[name]!.dispose();
     }
+    for (const name of Object.keys(bound)) if (!(name in feeds)) weights?.add(root + name);
     if (tape) this.#record(tape, adapted, root, feeds, bound, program.graph, made);
     return made;
   }
@@ -184,9 +196,44 @@ export class GraphRunner {
   ): Promise<Tensors> {
     const seed = () => this.#runtime.upload(Float32Array.of(factor), [1]);
     if (partition === 'whole') return this.#differentiateWhole(segments, feeds, wanted, seed(), tape);
-    const made = await this.#runBlocks(segments, feeds, wanted, tape);
+    const [again, rest] = splitAgain(segments, wanted);
+    // The same masks would have to be drawn again.
+    const made =
+      again && !tape.hasDropout
+        ? await this.#runBlocks(rest, await this.#runAgain(again, feeds, tape), wanted, tape)
+        : await this.#runBlocks(segments, feeds, wanted, tape);
     await tape.backward(made['loss']!, seed());
     return made;
+  }
+
+  /** Runs segments without a tape, and puts them on it as one entry, which runs them again with one. @returns the feeds and what they made */
+  async #runAgain(segments: readonly Segment[], feeds: Tensors, tape: Tape): Promise<Tensors> {
+    const [name] = Object.values(segments.at(-1)!.outputs) as [string];
+    const used = Object.fromEntries(feedsOf(segments).map((feed) => [feed, feeds[feed]!]));
+    const bound = new Set<string>();
+    const made = await this.#runBlocks(segments, used, [name], undefined, bound);
+    const output = made[name]!;
+    const trained = [...bound].filter((weight) => tape.trains(weight));
+    tape.release(output);
+    if (trained.length > 0) {
+      tape.record({
+        trained,
+        inputs: Object.values(used),
+        output,
+        backward: async (dy, needs) => {
+          const inner = tape.inner();
+          try {
+            const { [name]: remade } = await this.#runBlocks(segments, used, [name], inner);
+            inner.release(remade!);
+            await inner.backward(remade!, dy);
+          } finally {
+            inner.dispose();
+          }
+          return needs.map(() => null);
+        },
+      });
+    }
+    return { ...feeds, [name]: output };
   }
 
   async #differentiateWhole(
@@ -197,7 +244,7 @@ export class GraphRunner {
     tape: Tape,
   ): Promise<Tensors> {
     const used = Object.fromEntries(feedsOf(segments).map((name) => [name, feeds[name]!]));
-    const key = `${keyOf(segments)} ${shapesOf(used)}: ${wanted.join()} ${this.#variant('', tape)} and back`;
+    const key = `${keyOf(segments)} ${shapesOf(used)}: ${wanted.join()} ${this.#variant('', tape)} and back${keyOfSums(tape)}`;
     const compileGraph = (): Graph => {
       const g = new GraphBuilder('forwards and back');
       const values = new Map(
@@ -267,9 +314,10 @@ export class GraphRunner {
     }
     const backward = async (dy: Tensor, needs: readonly boolean[]): Promise<(Tensor | null)[]> => {
       const wrt = [...names.filter((_, i) => needs[i]), ...trained];
+      const parts = partsOf(tape, trained, root, bound);
       const program = await this.#programs.get(
-        `${key} backward to ${wrt.join()}`,
-        () => vjp(graph, { wrt, outputs: [result], fused: this.#fused }),
+        `${key} backward to ${wrt.join()}${keyOfParts(parts)}${keyOfSums(tape)}`,
+        () => withGradientParts(vjp(graph, { wrt, outputs: [result], fused: this.#fused }), parts),
         () => summedIn(tape, trained),
       );
       const needed: Tensors = {};
@@ -278,9 +326,36 @@ export class GraphRunner {
       }
       const gradients = await program.run(needed, sumsOf(tape, trained, root));
       await sinkGradients(tape, trained, gradients, root);
+      for (const [name, rows] of parts) await this.#sinkParts(tape, root, name, rows, gradients);
       return names.map((name, i) => (needs[i] ? gradients[gradientName(name)]! : null));
     };
-    tape.record({ inputs, output, backward, add: (a, b) => this.#add(a, b) });
+    const absolute = trained.map((name) => root + name);
+    tape.record({ trained: absolute, inputs, output, backward, add: (a, b) => this.#add(a, b) });
+  }
+
+  /** Makes a gradient part by part from what it is the product of, if the graph left that. */
+  async #sinkParts(
+    tape: Tape,
+    root: string,
+    name: string,
+    parts: readonly Rows[],
+    made: Tensors,
+  ): Promise<void> {
+    const names = operandNames(gradientName(name));
+    const x = made[names.x];
+    if (!x) return;
+    for (const rows of parts) {
+      const dy = made[names.dy(rows)]!;
+      const program = await this.#programs.get(
+        `gradient of rows ${dy.shape.join('x')} ${x.shape.join('x')}`,
+        () => gradientOfRows(dy.shape, x.shape),
+      );
+      const { gradient } = await program.run({ dy, x });
+      await tape.sink({ name: root + name, rows, last: tape.isLast(root + name) }, gradient!);
+      gradient!.dispose();
+      dy.dispose();
+    }
+    x.dispose();
   }
 
   #signatureUnder(root: string): string {
@@ -309,6 +384,19 @@ export class GraphRunner {
   }
 }
 
+/** The segments at the beginning that are run again on the way back, or null, and the others. */
+function splitAgain(
+  segments: readonly Segment[],
+  wanted: readonly string[],
+): [again: readonly Segment[] | null, rest: readonly Segment[]] {
+  const label = segments[0]?.again;
+  const count = segments.findIndex(({ again }) => again !== label);
+  if (label === undefined || count <= 1) return [null, segments];
+  const again = segments.slice(0, count);
+  const inside = again.slice(0, -1).flatMap(({ outputs }) => Object.values(outputs));
+  return wanted.some((name) => inside.includes(name)) ? [null, segments] : [again, segments.slice(count)];
+}
+
 /** Trained weights whose gradients a graph makes. */
 const trainedOf = (graph: Graph): string[] =>
   graph.outputs
@@ -318,6 +406,9 @@ const trainedOf = (graph: Graph): string[] =>
 /** Outputs that the runtime adds to the tape's sums. */
 const summedIn = (tape: Tape, trained: readonly string[]): string[] =>
   tape.sums ? trained.map(gradientName) : [];
+
+/** A program adds its gradients up, or gives them back. */
+const keyOfSums = ({ sums }: Tape): string => (sums ? ' in sums' : '');
 
 /** Those sums. @param root of the weights' names */
 const sumsOf = ({ sums }: Tape, trained: readonly string[], root = ''): Tensors =>
@@ -332,11 +423,27 @@ async function sinkGradients(
 ): Promise<void> {
   if (tape.sums) return;
   for (const name of trained) {
-    const gradient = gradients[gradientName(name)]!;
-    await tape.sink(root + name, gradient);
+    const gradient = gradients[gradientName(name)];
+    if (!gradient) continue;
+    await tape.sink({ name: root + name, rows: null, last: tape.isLast(root + name) }, gradient);
     gradient.dispose();
   }
 }
+
+/** Large weights whose gradients are wanted in parts, by name in the graph. */
+function partsOf(tape: Tape, trained: readonly string[], root: string, bound: Tensors): Map<string, Rows[]> {
+  const parts = new Map<string, Rows[]>();
+  for (const name of trained) {
+    const { shape } = bound[name]!;
+    // What several entries bind is added up whole.
+    if (shape.length !== 2 || sizeOf(shape) <= tape.splitAbove || !tape.isLast(root + name)) continue;
+    parts.set(name, rowParts(shape as [number, number], tape.splitAbove));
+  }
+  return parts;
+}
+
+const keyOfParts = (parts: ReadonlyMap<string, readonly Rows[]>): string =>
+  [...parts].map(([name, rows]) => `, ${name} in ${rows.length}`).join('');
 
 /** An input may have the same name. */
 const RESULT = 'result: ';

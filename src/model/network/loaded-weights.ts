@@ -45,6 +45,8 @@ export function isModuleWeight(name: string): boolean {
 export class LoadedWeights implements WeightStore {
   readonly table = new Map<string, { shape: Shape; dtype: DType }>();
   readonly #tensors = new Map<string, Tensor>();
+  /** Names of those that were freed at some time, for a while; `table` keeps them. */
+  readonly #aside = new Set<string>();
 
   add(runtime: Runtime, weight: EncodedTensor): void {
     const tensor = runtime.uploadWeight(weight);
@@ -56,7 +58,31 @@ export class LoadedWeights implements WeightStore {
   tensor(name: string): Tensor {
     const tensor = this.#tensors.get(name);
     if (!tensor) throw new ModelError('missing-tensor', `The policy has no tensor "${name}".`);
+    if (tensor.disposed && this.#aside.has(name)) {
+      throw new ModelError(
+        'missing-tensor',
+        `"${name}" of the policy as it was loaded made room for a fine-tuning run, and could not be read again.`,
+        'Load the policy again.',
+      );
+    }
     return tensor;
+  }
+
+  /** Frees those of `names` that are here. Something else has to be bound in their place until `bringBack`. */
+  setAside(names: Iterable<string>): void {
+    for (const name of names) {
+      if (!this.has(name)) continue;
+      this.#tensors.get(name)!.dispose();
+      this.#aside.add(name);
+    }
+  }
+
+  /** Reads what was set aside again, and uploads it. @throws ModelError as `source.load`; what is missing then, another call brings back */
+  async bringBack(runtime: Runtime, source: WeightSource): Promise<void> {
+    for (const name of this.#aside) {
+      // Also those that were freed with the attempt that brought them back.
+      if (!this.has(name)) this.add(runtime, await source.load(name));
+    }
   }
 
   /** False also for one that was freed with the attempt that loaded it. */
@@ -76,5 +102,6 @@ export class LoadedWeights implements WeightStore {
     for (const tensor of this.#tensors.values()) tensor.dispose();
     this.#tensors.clear();
     this.table.clear();
+    this.#aside.clear();
   }
 }

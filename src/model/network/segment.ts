@@ -16,6 +16,11 @@ export interface Segment {
   readonly inputs: Readonly<Record<string, string>>;
   /** The name of each result of `build` → the value it makes. The first is what `stage` is the name of. */
   readonly outputs: Readonly<Record<string, string>>;
+  /**
+   * Neighbours of one name are run again on the way back, where they are graphs of their own: what passes between them is not kept meanwhile. They read
+   * nothing that is differentiated, and the last one's only output is all that others read.
+   */
+  readonly again?: string;
   /** Upstream's name of the first output. */
   readonly stage: string;
   /** `tap` names stages: relative to `stage` where the name starts with a dot. */

@@ -1,9 +1,12 @@
 /** Reverse mode over what ran: each entry is one compiled graph or one hand-written module. */
 import { ModelError } from '../../base/errors.ts';
+import type { Rows } from '../graph/gradient-parts.ts';
 import type { Shape } from '../graph/types.ts';
 import type { Tensor } from '../runtime/runtime.ts';
 
 export interface TapeEntry {
+  /** Full names of the trained weights that it binds. */
+  readonly trained: readonly string[];
   /** The tensors whose gradients `backward` can give. */
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
@@ -16,8 +19,17 @@ export interface TapeEntry {
   add?(a: Tensor, b: Tensor): Promise<Tensor>;
 }
 
+/** Which gradient a sink is given. */
+export interface GradientOf {
+  readonly name: string;
+  /** Of a weight whose gradient comes in parts. */
+  readonly rows: Rows | null;
+  /** Whether it is complete with this: nothing further back binds the weight. */
+  readonly last: boolean;
+}
+
 /** Takes the gradient of one trainable weight; the tensor is freed when the promise resolves. */
-export type GradientSink = (name: string, gradient: Tensor) => Promise<void>;
+export type GradientSink = (of: GradientOf, gradient: Tensor) => Promise<void>;
 
 export interface TapeOptions {
   /** Whether a weight of that name is trained. */
@@ -25,6 +37,8 @@ export interface TapeOptions {
   readonly sink: GradientSink;
   /** What the gradient of a trainable weight is added to, where the runtime does so by itself; its sink gets none then. */
   readonly sums?: ((name: string) => Tensor) | undefined;
+  /** Gradients of linear layers with more numbers come in parts of at most as many, rows by rows. Default: whole. */
+  readonly splitAbove?: number;
   /** Makes the mask of LoRA's dropout for one layer's input: 0, or 1 / (1 − p). Null for no dropout. */
   readonly dropout?: ((shape: Shape) => Tensor) | null;
 }
@@ -37,15 +51,24 @@ export class Tape {
   readonly sink: GradientSink;
   readonly trains: (name: string) => boolean;
   readonly sums: ((name: string) => Tensor) | undefined;
+  readonly splitAbove: number;
+  readonly #options: TapeOptions;
+  readonly #parent: Tape | null;
+  /** How many entries that were not gone back through bind a weight. */
+  readonly #uses = new Map<string, number>();
   readonly #dropout: ((shape: Shape) => Tensor) | null;
   readonly #entries: TapeEntry[] = [];
   readonly #differentiable = new Set<Tensor>();
   readonly #kept = new Set<Tensor>();
 
-  constructor({ trains, sink, sums, dropout = null }: TapeOptions) {
+  constructor(options: TapeOptions, parent: Tape | null = null) {
+    const { trains, sink, sums, splitAbove = Infinity, dropout = null } = options;
+    this.#options = options;
+    this.#parent = parent;
     this.trains = trains;
     this.sink = sink;
     this.sums = sums;
+    this.splitAbove = splitAbove;
     this.#dropout = dropout;
   }
 
@@ -67,7 +90,18 @@ export class Tape {
 
   record(entry: TapeEntry): void {
     this.#entries.push(entry);
+    for (const name of entry.trained) this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1);
     this.#differentiable.add(entry.output);
+  }
+
+  /** Whether nothing but the entry that is gone back through, or nothing at all, binds a weight. */
+  isLast(name: string): boolean {
+    return (this.#uses.get(name) ?? 0) <= 1 && (this.#parent?.isLast(name) ?? true);
+  }
+
+  /** For what an entry of this one runs again on its way back. */
+  inner(): Tape {
+    return new Tape(this.#options, this);
   }
 
   /** To be called instead of `tensor.dispose()`: keeps what the way back needs, until the tape is disposed. */
@@ -79,30 +113,44 @@ export class Tape {
   async backward(output: Tensor, dy: Tensor): Promise<void> {
     const gradients = new Map<Tensor, Tensor>([[output, dy]]);
     try {
-      for (const entry of this.#entries.toReversed()) {
+      const entries = this.#entries.splice(0);
+      for (let entry = entries.pop(); entry; entry = entries.pop()) {
         const gradient = gradients.get(entry.output);
-        if (!gradient) continue;
-        const needs = entry.inputs.map((input) => this.#differentiable.has(input));
-        const results = await entry.backward(gradient, needs);
-        gradients.delete(entry.output);
-        gradient.dispose();
-        for (const [i, result] of results.entries()) {
-          if (!result) continue;
-          const input = entry.inputs[i]!;
-          const known = gradients.get(input);
-          if (known && !entry.add) {
-            result.dispose();
-            throw new ModelError(
-              'unsupported',
-              'A tensor feeds two entries of a tape; gradients are not summed.',
-            );
-          }
-          gradients.delete(input);
-          gradients.set(input, known && entry.add ? await entry.add(known, result) : result);
-        }
+        if (gradient) await this.#through(entry, gradient, gradients);
+        for (const name of entry.trained) this.#uses.set(name, this.#uses.get(name)! - 1);
+        this.#free(entry, entries);
       }
     } finally {
       for (const gradient of gradients.values()) gradient.dispose();
+    }
+  }
+
+  /** What an entry kept is freed once no other has to go back to it. */
+  #free({ inputs }: TapeEntry, left: readonly TapeEntry[]): void {
+    for (const tensor of inputs) {
+      if (left.some((other) => other.inputs.includes(tensor)) || !this.#kept.delete(tensor)) continue;
+      tensor.dispose();
+    }
+  }
+
+  async #through(entry: TapeEntry, gradient: Tensor, gradients: Map<Tensor, Tensor>): Promise<void> {
+    const needs = entry.inputs.map((input) => this.#differentiable.has(input));
+    const results = await entry.backward(gradient, needs);
+    gradients.delete(entry.output);
+    gradient.dispose();
+    for (const [i, result] of results.entries()) {
+      if (!result) continue;
+      const input = entry.inputs[i]!;
+      const known = gradients.get(input);
+      if (known && !entry.add) {
+        result.dispose();
+        throw new ModelError(
+          'unsupported',
+          'A tensor feeds two entries of a tape; gradients are not summed.',
+        );
+      }
+      gradients.delete(input);
+      gradients.set(input, known && entry.add ? await entry.add(known, result) : result);
     }
   }
 
@@ -110,6 +158,7 @@ export class Tape {
     for (const tensor of this.#kept) tensor.dispose();
     this.#kept.clear();
     this.#entries.length = 0;
+    this.#uses.clear();
     this.#differentiable.clear();
   }
 }

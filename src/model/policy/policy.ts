@@ -158,6 +158,19 @@ export class Policy {
     this.network.use(adapter);
   }
 
+  /**
+   * Frees those of the base's weights that a run hides by its own, which would lie beside them for nothing, until `bringBack`. Whatever predicts
+   * meanwhile has to go through what hides them.
+   */
+  setAside(names: Iterable<string>): void {
+    this.#weights.setAside(names);
+  }
+
+  /** Uploads what was set aside again, bit by bit as it was. @throws ModelError where it cannot be read; another call tries again */
+  async bringBack(source: WeightSource): Promise<void> {
+    await this.#weights.bringBack(this.runtime, source);
+  }
+
   /** The sequence for an instruction. */
   promptIds(instruction: string, tokenize: Tokenize): { prompt: string; ids: number[] } {
     const prompt = promptFor(instruction, this.config.network.language.kind);

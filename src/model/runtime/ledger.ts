@@ -4,12 +4,15 @@ import type { Tensor } from './runtime.ts';
 export class Ledger {
   tensors = 0;
   byteLength = 0;
+  /** The most bytes at once so far. */
+  peakByteLength = 0;
   /** Alive, and made by the attempt that goes on; null without one. */
   #made: Set<Tensor> | null = null;
 
   opened(tensor: Tensor): void {
     this.tensors += 1;
     this.byteLength += tensor.byteLength;
+    this.peakByteLength = Math.max(this.peakByteLength, this.byteLength);
     this.#made?.add(tensor);
   }
 

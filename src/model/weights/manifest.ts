@@ -29,6 +29,8 @@ export interface PackageTensor {
   readonly offset: number;
   /** Where the scales of q8 and q4 start. */
   readonly scalesOffset?: number | undefined;
+  /** True where few different scales are to be expected, as it was quantised from bfloat16; a GPU then holds them in half the bytes. */
+  readonly fewScales?: boolean | undefined;
 }
 
 export interface Manifest {
@@ -71,6 +73,7 @@ const manifestSchema = v.object({
         encoding: v.picklist(['f32', 'f16', 'q8', 'q4']),
         offset: size,
         scalesOffset: v.optional(size),
+        fewScales: v.optional(v.boolean()),
       }),
     ),
     v.minLength(1),

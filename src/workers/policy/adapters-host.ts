@@ -75,13 +75,16 @@ export class AdaptersHost implements AdaptersApi {
     const state = id === null ? null : await this.state(id);
     await this.#lease.turn('switching', async (held, signal) => {
       if (signal.aborted) throw cancelled('switching');
+      // Here already, unless it could not be read when a run ended.
+      await held.variants.base.policy.bringBack(held.source);
       await this.#lay(held, state && { id: id!, state });
     });
   }
 
   /**
    * In a turn to let go in: what was in use before lies over the policy again, or what the run trained.
-   * @throws ModelError where there is no room for what it trained; what was in use before is in use then
+   * @throws ModelError where there is no room for what it trained; what was in use before is in use then. Also where the base's own head cannot be read
+   *   again
    */
   async takeBack(
     held: LoadedPolicy,
@@ -89,6 +92,7 @@ export class AdaptersHost implements AdaptersApi {
   ): Promise<void> {
     const { variants } = held;
     variants.use(this.#active?.inUse ?? variants.base, this.#active?.adapter ?? null);
+    await variants.base.policy.bringBack(held.source);
     if (trained) await held.attempt(() => this.#lay(held, trained));
   }
 

@@ -14,6 +14,7 @@ import {
   shapesOf,
   type Group,
 } from '../../model/finetune/parameters.ts';
+import { canStream } from '../../model/finetune/trainables.ts';
 import { initialModules, moduleShapes } from '../../model/finetune/modules-init.ts';
 import { runPass } from '../../model/finetune/pass.ts';
 import { headOf } from '../../model/heads/index.ts';
@@ -80,13 +81,16 @@ export class RunEstimator {
         : countParameters(config, shapes, options.lora);
     const trained = count.trainable;
     const { runtime } = loaded;
+    const { partition } = loaded.variants.base.policy.network;
+    const ours = runtime.adoptPart !== undefined;
     const memory = {
-      parameters: trained * bytesPerParameter(runtime.device !== null && !runtime.adoptPart),
+      parameters:
+        trained * bytesPerParameter(runtime.device !== null && !ours, ours && canStream(options, partition)),
       activations: activationBytes(
         config,
         options.batchSize,
         opened ? this.#data(loaded, opened, options).train.tokens : 0,
-        loaded.variants.base.policy.network.partition,
+        partition,
       ),
       base: loaded.runtime.live.byteLength,
     };

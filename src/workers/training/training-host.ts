@@ -153,6 +153,7 @@ export class TrainingHost implements TrainingApi {
     try {
       trainer = await tenancy.turn(async ({ variants }) => {
         const inUse = await variants.get({ own, statistics });
+        inUse.policy.setAside(parameters.trained.keys());
         const made = new Trainer({
           run: options.run,
           policy: inUse.policy,
@@ -229,7 +230,8 @@ export class TrainingHost implements TrainingApi {
   async #letGo(tenancy: Tenancy<LoadedPolicy>, trainer: Trainer | null): Promise<void> {
     await tenancy.letGo(async (held) => {
       trainer?.dispose();
-      await this.#parts.adapters.takeBack(held, null);
+      // Why the run ended is told. Where the base's head cannot be read again, whatever asks for it says so.
+      await this.#parts.adapters.takeBack(held, null).catch(() => undefined);
     });
   }
 

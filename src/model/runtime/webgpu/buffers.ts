@@ -34,6 +34,9 @@ export class Arena {
 /** Bytes of freed buffers that are kept. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
+/** Bytes from which a buffer that is kept makes room for another one, so that what is kept comes on top of no plan. */
+const LARGE = 2 ** 16;
+
 /** Results come and go in the same sizes, step after step. */
 export class BufferPool {
   readonly #device: GPUDevice;
@@ -44,11 +47,18 @@ export class BufferPool {
     this.#device = device;
   }
 
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
   /** A buffer whose contents are whatever they are. */
   take(byteLength: number, label: string): GPUBuffer {
     const size = Math.max(16, Math.ceil(byteLength / 16) * 16);
     const found = this.#free.get(size)?.pop();
-    if (!found) return createStorageBuffer(this.#device, size, label);
+    if (!found) {
+      if (size >= LARGE) this.#makeRoom(size);
+      return createStorageBuffer(this.#device, size, label);
+    }
     this.#keptBytes -= size;
     return found;
   }
@@ -59,6 +69,20 @@ export class BufferPool {
     const known = this.#free.get(buffer.size);
     if (known) known.push(buffer);
     else this.#free.set(buffer.size, [buffer]);
+  }
+
+  /** Destroys large buffers, the largest first, until as many bytes are free. */
+  #makeRoom(wanted: number): void {
+    let freed = 0;
+    for (const size of [...this.#free.keys()].toSorted((a, b) => b - a)) {
+      if (size < LARGE) return;
+      const buffers = this.#free.get(size)!;
+      while (freed < wanted && buffers.length > 0) {
+        buffers.pop()!.destroy();
+        freed += size;
+        this.#keptBytes -= size;
+      }
+    }
   }
 
   dispose(): void {

@@ -3,6 +3,7 @@ import type { OpName } from '../../graph/ops/index.ts';
 import { opNamed } from '../../graph/ops/index.ts';
 import { sizeOf, type Graph, type Node } from '../../graph/types.ts';
 import { isElementwise } from './elementwise.ts';
+import { withLessMemory } from './less-memory.ts';
 import { elementwiseChains, epilogues, normResiduals } from './fuse.ts';
 import { copyStep, lowerChain } from './lowering/chain.ts';
 import { lowerings } from './lowering/index.ts';
@@ -29,7 +30,7 @@ export function compilePlan(
   limits: Limits,
   { fuse = true, style = 'tiled', styles = {}, sums = [] }: CompileOptions = {},
 ): Plan {
-  const graph = withoutRepeats(given);
+  const graph = withLessMemory(withoutRepeats(given));
   const summed = new Set(sums);
   const targets = directOutputs(graph, summed);
   const to = new PlanBuilder(limits, { style, styles }, targets);

@@ -93,7 +93,17 @@ export function planMemory(plan: Plan, { guard = 0, pageLimit = Infinity } = {})
     places.set(life.block, { page, offset: start + roundUp(guard) });
     placed.push({ life, page, start, end: start + size });
   }
-  return { places, pages };
+  return largestFirst(places, pages);
+}
+
+/** Programs share pages by their numbers, so that large ones had better have the same. */
+function largestFirst(places: ReadonlyMap<number, Place>, pages: readonly number[]): MemoryPlan {
+  const order = pages.map((_, page) => page).toSorted((a, b) => pages[b]! - pages[a]!);
+  const moved = [...places].map(([block, { page, offset }]): [number, Place] => [
+    block,
+    { page: order.indexOf(page), offset },
+  ]);
+  return { places: new Map(moved), pages: order.map((page) => pages[page]!) };
 }
 
 function lowestGap(taken: readonly { start: number; end: number }[], size: number): number {

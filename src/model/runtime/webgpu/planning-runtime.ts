@@ -1,6 +1,7 @@
 import { ModelError } from '../../../base/errors.ts';
 import { sizeOf, type Graph, type Shape } from '../../graph/types.ts';
-import { encodedByteLength, type EncodedTensor } from '../../weights/encoding.ts';
+import { encodedParts, type EncodedTensor } from '../../weights/encoding.ts';
+import { indexedScales, scalesByteLength } from '../../weights/few-scales.ts';
 import { Ledger } from '../ledger.ts';
 import type { CompileOptions, Program, Runtime, Tensor, Tensors } from '../runtime.ts';
 import { compilePlan } from './compile.ts';
@@ -19,10 +20,12 @@ export interface PlannedMemory {
 
 export interface PlanningRuntime extends Runtime {
   readonly peak: PlannedMemory;
+  /** Counts from what is there now on. */
+  forgetPeak(): void;
   /** Bytes of the largest buffer. */
   readonly largestBuffer: number;
-  /** A weight that nobody has to have. */
-  declareWeight(shape: Shape, encoding: EncodedTensor['encoding']): Tensor;
+  /** A weight that nobody has to have. @param fewScales as a manifest tells (`PackageTensor`) */
+  declareWeight(shape: Shape, encoding: EncodedTensor['encoding'], fewScales?: boolean): Tensor;
 }
 
 /**
@@ -40,7 +43,7 @@ export function createPlanningRuntime(
   const note = () => {
     peak.arena = pages.reduce((sum, size) => sum + size, 0);
     peak.programs = Math.max(peak.programs, programBytes);
-    peak.tensors = Math.max(peak.tensors, ledger.byteLength);
+    peak.tensors = ledger.peakByteLength;
   };
   let largestBuffer = 0;
   const make = (shape: Shape, dtype: Tensor['dtype'], byteLength: number): Tensor => {
@@ -50,10 +53,11 @@ export function createPlanningRuntime(
     return tensor;
   };
   const float = (shape: Shape) => make(shape, 'float32', 4 * sizeOf(shape));
-  const declareWeight = (shape: Shape, encoding: EncodedTensor['encoding']): Tensor =>
-    encoding === 'q4' || encoding === 'q8'
-      ? make(shape, encoding, encodedByteLength(shape, encoding))
-      : float(shape);
+  const declareWeight = (shape: Shape, encoding: EncodedTensor['encoding'], fewScales = false): Tensor => {
+    if (encoding !== 'q4' && encoding !== 'q8') return float(shape);
+    const { data, scales } = encodedParts(shape, encoding);
+    return make(shape, encoding, data + scalesByteLength(scales / 4, fewScales));
+  };
 
   const compile = async (graph: Graph, { sums = [] }: CompileOptions = {}): Promise<Program> => {
     const plan = compilePlan(graph, limits, { style, sums });
@@ -80,7 +84,11 @@ export function createPlanningRuntime(
     backend: 'webgpu',
     device: null,
     get peak() {
+      note();
       return { ...peak };
+    },
+    forgetPeak: () => {
+      ledger.peakByteLength = ledger.byteLength;
     },
     get largestBuffer() {
       return largestBuffer;
@@ -88,7 +96,8 @@ export function createPlanningRuntime(
     declareWeight,
     compile,
     upload: (_data, shape) => float(shape),
-    uploadWeight: ({ shape, encoding }) => declareWeight(shape, encoding),
+    uploadWeight: ({ shape, encoding, scales }) =>
+      declareWeight(shape, encoding, scales !== undefined && indexedScales(scales) !== null),
     read: async (tensor) => new Float32Array(sizeOf(tensor.shape)),
     gpuBuffer: () => null,
     view: () => null,

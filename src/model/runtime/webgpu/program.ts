@@ -21,6 +21,8 @@ interface Place {
   readonly buffer: GPUBuffer;
   /** Bytes. */
   readonly base: number;
+  /** Of scales, which need not be as long as the plan has them. */
+  readonly byteLength?: number;
 }
 
 /** Of a block of the arena that no step binds. */
@@ -124,7 +126,9 @@ export class GpuProgram {
         const { kind, name } = source;
         if (kind === 'output') return { buffer: outputs.get(name)!.part('value'), base: 0 };
         const tensor = kind === 'input' ? inputs.get(name)! : (sums[name] as GpuTensor);
-        return { buffer: tensor.part(kind === 'input' ? source.part : 'value'), base: tensor.offset };
+        const part = kind === 'input' ? source.part : 'value';
+        const buffer = tensor.part(part);
+        return { buffer, base: tensor.offset, ...(part === 'scales' ? { byteLength: buffer.size } : {}) };
       });
       const groups = this.#bindGroupsFor(places);
       const encoder = device.createCommandEncoder({ label: this.plan.name });
@@ -163,10 +167,10 @@ export class GpuProgram {
 
   #bindGroup(step: Step, index: number, places: readonly Place[]): GPUBindGroup {
     const operands = [...step.reads, step.write].map((binding, i) => {
-      const { buffer, base } = places[binding.block]!;
+      const { buffer, base, byteLength = binding.byteLength } = places[binding.block]!;
       const guarded = i === step.reads.length && this.plan.blocks[binding.block]!.source.kind !== 'sum';
       const guard = guarded ? this.#at.guard : 0;
-      return { buffer, offset: base + binding.offset, size: binding.byteLength + guard };
+      return { buffer, offset: base + binding.offset, size: byteLength + guard };
     });
     const key = operands.map(({ buffer, offset }) => `${idOf(buffer)} ${offset}`).join();
     const groups = this.#bindGroups[index]!;

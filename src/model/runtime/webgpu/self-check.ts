@@ -22,6 +22,9 @@ import { createOwnWebGpuRuntime, styleFor, type OwnWebGpuRuntime } from './webgp
  */
 const TOLERANCE = 5e-5;
 
+/** Entries, of small weights. */
+const SCALE_TABLE = 64;
+
 interface Way {
   readonly styles: Styles;
   readonly plan: Plan;
@@ -95,7 +98,14 @@ async function checkOne(
   const faults: Omit<KernelFault, 'replacement'>[] = [];
   for (const { styles, plan } of waysOf(each, device, style)) {
     // Of its own, so that nothing that an earlier way left can be taken for this one's.
-    const runtime = createOwnWebGpuRuntime(device, { style, pipelines, tune: false, ownsDevice: false });
+    const runtime = createOwnWebGpuRuntime(device, {
+      style,
+      pipelines,
+      tune: false,
+      ownsDevice: false,
+      // As those of large weights: a few different scales and which of them each block has.
+      scaleTable: SCALE_TABLE,
+    });
     try {
       const wrong = await faultsOf(runtime, each, plan);
       if (wrong.length === 0) {

@@ -4,6 +4,7 @@ import { readBuffer, uploadStorageBuffer } from '../../kernels/gpu-run.ts';
 import { decodeFloat32, type EncodedTensor } from '../../weights/encoding.ts';
 import { isSoftware } from '../backend.ts';
 import { watchDevice } from '../device-errors.ts';
+import { indexedScales } from '../../weights/few-scales.ts';
 import { Ledger } from '../ledger.ts';
 import type { CompileOptions, Program, Runtime, Tensor, Tensors } from '../runtime.ts';
 import { Arena, BufferPool } from './buffers.ts';
@@ -26,6 +27,8 @@ export interface OwnWebGpuRuntime extends Runtime {
   readonly tuning: readonly Tuned[];
   /** Bytes that are allocated now, as `createPlanningRuntime` counts them. */
   readonly memory: PlannedMemory;
+  /** Bytes of tensors at the worst moment so far. */
+  readonly peakTensors: number;
 }
 
 export interface OwnWebGpuOptions {
@@ -43,6 +46,8 @@ export interface OwnWebGpuOptions {
   readonly check?: KernelCheck | null;
   /** Shared with who used the device before; by default the runtime's own. */
   readonly pipelines?: Pipelines;
+  /** Entries of the tables of scales (`few-scales.ts`), for tests and checks of small weights. Default: as many as large weights have. */
+  readonly scaleTable?: number;
   /** Whether `dispose` destroys the device, and `read` throws what the device reported. Default true. */
   readonly ownsDevice?: boolean;
 }
@@ -118,10 +123,11 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     const { encoding, shape, data, scales, name } = weight;
     if (encoding === 'f32' || encoding === 'f16') return upload(decodeFloat32(weight), shape);
     if (!scales) throw new ModelError('bad-file', `${name}: ${encoding} without scales.`);
+    const shortScales = indexedScales(scales, options.scaleTable ?? null) ?? scales;
     const codes = uploadStorageBuffer(device, data, name);
     let scaleBuffer: GPUBuffer;
     try {
-      scaleBuffer = uploadStorageBuffer(device, scales, `${name}:scales`);
+      scaleBuffer = uploadStorageBuffer(device, shortScales, `${name}:scales`);
     } catch (error) {
       codes.destroy();
       throw error;
@@ -129,7 +135,7 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     return new GpuTensor({
       shape,
       dtype: encoding,
-      byteLength: data.byteLength + scales.byteLength,
+      byteLength: data.byteLength + shortScales.byteLength,
       parts: { codes, scales: scaleBuffer },
       ledger,
       release: () => {
@@ -194,6 +200,9 @@ export function createOwnWebGpuRuntime(device: GPUDevice, options: OwnWebGpuOpti
     get memory() {
       const compiled = [...inners].reduce((sum, { byteLength }) => sum + byteLength, 0);
       return { arena: arena.byteLength, programs: compiled, tensors: ledger.byteLength };
+    },
+    get peakTensors() {
+      return ledger.peakByteLength;
     },
     get tuning() {
       return tuner.report;

@@ -1,4 +1,4 @@
-// A packed weight [rows, width] in float32.  workgroup_size 64, dispatch flat over results.
+// A packed weight [rows, width] in float32.  workgroup_size 64, dispatch flat over results. Comes before packed-scales.wgsl.
 
 override BITS: u32 = 8;
 
@@ -11,7 +11,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> codes: array<u32>;
-@group(0) @binding(2) var<storage, read> scales: array<f32>;
+@group(0) @binding(2) var<storage, read> scales: array<u32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(64)
@@ -24,9 +24,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let block = (i / params.width) * params.blocks + k / 32;
   if (BITS == 8) {
     let code = (codes[block * 8 + (k % 32) / 4] >> (8 * (k % 4))) & 255;
-    output[i] = (f32(code) - 128) * scales[block];
+    output[i] = (f32(code) - 128) * scale_of(block);
   } else {
     let code = (codes[block * 4 + (k % 32) / 8] >> (4 * (k % 8))) & 15;
-    output[i] = (f32(code) - 8) * scales[block];
+    output[i] = (f32(code) - 8) * scale_of(block);
   }
 }

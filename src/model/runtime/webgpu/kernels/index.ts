@@ -18,6 +18,7 @@ import normGradientDirect from './norm-gradient-direct.wgsl?raw';
 import normGradientOperands from './norm-gradient-operands.wgsl?raw';
 import normalize from './normalize.wgsl?raw';
 import normalizeDirect from './normalize-direct.wgsl?raw';
+import packedScales from './packed-scales.wgsl?raw';
 import pad from './pad.wgsl?raw';
 import product from './product.wgsl?raw';
 import productDirect from './product-direct.wgsl?raw';
@@ -38,7 +39,7 @@ export interface KernelSource {
 
 const joined = (...parts: string[]): string => parts.join('\n');
 
-const productParts = [erf, apply, finish, productParams];
+const productParts = [erf, apply, finish, productParams, packedScales];
 
 export const kernels: Readonly<Record<string, KernelSource>> = {
   attention: { code: joined(attentionOperands, attention), reads: 4 },
@@ -54,7 +55,7 @@ export const kernels: Readonly<Record<string, KernelSource>> = {
   },
   'attention-rows-direct': { code: joined(attentionGradientOperands, attentionRowsDirect), reads: 6 },
   chain: { code: joined(erf, apply, chain), reads: 6 },
-  dequantise: { code: dequantise, reads: 2 },
+  dequantise: { code: joined(dequantise, packedScales), reads: 2 },
   'norm-gradient': { code: joined(normGradientOperands, normGradient), reads: 4 },
   'norm-gradient-direct': { code: joined(normGradientOperands, normGradientDirect), reads: 4 },
   normalize: { code: normalize, reads: 3 },

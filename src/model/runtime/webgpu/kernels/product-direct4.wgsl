@@ -14,10 +14,10 @@ fn b_four(place: u32) -> vec4f {
 fn b_packed(row: u32, inner: u32) -> vec4f {
   let block = row * params.blocks + inner / 32;
   if (BITS == 8) {
-    return (vec4f(unpack4xU8(b[block * 8 + (inner % 32) / 4])) - 128) * scales[block];
+    return (vec4f(unpack4xU8(b[block * 8 + (inner % 32) / 4])) - 128) * scale_of(block);
   }
   let word = b[block * 4 + (inner % 32) / 8] >> (4 * (inner % 8));
-  return (vec4f((vec4u(word) >> vec4u(0, 4, 8, 12)) & vec4u(15)) - 8) * scales[block];
+  return (vec4f((vec4u(word) >> vec4u(0, 4, 8, 12)) & vec4u(15)) - 8) * scale_of(block);
 }
 
 @compute @workgroup_size(8, 8)

@@ -12,8 +12,8 @@ fn b_value(start: u32, k: u32, column: u32) -> f32 {
   let block = row * params.blocks + inner / 32;
   if (BITS == 8) {
     let code = (b[block * 8 + (inner % 32) / 4] >> (8 * (inner % 4))) & 255;
-    return (f32(code) - 128) * scales[block];
+    return (f32(code) - 128) * scale_of(block);
   }
   let code = (b[block * 4 + (inner % 32) / 8] >> (4 * (inner % 8))) & 15;
-  return (f32(code) - 8) * scales[block];
+  return (f32(code) - 8) * scale_of(block);
 }
