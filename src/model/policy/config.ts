@@ -52,6 +52,8 @@ const vit = v.object({
   layerScale: v.boolean(),
   film: v.boolean(),
   eps: v.number(),
+  preNorm: v.optional(v.boolean()),
+  quickGelu: v.optional(v.boolean()),
 });
 
 const policyConfigSchema = v.object({
