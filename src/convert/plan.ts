@@ -8,6 +8,7 @@ import {
   type CheckpointFacts,
   type PolicyConfig,
 } from '../model/policy/config.ts';
+import { checkTensors } from '../model/policy/checkpoint-tensors.ts';
 import { decodingOf } from '../model/policy/decoding.ts';
 import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '../model/weights/checkpoint.ts';
 import { sha256Hex } from '../base/sha256.ts';
@@ -82,7 +83,10 @@ export async function planCheckpoint(
 ): Promise<CheckpointPlan> {
   const checkpoint = await openCheckpoint(folder);
   const { bits, name = folder.name ?? 'checkpoint', description = '', ...facts } = choices;
-  const config = policyConfigFromCheckpoint({ ...checkpoint, shapes: shapesOf(checkpoint), ...given(facts) });
+  const shapes = shapesOf(checkpoint);
+  const config = policyConfigFromCheckpoint({ ...checkpoint, shapes, ...given(facts) });
+  const teach = choices.teach !== undefined;
+  checkTensors(shapes, config, { teach, own: checkpoint.robotProfile !== null && !teach });
   const tokenizer = await tokenizerOf(folder, checkpoint, config);
   const plan = await planPackage(
     checkpoint,

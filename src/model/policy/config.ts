@@ -116,7 +116,7 @@ export function parsePolicyConfig(json: unknown): PolicyConfig {
     );
   }
   const config = result.output;
-  if (!(config.defaultUnnormKey in config.statistics)) {
+  if (!Object.hasOwn(config.statistics, config.defaultUnnormKey)) {
     throw new ModelError(
       'missing-statistics',
       `The package un-normalises with "${config.defaultUnnormKey}", but has statistics for ` +
@@ -159,7 +159,7 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
   const keys = Object.keys(given);
   const defaultUnnormKey = facts.unnormKey ?? keys[0];
   const proprioDim = facts.shapes.get('proprio_projector.fc1.weight')?.[1] ?? null;
-  if (!defaultUnnormKey || !(defaultUnnormKey in given)) {
+  if (!defaultUnnormKey || !Object.hasOwn(given, defaultUnnormKey)) {
     throw new ModelError(
       'missing-statistics',
       `The checkpoint has statistics for ${keys.join(', ') || 'no dataset'}; ${facts.unnormKey ? `"${facts.unnormKey}" was asked for` : 'one is needed'}.`,
@@ -173,12 +173,15 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
   const own = ownConfigIn(facts, { key: defaultUnnormKey, actions: actionDim, state: proprioDim });
   const head = own?.head ?? headIn(facts, statistics);
   const bridge = head === 'bridge' ? bridgeConfig(facts.shapes, network) : null;
-  const base = profileFor(facts.profile ?? own?.profile, defaultUnnormKey, actionDim);
+  const { generates, denoises } = headOf({ head });
+  const base =
+    generates && facts.profile === undefined
+      ? (knownProfile(defaultUnnormKey, actionDim) ?? mixtureProfile(defaultUnnormKey))
+      : profileFor(facts.profile ?? own?.profile, defaultUnnormKey, actionDim);
   const tokens = backboneOf(network.language.kind).tokens(
     network.language.vocabulary,
     Number(facts.config['pad_to_multiple_of'] ?? 64),
   );
-  const { generates, denoises } = headOf({ head });
   // Stock Llama is causal; OFT's, with the same weights, is not, nor is what was taught another robot here (`adaptedConfig`).
   const attention = generates ? 'causal' : own ? 'bidirectional' : network.language.attention;
   return parsePolicyConfig({
@@ -186,7 +189,8 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     head,
     profile: {
       ...base,
-      ...(generates ? { chunkSize: 1 } : {}),
+      // The original OpenVLA has no chunks, and always goes by q01 and q99 (its modeling_prismatic.py, predict_action).
+      ...(generates ? { chunkSize: 1, normalization: 'bounds_q99' as const } : {}),
       actions: fitDimensions(base.actions, actionDim, 'action'),
       state: proprioDim === null ? null : fitDimensions(base.state, proprioDim, 'state'),
       // The original OpenVLA takes one image and no state.
@@ -223,6 +227,13 @@ function ownConfigIn(
 function headIn(facts: CheckpointFacts, statistics: Readonly<Record<string, unknown>>): HeadKind {
   const head = facts.teach ?? headAmong(facts.shapes.keys());
   if (head) return head;
+  if (facts.shapes.has('action_queries.weight')) {
+    throw new ModelError(
+      'missing-tensor',
+      'The checkpoint has "action_queries.weight", as VLA-Adapter’s have, but no action head.',
+      'Put action_head--N_checkpoint.pt of the same run into the folder.',
+    );
+  }
   const decoding = facts.decoding ?? decodingOf({ ...facts, statistics }).kind;
   return decoding === 'parallel' ? 'discrete' : 'autoregressive';
 }
@@ -241,7 +252,12 @@ export function parseRobotProfile(json: unknown): RobotProfile {
 
 function profileFor(name: string | RobotProfile | undefined, key: string, actionDim: number): RobotProfile {
   if (typeof name === 'object') return name;
-  const profile = name === undefined ? knownProfile(key, actionDim) : ROBOT_PROFILES[name];
+  const profile =
+    name === undefined
+      ? knownProfile(key, actionDim)
+      : Object.hasOwn(ROBOT_PROFILES, name)
+        ? ROBOT_PROFILES[name]
+        : undefined;
   if (!profile) {
     throw new ModelError(
       'bad-input',
@@ -252,6 +268,12 @@ function profileFor(name: string | RobotProfile | undefined, key: string, action
   return profile;
 }
 
+/**
+ * One of the robots that the original OpenVLA was trained on at once: their actions were all made one kind (its oxe/transforms.py), so that nothing
+ * else depends on which.
+ */
+const mixtureProfile = (key: string): RobotProfile => ({ ...ROBOT_PROFILES['bridge']!, name: key });
+
 /** A robot that openvla-oft knows, by the key of its statistics or their size. */
 export function knownProfile(key: string, actionDim: number): RobotProfile | undefined {
   const name =
@@ -261,7 +283,9 @@ export function knownProfile(key: string, actionDim: number): RobotProfile | und
         ? 'bridge'
         : /libero/i.test(key)
           ? 'libero'
-          : '';
+          : /calvin/i.test(key)
+            ? 'calvin'
+            : '';
   return ROBOT_PROFILES[name];
 }
 
