@@ -77,9 +77,15 @@ export function networkConfig(config: Record<string, unknown>, shapes: Shapes): 
   });
   return {
     vits,
-    projectorLayers: shapes.has('projector.fc3.weight') ? 3 : 2,
+    projectorLayers: projectorLayers(config, shapes),
     language: languageConfig(textConfigOf(config), shapes),
   };
+}
+
+/** Two, or three for fused towers (PrismaticProjector). @throws ModelError `missing-tensor` where config.json says three and there are two */
+function projectorLayers({ arch_specifier: arch }: Record<string, unknown>, shapes: Shapes): 2 | 3 {
+  if (typeof arch === 'string' && arch.endsWith('fused-gelu-mlp')) shapeOf(shapes, 'projector.fc3.weight');
+  return shapes.has('projector.fc3.weight') ? 3 : 2;
 }
 
 function vitConfig(prefix: string, imageSize: number, heads: number, shapes: Shapes): VitConfig {
