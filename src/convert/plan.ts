@@ -19,7 +19,7 @@ import { tokenizerOf } from './tokenizer.ts';
 /** What is chosen about a package; the rest follows from the checkpoint. */
 export interface PackageChoices extends Pick<
   CheckpointFacts,
-  'profile' | 'images' | 'centerCrop' | 'unnormKey' | 'decoding' | 'teach'
+  'profile' | 'images' | 'centerCrop' | 'unnormKey' | 'decoding' | 'teach' | 'diffusionSteps'
 > {
   readonly bits: Bits;
   /** Default: the folder's name. */

@@ -7,6 +7,7 @@ import {
   type CheckpointFacts,
   type PolicyConfig,
 } from '../../src/model/policy/config.ts';
+import { parseImageProcessorConfig, planImage } from '../../src/model/policy/image-processor-plan.ts';
 import { openCheckpoint } from '../../src/model/weights/checkpoint.ts';
 import { diskCheckpoint } from '../../tools/node/disk-folder.ts';
 
@@ -180,6 +181,7 @@ describe('tensors', () => {
     const { message } = refusal('libero-l1', ({ config }) => {
       config['use_fused_vision_backbone'] = false;
       config['image_sizes'] = [56];
+      return { preprocessor: null };
     });
     expect(message).toContain('"projector.fc1.weight" is [248, 62]');
   });
@@ -231,5 +233,57 @@ describe('robots', () => {
       '"toString" was asked for',
     );
     expect(refusal('libero-l1', () => ({ profile: 'constructor' })).message).toContain('"constructor"');
+  });
+});
+
+it('diffusion steps are finetune.py’s 50 unless they are given: no file tells them', () => {
+  expect(read('libero-diffusion', () => ({})).diffusion).toEqual({ trainSteps: 50, inferenceSteps: 50 });
+  const given = read('libero-diffusion', () => ({ diffusionSteps: 100 }));
+  expect(given.diffusion).toEqual({ trainSteps: 100, inferenceSteps: 50 });
+  expect(read('libero-diffusion', () => ({ diffusionSteps: 20 })).diffusion!.inferenceSteps).toBe(20);
+  expect(refusal('libero-l1', () => ({ diffusionSteps: 20 })).message).toContain('no diffusion head');
+});
+
+describe('preprocessing', () => {
+  const preprocessor = (change: object) => (facts: Facts) => ({
+    preprocessor: { ...facts.preprocessor!, ...change },
+  });
+
+  it('that does not fit the towers is told at once', () => {
+    const { code, message } = refusal(
+      'libero-l1',
+      preprocessor({ input_sizes: [[3, 224, 224]], tvf_crop_params: null }),
+    );
+    expect({ code, message }).toMatchObject({
+      code: 'bad-file',
+      message: expect.stringContaining('56 × 56 and 56 × 56') as string,
+    });
+    expect(refusal('libero-l1', preprocessor({ image_resize_strategy: 'corner-pad' })).message).toContain(
+      'preprocessor_config.json: image_resize_strategy',
+    );
+  });
+
+  it('of a folder without the file goes by config.json’s strategy, as convert_openvla_weights_to_hf.py writes it', () => {
+    const made = (strategy: string) =>
+      read('siglip-only-l1', ({ config }) => {
+        config['image_resize_strategy'] = strategy;
+        return { preprocessor: null };
+      }).preprocessor;
+    const plan = (strategy: string) =>
+      planImage(parseImageProcessorConfig(made(strategy)), 80, 60, {
+        centerCrop: false,
+        policyResize: false,
+      });
+    const kinds = (strategy: string) => {
+      const { common, backbones } = plan(strategy);
+      return [...common, ...backbones[0]!.stages].map((stage) =>
+        stage.kind === 'window'
+          ? `${stage.window.width} × ${stage.window.height} ${stage.window.fill.join()}`
+          : stage.kind,
+      );
+    };
+    expect(kinds('resize-naive')).toEqual(['resample', 'resample']);
+    expect(kinds('letterbox')).toEqual(['80 × 80 127,127,127', 'resample', 'resample']);
+    expect(kinds('resize-crop')).toEqual(['resample', 'resample', '56 × 56 0,0,0']);
   });
 });

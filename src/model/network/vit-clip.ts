@@ -22,6 +22,7 @@ export const clip: VitBackbone = {
     mean: [0.482421875, 0.45703125, 0.408203125],
     std: [0.26953125, 0.26171875, 0.275390625],
   },
+  mean: [0.48145466, 0.4578275, 0.40821073],
   // torch.nn.LayerNorm's own: timm gives CLIP no other.
   eps: 1e-5,
   isOf: ({ preNorm }) => preNorm === true,

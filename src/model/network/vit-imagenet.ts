@@ -14,6 +14,7 @@ export const imagenet: VitBackbone = {
     },
   },
   normalization: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
+  mean: [0.5, 0.5, 0.5],
   eps: 1e-6,
   isOf: ({ classToken, layerScale, registerTokens, preNorm }) =>
     classToken && !layerScale && registerTokens === 0 && !preNorm,

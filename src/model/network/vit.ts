@@ -8,6 +8,8 @@ export interface VitBackbone {
   readonly name: string;
   readonly models: Readonly<Record<string, TimmVit>>;
   readonly normalization: { readonly mean: readonly number[]; readonly std: readonly number[] };
+  /** Not rounded: the border of images that are made square has this colour. */
+  readonly mean: readonly number[];
   /** Epsilon of its LayerNorms. */
   readonly eps: number;
   /** Whether a tower is of this family, by its tensors. */

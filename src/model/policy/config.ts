@@ -9,6 +9,7 @@ import { backboneOf, type TokenPolicy } from '../network/language.ts';
 import { vitBackboneOf } from '../network/vit-registry.ts';
 import { upgradeConfig } from './config-version-1.ts';
 import { decodingOf, type Decoding } from './decoding.ts';
+import { parseImageProcessorConfig } from './image-processor-plan.ts';
 import { parseOwnConfig, type FoundSizes, type OwnConfig } from './own-config.ts';
 import { fitDimensions, profileSchema, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
@@ -150,6 +151,8 @@ export interface CheckpointFacts {
   /** Default true, as fine-tuned checkpoints are trained with image augmentation; false for the original OpenVLA's own mixture of datasets. */
   readonly centerCrop?: boolean;
   readonly unnormKey?: string;
+  /** `num_diffusion_steps_train` of a diffusion head, which no file of upstream's tells: 50 when missing, finetune.py's default. */
+  readonly diffusionSteps?: number;
 }
 
 /** @throws ModelError naming what the checkpoint lacks. */
@@ -182,6 +185,15 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     network.language.vocabulary,
     Number(facts.config['pad_to_multiple_of'] ?? 64),
   );
+  if (facts.diffusionSteps !== undefined && !denoises) {
+    throw new ModelError(
+      'bad-input',
+      `Diffusion steps were given, but the checkpoint has no diffusion head: its head is "${head}".`,
+      'Leave them out.',
+    );
+  }
+  const preprocessor = facts.preprocessor ?? defaultPreprocessor(facts.config, network);
+  checkPreprocessor(preprocessor, network);
   // Stock Llama is causal; OFT's, with the same weights, is not, nor is what was taught another robot here (`adaptedConfig`).
   const attention = generates ? 'causal' : own ? 'bidirectional' : network.language.attention;
   return parsePolicyConfig({
@@ -200,13 +212,22 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     tokens: facts.shapes.has('action_queries.weight') ? { ...tokens, empty: null } : tokens,
     bridge,
     actionBins: Number(facts.config['n_action_bins'] ?? 256),
-    diffusion: denoises ? (own?.diffusion ?? UPSTREAM_STEPS) : null,
-    preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
+    diffusion: denoises ? diffusionIn(facts, own) : null,
+    preprocessor,
     // openvla-7b itself is evaluated without; fine-tuned policies are trained with augmentation.
     centerCrop: facts.centerCrop ?? own?.centerCrop ?? !(generates && keys.length > 1),
     statistics,
     defaultUnnormKey,
   });
+}
+
+/** Upstream evaluates with 50 steps, or as many as were trained. */
+function diffusionIn({ diffusionSteps }: CheckpointFacts, own: OwnConfig | null): PolicyConfig['diffusion'] {
+  if (diffusionSteps === undefined) return own?.diffusion ?? UPSTREAM_STEPS;
+  return {
+    trainSteps: diffusionSteps,
+    inferenceSteps: Math.min(diffusionSteps, UPSTREAM_STEPS.inferenceSteps),
+  };
 }
 
 /** Actions of a step, as the head's last layer has them; null where there is no head of its own. */
@@ -296,22 +317,37 @@ function fitImages(images: RobotProfile['images'], wanted: number): RobotProfile
   );
 }
 
+/** @throws ModelError where images would not come out as the towers take them */
+function checkPreprocessor(json: unknown, { vits }: NetworkConfig): void {
+  const found = parseImageProcessorConfig(json).backbones.map(({ height, width }) => `${height} × ${width}`);
+  const expected = vits.map(({ imageSize }) => `${imageSize} × ${imageSize}`);
+  if (found.join() === expected.join()) return;
+  throw new ModelError(
+    'bad-file',
+    `preprocessor_config.json makes images of ${found.join(' and ')}; the vision backbone takes ${expected.join(' and ')}.`,
+    'Take preprocessor_config.json and config.json from the same checkpoint.',
+  );
+}
+
 /** For folders without preprocessor_config.json: what convert_openvla_weights_to_hf.py would write, bf16 rounding included. */
 function defaultPreprocessor(
   config: Record<string, unknown>,
   network: NetworkConfig,
 ): Record<string, unknown> {
   const sizes = network.vits.map(({ imageSize }) => imageSize);
+  const strategy = config['image_resize_strategy'] ?? 'resize-naive';
   return {
-    image_resize_strategy: config['image_resize_strategy'] ?? 'resize-naive',
+    image_resize_strategy: strategy,
     input_sizes: sizes.map((size) => [3, size, size]),
     interpolations: sizes.map(() => 'bicubic'),
     tvf_resize_params: sizes.map((size) => ({
       antialias: true,
       interpolation: 3,
       max_size: null,
-      size: [size, size],
+      // Of the other strategies the shorter side; what is longer is cropped, or filled up before.
+      size: strategy === 'resize-naive' ? [size, size] : size,
     })),
+    means: network.vits.map((of) => vitBackboneOf(of).mean),
     tvf_normalize_params: network.vits.map((of) => vitBackboneOf(of).normalization),
     use_fused_vision_backbone: network.vits.length > 1,
   };
