@@ -83,6 +83,7 @@ export async function planCheckpoint(
 ): Promise<CheckpointPlan> {
   const checkpoint = await openCheckpoint(folder);
   const { bits, name = folder.name ?? 'checkpoint', description = '', ...facts } = choices;
+  refuseWholeNumbers(checkpoint);
   const shapes = shapesOf(checkpoint);
   const config = policyConfigFromCheckpoint({ ...checkpoint, shapes, ...given(facts) });
   const teach = choices.teach !== undefined;
@@ -100,6 +101,18 @@ export async function planCheckpoint(
     { encodingOf: (tensor, shape) => storageEncoding(tensor, shape, bits), hashes: folder.hashes, ...sizes },
   );
   return { ...plan, config, family: familyOf(checkpoint, config, choices) };
+}
+
+/** Those of 8-bit and 4-bit loaders are codes, whose scales are elsewhere. @throws ModelError `unsupported` */
+function refuseWholeNumbers({ tensors }: Pick<Checkpoint, 'tensors'>): void {
+  for (const [name, { dtype }] of tensors.entries) {
+    if (/^(F64|F32|F16|BF16)$/.test(dtype)) continue;
+    throw new ModelError(
+      'unsupported',
+      `"${name}" holds ${dtype}; every weight has to be of a floating type.`,
+      'Use the checkpoint as it was before it was quantised.',
+    );
+  }
 }
 
 /** Of any tensors. */

@@ -244,6 +244,13 @@ it('diffusion steps are finetune.py’s 50 unless they are given: no file tells 
   expect(refusal('libero-l1', () => ({ diffusionSteps: 20 })).message).toContain('no diffusion head');
 });
 
+it('numbers of config.json that are none are told by field', () => {
+  const config = (fields: object) => (facts: Facts) => void Object.assign(facts.config, fields);
+  expect(read('discrete', config({ n_action_bins: 64 })).actionBins).toBe(64);
+  expect(refusal('discrete', config({ n_action_bins: 'many' })).message).toContain('n_action_bins is "many"');
+  expect(refusal('discrete', config({ pad_to_multiple_of: 40_000 })).message).toContain('up to 32063');
+});
+
 describe('preprocessing', () => {
   const preprocessor = (change: object) => (facts: Facts) => ({
     preprocessor: { ...facts.preprocessor!, ...change },

@@ -353,6 +353,15 @@ describe('checkpoint folders', () => {
       'pytorch_model-00001-of-00001.bin': bin,
     });
     expect([...sharded.tensors.entries.keys()]).toEqual(Object.keys(map));
+    const queries = await open({
+      ...files,
+      'action_queries--5_checkpoint.pt': await torchArchiveOf({ 'module.weight': [7] }),
+    });
+    expect([...(await queries.tensors.readFloat32('action_queries.weight'))]).toEqual([7]);
+    const peft = { ...files, 'adapter_config.json': new TextEncoder().encode('{}') };
+    expect(await refusedWith('unsupported', () => open(peft))).toContain(
+      'adapter_config.json beside the model',
+    );
     const adapted = await torchArchiveOf({ 'base_model.model.language_model.lm_head.weight': [1] });
     expect(await refusedWith('unsupported', () => open({ ...rest, 'pytorch_model.bin': adapted }))).toContain(
       'not merged',

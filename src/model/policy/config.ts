@@ -183,7 +183,7 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
       : profileFor(facts.profile ?? own?.profile, defaultUnnormKey, actionDim);
   const tokens = backboneOf(network.language.kind).tokens(
     network.language.vocabulary,
-    Number(facts.config['pad_to_multiple_of'] ?? 64),
+    wholeNumberIn(facts.config, 'pad_to_multiple_of', 64, network.language.vocabulary - 1),
   );
   if (facts.diffusionSteps !== undefined && !denoises) {
     throw new ModelError(
@@ -211,7 +211,7 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     // VLA-Adapter's code appends no empty token, and what was taught another robot over its weights was trained without.
     tokens: facts.shapes.has('action_queries.weight') ? { ...tokens, empty: null } : tokens,
     bridge,
-    actionBins: Number(facts.config['n_action_bins'] ?? 256),
+    actionBins: wholeNumberIn(facts.config, 'n_action_bins', 256, 65_536),
     diffusion: denoises ? diffusionIn(facts, own) : null,
     preprocessor,
     // openvla-7b itself is evaluated without; fine-tuned policies are trained with augmentation.
@@ -219,6 +219,22 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     statistics,
     defaultUnnormKey,
   });
+}
+
+/** @throws ModelError `bad-file` */
+function wholeNumberIn(
+  config: Record<string, unknown>,
+  field: string,
+  fallback: number,
+  most: number,
+): number {
+  const value = config[field] ?? fallback;
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most) return value as number;
+  throw new ModelError(
+    'bad-file',
+    `config.json: ${field} is ${JSON.stringify(value)}; a whole number up to ${most} is expected.`,
+    'Take config.json and weights from the same checkpoint.',
+  );
 }
 
 /** Upstream evaluates with 50 steps, or as many as were trained. */

@@ -58,7 +58,8 @@ export interface Checkpoint {
   readonly tokenizer: string | null;
 }
 
-const MODULES = ['action_head', 'proprio_projector', 'noisy_action_projector'] as const;
+/** VLA-Adapter's action queries lie in the model; a file of their own, as our exports have, is newer. */
+const MODULES = ['action_head', 'proprio_projector', 'noisy_action_projector', 'action_queries'] as const;
 const PRISMATIC = 'checkpoints/latest-checkpoint.pt';
 const ADAPTER = 'lora_adapter/adapter_model.safetensors';
 const MAX_JSON_BYTES = 64 * 2 ** 20;
@@ -116,6 +117,13 @@ async function openPrismatic(folder: CheckpointFolder, path: string): Promise<Te
 
 /** transformers' files, in the order in which `from_pretrained` looks for them. */
 async function openHuggingFace(folder: CheckpointFolder): Promise<TensorFile> {
+  if (folder.files.includes('adapter_config.json')) {
+    throw new ModelError(
+      'unsupported',
+      'The folder has adapter_config.json beside the model: transformers would lay that LoRA adapter over the model it names.',
+      'Merge it with PEFT first; or, where the model has it already, move adapter_config.json and its weights into lora_adapter/.',
+    );
+  }
   const file = await openWeights(folder);
   const adapted = [...file.entries.keys()].find((name) =>
     /^base_model\.|\.lora_[AB]\.|\.base_layer\./.test(name),
