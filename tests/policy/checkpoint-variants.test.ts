@@ -244,6 +244,16 @@ it('diffusion steps are finetune.py’s 50 unless they are given: no file tells 
   expect(refusal('libero-l1', () => ({ diffusionSteps: 20 })).message).toContain('no diffusion head');
 });
 
+it('OpenVLA v0.1, whose prompt is another, is refused; as a base for another head it is taken', () => {
+  const vicuna = ({ config }: Facts) => void (config['llm_backbone_id'] = 'vicuna-v15-7b');
+  expect(refusal('openvla-ar', vicuna).message).toContain('this is OpenVLA v0.1');
+  const taught = read('openvla-ar', (facts) => {
+    vicuna(facts);
+    return { teach: 'l1' };
+  });
+  expect(taught.network.language.attention).toBe('bidirectional');
+});
+
 it('numbers of config.json that are none are told by field', () => {
   const config = (fields: object) => (facts: Facts) => void Object.assign(facts.config, fields);
   expect(read('discrete', config({ n_action_bins: 64 })).actionBins).toBe(64);

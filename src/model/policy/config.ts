@@ -6,10 +6,9 @@ import { UPSTREAM_STEPS } from '../heads/diffusion.ts';
 import { HEAD_KINDS, headAmong, headOf, type HeadKind, type TrainableHead } from '../heads/index.ts';
 import { networkConfig, type NetworkConfig, type Shapes } from '../network/config.ts';
 import { backboneOf, type TokenPolicy } from '../network/language.ts';
-import { vitBackboneOf } from '../network/vit-registry.ts';
 import { upgradeConfig } from './config-version-1.ts';
 import { decodingOf, type Decoding } from './decoding.ts';
-import { parseImageProcessorConfig } from './image-processor-plan.ts';
+import { checkPreprocessor, defaultPreprocessor } from './preprocessor.ts';
 import { parseOwnConfig, type FoundSizes, type OwnConfig } from './own-config.ts';
 import { fitDimensions, profileSchema, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
@@ -185,6 +184,13 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     network.language.vocabulary,
     wholeNumberIn(facts.config, 'pad_to_multiple_of', 64, network.language.vocabulary - 1),
   );
+  if (generates && /^vicuna/.test(String(facts.config['llm_backbone_id']))) {
+    throw new ModelError(
+      'unsupported',
+      `config.json: llm_backbone_id is "${String(facts.config['llm_backbone_id'])}": this is OpenVLA v0.1, which was taught with Vicuna's chat prompt instead of "In: … Out:".`,
+      'Use openvla/openvla-7b or a fine-tuning of it. As a base for an OpenVLA-OFT head, npm run convert takes it with --teach.',
+    );
+  }
   if (facts.diffusionSteps !== undefined && !denoises) {
     throw new ModelError(
       'bad-input',
@@ -331,40 +337,4 @@ function fitImages(images: RobotProfile['images'], wanted: number): RobotProfile
     { length: wanted },
     (_, i) => images[i] ?? { name: `image_${i}`, label: `Camera ${i + 1}` },
   );
-}
-
-/** @throws ModelError where images would not come out as the towers take them */
-function checkPreprocessor(json: unknown, { vits }: NetworkConfig): void {
-  const found = parseImageProcessorConfig(json).backbones.map(({ height, width }) => `${height} × ${width}`);
-  const expected = vits.map(({ imageSize }) => `${imageSize} × ${imageSize}`);
-  if (found.join() === expected.join()) return;
-  throw new ModelError(
-    'bad-file',
-    `preprocessor_config.json makes images of ${found.join(' and ')}; the vision backbone takes ${expected.join(' and ')}.`,
-    'Take preprocessor_config.json and config.json from the same checkpoint.',
-  );
-}
-
-/** For folders without preprocessor_config.json: what convert_openvla_weights_to_hf.py would write, bf16 rounding included. */
-function defaultPreprocessor(
-  config: Record<string, unknown>,
-  network: NetworkConfig,
-): Record<string, unknown> {
-  const sizes = network.vits.map(({ imageSize }) => imageSize);
-  const strategy = config['image_resize_strategy'] ?? 'resize-naive';
-  return {
-    image_resize_strategy: strategy,
-    input_sizes: sizes.map((size) => [3, size, size]),
-    interpolations: sizes.map(() => 'bicubic'),
-    tvf_resize_params: sizes.map((size) => ({
-      antialias: true,
-      interpolation: 3,
-      max_size: null,
-      // Of the other strategies the shorter side; what is longer is cropped, or filled up before.
-      size: strategy === 'resize-naive' ? [size, size] : size,
-    })),
-    means: network.vits.map((of) => vitBackboneOf(of).mean),
-    tvf_normalize_params: network.vits.map((of) => vitBackboneOf(of).normalization),
-    use_fused_vision_backbone: network.vits.length > 1,
-  };
 }

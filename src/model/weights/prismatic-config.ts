@@ -69,9 +69,7 @@ const LANGUAGE_MODELS: readonly { readonly id: RegExp; readonly text: Json }[] =
   { id: /^qwen25-0_5b/, text: QWEN25 },
 ];
 
-function textConfig(config: Json, model: Json): Json {
-  const given = model['llm_backbone_id'];
-  const id = typeof given === 'string' ? given : languageOf(baseVlm(config).id);
+function textConfig(config: Json, id: string): Json {
   const known = LANGUAGE_MODELS.find((entry) => entry.id.test(id));
   if (known) return { ...known.text, ...((config['text_config'] ?? {}) as Json) };
   throw new ModelError(
@@ -81,10 +79,11 @@ function textConfig(config: Json, model: Json): Json {
   );
 }
 
-/** Of the VLMs above: all are Llama-2's or Vicuna's but those that say otherwise. */
+/** Of the VLMs above: the "prism" ones are Llama-2's, the earlier ones Vicuna's. */
 function languageOf(vlm: string): string {
   if (vlm.includes('qwen25')) return 'qwen25-0_5b-extra';
-  return vlm.endsWith('+13b') ? 'llama2-13b-pure' : 'llama2-7b-pure';
+  const size = vlm.endsWith('+13b') ? '13b' : '7b';
+  return /^(siglip|dinov2|clip|in1k)-224px/.test(vlm) ? `vicuna-v15-${size}` : `llama2-${size}-pure`;
 }
 
 /** @param names of the tensors @throws ModelError `unsupported` */
@@ -99,14 +98,17 @@ export function huggingFaceConfig(config: Json, names: Iterable<string>): Json {
       'unsupported',
       `The vision backbone "${id}" is not known; known are ${Object.keys(VISION_BACKBONES).join(', ')}.`,
     );
+  const llm = model['llm_backbone_id'];
+  const language = typeof llm === 'string' ? llm : languageOf(vlm);
   return {
+    llm_backbone_id: language,
     use_fused_vision_backbone: [...names].some((name) =>
       name.startsWith('vision_backbone.fused_featurizer.'),
     ),
     timm_model_ids: backbone.ids,
     image_sizes: backbone.ids.map(() => backbone.size),
     image_resize_strategy: model['image_resize_strategy'] ?? known?.resize ?? 'resize-naive',
-    text_config: textConfig(config, model),
+    text_config: textConfig(config, language),
     pad_to_multiple_of: 64,
     n_action_bins: 256,
     ...(config['norm_stats'] ? { norm_stats: config['norm_stats'] } : {}),
