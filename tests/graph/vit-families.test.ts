@@ -10,17 +10,18 @@ import { vitBlock, vitEmbed, vitFeatures } from '../../src/model/network/vit.ts'
 
 const [D, INNER, PREFIX] = [8, 16, 'vision_backbone.featurizer'];
 
+const norm = (name: string) =>
+  [
+    [`${name}.weight`, [D]],
+    [`${name}.bias`, [D]],
+  ] as [string, number[]][];
+const linear = (name: string, outputs: number, inputs: number): [string, number[]][] => [
+  [`${name}.weight`, [outputs, inputs]],
+  [`${name}.bias`, [outputs]],
+];
+
 /** Of VisionTransformer(img_size=6, patch_size=3, embed_dim=8, depth=3, num_heads=2, mlp_ratio=2, num_classes=0, pre_norm=…). */
 function timmShapes(preNorm: boolean): Map<string, number[]> {
-  const norm = (name: string) =>
-    [
-      [`${name}.weight`, [D]],
-      [`${name}.bias`, [D]],
-    ] as [string, number[]][];
-  const linear = (name: string, outputs: number, inputs: number): [string, number[]][] => [
-    [`${name}.weight`, [outputs, inputs]],
-    [`${name}.bias`, [outputs]],
-  ];
   return new Map([
     ['cls_token', [1, 1, D]],
     ['pos_embed', [1, 5, D]],

@@ -63,6 +63,28 @@ const having = (name: string, shape: number[]) => (facts: Facts) => {
   facts.shapes.set(name, shape);
 };
 
+const language = (fields: object) => read('libero-l1', text(fields)).network.language;
+const renamed = (key: string) => (facts: Facts) => {
+  const [first, ...others] = Object.entries(facts.statistics!);
+  return { statistics: Object.fromEntries([[key, first![1]], ...others]) };
+};
+const vicuna = ({ config }: Facts) => void (config['llm_backbone_id'] = 'vicuna-v15-7b');
+const configured = (fields: object) => (facts: Facts) => void Object.assign(facts.config, fields);
+const preprocessor = (change: object) => (facts: Facts) => ({
+  preprocessor: { ...facts.preprocessor!, ...change },
+});
+const made = (strategy: string) =>
+  read('siglip-only-l1', ({ config }) => {
+    config['image_resize_strategy'] = strategy;
+    return { preprocessor: null };
+  }).preprocessor;
+
+const plan = (strategy: string) =>
+  planImage(parseImageProcessorConfig(made(strategy)), 80, 60, {
+    centerCrop: false,
+    policyResize: false,
+  });
+
 describe('text_config', () => {
   it.each<[object, string, string]>([
     [{ rope_scaling: { type: 'linear', factor: 2 } }, 'unsupported', 'text_config.rope_scaling'],
@@ -84,7 +106,6 @@ describe('text_config', () => {
   });
 
   it('takes what transformers 5 writes, and what is plain', () => {
-    const language = (fields: object) => read('libero-l1', text(fields)).network.language;
     expect(language({ rope_parameters: { rope_type: 'default', rope_theta: 5e5 } }).ropeTheta).toBe(5e5);
     expect(language({ rope_scaling: null, hidden_act: 'silu', head_dim: 10 }).ropeTheta).toBe(1e4);
   });
@@ -136,12 +157,12 @@ describe('tensors', () => {
       'VLA-Adapter’s whole head',
       'vla-adapter-pro',
       ({ shapes }) => {
-        for (const name of [...shapes.keys()]) if (name.startsWith('action_head.')) shapes.delete(name);
+        for (const name of shapes.keys()) if (name.startsWith('action_head.')) shapes.delete(name);
       },
       'but no action head',
     ],
   ])('that are missing are told: %s', (_, name, change, part) => {
-    expect(refusal(name, (facts) => void change(facts)).message).toContain(part);
+    expect(refusal(name, change).message).toContain(part);
   });
 
   it.each<[string, (typeof CASES)[number], (facts: Facts) => void, string]>([
@@ -172,7 +193,7 @@ describe('tensors', () => {
       'q_norm',
     ],
   ])('that are not computed with are told: %s', (_, name, change, part) => {
-    const { code, message } = refusal(name, (facts) => void change(facts));
+    const { code, message } = refusal(name, change);
     expect(message).toContain(part);
     expect(code).toBe('unsupported');
   });
@@ -209,11 +230,6 @@ describe('tensors', () => {
 });
 
 describe('robots', () => {
-  const renamed = (key: string) => (facts: Facts) => {
-    const [first, ...others] = Object.entries(facts.statistics!);
-    return { statistics: Object.fromEntries([[key, first![1]], ...others]) };
-  };
-
   it('of the original OpenVLA are of any dataset, and always go by q01 and q99', () => {
     const other = read('openvla-ar', renamed('austin_buds_dataset_converted_externally_to_rlds'));
     expect(other.profile).toMatchObject({ chunkSize: 1, normalization: 'bounds_q99' });
@@ -245,7 +261,6 @@ it('diffusion steps are finetune.py’s 50 unless they are given: no file tells 
 });
 
 it('OpenVLA v0.1, whose prompt is another, is refused; as a base for another head it is taken', () => {
-  const vicuna = ({ config }: Facts) => void (config['llm_backbone_id'] = 'vicuna-v15-7b');
   expect(refusal('openvla-ar', vicuna).message).toContain('this is OpenVLA v0.1');
   const taught = read('openvla-ar', (facts) => {
     vicuna(facts);
@@ -255,17 +270,14 @@ it('OpenVLA v0.1, whose prompt is another, is refused; as a base for another hea
 });
 
 it('numbers of config.json that are none are told by field', () => {
-  const config = (fields: object) => (facts: Facts) => void Object.assign(facts.config, fields);
-  expect(read('discrete', config({ n_action_bins: 64 })).actionBins).toBe(64);
-  expect(refusal('discrete', config({ n_action_bins: 'many' })).message).toContain('n_action_bins is "many"');
-  expect(refusal('discrete', config({ pad_to_multiple_of: 40_000 })).message).toContain('up to 32063');
+  expect(read('discrete', configured({ n_action_bins: 64 })).actionBins).toBe(64);
+  expect(refusal('discrete', configured({ n_action_bins: 'many' })).message).toContain(
+    'n_action_bins is "many"',
+  );
+  expect(refusal('discrete', configured({ pad_to_multiple_of: 40_000 })).message).toContain('up to 32063');
 });
 
 describe('preprocessing', () => {
-  const preprocessor = (change: object) => (facts: Facts) => ({
-    preprocessor: { ...facts.preprocessor!, ...change },
-  });
-
   it('that does not fit the towers is told at once', () => {
     const { code, message } = refusal(
       'libero-l1',
@@ -281,16 +293,6 @@ describe('preprocessing', () => {
   });
 
   it('of a folder without the file goes by config.json’s strategy, as convert_openvla_weights_to_hf.py writes it', () => {
-    const made = (strategy: string) =>
-      read('siglip-only-l1', ({ config }) => {
-        config['image_resize_strategy'] = strategy;
-        return { preprocessor: null };
-      }).preprocessor;
-    const plan = (strategy: string) =>
-      planImage(parseImageProcessorConfig(made(strategy)), 80, 60, {
-        centerCrop: false,
-        policyResize: false,
-      });
     const kinds = (strategy: string) => {
       const { common, backbones } = plan(strategy);
       return [...common, ...backbones[0]!.stages].map((stage) =>

@@ -133,10 +133,11 @@ function sayWhatItIs({ family, config }: CheckpointPlan, told: boolean): void {
 
 /** What upstream keeps in its code and command lines. */
 function assumed({ profile, centerCrop, diffusion, head }: CheckpointPlan['config']): string[] {
-  const { images, chunkSize, normalization } = profile;
+  const { chunkSize, normalization } = profile;
+  const cameras = profile.images.length;
   return [
     `a robot like "${profile.name}"`,
-    `${images.length} image${images.length === 1 ? '' : 's'} (--images)`,
+    `${cameras} image${cameras === 1 ? '' : 's'} (--images)`,
     head === 'autoregressive'
       ? ''
       : `chunks of ${chunkSize} actions, bounds by ${normalization === 'bounds' ? 'min and max' : 'q01 and q99'} (--profile)`,

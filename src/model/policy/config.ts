@@ -184,7 +184,7 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     network.language.vocabulary,
     wholeNumberIn(facts.config, 'pad_to_multiple_of', 64, network.language.vocabulary - 1),
   );
-  if (generates && /^vicuna/.test(String(facts.config['llm_backbone_id']))) {
+  if (generates && String(facts.config['llm_backbone_id']).startsWith('vicuna')) {
     throw new ModelError(
       'unsupported',
       `config.json: llm_backbone_id is "${String(facts.config['llm_backbone_id'])}": this is OpenVLA v0.1, which was taught with Vicuna's chat prompt instead of "In: … Out:".`,
