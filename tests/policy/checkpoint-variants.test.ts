@@ -85,6 +85,15 @@ const plan = (strategy: string) =>
     policyResize: false,
   });
 
+const kinds = (strategy: string) => {
+  const { common, backbones } = plan(strategy);
+  return [...common, ...backbones[0]!.stages].map((stage) =>
+    stage.kind === 'window'
+      ? `${stage.window.width} × ${stage.window.height} ${stage.window.fill.join()}`
+      : stage.kind,
+  );
+};
+
 describe('text_config', () => {
   it.each<[object, string, string]>([
     [{ rope_scaling: { type: 'linear', factor: 2 } }, 'unsupported', 'text_config.rope_scaling'],
@@ -293,14 +302,6 @@ describe('preprocessing', () => {
   });
 
   it('of a folder without the file goes by config.json’s strategy, as convert_openvla_weights_to_hf.py writes it', () => {
-    const kinds = (strategy: string) => {
-      const { common, backbones } = plan(strategy);
-      return [...common, ...backbones[0]!.stages].map((stage) =>
-        stage.kind === 'window'
-          ? `${stage.window.width} × ${stage.window.height} ${stage.window.fill.join()}`
-          : stage.kind,
-      );
-    };
     expect(kinds('resize-naive')).toEqual(['resample', 'resample']);
     expect(kinds('letterbox')).toEqual(['80 × 80 127,127,127', 'resample', 'resample']);
     expect(kinds('resize-crop')).toEqual(['resample', 'resample', '56 × 56 0,0,0']);
