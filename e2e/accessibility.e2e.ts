@@ -4,23 +4,27 @@ import { tabTo } from './keyboard.ts';
 import { goTo, openDataset } from './studio.ts';
 import { faults } from './violations.ts';
 
-test('nobody is kept out and nothing cut off in front of cameras', async ({ policyPage, page }) => {
-  await page.emulateMedia({ reducedMotion: 'reduce' });
-  await policyPage.open();
-  await expect(policyPage.loadButton).toBeVisible();
-  expect(await faults(page)).toEqual([]);
+test(
+  'nobody is kept out and nothing cut off in front of cameras',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    await policyPage.open();
+    await expect(policyPage.loadButton).toBeVisible();
+    expect(await faults(page)).toEqual([]);
 
-  await policyPage.loadButton.click();
-  await policyPage.ready();
-  expect(await faults(page)).toEqual([]);
+    await policyPage.loadButton.click();
+    await policyPage.ready();
+    expect(await faults(page)).toEqual([]);
 
-  await policyPage.useCameras();
-  await policyPage.instruction.fill('open the drawer');
-  await policyPage.startButton.click();
-  await expect(policyPage.chunk).toBeVisible();
-  await page.getByText('About this policy').click();
-  expect(await faults(page)).toEqual([]);
-});
+    await policyPage.useCameras();
+    await policyPage.instruction.fill('open the drawer');
+    await policyPage.startButton.click();
+    await expect(policyPage.chunk).toBeVisible();
+    await page.getByText('About this policy').click();
+    expect(await faults(page)).toEqual([]);
+  },
+);
 
 test('nobody is kept out and nothing cut off at the practice table', async ({ policyPage, page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });

@@ -33,47 +33,47 @@ test('asking for WebGPU where there is none is told, and the CPU serves instead'
   await expect(page).toHaveURL(/backend=wasm/);
 });
 
-test('the backend can be chosen, is used, stays in the address, and a GPU that is lost in a run can be restarted', async ({
-  policyPage,
-  page,
-  browser,
-}, info) => {
-  test.slow(); // WebGPU in software, loaded twice.
-  await policyPage.open();
-  await expect(choice(page, /Automatic/)).toBeChecked();
-  await choose(page, /CPU/);
-  await expect(page).toHaveURL(/[?&]backend=wasm$/);
-  await expect(page.getByText(/Asked to run on the CPU/)).toBeVisible();
-  await policyPage.loadButton.click();
-  await policyPage.ready();
-  await expect(policyPage.usedBackend).toHaveText('WASM');
+test(
+  'the backend can be chosen, is used, stays in the address, and a GPU that is lost in a run can be restarted',
+  { tag: '@full' },
+  async ({ policyPage, page, browser }, info) => {
+    test.slow(); // WebGPU in software, loaded twice.
+    await policyPage.open();
+    await expect(choice(page, /Automatic/)).toBeChecked();
+    await choose(page, /CPU/);
+    await expect(page).toHaveURL(/[?&]backend=wasm$/);
+    await expect(page.getByText(/Asked to run on the CPU/)).toBeVisible();
+    await policyPage.loadButton.click();
+    await policyPage.ready();
+    await expect(policyPage.usedBackend).toHaveText('WASM');
 
-  // Stored by now, so a change loads again by itself, and what was fed stays.
-  await policyPage.useCameras();
-  await policyPage.instruction.fill('open the drawer');
-  await choose(page, /GPU/);
-  await expect(policyPage.usedBackend).toHaveText('WebGPU', { timeout: 120_000 });
-  await expect(page).toHaveURL(/backend=webgpu/);
-  await policyPage.predictOnce();
-  const onGpu = await expectTheSameInNode(policyPage, info, 'open the drawer');
-  expect(onGpu.backend.backend).toBe('webgpu');
-  await page.getByText('About this policy').click();
-  await page.getByText('Diagnosis of the GPU').click();
-  await expect(
-    page.getByText(/^Checked against float64 in \d+ ms\. Right: .*attention-direct, .*chain, /),
-  ).toBeVisible();
+    // Stored by now, so a change loads again by itself, and what was fed stays.
+    await policyPage.useCameras();
+    await policyPage.instruction.fill('open the drawer');
+    await choose(page, /GPU/);
+    await expect(policyPage.usedBackend).toHaveText('WebGPU', { timeout: 120_000 });
+    await expect(page).toHaveURL(/backend=webgpu/);
+    await policyPage.predictOnce();
+    const onGpu = await expectTheSameInNode(policyPage, info, 'open the drawer');
+    expect(onGpu.backend.backend).toBe('webgpu');
+    await page.getByText('About this policy').click();
+    await page.getByText('Diagnosis of the GPU').click();
+    await expect(
+      page.getByText(/^Checked against float64 in \d+ ms\. Right: .*attention-direct, .*chain, /),
+    ).toBeVisible();
 
-  await policyPage.startButton.click();
-  await expect.poll(() => policyPage.shownChunk(), { timeout: 60_000 }).not.toEqual(onGpu.actions);
-  const session = await browser.newBrowserCDPSession();
-  await session.send('Browser.crashGpuProcess');
-  await expect(policyPage.failure('device-lost')).toBeVisible();
-  await page.getByRole('button', { name: 'Restart the worker' }).click();
-  await policyPage.ready();
-  await expect(policyPage.usedBackend).toHaveText('WebGPU');
-  await expect(policyPage.instruction).toHaveValue('open the drawer');
+    await policyPage.startButton.click();
+    await expect.poll(() => policyPage.shownChunk(), { timeout: 60_000 }).not.toEqual(onGpu.actions);
+    const session = await browser.newBrowserCDPSession();
+    await session.send('Browser.crashGpuProcess');
+    await expect(policyPage.failure('device-lost')).toBeVisible();
+    await page.getByRole('button', { name: 'Restart the worker' }).click();
+    await policyPage.ready();
+    await expect(policyPage.usedBackend).toHaveText('WebGPU');
+    await expect(policyPage.instruction).toHaveValue('open the drawer');
 
-  await choose(page, /Automatic/);
-  await policyPage.ready();
-  await expect(page).not.toHaveURL(/backend=/);
-});
+    await choose(page, /Automatic/);
+    await policyPage.ready();
+    await expect(page).not.toHaveURL(/backend=/);
+  },
+);

@@ -29,7 +29,7 @@ test('a refused camera is told, and a file serves instead', async ({ baseURL, la
   }
 });
 
-test('a camera that is missing or busy is told', async ({ policyPage, page }) => {
+test('a camera that is missing or busy is told', { tag: '@full' }, async ({ policyPage, page }) => {
   await policyPage.openAndLoad();
   for (const [name, code] of [
     ['NotFoundError', 'camera-missing'],

@@ -89,37 +89,41 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   expect(furthest(await predictStill(policyPage), trained)).toBeLessThanOrEqual(1e-5);
 });
 
-test('a run can be stopped and used; deleting it asks first', async ({ policyPage, page }) => {
-  await policyPage.openAndLoad();
-  await chooseFolder(page);
-  await expect(main(page).getByText('LeRobot v3.0, 20 Hz')).toBeVisible();
-  await chooseSmallRun(page, 'stopped', 500);
-  await page.getByRole('button', { name: 'Start training' }).click();
-  await expect(teach(page).getByText(/^([3-9]|\d\d) of 500$/)).toBeVisible();
-  await page.getByRole('button', { name: 'Stop and keep' }).click();
-  await expect(teach(page).getByRole('status')).toHaveText('Stopped');
-  await expect(teach(page).getByText(/stopped at step \d+ of 500/)).toBeVisible();
-  await expect(page.getByRole('radio', { name: /^stopped/ })).toBeChecked();
+test(
+  'a run can be stopped and used; deleting it asks first',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await policyPage.openAndLoad();
+    await chooseFolder(page);
+    await expect(main(page).getByText('LeRobot v3.0, 20 Hz')).toBeVisible();
+    await chooseSmallRun(page, 'stopped', 500);
+    await page.getByRole('button', { name: 'Start training' }).click();
+    await expect(teach(page).getByText(/^([3-9]|\d\d) of 500$/)).toBeVisible();
+    await page.getByRole('button', { name: 'Stop and keep' }).click();
+    await expect(teach(page).getByRole('status')).toHaveText('Stopped');
+    await expect(teach(page).getByText(/stopped at step \d+ of 500/)).toBeVisible();
+    await expect(page.getByRole('radio', { name: /^stopped/ })).toBeChecked();
 
-  await page.reload();
-  await policyPage.ready();
-  // Files are gone after a reload, so it asks for them.
-  await page.getByRole('button', { name: 'Resume' }).click();
-  await expect(teach(page).getByText('has to be opened again')).toBeVisible();
-  await chooseFolder(page);
-  // The run goes on by itself.
-  await goTo(page, 'Fine-tune');
-  await expect(teach(page).getByRole('button', { name: 'Stop and keep' })).toBeVisible();
-  await page.getByRole('button', { name: 'Stop and keep' }).click();
-  await expect(teach(page).getByRole('status')).toHaveText('Stopped');
+    await page.reload();
+    await policyPage.ready();
+    // Files are gone after a reload, so it asks for them.
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await expect(teach(page).getByText('has to be opened again')).toBeVisible();
+    await chooseFolder(page);
+    // The run goes on by itself.
+    await goTo(page, 'Fine-tune');
+    await expect(teach(page).getByRole('button', { name: 'Stop and keep' })).toBeVisible();
+    await page.getByRole('button', { name: 'Stop and keep' }).click();
+    await expect(teach(page).getByRole('status')).toHaveText('Stopped');
 
-  await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  await page.getByRole('button', { name: 'Keep' }).click();
-  await expect(teach(page).getByText(/stopped at step \d+ of 500/)).toBeVisible();
-  await page.getByRole('button', { name: 'Delete', exact: true }).click();
-  await page.getByRole('button', { name: 'Delete for good' }).click();
-  await expect(teach(page).getByText(/stopped at step \d+ of 500/)).toHaveCount(0);
-});
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('button', { name: 'Keep' }).click();
+    await expect(teach(page).getByText(/stopped at step \d+ of 500/)).toBeVisible();
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('button', { name: 'Delete for good' }).click();
+    await expect(teach(page).getByText(/stopped at step \d+ of 500/)).toHaveCount(0);
+  },
+);
 
 test(
   'a full disk is said, training goes on, and what was saved stays',

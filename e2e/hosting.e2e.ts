@@ -64,22 +64,26 @@ for (const [name, kind] of HOSTS) {
   );
 }
 
-test('in a folder a policy predicts and a link opens what it shares', async ({ page, policyPage }) => {
-  const under = '/some/where/';
-  const host = await staticHost(BUILT_PAGE, { under });
-  await page.goto(`${host.url}${under}?view=camera&policy=${encodeURIComponent(TINY_POLICY)}`);
-  await policyPage.loadButton.click();
-  await policyPage.ready();
-  await policyPage.useCameras();
-  await policyPage.instruction.fill('lift the can');
-  await policyPage.predictOnce();
-  expect((await policyPage.shownChunk()).flat().every(Number.isFinite)).toBe(true);
+test(
+  'in a folder a policy predicts and a link opens what it shares',
+  { tag: '@full' },
+  async ({ page, policyPage }) => {
+    const under = '/some/where/';
+    const host = await staticHost(BUILT_PAGE, { under });
+    await page.goto(`${host.url}${under}?view=camera&policy=${encodeURIComponent(TINY_POLICY)}`);
+    await policyPage.loadButton.click();
+    await policyPage.ready();
+    await policyPage.useCameras();
+    await policyPage.instruction.fill('lift the can');
+    await policyPage.predictOnce();
+    expect((await policyPage.shownChunk()).flat().every(Number.isFinite)).toBe(true);
 
-  await page.goto(`${host.url}${under}#share=${await encodeShare(shareOf('In a folder'))}`);
-  await page.reload();
-  await expect(page.getByRole('region', { name: 'Shared with you' })).toContainText('In a folder');
-  host.close();
-});
+    await page.goto(`${host.url}${under}#share=${await encodeShare(shareOf('In a folder'))}`);
+    await page.reload();
+    await expect(page.getByRole('region', { name: 'Shared with you' })).toContainText('In a folder');
+    host.close();
+  },
+);
 
 test(
   '?coi=0 leaves the host as it is, and takes the service worker away',
@@ -125,7 +129,7 @@ test(
   },
 );
 
-test('inside another page it works on one thread', async ({ page }) => {
+test('inside another page it works on one thread', { tag: '@full' }, async ({ page }) => {
   const host = await staticHost(BUILT_PAGE, { under: '/app/' });
   const outer = await staticHost(BUILT_PAGE, {
     under: '/nothing/',

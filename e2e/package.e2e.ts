@@ -66,25 +66,29 @@ test('a reload uses the stored policy and fetches nothing of it', async ({ polic
   await expect(policyPage.loadButton).toBeVisible();
 });
 
-test('a shard that was cut short resumes where it stopped', async ({ policyPage, page }) => {
-  let kept = 0;
-  const { damaged } = await damageShards(page, 1, (body) => {
-    kept = body.length >> 1;
-    return body.subarray(0, kept);
-  });
-  await policyPage.open();
-  await policyPage.loadButton.click();
-  await expect(policyPage.failure('download-failed')).toBeVisible();
-  const cut = damaged[0]!;
-  await expect(policyPage.failure('download-failed')).toContainText(fileName(cut));
+test(
+  'a shard that was cut short resumes where it stopped',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    let kept = 0;
+    const { damaged } = await damageShards(page, 1, (body) => {
+      kept = body.length >> 1;
+      return body.subarray(0, kept);
+    });
+    await policyPage.open();
+    await policyPage.loadButton.click();
+    await expect(policyPage.failure('download-failed')).toBeVisible();
+    const cut = damaged[0]!;
+    await expect(policyPage.failure('download-failed')).toContainText(fileName(cut));
 
-  const before = policyPage.modelRequests.length;
-  await page.getByRole('button', { name: 'Resume download' }).click();
-  await policyPage.ready();
-  const again = policyPage.modelRequests.slice(before).filter((request) => request.url() === cut);
-  expect(kept).toBeGreaterThan(0);
-  expect(rangeStart(again[0]!)).toBe(kept);
-});
+    const before = policyPage.modelRequests.length;
+    await page.getByRole('button', { name: 'Resume download' }).click();
+    await policyPage.ready();
+    const again = policyPage.modelRequests.slice(before).filter((request) => request.url() === cut);
+    expect(kept).toBeGreaterThan(0);
+    expect(rangeStart(again[0]!)).toBe(kept);
+  },
+);
 
 test(
   'a byte that flips in the download is detected and the shard fetched again',
@@ -115,26 +119,27 @@ test(
   },
 );
 
-test('a byte that flips in the stored file is detected and its shard fetched again', async ({
-  policyPage,
-  page,
-}) => {
-  await policyPage.openAndLoad();
-  const whole = shardRequests(policyPage.modelRequests);
-  await damageStoredFile(page);
-  policyPage.modelRequests.length = 0;
-  await page.reload();
-  await policyPage.ready();
-  const again = shardRequests(policyPage.modelRequests);
-  expect(again.length).toBeGreaterThan(0);
-  expect(whole.map((request) => request.url())).toContain(again[0]!.url());
+test(
+  'a byte that flips in the stored file is detected and its shard fetched again',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await policyPage.openAndLoad();
+    const whole = shardRequests(policyPage.modelRequests);
+    await damageStoredFile(page);
+    policyPage.modelRequests.length = 0;
+    await page.reload();
+    await policyPage.ready();
+    const again = shardRequests(policyPage.modelRequests);
+    expect(again.length).toBeGreaterThan(0);
+    expect(whole.map((request) => request.url())).toContain(again[0]!.url());
 
-  // What is stored now is whole again.
-  policyPage.modelRequests.length = 0;
-  await page.reload();
-  await policyPage.ready();
-  expect(policyPage.modelRequests).toEqual([]);
-});
+    // What is stored now is whole again.
+    policyPage.modelRequests.length = 0;
+    await page.reload();
+    await policyPage.ready();
+    expect(policyPage.modelRequests).toEqual([]);
+  },
+);
 
 test('an unknown package version is told before any download', async ({ policyPage, page }) => {
   await alterManifest(page, (manifest) => {

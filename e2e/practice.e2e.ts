@@ -49,23 +49,24 @@ test('a visitor sees the policy at work at once, and tells it what to do', async
   await expect(policyPage.chunk).toBeVisible();
 });
 
-test('an instruction nobody can judge runs until it is stopped, and Esc stops', async ({
-  policyPage,
-  page,
-}) => {
-  await policyPage.openTable();
-  await quiet(page);
-  await instruction(page).fill('wave at the audience');
-  await expect(page.getByText('I don’t know “wave”, “at” or “audience”.')).toBeVisible();
-  await doIt(page).click();
-  await expect(outcome(page)).toContainText('Working');
-  await page.keyboard.press('Escape');
-  await expect(outcome(page)).toHaveText('Stopped.');
-  // What was in flight lands, and the picture sharpens once nothing moves; then nothing changes any more.
-  await expect(async () => {
-    expect(await changed(page, () => page.waitForTimeout(500))).toBeLessThan(0.001);
-  }).toPass();
-});
+test(
+  'an instruction nobody can judge runs until it is stopped, and Esc stops',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await policyPage.openTable();
+    await quiet(page);
+    await instruction(page).fill('wave at the audience');
+    await expect(page.getByText('I don’t know “wave”, “at” or “audience”.')).toBeVisible();
+    await doIt(page).click();
+    await expect(outcome(page)).toContainText('Working');
+    await page.keyboard.press('Escape');
+    await expect(outcome(page)).toHaveText('Stopped.');
+    // What was in flight lands, and the picture sharpens once nothing moves; then nothing changes any more.
+    await expect(async () => {
+      expect(await changed(page, () => page.waitForTimeout(500))).toBeLessThan(0.001);
+    }).toPass();
+  },
+);
 
 test('objects can be dragged, the view turned, the table reset', async ({ policyPage, page }) => {
   await page.emulateMedia({ reducedMotion: 'reduce' });
@@ -132,26 +133,29 @@ test('trials say how often it works, the same each time; the camera view is one 
   await expect(doIt(page)).toBeEnabled();
 });
 
-test('the expert demonstrates a task, the policy is taught it, and the demonstration is replayed on its own layout', async ({
-  policyPage,
-  page,
-}) => {
-  test.slow();
-  await policyPage.openTable();
-  await quiet(page);
-  await teachLittle(page);
-  // What was trained is in use on the table.
-  await expect(page.getByRole('radio', { name: /^can \d+/ })).toBeChecked();
-  await goTo(page, 'Run');
-  await page.getByLabel('Task', { exact: true }).selectOption('can');
-  await doIt(page).click();
-  await expect(outcome(page)).toContainText('Working');
-  await page.keyboard.press('Escape');
-  await page.getByLabel('Task', { exact: true }).selectOption('reach');
+test(
+  'the expert demonstrates a task, the policy is taught it, and the demonstration is replayed on its own layout',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    test.slow();
+    await policyPage.openTable();
+    await quiet(page);
+    await teachLittle(page);
+    // What was trained is in use on the table.
+    await expect(page.getByRole('radio', { name: /^can \d+/ })).toBeChecked();
+    await goTo(page, 'Run');
+    await page.getByLabel('Task', { exact: true }).selectOption('can');
+    await doIt(page).click();
+    await expect(outcome(page)).toContainText('Working');
+    await page.keyboard.press('Escape');
+    await page.getByLabel('Task', { exact: true }).selectOption('reach');
 
-  await goTo(page, 'Demonstrations');
-  await page.getByRole('button', { name: 'Replay on the table' }).click();
-  // The table is laid as it was for the expert.
-  await expect(page.getByLabel('Task', { exact: true })).toHaveValue('can', { timeout: 60_000 });
-  await expect(page.getByText(/^(Replayed|The goal was reached again)\.$/)).toBeVisible({ timeout: 60_000 });
-});
+    await goTo(page, 'Demonstrations');
+    await page.getByRole('button', { name: 'Replay on the table' }).click();
+    // The table is laid as it was for the expert.
+    await expect(page.getByLabel('Task', { exact: true })).toHaveValue('can', { timeout: 60_000 });
+    await expect(page.getByText(/^(Replayed|The goal was reached again)\.$/)).toBeVisible({
+      timeout: 60_000,
+    });
+  },
+);

@@ -86,55 +86,59 @@ async function drag(page: Page, until: Locator): Promise<void> {
 test.describe('with a finger', () => {
   test.use({ hasTouch: true });
 
-  test('a demonstration is recorded by the buttons on the page', async ({ policyPage, page }) => {
-    await openRecorder(policyPage);
-    await takeTheGripper(page).click();
-    await expect(myTurn(page)).toBeVisible(SLOW);
-    await touch(page, pad(page).getByRole('button', { name: 'Left' }), () =>
-      expect(enough(page)).toBeVisible(SLOW),
-    );
-    await finish(page, 1);
-    // To the left as fast as it goes, and nowhere else.
-    expect(await plotted(page, 'y')).toMatchObject({ lowest: -1 });
-    expect(await plotted(page, 'x')).toMatchObject({ lowest: 0, highest: 0 });
-    expect((await plotted(page, 'y')).steps).toBeGreaterThanOrEqual(8);
+  test(
+    'a demonstration is recorded by the buttons on the page',
+    { tag: '@full' },
+    async ({ policyPage, page }) => {
+      await openRecorder(policyPage);
+      await takeTheGripper(page).click();
+      await expect(myTurn(page)).toBeVisible(SLOW);
+      await touch(page, pad(page).getByRole('button', { name: 'Left' }), () =>
+        expect(enough(page)).toBeVisible(SLOW),
+      );
+      await finish(page, 1);
+      // To the left as fast as it goes, and nowhere else.
+      expect(await plotted(page, 'y')).toMatchObject({ lowest: -1 });
+      expect(await plotted(page, 'x')).toMatchObject({ lowest: 0, highest: 0 });
+      expect((await plotted(page, 'y')).steps).toBeGreaterThanOrEqual(8);
 
-    // A click is a touch too: here it opens and closes.
-    await expect(myTurn(page)).toBeVisible(SLOW);
-    const [up, grip] = [
-      pad(page).getByRole('button', { name: 'Raise' }),
-      pad(page).getByRole('button', { name: 'Open or close' }),
-    ];
-    await grip.tap();
-    await touch(page, up, () => expect(enough(page)).toBeVisible(SLOW));
-    await finish(page, 2);
-    expect(await plotted(page, 'gripper')).toMatchObject({ lowest: 0 });
-    expect(await plotted(page, 'z')).toMatchObject({ highest: 1 });
+      // A click is a touch too: here it opens and closes.
+      await expect(myTurn(page)).toBeVisible(SLOW);
+      const [up, grip] = [
+        pad(page).getByRole('button', { name: 'Raise' }),
+        pad(page).getByRole('button', { name: 'Open or close' }),
+      ];
+      await grip.tap();
+      await touch(page, up, () => expect(enough(page)).toBeVisible(SLOW));
+      await finish(page, 2);
+      expect(await plotted(page, 'gripper')).toMatchObject({ lowest: 0 });
+      expect(await plotted(page, 'z')).toMatchObject({ highest: 1 });
 
-    // A swipe over the picture scrolls the page; a finger that holds the gripper moves that, up and down as well.
-    await expect(myTurn(page)).toBeVisible(SLOW);
-    const scrolled = () => page.evaluate(() => Math.round(window.scrollY));
-    const gripper = await overGripper(page);
-    const { x, y } = (await picture(page).boundingBox())!;
-    const before = await scrolled();
-    await swipe(page, { x: x + 20, y: y + 200 }, { x: 0, y: -120 });
-    await expect.poll(scrolled).toBeGreaterThan(before);
-    // The page goes on scrolling for a while after a swipe: until it stays where it is put.
-    const settled = (top: number) =>
-      page.evaluate(async (to) => {
-        window.scrollTo({ top: to, behavior: 'instant' });
-        for (let frame = 0; frame < 10; frame++) await new Promise(requestAnimationFrame);
-        return Math.round(window.scrollY);
-      }, top);
-    await expect.poll(() => settled(before)).toBe(before);
-    await swipe(page, gripper, { x: 60, y: -60 }, () =>
-      expect(page.getByText(/^Recording/)).toBeVisible(SLOW),
-    );
-    expect(await scrolled()).toBe(before);
-  });
+      // A swipe over the picture scrolls the page; a finger that holds the gripper moves that, up and down as well.
+      await expect(myTurn(page)).toBeVisible(SLOW);
+      const scrolled = () => page.evaluate(() => Math.round(window.scrollY));
+      const gripper = await overGripper(page);
+      const { x, y } = (await picture(page).boundingBox())!;
+      const before = await scrolled();
+      await swipe(page, { x: x + 20, y: y + 200 }, { x: 0, y: -120 });
+      await expect.poll(scrolled).toBeGreaterThan(before);
+      // The page goes on scrolling for a while after a swipe: until it stays where it is put.
+      const settled = (top: number) =>
+        page.evaluate(async (to) => {
+          window.scrollTo({ top: to, behavior: 'instant' });
+          for (let frame = 0; frame < 10; frame++) await new Promise(requestAnimationFrame);
+          return Math.round(window.scrollY);
+        }, top);
+      await expect.poll(() => settled(before)).toBe(before);
+      await swipe(page, gripper, { x: 60, y: -60 }, () =>
+        expect(page.getByText(/^Recording/)).toBeVisible(SLOW),
+      );
+      expect(await scrolled()).toBe(before);
+    },
+  );
 });
 
-test('a demonstration is recorded by gamepad', async ({ policyPage, page }) => {
+test('a demonstration is recorded by gamepad', { tag: '@full' }, async ({ policyPage, page }) => {
   // As text: in a function the compiler's helpers would be missing in the page.
   await page.addInitScript({
     content: `window.gamepad = { connected: true, axes: [0, 0, 0, 0], buttons: [{ pressed: false }] };
@@ -166,18 +170,26 @@ test('a demonstration is recorded by gamepad', async ({ policyPage, page }) => {
   expect(await plotted(page, 'gripper')).toMatchObject({ lowest: 0, highest: 1 });
 });
 
-test('a demonstration is recorded by dragging the gripper in the picture', async ({ policyPage, page }) => {
-  await openRecorder(policyPage);
-  await takeTheGripper(page).click();
-  await expect(myTurn(page)).toBeVisible(SLOW);
-  await drag(page, enough(page));
-  await finish(page, 1);
-  const [along, across, up] = [await plotted(page, 'x'), await plotted(page, 'y'), await plotted(page, 'z')];
-  expect(across.steps).toBeGreaterThanOrEqual(8);
-  expect(across.highest - across.lowest + along.highest - along.lowest).toBeGreaterThan(0.5);
-  // It is moved over the table, at its height.
-  expect(Math.max(-up.lowest, up.highest)).toBeLessThan(0.3);
-});
+test(
+  'a demonstration is recorded by dragging the gripper in the picture',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await openRecorder(policyPage);
+    await takeTheGripper(page).click();
+    await expect(myTurn(page)).toBeVisible(SLOW);
+    await drag(page, enough(page));
+    await finish(page, 1);
+    const [along, across, up] = [
+      await plotted(page, 'x'),
+      await plotted(page, 'y'),
+      await plotted(page, 'z'),
+    ];
+    expect(across.steps).toBeGreaterThanOrEqual(8);
+    expect(across.highest - across.lowest + along.highest - along.lowest).toBeGreaterThan(0.5);
+    // It is moved over the table, at its height.
+    expect(Math.max(-up.lowest, up.highest)).toBeLessThan(0.3);
+  },
+);
 
 test(
   'the speed limit holds for a hand, and a replay stops at Esc',

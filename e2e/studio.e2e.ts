@@ -143,13 +143,13 @@ test('what is no share is told, and the page works without', async ({ policyPage
   expect(await policyPage.overflow()).toBe(0);
 });
 
-test('policies on this device can be checked', async ({ policyPage, page }) => {
+test('policies on this device can be checked', { tag: '@full' }, async ({ policyPage, page }) => {
   await policyPage.openAndLoad('?step=models');
   await page.getByRole('button', { name: 'Check', exact: true }).click();
   await expect(page.getByText('Every file is as its manifest says.')).toBeVisible();
 });
 
-test('nothing of a step is cut off at 390 px', async ({ policyPage, page }) => {
+test('nothing of a step is cut off at 390 px', { tag: '@full' }, async ({ policyPage, page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   await policyPage.openTable('?step=fine-tune');
   await policyPage.ready();

@@ -134,31 +134,32 @@ test(
   },
 );
 
-test('how a run ended is about its words, and its prediction about its table', async ({
-  policyPage,
-  page,
-}) => {
-  await openQuietly(policyPage, '?task=reach&seed=7');
-  const chunk = page.getByRole('heading', { name: /^Next \d+ actions/ });
-  await expect(async () => {
+test(
+  'how a run ended is about its words, and its prediction about its table',
+  { tag: '@full' },
+  async ({ policyPage, page }) => {
+    await openQuietly(policyPage, '?task=reach&seed=7');
+    const chunk = page.getByRole('heading', { name: /^Next \d+ actions/ });
+    await expect(async () => {
+      await doIt(page).click();
+      await expect(doIt(page)).toBeVisible({ timeout: 60_000 });
+      await expect(outcome(page)).toHaveText(/^(Done in|Failed)/, { timeout: 1000 });
+    }).toPass();
+    await policyPage.instruction.fill('lift');
+    await expect(outcome(page)).toHaveText('Ready.');
+    // It says what it is for, and what it was made from is still there.
+    await expect(chunk).toBeVisible();
+    await page.getByRole('button', { name: 'Camera', exact: true }).click();
+    await expect(page.getByText(/actions will appear here/)).toBeVisible();
+    await page.getByRole('button', { name: 'Practice table' }).click();
     await doIt(page).click();
-    await expect(doIt(page)).toBeVisible({ timeout: 60_000 });
-    await expect(outcome(page)).toHaveText(/^(Done in|Failed)/, { timeout: 1000 });
-  }).toPass();
-  await policyPage.instruction.fill('lift');
-  await expect(outcome(page)).toHaveText('Ready.');
-  // It says what it is for, and what it was made from is still there.
-  await expect(chunk).toBeVisible();
-  await page.getByRole('button', { name: 'Camera', exact: true }).click();
-  await expect(page.getByText(/actions will appear here/)).toBeVisible();
-  await page.getByRole('button', { name: 'Practice table' }).click();
-  await doIt(page).click();
-  await expect(chunk).toBeVisible();
-  await page.keyboard.press('Escape');
-  await expect(doIt(page)).toBeVisible();
-  await page.getByRole('button', { name: 'New layout' }).click();
-  await expect(page.getByText(/actions will appear here/)).toBeVisible();
-});
+    await expect(chunk).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(doIt(page)).toBeVisible();
+    await page.getByRole('button', { name: 'New layout' }).click();
+    await expect(page.getByText(/actions will appear here/)).toBeVisible();
+  },
+);
 
 /** Drags the object that the hint is on. */
 async function dragIt(page: Page): Promise<void> {

@@ -3,7 +3,7 @@ import type { PolicyInfo } from '../workers/boundary/contract.ts';
 import { useCameraStore } from './camera/camera-store.ts';
 import { startPreviewLoop } from './camera/preview-loop.ts';
 import { refreshDevices, setSlotCount } from './camera/slots.ts';
-import { refreshRuns, restoreRuns } from './finetune/finetune-session.ts';
+import { refreshRuns, restoreRuns } from './finetune/worker-calls.ts';
 import { resetFineTune } from './finetune/finetune-store.ts';
 import { useInstructionStore } from './instruction/instruction-store.ts';
 import { askBeforeClosing, goesOn, mayGo } from './leaving.ts';

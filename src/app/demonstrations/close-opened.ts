@@ -1,10 +1,6 @@
 /** Closing the demonstrations that are open, with a way back. */
-import {
-  closeDemonstrations,
-  editEpisode,
-  openDemonstrations,
-  openedSource,
-} from '../finetune/finetune-session.ts';
+import { closeDemonstrations, editEpisode, openedSource } from './open-demonstrations.ts';
+import { openDemonstrations } from '../finetune/run-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { loadedPolicy } from '../policy/policy-store.ts';
 import { remembered } from '../remembered.ts';

@@ -1,7 +1,7 @@
 import { useId, useState, type ChangeEvent } from 'react';
 import { HubTokenField } from '../controls/hub-token-field.tsx';
 import { chosenFiles, droppedFiles, type HandedFile } from '../finetune/dropped-files.ts';
-import { openDemonstrations } from '../finetune/finetune-session.ts';
+import { openDemonstrations } from '../finetune/run-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import type { Failure } from '../status/failure.ts';
 

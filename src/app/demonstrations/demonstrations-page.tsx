@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import { optionsOf, readingText } from '../../episodes/reading.ts';
 import type { DemonstrationsInfo } from '../../workers/boundary/contract-finetune.ts';
 import type { PolicyInfo } from '../../workers/boundary/contract.ts';
-import { closeDemonstrations } from '../finetune/finetune-session.ts';
+import { closeDemonstrations } from './open-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { SanitySection } from '../finetune/sanity-section.tsx';
 import { useTraining } from '../policy/policy-store.ts';

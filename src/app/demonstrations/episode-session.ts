@@ -2,7 +2,7 @@
 import { create } from 'zustand';
 import type { ChunkCheck, EpisodeEdit, EpisodeTrack } from '../../workers/boundary/contract-finetune.ts';
 import type { RawImage } from '../../workers/boundary/contract.ts';
-import { editEpisode } from '../finetune/finetune-session.ts';
+import { editEpisode } from './open-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { toFailure, type Failure } from '../status/failure.ts';

@@ -1,5 +1,5 @@
 import type { DatasetReading } from '../../episodes/reading.ts';
-import { reopenDemonstrations } from '../finetune/finetune-session.ts';
+import { reopenDemonstrations } from '../finetune/run-session.ts';
 import { useTraining } from '../policy/policy-store.ts';
 
 /** What is done to numbers and pictures before anything is trained on them: said, and switched here. */

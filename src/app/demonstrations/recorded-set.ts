@@ -1,12 +1,9 @@
 /** The dataset made of what was recorded in this page: opened in the policy worker, and opened anew after each recording. */
 import type { EpisodeEdit, EpisodeEdits } from '../../workers/boundary/contract-finetune.ts';
 import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/boundary/contract-practice.ts';
-import {
-  closeDemonstrations,
-  openDemonstrations,
-  rememberOpen,
-  setOptions,
-} from '../finetune/finetune-session.ts';
+import { closeDemonstrations, rememberOpen } from './open-demonstrations.ts';
+import { setOptions } from '../finetune/estimate-session.ts';
+import { openDemonstrations } from '../finetune/run-session.ts';
 import { EXPERT_OPTIONS } from '../finetune/expert-options.ts';
 import { forgetChanges } from '../undo/undo-store.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';

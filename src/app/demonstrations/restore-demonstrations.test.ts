@@ -17,7 +17,7 @@ vi.mock('./expert-session.ts', () => ({
   openWithRehearsal: async (seed: number) => opened.push(`mixed in by ${seed}`),
   recordExpert: async (request: object) => opened.push(request),
 }));
-vi.mock('../finetune/finetune-session.ts', () => ({
+vi.mock('../finetune/run-session.ts', () => ({
   openDemonstrations: async (source: object) => opened.push(source),
 }));
 

@@ -1,5 +1,5 @@
 /** The demonstrations that were open at the last visit, opened again when the visitor comes to where they are shown. */
-import { openDemonstrations } from '../finetune/finetune-session.ts';
+import { openDemonstrations } from '../finetune/run-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { isTraining, loadedPolicy } from '../policy/policy-store.ts';
 import { openTable } from '../practice/practice-session.ts';

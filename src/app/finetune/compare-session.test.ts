@@ -12,7 +12,7 @@ const { chooseAdapter, runTrials } = vi.hoisted(() => ({
       (task: string, seed: number, options: { onTrial: (trials: TrialResult[]) => void }) => Promise<boolean>
     >(),
 }));
-vi.mock('./finetune-session.ts', () => ({ chooseAdapter }));
+vi.mock('./adapter-session.ts', () => ({ chooseAdapter }));
 vi.mock('../practice/practice-run.ts', () => ({
   practiceIdle: async () => undefined,
   runTrials,

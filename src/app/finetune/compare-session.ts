@@ -3,7 +3,7 @@ import { practiceIdle, runTrials, stopPractice, TRIALS } from '../practice/pract
 import { usePracticeStore, type TrialResult } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { useCompareStore, type Comparison } from './compare-store.ts';
-import { chooseAdapter } from './finetune-session.ts';
+import { chooseAdapter } from './adapter-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 
 const set = useCompareStore.setState;

@@ -110,7 +110,7 @@ const EMPTY: FineTuneState = {
   resuming: null,
 };
 
-/** Everything of the fine-tune panel. Changed by finetune-session.ts only. */
+/** Everything of the fine-tune panel. Changed by the sessions of fine-tuning and of demonstrations only. */
 export const useFineTuneStore = create<FineTuneState>()(() => EMPTY);
 
 /** VLA-Adapter is trained at this rate (the commands of its README). */

@@ -1,7 +1,8 @@
 import { useId, type ReactNode } from 'react';
 import type { FineTuneOptions, LoraTargets } from '../../workers/boundary/contract-finetune.ts';
 import { adapterName } from './adapter-name.ts';
-import { setOptions, startFrom } from './finetune-session.ts';
+import { startFrom } from './adapter-session.ts';
+import { setOptions } from './estimate-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { optionErrors } from './option-errors.ts';
 

@@ -7,7 +7,7 @@ import type {
 } from '../../workers/boundary/contract-finetune.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { toFailure } from '../status/failure.ts';
-import { refreshEstimate } from './finetune-session.ts';
+import { refreshEstimate } from './estimate-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 
 const set = useFineTuneStore.setState;

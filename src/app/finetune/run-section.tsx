@@ -7,7 +7,7 @@ import { formatBytes, formatDuration, formatRate } from '../format.ts';
 import { CurvePlot } from './curve-plot.tsx';
 import { EstimateView } from './estimate-view.tsx';
 import { useCompareStore } from './compare-store.ts';
-import { cancelRun, continueRun, pauseRun, startRun } from './finetune-session.ts';
+import { cancelRun, continueRun, pauseRun, startRun } from './run-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { useTraining } from '../policy/policy-store.ts';
 import { optionErrors } from './option-errors.ts';

@@ -9,13 +9,10 @@ import {
   chooseAdapter,
   exportAdapter,
   importAdapter,
-  loadedHash,
-  openRun,
   removeAdapter,
-  removeRun,
   renameAdapter,
-  resumeRun,
-} from './finetune-session.ts';
+} from './adapter-session.ts';
+import { loadedHash, openRun, removeRun, resumeRun } from './run-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { interruptedText } from './interrupted-text.ts';
 import { useTraining } from '../policy/policy-store.ts';

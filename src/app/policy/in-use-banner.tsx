@@ -1,4 +1,4 @@
-import { chooseAdapter } from '../finetune/finetune-session.ts';
+import { chooseAdapter } from '../finetune/adapter-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { usePolicyInfo, useTraining } from './policy-store.ts';
 import './policy.css';

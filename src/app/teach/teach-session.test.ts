@@ -16,11 +16,8 @@ const { recordExpert, startRun, compare, setOptions, stopComparing } = vi.hoiste
 }));
 vi.mock('../demonstrations/expert-session.ts', () => ({ recordExpert }));
 vi.mock('../finetune/compare-session.ts', () => ({ compare, stopComparing }));
-vi.mock('../finetune/finetune-session.ts', () => ({
-  setOptions,
-  startRun,
-  cancelRun: async () => undefined,
-}));
+vi.mock('../finetune/estimate-session.ts', () => ({ setOptions }));
+vi.mock('../finetune/run-session.ts', () => ({ startRun, cancelRun: async () => undefined }));
 vi.mock('../practice/practice-run.ts', () => ({ stopPractice: () => undefined, TRIALS: 20 }));
 const { keepPace } = vi.hoisted(() => ({ keepPace: vi.fn<(pace: object) => void>() }));
 vi.mock('./lesson-pace.ts', () => ({ keepPace }));

@@ -2,7 +2,8 @@
 import { recordExpert } from '../demonstrations/expert-session.ts';
 import { compare, stopComparing } from '../finetune/compare-session.ts';
 import { useCompareStore } from '../finetune/compare-store.ts';
-import { cancelRun, setOptions, startRun } from '../finetune/finetune-session.ts';
+import { setOptions } from '../finetune/estimate-session.ts';
+import { cancelRun, startRun } from '../finetune/run-session.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { stopPractice } from '../practice/practice-run.ts';
 import { toFailure, type Failure } from '../status/failure.ts';

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { DemonstrationsInfo, RunInfo } from '../../workers/boundary/contract-finetune.ts';
-import { openDemonstrations } from './finetune-session.ts';
+import { openDemonstrations } from './run-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 
 type Progress = (done: number, total: number) => void;

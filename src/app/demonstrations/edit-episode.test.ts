@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { DemonstrationsInfo, EpisodeEdits } from '../../workers/boundary/contract-finetune.ts';
-import { editEpisode } from './finetune-session.ts';
-import { useFineTuneStore } from './finetune-store.ts';
+import { editEpisode } from './open-demonstrations.ts';
+import { useFineTuneStore } from '../finetune/finetune-store.ts';
 
 const { demonstrations, training } = vi.hoisted(() => ({
   demonstrations: {
