@@ -8,6 +8,7 @@ import {
   type CheckpointFacts,
   type PolicyConfig,
 } from '../model/policy/config.ts';
+import { checkTensors } from '../model/policy/checkpoint-tensors.ts';
 import { decodingOf } from '../model/policy/decoding.ts';
 import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '../model/weights/checkpoint.ts';
 import { sha256Hex } from '../base/sha256.ts';
@@ -18,7 +19,7 @@ import { tokenizerOf } from './tokenizer.ts';
 /** What is chosen about a package; the rest follows from the checkpoint. */
 export interface PackageChoices extends Pick<
   CheckpointFacts,
-  'profile' | 'images' | 'centerCrop' | 'unnormKey' | 'decoding' | 'teach'
+  'profile' | 'images' | 'centerCrop' | 'unnormKey' | 'decoding' | 'teach' | 'diffusionSteps'
 > {
   readonly bits: Bits;
   /** Default: the folder's name. */
@@ -82,7 +83,11 @@ export async function planCheckpoint(
 ): Promise<CheckpointPlan> {
   const checkpoint = await openCheckpoint(folder);
   const { bits, name = folder.name ?? 'checkpoint', description = '', ...facts } = choices;
-  const config = policyConfigFromCheckpoint({ ...checkpoint, shapes: shapesOf(checkpoint), ...given(facts) });
+  refuseWholeNumbers(checkpoint);
+  const shapes = shapesOf(checkpoint);
+  const config = policyConfigFromCheckpoint({ ...checkpoint, shapes, ...given(facts) });
+  const teach = choices.teach !== undefined;
+  checkTensors(shapes, config, { teach, own: checkpoint.robotProfile !== null && !teach });
   const tokenizer = await tokenizerOf(folder, checkpoint, config);
   const plan = await planPackage(
     checkpoint,
@@ -96,6 +101,18 @@ export async function planCheckpoint(
     { encodingOf: (tensor, shape) => storageEncoding(tensor, shape, bits), hashes: folder.hashes, ...sizes },
   );
   return { ...plan, config, family: familyOf(checkpoint, config, choices) };
+}
+
+/** Those of 8-bit and 4-bit loaders are codes, whose scales are elsewhere. @throws ModelError `unsupported` */
+function refuseWholeNumbers({ tensors }: Pick<Checkpoint, 'tensors'>): void {
+  for (const [name, { dtype }] of tensors.entries) {
+    if (/^(F64|F32|F16|BF16)$/.test(dtype)) continue;
+    throw new ModelError(
+      'unsupported',
+      `"${name}" holds ${dtype}; every weight has to be of a floating type.`,
+      'Use the checkpoint as it was before it was quantised.',
+    );
+  }
 }
 
 /** Of any tensors. */

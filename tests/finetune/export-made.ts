@@ -1,7 +1,7 @@
 /** Made-up bases and trained states, for property tests. */
 import * as fc from 'fast-check';
 import type { ExportBase } from '../../src/model/finetune/export-checkpoint.ts';
-import { moduleShapes } from '../../src/model/finetune/modules-init.ts';
+import { moduleShapes } from '../../src/model/policy/module-shapes.ts';
 import type { HostTensor, TrainedState } from '../../src/model/finetune/trained.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import { randomFloats } from '../setup/compare.ts';

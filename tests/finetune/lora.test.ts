@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { initialLoraA, resolveLora } from '../../src/model/finetune/lora.ts';
-import { initialModules, moduleShapes } from '../../src/model/finetune/modules-init.ts';
+import { initialModules } from '../../src/model/finetune/modules-init.ts';
+import { moduleShapes } from '../../src/model/policy/module-shapes.ts';
 import { countParameters } from '../../src/model/finetune/parameters.ts';
 import { Random } from '../../src/base/random.ts';
 import { CHECKPOINT_SHAPES, checkpointTensors } from '../../tools/make-checkpoint/checkpoint-shapes.ts';

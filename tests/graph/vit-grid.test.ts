@@ -64,7 +64,7 @@ describe('images that are no whole number of patches', () => {
 
 describe('timm’s registry', () => {
   it('has the backbones of Prismatic’s, each found again by its sizes', () => {
-    expect(timmNames()).toHaveLength(7);
+    expect(timmNames()).toHaveLength(11);
     for (const name of timmNames()) {
       const model = timmModel(name)!;
       const dino = name.includes('dinov2');
@@ -73,7 +73,9 @@ describe('timm’s registry', () => {
         ...model,
         imageSize: model.imageSize ?? 224,
         registerTokens: model.registers,
-        classToken: dino,
+        classToken: !name.includes('siglip'),
+        layerScale: dino,
+        preNorm: name.includes('clip'),
       };
       expect(timmNameOf(own)).toBe(name);
     }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { countParameters } from '../../src/model/finetune/parameters.ts';
-import { moduleShapes } from '../../src/model/finetune/modules-init.ts';
+import { moduleShapes } from '../../src/model/policy/module-shapes.ts';
 import type { Shape } from '../../src/model/graph/types.ts';
 import { policyConfigFromCheckpoint, type PolicyConfig } from '../../src/model/policy/config.ts';
 

@@ -10,7 +10,7 @@ import { diskCheckpoint, openDiskFile } from '../../tools/node/disk-folder.ts';
 import '../setup/compare.ts';
 import { loadJson } from '../setup/fixture.ts';
 import { loadModule } from '../setup/safetensors.ts';
-import { concat } from './make-archive.ts';
+import { concat, torchArchiveOf } from './make-archive.ts';
 import { refusalCode, refusedWith } from './refused.ts';
 
 const GOLDEN = 'tests/golden';
@@ -45,12 +45,33 @@ describe.each(['fused', 'siglip'])('Prismatic checkpoint: %s', (name) => {
       image_sizes: config['image_sizes'],
     });
     expect(config['timm_model_ids']).toHaveLength(name === 'fused' ? 2 : 1);
-    expect(baseOnly.config).toEqual(config);
+    // Its own registry says of siglip-224px+7b that images get a border, and that it is Vicuna's (prismatic/conf/models.py).
+    const said =
+      name === 'fused' ? {} : { image_resize_strategy: 'letterbox', llm_backbone_id: 'vicuna-v15-7b' };
+    expect(baseOnly.config).toEqual({ ...config, ...said });
+    const configOf = async (json: object) =>
+      (await openCheckpoint(withFile(disk, 'config.json', JSON.stringify(json)))).config;
     expect(
-      await refusedWith('unsupported', () =>
-        openCheckpoint(withFile(disk, 'config.json', '{"model": {"vision_backbone_id": "clip-vit-l"}}')),
-      ),
-    ).toContain('clip-vit-l');
+      await configOf({ model: { vision_backbone_id: 'clip-vit-l', llm_backbone_id: 'llama2-13b-pure' } }),
+    ).toMatchObject({
+      timm_model_ids: ['vit_large_patch14_clip_224.openai'],
+      text_config: { num_attention_heads: 40 },
+    });
+    expect(
+      await configOf({ vla: { base_vlm: 'Stanford-ILIAD/prism-qwen25-extra-dinosiglip-224px+0_5b' } }),
+    ).toMatchObject({
+      image_sizes: [224, 224],
+      text_config: { model_type: 'qwen2', num_attention_heads: 14, tie_word_embeddings: true },
+    });
+    for (const [field, value] of [
+      ['vision_backbone_id', 'eva-vit-g'],
+      ['llm_backbone_id', 'phi-2-3b'],
+    ])
+      expect(
+        await refusedWith('unsupported', () =>
+          configOf({ model: { vision_backbone_id: 'clip-vit-l', [field!]: value } }),
+        ),
+      ).toContain(value);
   });
 });
 
@@ -60,7 +81,7 @@ it('names of a Prismatic checkpoint that have no place are told, other parts of 
     'projector.7',
   );
   expect(await refusalCode(() => prismaticToHf('llm_backbone/other.weight'))).toBe('unsupported');
-  expect(await refusalCode(() => prismaticToHf('vision_backbone/clip_featurizer.x'))).toBe('unsupported');
+  expect(await refusalCode(() => prismaticToHf('vision_backbone/eva_featurizer.x'))).toBe('unsupported');
 });
 
 describe('FiLM backbone of aloha-film-l1', () => {
@@ -95,6 +116,27 @@ describe('FiLM backbone of aloha-film-l1', () => {
     }
     expect(merged).toBeGreaterThan(20);
     expect(tensors.entries.has('vision_backbone.featurizer.blocks.0.scale.weight')).toBe(true);
+  });
+
+  it('is not left out: neither the file itself nor its LoRA’s own ranks', async () => {
+    const disk = diskCheckpoint(folder);
+    const files = disk.files.filter((path) => !path.startsWith('vision_backbone'));
+    expect(await refusedWith('bad-file', () => openCheckpoint({ ...disk, files }))).toContain(
+      'trained with FiLM',
+    );
+    const path = 'lora_adapter/adapter_config.json';
+    const config = await loadJson<object>(`${folder}/${path}`);
+    for (const [change, part] of [
+      [{ rank_pattern: { qkv: 8 } }, 'has "rank_pattern"'],
+      [{ alpha_pattern: { qkv: 8 } }, 'has "alpha_pattern"'],
+      [{ use_rslora: true }, 'has "use_rslora"'],
+      [{ r: 8, lora_alpha: 8 }, 'factors of rank 4'],
+    ] as const)
+      expect(
+        await refusedWith('unsupported', () =>
+          openCheckpoint(withFile(disk, path, JSON.stringify({ ...config, ...change }))),
+        ),
+      ).toContain(part);
   });
 
   it('equals its safetensors twin tensor by tensor', async () => {
@@ -286,6 +328,60 @@ describe('checkpoint folders', () => {
       open: async (path) => memoryReader(files[path]!),
     });
     expect([...tensors.entries.keys()]).toEqual(['vision_backbone.featurizer.blocks.0.new']);
+  });
+
+  it('may be a torch archive, with LayerScale by timm’s name', async () => {
+    const bin = await torchArchiveOf({
+      'language_model.model.norm.weight': [1, 2],
+      'vision_backbone.featurizer.blocks.0.ls1.gamma': [3],
+    });
+    const files: Record<string, Uint8Array<ArrayBuffer>> = {
+      'config.json': new TextEncoder().encode('{}'),
+      'pytorch_model.bin': bin,
+    };
+    const open = (more: Record<string, Uint8Array<ArrayBuffer>> = files) =>
+      openCheckpoint({ files: Object.keys(more), open: async (path) => memoryReader(more[path]!) });
+    const { tensors } = await open();
+    expect([...(await tensors.readFloat32('language_model.model.norm.weight'))]).toEqual([1, 2]);
+    expect([...(await tensors.readFloat32('vision_backbone.featurizer.blocks.0.ls1.scale_factor'))]).toEqual([
+      3,
+    ]);
+    const { 'pytorch_model.bin': _, ...rest } = files;
+    const map = { 'language_model.model.norm.weight': 'pytorch_model-00001-of-00001.bin' };
+    const sharded = await open({
+      ...rest,
+      'pytorch_model.bin.index.json': new TextEncoder().encode(JSON.stringify({ weight_map: map })),
+      'pytorch_model-00001-of-00001.bin': bin,
+    });
+    expect([...sharded.tensors.entries.keys()]).toEqual(Object.keys(map));
+    const queries = await open({
+      ...files,
+      'action_queries--5_checkpoint.pt': await torchArchiveOf({ 'module.weight': [7] }),
+    });
+    expect([...(await queries.tensors.readFloat32('action_queries.weight'))]).toEqual([7]);
+    const peft = { ...files, 'adapter_config.json': new TextEncoder().encode('{}') };
+    expect(await refusedWith('unsupported', () => open(peft))).toContain(
+      'adapter_config.json beside the model',
+    );
+    const adapted = await torchArchiveOf({ 'base_model.model.language_model.lm_head.weight': [1] });
+    expect(await refusedWith('unsupported', () => open({ ...rest, 'pytorch_model.bin': adapted }))).toContain(
+      'not merged',
+    );
+  });
+
+  it('of Prismatic are the last step’s where none is called the latest', async () => {
+    const disk = diskCheckpoint(`${GOLDEN}/convert/siglip`);
+    const opened: string[] = [];
+    const steps = [9000, 295_000, 20_000].map((step) => `checkpoints/step-${step}-epoch-40-loss=0.2200.pt`);
+    const { tensors } = await openCheckpoint({
+      files: ['config.json', ...steps],
+      open: (path) => {
+        opened.push(path);
+        return disk.open(path.startsWith('checkpoints') ? 'checkpoints/latest-checkpoint.pt' : path);
+      },
+    });
+    expect(opened).toContain(steps[1]);
+    expect(tensors.entries.has('projector.fc1.weight')).toBe(true);
   });
 
   it('may be sharded', async () => {

@@ -87,3 +87,20 @@ export async function archive(
     await writer.add(`archive/${name}`, new Uint8ArrayReader(bytes));
   return writer.close();
 }
+
+/** A state dict of float32 vectors as torch.save writes it. */
+export async function torchArchiveOf(
+  vectors: Readonly<Record<string, readonly number[]>>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const all = Object.entries(vectors);
+  const dict = Object.fromEntries(
+    all.map(([name, { length }], i) => [
+      name,
+      tensor(String(i), 'FloatStorage', length, { shape: [length], stride: [1] }),
+    ]),
+  );
+  const records = all.map(
+    ([, values], i) => [`data/${i}`, new Uint8Array(Float32Array.from(values).buffer)] as const,
+  );
+  return archive({ 'data.pkl': pickle({ dict }), ...Object.fromEntries(records) });
+}

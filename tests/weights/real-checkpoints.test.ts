@@ -122,6 +122,18 @@ describe('files of modules', () => {
     expect(findModules(latest).get('proprio_projector')).toEqual({ path: latest[1], step: null });
   });
 
+  it('are taken by upstream’s rule, and never left out without a word', () => {
+    const own = findModules(['action_head_checkpoint.pt', 'proprio_projector--checkpoint.pt']);
+    expect(own.get('action_head')).toEqual({ path: 'action_head_checkpoint.pt', step: null });
+    expect(findModules(['bf16_sample/action_head--5_checkpoint.pt']).size).toBe(0);
+    expect(() => findModules(['action_head.pt'])).toThrow(
+      'action_head.pt, which is not a name of upstream’s',
+    );
+    expect(findModules(['action_head--5_checkpoint.pt', 'action_head.old.pt']).get('action_head')!.step).toBe(
+      5,
+    );
+  });
+
   it('of different steps are refused', () => {
     expect(() => findModules(['action_head--5_checkpoint.pt', 'proprio_projector--6_checkpoint.pt'])).toThrow(
       'different steps',

@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toBfloat16 } from '../../src/model/weights/half.ts';
 import { blobReader, memoryReader } from '../../src/io/byte-reader.ts';
-import {
-  openSafetensors,
-  openShardedSafetensors,
-  safetensorsHeader,
-} from '../../src/model/weights/safetensors.ts';
+import { openSafetensors, openSharded, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
 import { overlay, renamed } from '../../src/model/weights/tensor-file.ts';
 import { openDiskFile } from '../../tools/node/disk-folder.ts';
 import '../setup/compare.ts';
@@ -92,35 +88,36 @@ const twoTensors = (value: number) => [
   [value, value],
 ];
 
-const open = async (path: string) => shard(path === 'one.safetensors' ? 'a' : 'b', path.length);
+const open = async (path: string) =>
+  openSafetensors(shard(path === 'one.safetensors' ? 'a' : 'b', path.length));
 
-describe('openShardedSafetensors', () => {
+describe('openSharded', () => {
   it('reads each tensor from the file the index names', async () => {
     const index = { weight_map: { a: 'one.safetensors', b: 'three.safetensors' } };
-    const file = await openShardedSafetensors(index, open);
+    const file = await openSharded(index, open);
     expect([...(await file.readFloat32('a')), ...(await file.readFloat32('b'))]).toEqual([15, 17]);
   });
 
   it('takes from a shard only what the index places there', async () => {
     const index = { weight_map: { a: 'one.safetensors', b: 'two.safetensors' } };
-    const file = await openShardedSafetensors(index, async (path) =>
-      memoryReader(concat(...twoTensors(path === 'one.safetensors' ? 1 : 2))),
+    const file = await openSharded(index, async (path) =>
+      openSafetensors(memoryReader(concat(...twoTensors(path === 'one.safetensors' ? 1 : 2)))),
     );
     expect([...file.entries.keys()].toSorted()).toEqual(['a', 'b']);
     expect([...(await file.readRaw('a')), ...(await file.readRaw('b'))]).toEqual([1, 2]);
-    const one = await openShardedSafetensors({ weight_map: { a: 'one.safetensors' } }, async () =>
-      memoryReader(concat(...twoTensors(3))),
+    const one = await openSharded({ weight_map: { a: 'one.safetensors' } }, async () =>
+      openSafetensors(memoryReader(concat(...twoTensors(3)))),
     );
     expect([...one.entries.keys()]).toEqual(['a']);
   });
 
   it('refuses an index that names what the file lacks, or a path outside the folder', async () => {
     const message = await refusedWith('missing-tensor', () =>
-      openShardedSafetensors({ weight_map: { c: 'one.safetensors' } }, open),
+      openSharded({ weight_map: { c: 'one.safetensors' } }, open),
     );
     expect(message).toContain('one.safetensors');
     for (const index of [null, {}, { weight_map: { a: '../secret' } }, { weight_map: { a: '/etc/passwd' } }])
-      expect(await refusalCode(() => openShardedSafetensors(index, open))).toBe('bad-file');
+      expect(await refusalCode(() => openSharded(index, open))).toBe('bad-file');
   });
 });
 

@@ -7,7 +7,7 @@ import { pickleStateDict } from '../../src/model/weights/pickle-writer.ts';
 import { blobReader, memoryReader } from '../../src/io/byte-reader.ts';
 import { readAll } from '../../src/io/folder.ts';
 import { zipFolder as openZip } from '../../src/io/zip-folder.ts';
-import { openSafetensors, openShardedSafetensors } from '../../src/model/weights/safetensors.ts';
+import { openSafetensors, openSharded } from '../../src/model/weights/safetensors.ts';
 import {
   fromFile,
   safetensorsFile,
@@ -211,7 +211,7 @@ describe('safetensorsFile', () => {
     ]);
     const index: unknown = JSON.parse(new TextDecoder().decode(bytes.get('model.safetensors.index.json')));
     expect(index).toMatchObject({ metadata: { total_size: 7 * 200 } });
-    const file = await openShardedSafetensors(index, async (path) => memoryReader(bytes.get(path)!));
+    const file = await openSharded(index, async (path) => openSafetensors(memoryReader(bytes.get(path)!)));
     for (const [name, { data }] of tensors) expect(await file.readFloat32(name)).toEqual(data);
     expect(shardedSafetensors(tensors).map(({ path }) => path)).toEqual(['model.safetensors']);
   });

@@ -1,7 +1,7 @@
 /** `npm run convert`: an upstream checkpoint folder → a policy package. Streams: memory does not grow with the checkpoint. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { planCheckpoint, type CheckpointPlan, type PackageChoices } from '../../src/convert/plan.ts';
 import { runConversion, type ConversionProgress } from '../../src/convert/run-conversion.ts';
 import { ModelError } from '../../src/base/errors.ts';
@@ -9,6 +9,7 @@ import { TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { formatBytes } from '../../src/model/policy/capability.ts';
 import { parseRobotProfile } from '../../src/model/policy/config.ts';
+import { PROFILE_FILE } from '../../src/model/policy/own-config.ts';
 import { ROBOT_PROFILES, type RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import { shardBytes } from '../../src/model/weights/manifest.ts';
 import { parseArguments } from '../node/arguments.ts';
@@ -33,6 +34,7 @@ Turns an upstream checkpoint folder into a policy package, which the page opens.
   --unnorm-key KEY      default statistics (default: the first)
   --decoding HOW        of a checkpoint that predicts action tokens: autoregressive (the original OpenVLA) or parallel (OpenVLA-OFT);
                         default: told from its files, and printed
+  --diffusion-steps N   num_diffusion_steps_train of a diffusion head, which no file tells (default: 50, as finetune.py's)
   --teach HEAD          a base for fine-tuning with a head of OpenVLA-OFT that it has not: l1, diffusion or discrete`;
 
 const args = parseArguments(USAGE, {
@@ -47,6 +49,7 @@ const args = parseArguments(USAGE, {
     'center-crop': { type: 'boolean' },
     'unnorm-key': { type: 'string' },
     decoding: { type: 'string' },
+    'diffusion-steps': { type: 'string' },
     teach: { type: 'string' },
   },
 });
@@ -55,6 +58,7 @@ const [source, out] = args.exactly('<checkpoint>', '<out>');
 if (values.bits === undefined) throw args.wrong('--bits is missing; expected: 4, 8, 16 or 32.');
 const bits = Number(args.oneOf('bits', ['4', '8', '16', '32'])) as Bits;
 const images = args.wholeNumber('images', 1);
+const diffusionSteps = args.wholeNumber('diffusion-steps', 1);
 const teach = args.oneOf('teach', [...TRAINABLE_HEADS]);
 const given = args.oneOf('decoding', ['autoregressive', 'parallel']);
 await convert(source, out);
@@ -64,7 +68,7 @@ async function convert(from: string, target: string): Promise<void> {
   await refuseForeignFolder(target);
   const start = performance.now();
   const plan = await planCheckpoint(diskCheckpoint(from), choices(from));
-  sayWhatItIs(plan);
+  sayWhatItIs(plan, existsSync(join(from, PROFILE_FILE)));
 
   // Written beside the target and renamed at the end: an interrupted run leaves no half package under its name.
   const unfinished = `${resolve(target)}.unfinished-${process.pid}`;
@@ -105,16 +109,19 @@ function choices(from: string): PackageChoices {
     centerCrop: values['center-crop'],
     unnormKey: values['unnorm-key'],
     decoding: given,
+    diffusionSteps,
     teach,
   };
 }
 
-function sayWhatItIs({ family, config }: CheckpointPlan): void {
+/** @param told robot and head are in our own exports' file */
+function sayWhatItIs({ family, config }: CheckpointPlan, told: boolean): void {
   const { kind, attention } = config.network.language;
   const otherwise = family.certain
     ? ''
     : ' If it is the original OpenVLA, convert it with --decoding autoregressive.';
   console.log(`This is ${family.name}${family.why}.${otherwise} Language model: ${kind}, ${attention}.`);
+  if (!told) console.log(`The files do not tell, and it is taken to be so: ${assumed(config).join(', ')}.`);
   const keys = Object.keys(config.statistics);
   if (keys.length > 1 && !values['unnorm-key']) {
     console.log(
@@ -122,6 +129,22 @@ function sayWhatItIs({ family, config }: CheckpointPlan): void {
         `--unnorm-key names another: ${keys.slice(1, 6).join(', ')}${keys.length > 6 ? ' …' : ''}.`,
     );
   }
+}
+
+/** What upstream keeps in its code and command lines. */
+function assumed({ profile, centerCrop, diffusion, head }: CheckpointPlan['config']): string[] {
+  const { chunkSize, normalization } = profile;
+  const cameras = profile.images.length;
+  return [
+    `a robot like "${profile.name}"`,
+    `${cameras} image${cameras === 1 ? '' : 's'} (--images)`,
+    head === 'autoregressive'
+      ? ''
+      : `chunks of ${chunkSize} actions, bounds by ${normalization === 'bounds' ? 'min and max' : 'q01 and q99'} (--profile)`,
+    `trained ${centerCrop ? 'with' : 'without'} image augmentation (--${centerCrop ? 'no-' : ''}center-crop)`,
+    diffusion ? `${diffusion.trainSteps} diffusion steps (--diffusion-steps)` : '',
+    profile.state || head === 'autoregressive' ? '' : 'no state, as there is no proprio projector',
+  ].filter(Boolean);
 }
 
 function profileOf(name: string): string | RobotProfile {

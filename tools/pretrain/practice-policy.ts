@@ -1,7 +1,8 @@
 /** The policy that ships with the page: what it is, before it is trained. */
 import { Random } from '../../src/base/random.ts';
 import type { Shape } from '../../src/model/graph/types.ts';
-import { moduleShapes, initialModules } from '../../src/model/finetune/modules-init.ts';
+import { initialModules } from '../../src/model/finetune/modules-init.ts';
+import { moduleShapes } from '../../src/model/policy/module-shapes.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import type { NetworkConfig, VitConfig } from '../../src/model/network/config.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../../src/model/policy/config.ts';

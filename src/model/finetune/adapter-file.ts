@@ -11,7 +11,7 @@ import { datasetStatisticsSchema } from '../policy/statistics.ts';
 import { openSafetensors } from '../weights/safetensors.ts';
 import { safetensorsFile } from '../weights/safetensors-writer.ts';
 import type { ByteSource } from '../weights/zip-writer.ts';
-import { moduleShapes } from './modules-init.ts';
+import { moduleShapes } from '../policy/module-shapes.ts';
 import { checkActions, readModules, readPairs, type ImportBase } from './read-trained.ts';
 import type { HostTensor, TrainedState } from './trained.ts';
 

@@ -2,7 +2,7 @@
 import type { LanguageConfig, VitConfig } from '../network/config.ts';
 import type { LanguageKind } from '../network/language.ts';
 import type { WeightSource } from '../network/loaded-weights.ts';
-import { timmNameOf } from '../network/vit-registry.ts';
+import { timmNameOf, vitBackboneOf } from '../network/vit-registry.ts';
 import type { PolicyConfig } from '../policy/config.ts';
 import { isByteLevel } from '../policy/tokenizer.ts';
 import type { TrainedState } from './trained.ts';
@@ -43,7 +43,6 @@ export function upstreamConfigJson(
   const { vits, language } = config.network;
   const ids = vits.map((vit, i) => timmNameOf(vit) ?? `unregistered_vit_${i}`);
   const fused = vits.length > 1;
-  const size = vits[0]!.imageSize;
   const upstream = LANGUAGE_MODELS[language.kind];
   const padding = language.vocabulary - config.tokens.vocabulary;
   return {
@@ -76,15 +75,11 @@ export function upstreamConfigJson(
       vocab_size: language.vocabulary,
     },
     timm_model_ids: ids,
-    timm_override_act_layers: vits.map(() => null),
+    timm_override_act_layers: vits.map(({ quickGelu }) => (quickGelu ? 'quick_gelu' : null)),
     torch_dtype: dtype,
     transformers_version: '4.40.1',
     use_fused_vision_backbone: fused,
-    vision_backbone_id: fused
-      ? `dinosiglip-vit-so-${size}px`
-      : vits[0]!.classToken
-        ? 'dinov2-vit-l'
-        : siglipId(vits[0]!),
+    vision_backbone_id: fused ? fusedId(vits[1]!) : singleId(vits[0]!),
     ...(knownBackbones(config)
       ? {}
       : {
@@ -97,13 +92,21 @@ export function upstreamConfigJson(
             class_token: vit.classToken,
             num_reg_tokens: vit.registerTokens,
             layer_scale: vit.layerScale,
+            norm_eps: vit.eps,
           })),
         }),
   };
 }
 
-/** Prismatic's name of a SigLIP alone. */
-function siglipId({ dim, imageSize }: VitConfig): string {
+/** Prismatic's name of DINOv2 with this tower beside it. */
+const fusedId = (second: VitConfig): string =>
+  second.preNorm ? `dinoclip-vit-l-${second.imageSize}px` : `dinosiglip-vit-so-${second.imageSize}px`;
+
+/** Prismatic's name of a tower alone. */
+function singleId(vit: VitConfig): string {
+  const { dim, imageSize } = vit;
+  if (vit.preNorm) return `clip-vit-${dim === 768 ? 'b' : 'l'}${imageSize === 224 ? '' : `-${imageSize}px`}`;
+  if (vit.classToken) return vitBackboneOf(vit).name === 'DINOv2' ? 'dinov2-vit-l' : 'in1k-vit-l';
   if (dim === 768) return `siglip-vit-b16-${imageSize}px`;
   return imageSize === 224 ? 'siglip-vit-so400m' : `siglip-vit-so400m-${imageSize}px`;
 }

@@ -26,7 +26,7 @@ import {
 } from './export-checkpoint-json.ts';
 import { adapterTensors, baseTensors } from './export-checkpoint-tensors.ts';
 import { withTiedHead } from './lora.ts';
-import { moduleShapes } from './modules-init.ts';
+import { moduleShapes } from '../policy/module-shapes.ts';
 import type { TrainedState } from './trained.ts';
 import { upstreamName } from './upstream-names.ts';
 

@@ -18,7 +18,7 @@ import {
 import { packageName, packageNameOfVision } from './import-checkpoint-names.ts';
 import { ownConfigOf } from './import-own-config.ts';
 import { withTiedHead } from './lora.ts';
-import { moduleShapes } from './modules-init.ts';
+import { moduleShapes } from '../policy/module-shapes.ts';
 import {
   checkShape,
   readModules,

@@ -11,7 +11,8 @@ import { Random } from '../../base/random.ts';
 import { decodeFloat32 } from '../weights/encoding.ts';
 import type { Checkpoint } from './checkpoints.ts';
 import { initialLoraA, resolveLora, withTiedHead, type LoraModule, type LoraOptions } from './lora.ts';
-import { initialModules, moduleShapes } from './modules-init.ts';
+import { initialModules } from './modules-init.ts';
+import { moduleShapes } from '../policy/module-shapes.ts';
 import type { HostTensor, LoraConfig, TrainedState } from './trained.ts';
 
 export const GROUPS = [

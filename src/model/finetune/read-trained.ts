@@ -6,7 +6,7 @@ import type { PolicyConfig } from '../policy/config.ts';
 import type { DatasetStatistics } from '../policy/statistics.ts';
 import type { TensorFile } from '../weights/tensor-file.ts';
 import { withTiedHead } from './lora.ts';
-import { moduleShapes } from './modules-init.ts';
+import { moduleShapes } from '../policy/module-shapes.ts';
 import type { HostTensor } from './trained.ts';
 
 /** The policy that the state is to be laid over. */

@@ -2,7 +2,9 @@
 import { ModelError } from '../../base/errors.ts';
 import { countBlocks, shapeOf, type Shapes } from './checkpoint-shapes.ts';
 import { languageConfig, type LanguageConfig } from './language.ts';
-import { timmModel, timmNames } from './vit-registry.ts';
+import { textConfigOf } from './text-config.ts';
+import { timmModel, timmNames, vitBackboneNamed } from './vit-registry.ts';
+import type { TimmVit } from './vit.ts';
 
 export type { LanguageConfig, Shapes };
 
@@ -22,6 +24,10 @@ export interface VitConfig {
   readonly layerScale: boolean;
   readonly film: boolean;
   readonly eps: number;
+  /** A LayerNorm before the first block (CLIP). */
+  readonly preNorm?: boolean | undefined;
+  /** x · σ(1.702 x) instead of GELU, as OpenAI's CLIP was trained (`timm_override_act_layers`). */
+  readonly quickGelu?: boolean | undefined;
 }
 
 export interface NetworkConfig {
@@ -56,16 +62,30 @@ export function networkConfig(config: Record<string, unknown>, shapes: Shapes): 
       throw new ModelError(
         'unsupported',
         `The vision backbone "${ids[i]}" is not known; known are ${timmNames().join(', ')}.`,
-        'Use a DINOv2 or SigLIP backbone of upstream’s.',
+        'Use a vision backbone of upstream’s.',
       );
     }
-    return vitConfig(`vision_backbone.${name}`, sizes[i] ?? sizes[0]!, heads, shapes);
+    const prefix = `vision_backbone.${name}`;
+    const known = tiny[i] ? undefined : timmModel(ids[i]!);
+    const vit = {
+      ...vitConfig(prefix, sizes[i] ?? sizes[0]!, heads, shapes),
+      eps: Number(tiny[i]?.['norm_eps'] ?? vitBackboneNamed(ids[i]!)?.eps ?? 1e-6),
+      ...(quickGelu(config, i, ids[i]!) ? { quickGelu: true } : {}),
+    };
+    if (known) checkModel(vit, ids[i]!, known);
+    return vit;
   });
   return {
     vits,
-    projectorLayers: shapes.has('projector.fc3.weight') ? 3 : 2,
-    language: languageConfig((config['text_config'] ?? {}) as Record<string, unknown>, shapes),
+    projectorLayers: projectorLayers(config, shapes),
+    language: languageConfig(textConfigOf(config), shapes),
   };
+}
+
+/** Two, or three for fused towers (PrismaticProjector). @throws ModelError `missing-tensor` where config.json says three and there are two */
+function projectorLayers({ arch_specifier: arch }: Record<string, unknown>, shapes: Shapes): 2 | 3 {
+  if (typeof arch === 'string' && arch.endsWith('fused-gelu-mlp')) shapeOf(shapes, 'projector.fc3.weight');
+  return shapes.has('projector.fc3.weight') ? 3 : 2;
 }
 
 function vitConfig(prefix: string, imageSize: number, heads: number, shapes: Shapes): VitConfig {
@@ -95,7 +115,37 @@ function vitConfig(prefix: string, imageSize: number, heads: number, shapes: Sha
     layerScale: shapes.has(`${prefix}.blocks.0.ls1.scale_factor`),
     film: shapes.has(`${prefix}.blocks.0.scale.weight`),
     eps: 1e-6,
+    ...(shapes.has(`${prefix}.norm_pre.weight`) ? { preNorm: true } : {}),
   };
+}
+
+/**
+ * Whether a tower has CLIP's own activation. Prismatic's folders have no `timm_override_act_layers`; there the name tells (clip_vit.py).
+ * @throws ModelError `unsupported` for another activation
+ */
+function quickGelu(config: Record<string, unknown>, i: number, id: string): boolean {
+  const overrides = config['timm_override_act_layers'];
+  if (!Array.isArray(overrides)) return /_clip_\w+\.openai$/.test(id);
+  const act: unknown = overrides[i] ?? null;
+  if (act === null || act === 'gelu' || act === 'quick_gelu') return act === 'quick_gelu';
+  throw new ModelError(
+    'unsupported',
+    `config.json: timm_override_act_layers[${i}] is ${JSON.stringify(act)}; gelu and quick_gelu are known.`,
+    'Use a checkpoint whose vision backbone is as upstream’s.',
+  );
+}
+
+/** @throws ModelError `bad-shape` where the tensors are not of the model that config.json names: its heads would be wrong */
+function checkModel(vit: VitConfig, id: string, known: TimmVit): void {
+  const { dim, depth, patchSize, registerTokens, prefix } = vit;
+  const found = `${depth} blocks of ${dim} with patches of ${patchSize} px and ${registerTokens} register tokens`;
+  const expected = `${known.depth} blocks of ${known.dim} with patches of ${known.patchSize} px and ${known.registers} register tokens`;
+  if (found === expected) return;
+  throw new ModelError(
+    'bad-shape',
+    `config.json: timm_model_ids says that ${prefix} is ${id}, which has ${expected}; the weights have ${found}.`,
+    'Take config.json and weights from the same checkpoint.',
+  );
 }
 
 function arrayOf(value: unknown, name: string): unknown[] {

@@ -4,6 +4,7 @@ import { countBlocks, shapeOf, type Shapes } from './checkpoint-shapes.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
 import { qwen2 } from './qwen2.ts';
+import { checkTextConfig } from './text-config.ts';
 
 export type LanguageKind = 'llama' | 'qwen2' | 'mistral';
 
@@ -99,6 +100,13 @@ export function languageConfig(text: Readonly<Record<string, unknown>>, shapes: 
     );
   }
   const layers = countBlocks(shapes, 'language_model.model.layers');
+  checkTextConfig(text, {
+    vocab_size: vocabulary,
+    hidden_size: hidden,
+    num_hidden_layers: layers,
+    num_key_value_heads: kvHeads,
+    intermediate_size: shapeOf(shapes, 'language_model.model.layers.0.mlp.gate_proj.weight')[0]!,
+  });
   for (let layer = 0; layer < layers; layer++) {
     for (const name of backbone.biases) shapeOf(shapes, `language_model.model.layers.${layer}.${name}.bias`);
   }

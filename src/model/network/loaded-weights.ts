@@ -32,7 +32,13 @@ export function isBound(
     if (!name.startsWith(`${vit.prefix}.`)) return false;
     const [part, index] = name.slice(vit.prefix.length + 1).split('.');
     if (part === 'blocks') return Number(index) < (options.lastBlock ? vit.depth : usedBlocks(vit));
-    return part === 'patch_embed' || part === 'pos_embed' || part === 'cls_token' || part === 'reg_token';
+    return (
+      part === 'patch_embed' ||
+      part === 'pos_embed' ||
+      part === 'cls_token' ||
+      part === 'reg_token' ||
+      part === 'norm_pre'
+    );
   });
 }
 

@@ -1,4 +1,5 @@
 import type { LanguageBackbone } from './language.ts';
+import { numberIn, ropeTheta } from './text-config.ts';
 
 /** Tokens of Qwen2.5's own vocabulary; its special tokens and padding rows come after. */
 const QWEN_VOCABULARY = 151_643;
@@ -8,10 +9,10 @@ export const qwen2: LanguageBackbone = {
   kind: 'qwen2',
   // Qwen2Config's defaults: theta is 1e4 unless it is written, as Qwen2.5's 1e6 is.
   config: (text) => ({
-    heads: Number(text['num_attention_heads'] ?? 32),
-    rmsEps: Number(text['rms_norm_eps'] ?? 1e-6),
-    ropeTheta: Number(text['rope_theta'] ?? 10_000),
-    slidingWindow: text['use_sliding_window'] === true ? Number(text['sliding_window'] ?? 4096) : null,
+    heads: numberIn(text, 'num_attention_heads', 32),
+    rmsEps: numberIn(text, 'rms_norm_eps', 1e-6),
+    ropeTheta: ropeTheta(text, 10_000),
+    slidingWindow: text['use_sliding_window'] === true ? numberIn(text, 'sliding_window', 4096) : null,
     tiedEmbeddings: text['tie_word_embeddings'] === true,
   }),
   biases: ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],

@@ -12,5 +12,7 @@ export const dinov2: VitBackbone = {
     mean: [0.484375, 0.455078125, 0.40625],
     std: [0.228515625, 0.2236328125, 0.224609375],
   },
-  prefixed: true,
+  mean: [0.485, 0.456, 0.406],
+  eps: 1e-6,
+  isOf: ({ classToken, layerScale, registerTokens }) => classToken && (layerScale || registerTokens > 0),
 };

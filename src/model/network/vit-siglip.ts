@@ -15,5 +15,7 @@ export const siglip: VitBackbone = {
     vit_so400m_patch14_siglip_384: { ...so400m, imageSize: 384 },
   },
   normalization: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
-  prefixed: false,
+  mean: [0.5, 0.5, 0.5],
+  eps: 1e-6,
+  isOf: ({ classToken }) => !classToken,
 };

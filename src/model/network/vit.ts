@@ -8,8 +8,12 @@ export interface VitBackbone {
   readonly name: string;
   readonly models: Readonly<Record<string, TimmVit>>;
   readonly normalization: { readonly mean: readonly number[]; readonly std: readonly number[] };
-  /** Whether tokens stand before the patches. */
-  readonly prefixed: boolean;
+  /** Not rounded: the border of images that are made square has this colour. */
+  readonly mean: readonly number[];
+  /** Epsilon of its LayerNorms. */
+  readonly eps: number;
+  /** Whether a tower is of this family, by its tensors. */
+  readonly isOf: (vit: VitConfig) => boolean;
 }
 
 export interface TimmVit {
@@ -50,9 +54,10 @@ export function vitEmbed(
       ? [g.expand(scope.weight('reg_token'), [batch, config.registerTokens, dim])]
       : []),
   ];
-  return config.positionsForPatchesOnly
+  const tokens = config.positionsForPatchesOnly
     ? g.concat([...prefix, g.add(patches, positions)], 1)
     : g.add(g.concat([...prefix, patches], 1), positions);
+  return config.preNorm ? scope.layerNorm('norm_pre', tokens, config.eps) : tokens;
 }
 
 /**
@@ -94,9 +99,15 @@ export function vitBlock(
 
   const normed2 = scope.layerNorm('norm2', h, eps);
   tap('.norm2', normed2);
-  const mlp = scope.linear('mlp.fc2', g.gelu(scope.linear('mlp.fc1', normed2)));
+  const inner = scope.linear('mlp.fc1', normed2);
+  const mlp = scope.linear('mlp.fc2', config.quickGelu ? quickGelu(g, inner) : g.gelu(inner));
   tap('.mlp', mlp);
   return g.add(h, scaled('ls2', mlp));
+}
+
+/** OpenAI's approximation, x · σ(1.702 x) (timm layers/activations.py). */
+function quickGelu(g: GraphBuilder, x: Value): Value {
+  return g.mul(x, g.sigmoid(g.scale(x, 1.702)));
 }
 
 /** [samples, D] → a shape that meets each sample's images in `tokens` [samples · images, N, D]. */

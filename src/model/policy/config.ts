@@ -6,9 +6,9 @@ import { UPSTREAM_STEPS } from '../heads/diffusion.ts';
 import { HEAD_KINDS, headAmong, headOf, type HeadKind, type TrainableHead } from '../heads/index.ts';
 import { networkConfig, type NetworkConfig, type Shapes } from '../network/config.ts';
 import { backboneOf, type TokenPolicy } from '../network/language.ts';
-import { vitBackboneOf } from '../network/vit-registry.ts';
 import { upgradeConfig } from './config-version-1.ts';
 import { decodingOf, type Decoding } from './decoding.ts';
+import { checkPreprocessor, defaultPreprocessor } from './preprocessor.ts';
 import { parseOwnConfig, type FoundSizes, type OwnConfig } from './own-config.ts';
 import { fitDimensions, profileSchema, ROBOT_PROFILES, type RobotProfile } from './robot-profiles.ts';
 import { datasetStatisticsSchema, type DatasetStatistics } from './statistics.ts';
@@ -52,6 +52,8 @@ const vit = v.object({
   layerScale: v.boolean(),
   film: v.boolean(),
   eps: v.number(),
+  preNorm: v.optional(v.boolean()),
+  quickGelu: v.optional(v.boolean()),
 });
 
 const policyConfigSchema = v.object({
@@ -114,7 +116,7 @@ export function parsePolicyConfig(json: unknown): PolicyConfig {
     );
   }
   const config = result.output;
-  if (!(config.defaultUnnormKey in config.statistics)) {
+  if (!Object.hasOwn(config.statistics, config.defaultUnnormKey)) {
     throw new ModelError(
       'missing-statistics',
       `The package un-normalises with "${config.defaultUnnormKey}", but has statistics for ` +
@@ -148,6 +150,8 @@ export interface CheckpointFacts {
   /** Default true, as fine-tuned checkpoints are trained with image augmentation; false for the original OpenVLA's own mixture of datasets. */
   readonly centerCrop?: boolean;
   readonly unnormKey?: string;
+  /** `num_diffusion_steps_train` of a diffusion head, which no file of upstream's tells: 50 when missing, finetune.py's default. */
+  readonly diffusionSteps?: number;
 }
 
 /** @throws ModelError naming what the checkpoint lacks. */
@@ -157,7 +161,7 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
   const keys = Object.keys(given);
   const defaultUnnormKey = facts.unnormKey ?? keys[0];
   const proprioDim = facts.shapes.get('proprio_projector.fc1.weight')?.[1] ?? null;
-  if (!defaultUnnormKey || !(defaultUnnormKey in given)) {
+  if (!defaultUnnormKey || !Object.hasOwn(given, defaultUnnormKey)) {
     throw new ModelError(
       'missing-statistics',
       `The checkpoint has statistics for ${keys.join(', ') || 'no dataset'}; ${facts.unnormKey ? `"${facts.unnormKey}" was asked for` : 'one is needed'}.`,
@@ -171,12 +175,31 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
   const own = ownConfigIn(facts, { key: defaultUnnormKey, actions: actionDim, state: proprioDim });
   const head = own?.head ?? headIn(facts, statistics);
   const bridge = head === 'bridge' ? bridgeConfig(facts.shapes, network) : null;
-  const base = profileFor(facts.profile ?? own?.profile, defaultUnnormKey, actionDim);
+  const { generates, denoises } = headOf({ head });
+  const base =
+    generates && facts.profile === undefined
+      ? (knownProfile(defaultUnnormKey, actionDim) ?? mixtureProfile(defaultUnnormKey))
+      : profileFor(facts.profile ?? own?.profile, defaultUnnormKey, actionDim);
   const tokens = backboneOf(network.language.kind).tokens(
     network.language.vocabulary,
-    Number(facts.config['pad_to_multiple_of'] ?? 64),
+    wholeNumberIn(facts.config, 'pad_to_multiple_of', 64, network.language.vocabulary - 1),
   );
-  const { generates, denoises } = headOf({ head });
+  if (generates && String(facts.config['llm_backbone_id']).startsWith('vicuna')) {
+    throw new ModelError(
+      'unsupported',
+      `config.json: llm_backbone_id is "${String(facts.config['llm_backbone_id'])}": this is OpenVLA v0.1, which was taught with Vicuna's chat prompt instead of "In: … Out:".`,
+      'Use openvla/openvla-7b or a fine-tuning of it. As a base for an OpenVLA-OFT head, npm run convert takes it with --teach.',
+    );
+  }
+  if (facts.diffusionSteps !== undefined && !denoises) {
+    throw new ModelError(
+      'bad-input',
+      `Diffusion steps were given, but the checkpoint has no diffusion head: its head is "${head}".`,
+      'Leave them out.',
+    );
+  }
+  const preprocessor = facts.preprocessor ?? defaultPreprocessor(facts.config, network);
+  checkPreprocessor(preprocessor, network);
   // Stock Llama is causal; OFT's, with the same weights, is not, nor is what was taught another robot here (`adaptedConfig`).
   const attention = generates ? 'causal' : own ? 'bidirectional' : network.language.attention;
   return parsePolicyConfig({
@@ -184,7 +207,8 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     head,
     profile: {
       ...base,
-      ...(generates ? { chunkSize: 1 } : {}),
+      // The original OpenVLA has no chunks, and always goes by q01 and q99 (its modeling_prismatic.py, predict_action).
+      ...(generates ? { chunkSize: 1, normalization: 'bounds_q99' as const } : {}),
       actions: fitDimensions(base.actions, actionDim, 'action'),
       state: proprioDim === null ? null : fitDimensions(base.state, proprioDim, 'state'),
       // The original OpenVLA takes one image and no state.
@@ -193,14 +217,39 @@ export function policyConfigFromCheckpoint(facts: CheckpointFacts): PolicyConfig
     // VLA-Adapter's code appends no empty token, and what was taught another robot over its weights was trained without.
     tokens: facts.shapes.has('action_queries.weight') ? { ...tokens, empty: null } : tokens,
     bridge,
-    actionBins: Number(facts.config['n_action_bins'] ?? 256),
-    diffusion: denoises ? (own?.diffusion ?? UPSTREAM_STEPS) : null,
-    preprocessor: facts.preprocessor ?? defaultPreprocessor(facts.config, network),
+    actionBins: wholeNumberIn(facts.config, 'n_action_bins', 256, 65_536),
+    diffusion: denoises ? diffusionIn(facts, own) : null,
+    preprocessor,
     // openvla-7b itself is evaluated without; fine-tuned policies are trained with augmentation.
     centerCrop: facts.centerCrop ?? own?.centerCrop ?? !(generates && keys.length > 1),
     statistics,
     defaultUnnormKey,
   });
+}
+
+/** @throws ModelError `bad-file` */
+function wholeNumberIn(
+  config: Record<string, unknown>,
+  field: string,
+  fallback: number,
+  most: number,
+): number {
+  const value = config[field] ?? fallback;
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most) return value as number;
+  throw new ModelError(
+    'bad-file',
+    `config.json: ${field} is ${JSON.stringify(value)}; a whole number up to ${most} is expected.`,
+    'Take config.json and weights from the same checkpoint.',
+  );
+}
+
+/** Upstream evaluates with 50 steps, or as many as were trained. */
+function diffusionIn({ diffusionSteps }: CheckpointFacts, own: OwnConfig | null): PolicyConfig['diffusion'] {
+  if (diffusionSteps === undefined) return own?.diffusion ?? UPSTREAM_STEPS;
+  return {
+    trainSteps: diffusionSteps,
+    inferenceSteps: Math.min(diffusionSteps, UPSTREAM_STEPS.inferenceSteps),
+  };
 }
 
 /** Actions of a step, as the head's last layer has them; null where there is no head of its own. */
@@ -221,6 +270,13 @@ function ownConfigIn(
 function headIn(facts: CheckpointFacts, statistics: Readonly<Record<string, unknown>>): HeadKind {
   const head = facts.teach ?? headAmong(facts.shapes.keys());
   if (head) return head;
+  if (facts.shapes.has('action_queries.weight')) {
+    throw new ModelError(
+      'missing-tensor',
+      'The checkpoint has "action_queries.weight", as VLA-Adapter’s have, but no action head.',
+      'Put action_head--N_checkpoint.pt of the same run into the folder.',
+    );
+  }
   const decoding = facts.decoding ?? decodingOf({ ...facts, statistics }).kind;
   return decoding === 'parallel' ? 'discrete' : 'autoregressive';
 }
@@ -239,7 +295,12 @@ export function parseRobotProfile(json: unknown): RobotProfile {
 
 function profileFor(name: string | RobotProfile | undefined, key: string, actionDim: number): RobotProfile {
   if (typeof name === 'object') return name;
-  const profile = name === undefined ? knownProfile(key, actionDim) : ROBOT_PROFILES[name];
+  const profile =
+    name === undefined
+      ? knownProfile(key, actionDim)
+      : Object.hasOwn(ROBOT_PROFILES, name)
+        ? ROBOT_PROFILES[name]
+        : undefined;
   if (!profile) {
     throw new ModelError(
       'bad-input',
@@ -250,6 +311,12 @@ function profileFor(name: string | RobotProfile | undefined, key: string, action
   return profile;
 }
 
+/**
+ * One of the robots that the original OpenVLA was trained on at once: their actions were all made one kind (its oxe/transforms.py), so that nothing
+ * else depends on which.
+ */
+const mixtureProfile = (key: string): RobotProfile => ({ ...ROBOT_PROFILES['bridge']!, name: key });
+
 /** A robot that openvla-oft knows, by the key of its statistics or their size. */
 export function knownProfile(key: string, actionDim: number): RobotProfile | undefined {
   const name =
@@ -259,7 +326,9 @@ export function knownProfile(key: string, actionDim: number): RobotProfile | und
         ? 'bridge'
         : /libero/i.test(key)
           ? 'libero'
-          : '';
+          : /calvin/i.test(key)
+            ? 'calvin'
+            : '';
   return ROBOT_PROFILES[name];
 }
 
@@ -268,25 +337,4 @@ function fitImages(images: RobotProfile['images'], wanted: number): RobotProfile
     { length: wanted },
     (_, i) => images[i] ?? { name: `image_${i}`, label: `Camera ${i + 1}` },
   );
-}
-
-/** For folders without preprocessor_config.json: what convert_openvla_weights_to_hf.py would write, bf16 rounding included. */
-function defaultPreprocessor(
-  config: Record<string, unknown>,
-  network: NetworkConfig,
-): Record<string, unknown> {
-  const sizes = network.vits.map(({ imageSize }) => imageSize);
-  return {
-    image_resize_strategy: config['image_resize_strategy'] ?? 'resize-naive',
-    input_sizes: sizes.map((size) => [3, size, size]),
-    interpolations: sizes.map(() => 'bicubic'),
-    tvf_resize_params: sizes.map((size) => ({
-      antialias: true,
-      interpolation: 3,
-      max_size: null,
-      size: [size, size],
-    })),
-    tvf_normalize_params: network.vits.map((of) => vitBackboneOf(of).normalization),
-    use_fused_vision_backbone: network.vits.length > 1,
-  };
 }

@@ -22,6 +22,9 @@ export interface DecodingFacts {
 const parallel = (reason: string): Decoding => ({ kind: 'parallel', reason, certain: true });
 const original = (reason: string): Decoding => ({ kind: 'autoregressive', reason, certain: true });
 
+/** No file of upstream's tells whether there was a head, and single files get lost. */
+const LOST_HEAD = 'if it was trained with L1 or diffusion, action_head--N_checkpoint.pt is missing';
+
 /** Tells which of the two a checkpoint without an action head is, and from what. */
 export function decodingOf({ shapes, config, statistics, modelingCode }: DecodingFacts): Decoding {
   if (modelingCode) {
@@ -30,9 +33,11 @@ export function decodingOf({ shapes, config, statistics, modelingCode }: Decodin
       : original('its modeling_prismatic.py is the original OpenVLA’s, which generates token by token');
   }
   if ([...shapes.keys()].some((name) => name.startsWith('proprio_projector.')))
-    return parallel('it has a proprio projector, which the original OpenVLA has not');
+    return parallel(
+      `it has a proprio projector, which the original OpenVLA has not, but no action head (${LOST_HEAD})`,
+    );
   if ([...shapes.keys()].some((name) => name.endsWith('.blocks.0.scale.weight')))
-    return parallel('it has FiLM, which the original OpenVLA has not');
+    return parallel(`it has FiLM, which the original OpenVLA has not, but no action head (${LOST_HEAD})`);
   if (typeof config['vla'] === 'object' && config['vla'] !== null)
     return original('its config.json is of OpenVLA’s own training code');
   const datasets = Object.keys(statistics);

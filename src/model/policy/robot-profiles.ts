@@ -67,6 +67,16 @@ export const ROBOT_PROFILES: Readonly<Record<string, RobotProfile>> = {
     ],
     controlHz: 25,
   },
+  /** VLA-Adapter's (its prismatic/vla/constants.py). */
+  calvin: {
+    name: 'calvin',
+    chunkSize: 8,
+    actions: endEffectorDelta,
+    state: null,
+    normalization: 'bounds_q99',
+    images: [primary, wrist],
+    controlHz: 30,
+  },
   bridge: {
     name: 'bridge',
     chunkSize: 5,

@@ -12,8 +12,9 @@ export type ModuleFile = (typeof MODULE_FILES)[number];
 
 /**
  * The newest `<module>--<step>_checkpoint.pt` of each module. With `save_latest_checkpoint_only` the step is
- * `latest`; VLA-Adapter's published files have none in their names.
- * @throws ModelError `bad-file` where the newest ones are of different steps: they were not trained together
+ * `latest`; VLA-Adapter's published files have none in their names. Upstream takes any file that has the module's name and "checkpoint" in it.
+ * @throws ModelError `bad-file` where the newest ones are of different steps: they were not trained together; or where a file's name tells of a module,
+ * but it is not one that upstream would take
  */
 export function findModules(
   files: readonly string[],
@@ -28,6 +29,18 @@ export function findModules(
     const known = found.get(name);
     if (known && (known.step ?? Infinity) >= rank) continue;
     found.set(name, { path, step: unnumbered ? null : rank });
+  }
+  for (const path of files) {
+    const name = MODULE_FILES.find((module) => path.includes(module));
+    if (!name || found.has(name) || !/^[^/]+\.(pt|pth|bin|ckpt)$/.test(path)) continue;
+    if (!/checkpoint.*\.pt$/.test(path)) {
+      throw new ModelError(
+        'bad-file',
+        `The folder has ${path}, which is not a name of upstream’s, and no ${name}--N_checkpoint.pt: its weights would be left out.`,
+        `Call it ${name}--checkpoint.pt if it is the module's state dict, or move it away.`,
+      );
+    }
+    found.set(name, { path, step: null });
   }
   const steps = new Set([...found.values()].map(({ step }) => step));
   if (steps.size > 1) {

@@ -6,8 +6,9 @@ import { parsePythonJson } from '../../io/python-json.ts';
 import { ModelError } from '../../base/errors.ts';
 import { findModules, type ModuleFile } from './checkpoint-modules.ts';
 import { mergeLora, type LoraPair } from './lora-merge.ts';
+import { huggingFaceConfig } from './prismatic-config.ts';
 import { prismaticToHf } from './prismatic-keys.ts';
-import { openSafetensors, openShardedSafetensors } from './safetensors.ts';
+import { openSafetensors, openSharded } from './safetensors.ts';
 import { overlay, renamed, type TensorFile } from './tensor-file.ts';
 import { openTorchArchive } from './torch-archive.ts';
 
@@ -57,8 +58,10 @@ export interface Checkpoint {
   readonly tokenizer: string | null;
 }
 
-const MODULES = ['action_head', 'proprio_projector', 'noisy_action_projector'] as const;
+/** VLA-Adapter's action queries lie in the model; a file of their own, as our exports have, is newer. */
+const MODULES = ['action_head', 'proprio_projector', 'noisy_action_projector', 'action_queries'] as const;
 const PRISMATIC = 'checkpoints/latest-checkpoint.pt';
+const ADAPTER = 'lora_adapter/adapter_model.safetensors';
 const MAX_JSON_BYTES = 64 * 2 ** 20;
 const MAX_CODE_BYTES = 2 ** 20;
 
@@ -71,20 +74,21 @@ export async function openCheckpoint(folder: CheckpointFolder): Promise<Checkpoi
       'The folder has no config.json.',
       'Choose the folder that holds the checkpoint.',
     );
-  const prismatic = folder.files.includes(PRISMATIC);
-  const base = prismatic ? await openPrismatic(folder) : await openHuggingFace(folder);
+  const prismatic = prismaticFile(folder.files);
+  const base = prismatic ? await openPrismatic(folder, prismatic) : await openHuggingFace(folder);
   const modules: TensorFile[] = [];
   for (const module of MODULES) {
     const file = await openModule(folder, module);
     if (file) modules.push(renamed(file, (name) => `${module}.${name.replace(/^module\./, '')}`));
   }
   const vision = await openFilmBackbone(folder);
+  if (!vision) await refuseLostFilm(folder);
   const backbone = vision
     ? renamed(base, (name) => (name.startsWith('vision_backbone.') ? null : name))
     : base;
   return {
     tensors: overlay(backbone, ...(vision ? [vision] : []), ...modules),
-    config: prismatic ? huggingFaceConfig(config, base) : config,
+    config: prismatic ? huggingFaceConfig(config, base.entries.keys()) : config,
     preprocessor: await readJson(folder, 'preprocessor_config.json'),
     statistics: await readJson(folder, 'dataset_statistics.json'),
     modelingCode: await readCode(folder),
@@ -93,23 +97,65 @@ export async function openCheckpoint(folder: CheckpointFolder): Promise<Checkpoi
   };
 }
 
-async function openPrismatic(folder: CheckpointFolder): Promise<TensorFile> {
-  const file = renamed(await openTorchArchive(await folder.open(PRISMATIC)), prismaticToHf);
+/** `latest-checkpoint.pt`, or the last of `step-295000-epoch-40-loss=0.2200.pt` and its like, as published ones are called. */
+function prismaticFile(files: readonly string[]): string | null {
+  if (files.includes(PRISMATIC)) return PRISMATIC;
+  const steps = files.flatMap((path) => {
+    const step = /^checkpoints\/step-(\d+)[^/]*\.pt$/.exec(path)?.[1];
+    return step === undefined ? [] : [{ path, step: Number(step) }];
+  });
+  return steps.toSorted((a, b) => b.step - a.step)[0]?.path ?? null;
+}
+
+async function openPrismatic(folder: CheckpointFolder, path: string): Promise<TensorFile> {
+  const file = renamed(await openTorchArchive(await folder.open(path)), prismaticToHf);
   if (file.entries.size === 0) {
-    throw new ModelError('bad-file', `${PRISMATIC} holds none of projector, llm_backbone, vision_backbone.`);
+    throw new ModelError('bad-file', `${path} holds none of projector, llm_backbone, vision_backbone.`);
   }
   return file;
 }
 
+/** transformers' files, in the order in which `from_pretrained` looks for them. */
 async function openHuggingFace(folder: CheckpointFolder): Promise<TensorFile> {
-  if (folder.files.includes('model.safetensors'))
-    return openSafetensors(await folder.open('model.safetensors'));
-  const index = await readJson(folder, 'model.safetensors.index.json');
-  if (index) return openShardedSafetensors(index, (path) => openListed(folder, path));
+  if (folder.files.includes('adapter_config.json')) {
+    throw new ModelError(
+      'unsupported',
+      'The folder has adapter_config.json beside the model: transformers would lay that LoRA adapter over the model it names.',
+      'Merge it with PEFT first; or, where the model has it already, move adapter_config.json and its weights into lora_adapter/.',
+    );
+  }
+  const file = await openWeights(folder);
+  const adapted = [...file.entries.keys()].find((name) =>
+    /^base_model\.|\.lora_[AB]\.|\.base_layer\./.test(name),
+  );
+  if (adapted !== undefined) {
+    throw new ModelError(
+      'unsupported',
+      `The model's weights hold "${adapted}": a LoRA adapter that is not merged.`,
+      'Merge it first, as vla-scripts/merge_lora_weights_and_save.py does.',
+    );
+  }
+  return renamed(file, layerScaleName);
+}
+
+/** timm calls LayerScale's factor gamma; upstream renames it, because transformers of that time would have (modeling_prismatic.py, ls_apply_patch). */
+function layerScaleName(name: string): string {
+  return name.replace(/^(vision_backbone\..*\.ls[12])\.gamma$/, '$1.scale_factor');
+}
+
+async function openWeights(folder: CheckpointFolder): Promise<TensorFile> {
+  for (const [path, open] of [
+    ['model.safetensors', openSafetensors],
+    ['pytorch_model.bin', openTorchArchive],
+  ] as const) {
+    if (folder.files.includes(path)) return open(await folder.open(path));
+    const index = await readJson(folder, `${path}.index.json`);
+    if (index) return openSharded(index, async (shard) => open(await openListed(folder, shard)));
+  }
   throw new ModelError(
     'bad-file',
     `The folder has neither model.safetensors, nor model.safetensors.index.json, nor ${PRISMATIC}.`,
-    folder.files.includes('lora_adapter/adapter_model.safetensors')
+    folder.files.includes(ADAPTER)
       ? 'It holds a LoRA adapter only: merge it with vla-scripts/merge_lora_weights_and_save.py first.'
       : 'Choose a Hugging Face or Prismatic checkpoint folder.',
   );
@@ -119,7 +165,7 @@ async function openListed(folder: CheckpointFolder, path: string): Promise<ByteR
   if (folder.files.includes(path)) return folder.open(path);
   throw new ModelError(
     'bad-file',
-    `The safetensors index names ${path}, which is not in the folder.`,
+    `The index of the weights names ${path}, which is not in the folder.`,
     'Download the missing file.',
   );
 }
@@ -139,15 +185,38 @@ async function openModule(folder: CheckpointFolder, module: ModuleFile): Promise
 async function openFilmBackbone(folder: CheckpointFolder): Promise<TensorFile | null> {
   const file = await openModule(folder, 'vision_backbone');
   if (!file) return null;
-  const base = renamed(file, (name) => (name.includes('.lora_') ? null : plainName(name)));
+  const base = renamed(file, (name) => (name.includes('.lora_') ? null : layerScaleName(plainName(name))));
   const pairs = new Map<string, LoraPair>();
-  let rank = 0;
-  for (const [a, { shape }] of file.entries) {
-    if (!a.includes('.lora_A.')) continue;
-    pairs.set(plainName(a.replace(/\.lora_A\.\w+\./, '.')), { a, b: a.replace('.lora_A.', '.lora_B.') });
-    rank = shape[0]!;
+  const adapters = new Set<string>();
+  const ranks = new Set<number>();
+  for (const [name, { shape }] of file.entries) {
+    if (!name.includes('.lora_')) continue;
+    const [, module, factor, adapter] = /^(.+)\.lora_([AB])\.(\w+)\.weight$/.exec(name) ?? [];
+    if (module === undefined || adapters.add(adapter!).size > 1) {
+      throw new ModelError(
+        'unsupported',
+        `The file of the vision backbone holds "${name}"; only the factors of one plain LoRA are merged.`,
+        'Merge the adapter with PEFT first.',
+      );
+    }
+    if (factor === 'B') continue;
+    pairs.set(plainName(`${module}.weight`), { a: name, b: name.replace('.lora_A.', '.lora_B.') });
+    ranks.add(shape[0]!);
   }
-  return pairs.size === 0 ? base : mergeLora(base, file, pairs, await loraScaling(folder, rank));
+  return pairs.size === 0 ? base : mergeLora(base, file, pairs, await loraScaling(folder, ranks));
+}
+
+/** A folder without FiLM's file whose adapter was trained with FiLM: without it, the policy would not see what it is told. */
+async function refuseLostFilm(folder: CheckpointFolder): Promise<void> {
+  if (!folder.files.includes(ADAPTER)) return;
+  const { entries } = await openSafetensors(await folder.open(ADAPTER));
+  const wrapped = [...entries.keys()].find((name) => /\.blocks\.\d+\.block\./.test(name));
+  if (wrapped === undefined) return;
+  throw new ModelError(
+    'bad-file',
+    `${ADAPTER} was trained with FiLM (it has "${wrapped}"), but the folder has no vision_backbone--N_checkpoint.pt.`,
+    'Copy the whole folder: upstream keeps FiLM’s layers in that file alone.',
+  );
 }
 
 /** A name of the FiLM backbone's file as the unwrapped, unadapted backbone has it. */
@@ -158,18 +227,25 @@ function plainName(name: string): string {
 }
 
 /** lora_alpha / r of the adapter's config; without one, finetune.py's min(r, 16) / r. */
-async function loraScaling(folder: CheckpointFolder, rank: number): Promise<number> {
+async function loraScaling(folder: CheckpointFolder, ranks: ReadonlySet<number>): Promise<number> {
   const path = 'lora_adapter/adapter_config.json';
+  const [rank = 0] = ranks;
   const config = (await readJson(folder, path)) ?? { lora_alpha: Math.min(rank, 16), r: rank };
   const alpha = Number(config['lora_alpha']);
   const r = Number(config['r']);
-  if (config['use_dora'] === true || config['use_rslora'] === true || !(alpha > 0) || !(r > 0)) {
-    throw new ModelError(
-      'unsupported',
-      `${path} asks for a scaling other than lora_alpha / r (${alpha} / ${r}).`,
-      'Merge the adapter with PEFT first.',
-    );
+  const refused = (what: string) =>
+    new ModelError('unsupported', `${path} ${what}.`, 'Merge the adapter with PEFT first.');
+  for (const field of ['use_dora', 'use_rslora', 'rank_pattern', 'alpha_pattern']) {
+    const value = config[field] ?? false;
+    if (value !== false && (typeof value !== 'object' || Object.keys(value).length > 0))
+      throw refused(
+        `has "${field}": ${JSON.stringify(value)}; only lora_alpha / r is computed, the same for all layers`,
+      );
   }
+  if (!(alpha > 0) || !(r > 0)) throw refused(`asks for a scaling of lora_alpha / r = ${alpha} / ${r}`);
+  const other = [...ranks].find((found) => found !== r);
+  if (other !== undefined)
+    throw refused(`says r = ${r}, but the vision backbone’s file has factors of rank ${other}`);
   return alpha / r;
 }
 
@@ -192,91 +268,4 @@ async function readCode(folder: CheckpointFolder): Promise<string | null> {
   if (!folder.files.includes(path)) return null;
   const file = await folder.open(path);
   return new TextDecoder().decode(await file.slice(0, Math.min(file.byteLength, MAX_CODE_BYTES)));
-}
-
-/** timm models and image size of Prismatic's vision backbones (prismatic/models/backbones/vision). */
-const VISION_BACKBONES: Readonly<Record<string, { ids: readonly string[]; size: number }>> = {
-  'dinosiglip-vit-so-224px': {
-    ids: ['vit_large_patch14_reg4_dinov2.lvd142m', 'vit_so400m_patch14_siglip_224'],
-    size: 224,
-  },
-  'dinosiglip-vit-so-384px': {
-    ids: ['vit_large_patch14_reg4_dinov2.lvd142m', 'vit_so400m_patch14_siglip_384'],
-    size: 384,
-  },
-  'siglip-vit-b16-224px': { ids: ['vit_base_patch16_siglip_224'], size: 224 },
-  'siglip-vit-b16-256px': { ids: ['vit_base_patch16_siglip_256'], size: 256 },
-  'siglip-vit-b16-384px': { ids: ['vit_base_patch16_siglip_384'], size: 384 },
-  'siglip-vit-so400m': { ids: ['vit_so400m_patch14_siglip_224'], size: 224 },
-  'siglip-vit-so400m-384px': { ids: ['vit_so400m_patch14_siglip_384'], size: 384 },
-  'dinov2-vit-l': { ids: ['vit_large_patch14_reg4_dinov2.lvd142m'], size: 224 },
-};
-
-/** A VLA's config.json may name the VLM it was trained from only (`vla.base_vlm`); prismatic/conf/models.py has the rest. */
-function backboneOfBaseVlm(config: Json): string {
-  const id = (config['vla'] as Json | undefined)?.['base_vlm'];
-  if (typeof id !== 'string') return 'unknown';
-  if (id.startsWith('prism-dinosiglip-224px')) return 'dinosiglip-vit-so-224px';
-  if (/^prism-dinosiglip(-controlled)?\+/.test(id)) return 'dinosiglip-vit-so-384px';
-  if (id === 'siglip-224px+7b') return 'siglip-vit-so400m';
-  if (/^prism-siglip(-controlled)?\+7b$/.test(id)) return 'siglip-vit-so400m-384px';
-  return id;
-}
-
-/** What prismatic/models/backbones/llm leaves to Hugging Face's configuration of each language model. */
-const LANGUAGE_MODELS: readonly { readonly id: RegExp; readonly text: Json }[] = [
-  { id: /^(llama2|vicuna)/, text: {} },
-  // MistralConfig's defaults, but for Mistral-7B-v0.1's own epsilon.
-  { id: /^mistral-v0\.1-7b/, text: { model_type: 'mistral', rms_norm_eps: 1e-5, sliding_window: 4096 } },
-  {
-    id: /^qwen25-0_5b/,
-    text: {
-      model_type: 'qwen2',
-      num_attention_heads: 14,
-      num_key_value_heads: 2,
-      rms_norm_eps: 1e-6,
-      rope_theta: 1e6,
-      tie_word_embeddings: true,
-      use_sliding_window: false,
-    },
-  },
-];
-
-function textConfig(config: Json, model: Json): Json {
-  const id = model['llm_backbone_id'];
-  // A VLA's config.json names its base VLM only; all of those are Llama-2's.
-  if (typeof id !== 'string') return {};
-  const known = LANGUAGE_MODELS.find((entry) => entry.id.test(id));
-  if (known) return { ...known.text, ...((config['text_config'] ?? {}) as Json) };
-  throw new ModelError(
-    'unsupported',
-    `The language model "${id}" is not known; known are Llama-2, Mistral-7B-v0.1 and Qwen2.5-0.5B.`,
-    'Convert it to a Hugging Face folder with upstream’s convert_openvla_weights_to_hf.py first.',
-  );
-}
-
-/** The fields of a Hugging Face config.json that the rest of the library reads, from Prismatic's. */
-function huggingFaceConfig(config: Json, tensors: TensorFile): Json {
-  const model = (config['model'] ?? {}) as Json;
-  const given = model['vision_backbone_id'];
-  const id = typeof given === 'string' ? given : backboneOfBaseVlm(config);
-  const backbone = Object.hasOwn(VISION_BACKBONES, id) ? VISION_BACKBONES[id] : undefined;
-  if (!backbone)
-    throw new ModelError(
-      'unsupported',
-      `The vision backbone "${id}" is not known; known are ${Object.keys(VISION_BACKBONES).join(', ')}.`,
-    );
-  const fused = [...tensors.entries.keys()].some((name) =>
-    name.startsWith('vision_backbone.fused_featurizer.'),
-  );
-  return {
-    use_fused_vision_backbone: fused,
-    timm_model_ids: backbone.ids,
-    image_sizes: backbone.ids.map(() => backbone.size),
-    image_resize_strategy: model['image_resize_strategy'] ?? 'resize-naive',
-    text_config: textConfig(config, model),
-    pad_to_multiple_of: 64,
-    n_action_bins: 256,
-    ...(config['norm_stats'] ? { norm_stats: config['norm_stats'] } : {}),
-  };
 }

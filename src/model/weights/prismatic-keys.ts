@@ -21,10 +21,11 @@ export function prismaticToHf(name: string): string | null {
     if (!key.startsWith('llm.')) throw unknown(name);
     return `language_model.${key.slice('llm.'.length)}`;
   }
-  const [, featurizer, rest] = /^(dino_featurizer|siglip_featurizer|featurizer)\.(.+)$/.exec(key) ?? [];
+  const [, featurizer, rest] =
+    /^(dino_featurizer|siglip_featurizer|clip_featurizer|featurizer)\.(.+)$/.exec(key) ?? [];
   if (!featurizer || !rest) throw unknown(name);
-  // Fused: DINOv2 becomes `featurizer`, SigLIP `fused_featurizer`; its LayerScale is called gamma in timm.
-  const target = featurizer === 'siglip_featurizer' ? 'fused_featurizer' : 'featurizer';
+  // Fused: DINOv2 becomes `featurizer`, SigLIP or CLIP `fused_featurizer`; LayerScale is called gamma in timm.
+  const target = /^(siglip|clip)_/.test(featurizer) ? 'fused_featurizer' : 'featurizer';
   return `vision_backbone.${target}.${rest.replace(/\.gamma$/, '.scale_factor')}`;
 }
 

@@ -48,18 +48,18 @@ function damaged(what: string, cause?: unknown): ModelError {
   );
 }
 
-/** A sharded checkpoint: `model.safetensors.index.json` and the files it names. */
-export async function openShardedSafetensors(
+/** A sharded checkpoint: `model.safetensors.index.json` or `pytorch_model.bin.index.json`, and the files it names. */
+export async function openSharded(
   index: unknown,
-  open: (path: string) => Promise<ByteReader>,
+  open: (path: string) => Promise<TensorFile>,
 ): Promise<TensorFile> {
   const schema = v.object({ weight_map: v.record(v.string(), v.pipe(v.string(), v.regex(/^[\w.-]+$/))) });
   const parsed = v.safeParse(schema, index);
-  if (!parsed.success) throw new ModelError('bad-file', 'The safetensors index has no usable "weight_map".');
+  if (!parsed.success)
+    throw new ModelError('bad-file', 'The index of the weights has no usable "weight_map".');
   const { weight_map: weightMap } = parsed.output;
   const shards = new Map<string, TensorFile>();
-  for (const path of new Set(Object.values(weightMap)))
-    shards.set(path, await openSafetensors(await open(path)));
+  for (const path of new Set(Object.values(weightMap))) shards.set(path, await open(path));
   for (const [name, path] of Object.entries(weightMap)) {
     if (!shards.get(path)!.entries.has(name)) {
       throw new ModelError(

@@ -20,6 +20,14 @@ const MAX_NAME_CHARACTERS = MAX_PICKLE_BYTES;
  * @throws ModelError `bad-file`, or `bad-pickle` when the archive holds more than data.
  */
 export async function openTorchArchive(file: ByteReader): Promise<TensorFile> {
+  const [first] = await file.slice(0, Math.min(1, file.byteLength));
+  if (first === 0x80) {
+    throw new ModelError(
+      'unsupported',
+      `${file.name} is a bare pickle, as torch.save wrote before version 1.6.`,
+      'Load it in Python and save it again: torch.save(torch.load(path, map_location="cpu"), path).',
+    );
+  }
   const zip = await zipFolder(file.name, file, { storedOnly: true });
   const names = (await zip.list()) ?? [];
   const description = names.find((name) => name.endsWith('/data.pkl') || name === 'data.pkl');

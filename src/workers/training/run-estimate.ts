@@ -15,7 +15,8 @@ import {
   type Group,
 } from '../../model/finetune/parameters.ts';
 import { canStream } from '../../model/finetune/trainables.ts';
-import { initialModules, moduleShapes } from '../../model/finetune/modules-init.ts';
+import { initialModules } from '../../model/finetune/modules-init.ts';
+import { moduleShapes } from '../../model/policy/module-shapes.ts';
 import { runPass } from '../../model/finetune/pass.ts';
 import { headOf } from '../../model/heads/index.ts';
 import type { PolicyConfig } from '../../model/policy/config.ts';
