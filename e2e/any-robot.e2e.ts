@@ -46,6 +46,9 @@ test('a six-joint arm is taught over the shipped policy, predicts its joints, an
 
   await openArm(page);
   await expect(main(page).getByText('The policy cannot be trained on these')).toBeHidden();
+  // Its joints are not the table's directions.
+  await expect(page.getByLabel('Instruction of this episode')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Replay on the table' })).toHaveCount(0);
   await goTo(page, 'Fine-tune');
   const robot = page.getByRole('region', { name: 'Your robot' });
   await expect(robot).toContainText('6 action values instead of 7');
@@ -66,7 +69,7 @@ test('a six-joint arm is taught over the shipped policy, predicts its joints, an
   await expect(teach(page).getByRole('status').first()).toHaveText('Done', { timeout: 180_000 });
 
   const banner = page.getByRole('region', { name: 'Policy in use' });
-  await expect(banner).toContainText('6 action values, 1 image, a state of 6');
+  await expect(banner).toContainText('6 action values, 1 image, 6 state values');
   const chunk = await predict(policyPage, 1);
   expect(chunk).toHaveLength(6);
   expect(chunk[0]).toHaveLength(6);

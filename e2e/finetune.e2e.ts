@@ -54,7 +54,7 @@ test('a policy is fine-tuned, survives a reload in mid-run, is exported, and pre
   await page.reload();
   await policyPage.ready();
   await expect(teach(page).getByText(/stopped at step \d+ of 40/)).toBeVisible();
-  await expect(teach(page).getByText('“left and right” was interrupted. Nothing is lost')).toBeVisible();
+  await expect(teach(page).getByText('“left and right” was interrupted. It goes on from step')).toBeVisible();
   await page.getByRole('button', { name: 'Resume' }).click();
   await expect(teach(page).getByRole('status')).toHaveText('Done', { timeout: 180_000 });
   const loss = await shownLoss(page);
@@ -176,7 +176,7 @@ test('demonstrations that do not fit, and what is none, are refused with the rea
   await openDataset(page, 'v21');
   const refused = main(page).getByRole('alert').filter({ hasText: 'The policy cannot be trained on these' });
   // Steps of another length are another robot's; what cannot be seen is nobody's.
-  await expect(main(page).getByText('another one: 7 action values')).toBeVisible();
+  await expect(main(page).getByText('a new one: 7 action values')).toBeVisible();
   await expect(refused).toContainText('which this browser cannot decode');
   await expect(refused).toContainText('Re-encode the videos');
   await expect(page.getByRole('button', { name: 'Fine-tune on these' })).toBeDisabled();

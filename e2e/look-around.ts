@@ -1,6 +1,6 @@
 /**
  * Walks through every state of the page and takes a picture of each at every width, by day and by night:
- * `node tools/node/run.mjs e2e/look-around.ts FOLDER [walk …]`. Also says what does not fit beside each other. To be looked at; not kept.
+ * `node tools/node/run.mjs e2e/look-around.ts FOLDER [walk …] [390,1440]`, widths of all that are below. Also says what does not fit beside each other. To be looked at; not kept.
  */
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -10,8 +10,10 @@ import { serveSite } from './site.ts';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const [folder = 'looks', ...asked] = process.argv.slice(2);
-const SIZES = [
+const [folder = 'looks', ...rest] = process.argv.slice(2);
+const widths = rest.find((argument) => /^\d/.test(argument))?.split(',');
+const asked = rest.filter((argument) => !/^\d/.test(argument));
+const ALL_SIZES = [
   [1440, 900],
   [1920, 1080],
   [1024, 768],
@@ -19,6 +21,7 @@ const SIZES = [
   [390, 844],
   [320, 256],
 ] as const;
+const SIZES = ALL_SIZES.filter(([width]) => widths === undefined || widths.includes(String(width)));
 await mkdir(folder, { recursive: true });
 const server = await serveSite(0);
 const browser = await launchWithCamera();

@@ -28,6 +28,8 @@ test.describe('after a first visit', () => {
     await expect(page.getByRole('heading', { name: 'Fine-tune' })).toBeVisible();
     await goTo(page, 'Share');
     await expect(page.getByRole('heading', { name: 'Share', exact: true })).toBeVisible();
+    // Nobody knows whether that host would have kept it.
+    await expect(page.getByText(/could not be reached, so nothing can be shared now/)).toBeVisible();
     await page.goBack();
     await expect(page.getByRole('heading', { name: 'Fine-tune' })).toBeVisible();
     await goTo(page, 'Run');

@@ -122,6 +122,7 @@ async function training(context: BrowserContext, look: Look): Promise<void> {
     .waitFor(SLOW);
   await look('fine-tune-done');
   await goTo(page, 'Share');
+  await page.getByLabel('Title').waitFor(SLOW);
   await look('share');
   await page.getByLabel('Title').fill('Lifts the can');
   await page.getByRole('button', { name: 'Share', exact: true }).click();
@@ -129,10 +130,15 @@ async function training(context: BrowserContext, look: Look): Promise<void> {
   await look('share-done');
   const link = await page.getByLabel(/^Link to/).inputValue();
   await goTo(page, 'Models');
+  await page.getByRole('heading', { name: 'Policies on this device' }).waitFor(SLOW);
   await look('models');
   await page.goto(link);
   await page.getByRole('region', { name: 'Shared with you' }).waitFor(SLOW);
   await policyPage.ready();
+  await page
+    .getByRole('region', { name: 'Shared with you' })
+    .getByText(/^Ready/)
+    .waitFor(SLOW);
   await look('shared-with-you');
   await page.close();
 }

@@ -133,6 +133,38 @@ test('trials say how often it works, the same each time; the camera view is one 
   await expect(doIt(page)).toBeEnabled();
 });
 
+test('a robot that there is not is told, and one that the policy does not know is shown without its pictures, and can be taught', async ({
+  policyPage,
+  page,
+}) => {
+  await policyPage.openTable('?task=lift&seed=12&robot=franka');
+  await policyPage.ready();
+  await expect(page.getByText('The address asks for a robot “franka”')).toBeVisible({ timeout: 60_000 });
+  const seen = stage(page).getByText('Wrist camera');
+  await expect(seen).toBeVisible();
+
+  await page.getByLabel('Robot', { exact: true }).selectOption('so101');
+  await expect(page.getByText(/an SO-101 stands here/)).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByText('The address asks for a robot “franka”')).toHaveCount(0);
+  await expect(seen).toHaveCount(0);
+  await expect(doIt(page)).toBeDisabled();
+
+  await goTo(page, 'Demonstrations');
+  const task = page.getByLabel('lift: Lift a block off the table.');
+  await expect(task).toBeChecked();
+  const [box, text, count] = await Promise.all(
+    [
+      task,
+      page.getByText('lift: Lift a block off the table.'),
+      page.getByRole('spinbutton', { name: 'Demonstrations' }),
+    ].map(async (part) => (await part.boundingBox())!),
+  );
+  // A box as wide as the form squeezed its text into a column of single words.
+  expect(box!.width).toBeLessThan(30);
+  expect(text!.height).toBeLessThan(40);
+  expect(count!.y).toBeGreaterThan(text!.y + text!.height);
+});
+
 test(
   'the expert demonstrates a task, the policy is taught it, and the demonstration is replayed on its own layout',
   { tag: '@full' },

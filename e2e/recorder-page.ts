@@ -17,7 +17,7 @@ export async function openRecorder(policyPage: PolicyPage, table = '&task=reach&
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await policyPage.openTable(`?step=demonstrations${table}`);
   await expect(page.getByLabel('Task', { exact: true })).toBeEnabled(SLOW);
-  await page.getByLabel('Say what you show').fill('wave at the audience');
+  await page.getByLabel('Say what you’re showing').fill('wave at the audience');
 }
 
 /** Keeps what was recorded, as the episode of this number; it is then on show. */

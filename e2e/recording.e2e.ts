@@ -201,7 +201,7 @@ test(
     await page.getByRole('slider', { name: /^Speed limit/ }).press('Home');
     await expect(page.getByText('10 % of full speed')).toBeVisible();
     await goTo(page, 'Demonstrations');
-    await page.getByLabel('Say what you show').fill('wave at the audience');
+    await page.getByLabel('Say what you’re showing').fill('wave at the audience');
     await takeTheGripper(page).click();
     await expect(myTurn(page)).toBeVisible(SLOW);
     await page.keyboard.down('KeyW');
@@ -240,7 +240,7 @@ test('the speed limit holds for dragging', { tag: '@full' }, async ({ policyPage
   await page.getByText('Advanced', { exact: true }).click();
   await page.getByRole('slider', { name: /^Speed limit/ }).press('Home');
   await goTo(page, 'Demonstrations');
-  await page.getByLabel('Say what you show').fill('wave at the audience');
+  await page.getByLabel('Say what you’re showing').fill('wave at the audience');
   await takeTheGripper(page).click();
   await expect(myTurn(page)).toBeVisible(SLOW);
   await drag(page, enough(page));
@@ -259,7 +259,7 @@ test('the keyboard alone records a demonstration and relabels it', async ({ poli
   await page.keyboard.press('Enter');
   await expect(takeTheGripper(page)).toBeEnabled(SLOW);
   await tabTo(page, /^Show it on the table$/);
-  await tabTo(page, /^Say what you show$/);
+  await tabTo(page, /^Say what you’re showing$/);
   await page.keyboard.press('ControlOrMeta+A');
   await page.keyboard.type('wave at the audience');
   await tabTo(page, /^Start recording$/);

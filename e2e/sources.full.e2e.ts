@@ -141,7 +141,7 @@ test('features chosen by hand are there again when the dataset is opened anew, a
   await main(page)
     .getByRole('checkbox', { name: /^eye_in_hand_rgb/ })
     .uncheck();
-  await page.getByRole('button', { name: 'Read it so' }).click();
+  await page.getByRole('button', { name: 'Read it this way' }).click();
   await expect(choice).toBeVisible();
 
   await page.reload();

@@ -25,7 +25,7 @@ test(
     await page.emulateMedia({ reducedMotion: 'reduce' });
     await policyPage.openTable('?step=demonstrations');
     await expect(page.getByLabel('Task', { exact: true })).toBeEnabled({ timeout: 60_000 });
-    await page.getByLabel('Say what you show').fill('wave to the left');
+    await page.getByLabel('Say what you’re showing').fill('wave to the left');
     await page.getByRole('button', { name: 'Start recording' }).click();
     for (let count = 1; count <= 2; count++) await recordByKeyboard(page, count);
     // While an episode is kept, Esc is not heard.
@@ -108,7 +108,7 @@ test(
     await goTo(page, 'Demonstrations');
     await page.getByRole('tab', { name: 'Record with cameras' }).click();
     await policyPage.useCameras();
-    await page.getByLabel('Say what you show').fill('lift the cup');
+    await page.getByLabel('Say what you’re showing').fill('lift the cup');
     for (let episode = 1; episode <= 2; episode++) {
       await page.getByRole('button', { name: 'Record' }).click();
       const slider = page.getByRole('slider', { name: /^x/ });

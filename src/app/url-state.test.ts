@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { readUrlState, writeUrlState } from './url-state.ts';
+import { readUrlState, writeUrlState, wrongTable } from './url-state.ts';
 
 const PAGE = 'https://example.org/';
 
@@ -46,6 +46,7 @@ test('the table’s task and seed are read together or not at all', () => {
     ['?task=plate', null],
     ['?task=plate&seed=-1', null],
     ['?task=plate&seed=x', null],
+    ['?task=plate&seed=', null],
   ] as const) {
     visit(query);
     expect(readUrlState().table).toEqual(table);
@@ -57,6 +58,22 @@ test('the table’s task and seed are read together or not at all', () => {
   expect(location.search).toBe('?task=lift&seed=3');
   writeUrlState({ table: null });
   expect(location.search).toBe('');
+});
+
+test('a table that cannot be laid as the address asks is told, not left out in silence', () => {
+  for (const [query, told] of [
+    ['', /^nothing$/],
+    ['?step=share&instruction=lift', /^nothing$/],
+    ['?task=lift&seed=12&robot=so101', /^nothing$/],
+    ['?task=lift&seed=12&robot=franka', /a robot “franka”; this table has gripper and so101/],
+    ['?robot=franka', /“franka”/],
+    ['?robot=so101', /no task/],
+    ['?task=plate', /“plate” .* found none/],
+    ['?task=plate&seed=-1', /found “-1”/],
+  ] as const) {
+    visit(query);
+    expect(wrongTable() ?? 'nothing').toMatch(told);
+  }
 });
 
 test('a policy of the same site may be named by its path', () => {

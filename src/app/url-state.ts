@@ -11,7 +11,7 @@ export interface UrlState {
   backend: BackendPreference;
   view: View;
   step: Step;
-  /** What the practice table is laid for; null where the address does not say, or names a robot that there is not. */
+  /** What the practice table is laid for; null where the address does not say, or not so that it can be laid. */
   table: TableLayout | null;
 }
 
@@ -68,12 +68,27 @@ export function readUrlState(): UrlState {
 
 const TABLE_ROBOTS = ['gripper', 'so101'] as const;
 
+const isSeed = (seed: number): boolean => Number.isSafeInteger(seed) && seed >= 0;
+
 function tableOf(query: URLSearchParams): UrlState['table'] {
   const task = query.get('task');
-  const seed = Number(query.get('seed') ?? Number.NaN);
+  const seed = Number(query.get('seed') || Number.NaN);
   const named = query.get('robot') ?? 'gripper';
   const robot = TABLE_ROBOTS.find((known) => known === named);
-  return task && robot && Number.isInteger(seed) && seed >= 0 ? { task, seed, robot } : null;
+  return task && robot && isSeed(seed) ? { task, seed, robot } : null;
+}
+
+/** Why the table that the address asks for cannot be laid, in a sentence; null where it asks for none, or for one that it names whole. */
+export function wrongTable(): string | null {
+  const query = new URLSearchParams(location.search);
+  const [task, seed, robot] = [query.get('task'), query.get('seed'), query.get('robot')];
+  if (tableOf(query) || (task ?? seed ?? robot) === null) return null;
+  if (robot !== null && !TABLE_ROBOTS.some((known) => known === robot)) {
+    return `The address asks for a robot “${robot}”; this table has ${TABLE_ROBOTS.join(' and ')}.`;
+  }
+  if (!task) return 'The address asks for a table, but names no task for it.';
+  const found = seed ? `“${seed}”` : 'none';
+  return `The address asks for the task “${task}” and needs a seed, a whole number from 0 up; found ${found}.`;
 }
 
 /** @param entry `push` for a place that Back leads away from; typing must not fill the history */

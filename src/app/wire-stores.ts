@@ -198,11 +198,12 @@ function wirePractice(): void {
   let shown = window.matchMedia('(prefers-reduced-motion: reduce)').matches || addressedShare() !== null;
   const begin = (): void => {
     if (shown || useViewStore.getState().view !== 'table') return;
-    const { status, table } = usePracticeStore.getState();
+    const { status, table, failure } = usePracticeStore.getState();
     const info = currentPolicy();
     if (!info || !table || status.kind !== 'open' || whyNotOnTable(info)) return;
     shown = true;
-    void startShow();
+    // What is said of the table is to be read first.
+    if (!failure) void startShow();
   };
   usePolicyStore.subscribe(begin);
   usePracticeStore.subscribe(begin);

@@ -54,8 +54,8 @@ export async function openDataset(
   }
   throw new ModelError(
     'bad-file',
-    `${folder.name} is not a dataset of a known format: it has no meta/info.json (LeRobot), no features.json and ` +
-      `dataset_info.json (RLDS)${paths ? ' and no .hdf5 file' : ''}.`,
+    `${folder.name} is not a dataset of a known format: it has no meta/info.json (LeRobot)${paths ? ',' : ' and'} ` +
+      `no features.json with dataset_info.json (RLDS)${paths ? ' and no .hdf5 file' : ''}.`,
     paths
       ? 'Choose the folder that holds meta, data and videos, the version of a TFDS dataset, or HDF5 files.'
       : 'A server that cannot list its files needs the address of that folder itself, or of an .hdf5 file.',

@@ -194,7 +194,7 @@ export const TASKS: readonly Task[] = [
   },
   {
     name: 'purple',
-    about: 'A colour pretraining never saw: put the purple block on the plate.',
+    about: 'Put the purple block, a new colour, on the plate.',
     heldOut: true,
     weight: 1,
     goals: [place('purple block', 'on', 'plate')],
@@ -202,7 +202,7 @@ export const TASKS: readonly Task[] = [
   },
   {
     name: 'can',
-    about: 'An object pretraining never saw: lift the can.',
+    about: 'Lift the can, a new object.',
     heldOut: true,
     weight: 1,
     goals: [{ kind: 'lift', target: 'can' }],
@@ -210,7 +210,7 @@ export const TASKS: readonly Task[] = [
   },
   {
     name: 'behind',
-    about: 'A relation pretraining never saw: put a block behind the plate.',
+    about: 'Put a block behind the plate, a new relation.',
     heldOut: true,
     weight: 1,
     goals: BLOCKS.map((target) => place(target, 'behind', 'plate')),

@@ -20,19 +20,22 @@ const errorSchema = v.object({
 /** `token` allows to delete the share; `url` is its page, from the root of the server. */
 export type CreatedShare = v.InferOutput<typeof createdSchema>;
 
-/** Whether this page comes with a share server; false on static hosts, and when nothing answers. */
-export async function serverAvailable(server = ''): Promise<boolean> {
-  return (await healthOf(server)) !== null;
+/** Whether this page comes with a share server; `unreachable` where nothing answered that would tell. */
+export type ShareServer = 'here' | 'none' | 'unreachable';
+
+export async function shareServer(server = ''): Promise<ShareServer> {
+  const health = await healthOf(server);
+  return health === 'unreachable' ? health : health ? 'here' : 'none';
 }
 
-async function healthOf(server: string): Promise<v.InferOutput<typeof healthSchema> | null> {
-  try {
-    const answer = await fetch(`${server}/api/health`, { cache: 'no-store' });
-    const health = v.safeParse(healthSchema, answer.ok ? await answer.json() : null);
-    return health.success ? health.output : null;
-  } catch {
-    return null;
-  }
+type Health = v.InferOutput<typeof healthSchema>;
+
+/** Null where something else answers, as on static hosts. */
+async function healthOf(server: string): Promise<Health | null | 'unreachable'> {
+  const answer = await fetch(`${server}/api/health`, { cache: 'no-store' }).catch(() => null);
+  if (!answer) return 'unreachable';
+  const health = v.safeParse(healthSchema, answer.ok ? await answer.json().catch(() => null) : null);
+  return health.success ? health.output : null;
 }
 
 /** Where the server keeps an adapter. */
@@ -65,7 +68,8 @@ async function isThere(sha256: string, { signal, server = '' }: UploadOptions): 
 /** Straight to the server's bucket, where it has one for that; false where that does not work, and the server has to take the bytes itself. */
 async function uploadToBucket(blob: Blob, sha256: string, options: UploadOptions): Promise<boolean> {
   const { signal, server = '' } = options;
-  if ((await healthOf(server))?.directUploads !== true) return false;
+  const health = await healthOf(server);
+  if (health === null || health === 'unreachable' || !health.directUploads) return false;
   const { uploadDirect } = await import('./direct-upload.ts');
   try {
     const sent = await uploadDirect(blob, sha256, options);

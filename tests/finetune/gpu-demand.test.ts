@@ -53,7 +53,7 @@ describe('what a policy asks of a GPU', () => {
 
   it('leaves small policies, and the CPU, to the rough demand', async () => {
     const { config, tensors } = await opened('siglip-only-l1');
-    const rough = { storedBytes: 1, weightBytes: 63e6, largestTensorBytes: 1, activationBytes: 1 };
+    const rough = { storedBytes: 1, weightBytes: 63e6, largestTensorBytes: 1, activationBytes: 1, flop: 1 };
     const choice = { backend: 'webgpu', reason: '', adapter: null, limits: roomy, threads: 1 } as const;
     expect(await plannedDemandOf(rough, config, tensors, choice)).toBe(rough);
     const large = { ...rough, weightBytes: 64e6 };

@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parsePolicyConfig } from '../../src/model/policy/config.ts';
+import { demandOf } from '../../src/model/policy/demand.ts';
+import type { Manifest } from '../../src/model/weights/manifest.ts';
 import {
   assessCapability,
   formatBytes,
@@ -12,12 +16,14 @@ const small: PackageDemand = {
   weightBytes: 5e6,
   largestTensorBytes: 3e6,
   activationBytes: 1e6,
+  flop: 1e9,
 };
 const large: PackageDemand = {
   storedBytes: 4.2e9,
   weightBytes: 4.5e9,
   largestTensorBytes: 480e6,
   activationBytes: 200e6,
+  flop: 8.6e12,
 };
 const laptop: Machine = {
   choice: { backend: 'wasm', reason: 'No GPU adapter was found.', adapter: null, limits: null, threads: 4 },
@@ -35,6 +41,7 @@ const workstation: Machine = {
     threads: 8,
   },
 };
+const laptopWith = (threads: number): Machine => ({ ...laptop, choice: { ...laptop.choice, threads } });
 const statusOf = (demand: PackageDemand, machine: Machine, id: string) =>
   assessCapability(demand, machine).checks.find((check) => check.id === id)?.status;
 
@@ -54,6 +61,20 @@ describe('assessCapability', () => {
       status: 'fail',
       found: '3.2 GB usable by WebAssembly',
     });
+    // What does not fit is not said to run.
+    expect(JSON.stringify(checks)).not.toMatch(/It will run/);
+  });
+
+  it('says how long a prediction of 1B takes on a CPU, which its size on disk does not tell', () => {
+    const billion: PackageDemand = { ...small, storedBytes: 0.7e9, weightBytes: 0.7e9, flop: 1.2e12 };
+    const { verdict, checks } = assessCapability(billion, laptopWith(2));
+    expect(verdict).toBe('slow');
+    expect(checks.find(({ id }) => id === 'gpu')).toMatchObject({
+      status: 'warn',
+      hint: expect.stringMatching(/^It will run, but a prediction takes about 20 seconds/) as string,
+    });
+    expect(assessCapability(billion, laptopWith(64)).verdict).toBe('ok');
+    expect(assessCapability(billion, workstation).verdict).toBe('ok');
   });
 
   it('runs 7B on a GPU whose buffers are large enough, and only there', () => {
@@ -70,11 +91,11 @@ describe('assessCapability', () => {
     expect(verdict).toBe('ok');
     expect(checks.find(({ id }) => id === 'memory')).toMatchObject({
       status: 'ok',
-      needed: 'to predict: 5.3 GB; to fine-tune with LoRA of rank 32, one sample at a time: 10.4 GB',
+      needed: '5.3 GB to predict; 10.4 GB to fine-tune (LoRA rank 32, one sample at a time)',
     });
     expect(checks.find(({ id }) => id === 'limits')).toMatchObject({
       status: 'ok',
-      found: 'buffers of up to 4.3 GB, of which 2.1 GB at once',
+      found: 'buffers of up to 4.3 GB, 2.1 GB of one at a time',
       needed: '470 MB',
     });
   });
@@ -91,7 +112,7 @@ describe('assessCapability', () => {
     const none = assessCapability({ ...large, gpu: { prediction: refused(why), training } }, workstation);
     expect(none.verdict).toBe('no');
     expect(none.checks.find(({ id }) => id === 'memory')).toMatchObject({
-      needed: expect.stringMatching(/^to predict: not possible here/) as string,
+      needed: expect.stringMatching(/^more than this GPU can hold to predict/) as string,
     });
   });
 
@@ -126,6 +147,14 @@ describe('assessCapability', () => {
     );
     expect(silent).toEqual([]);
   });
+});
+
+it('counts the arithmetic of the policy that ships about as it was measured', () => {
+  const manifest = JSON.parse(readFileSync('public/models/default/manifest.json', 'utf8')) as Manifest;
+  const { flop } = demandOf(manifest, parsePolicyConfig(manifest.config));
+  // 31 ms at 13.0 GFLOPS (docs/measurements.md).
+  expect(flop / 1e9).toBeGreaterThan(0.3);
+  expect(flop / 1e9).toBeLessThan(0.6);
 });
 
 it('formats bytes as file managers do', () => {

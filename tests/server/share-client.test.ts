@@ -7,7 +7,7 @@ import {
   createShare,
   deleteShare,
   fetchShare,
-  serverAvailable,
+  shareServer,
   uploadAdapter,
 } from '../../src/share/share-client.ts';
 import { refusal, refusalCode, refusedWith } from '../weights/refused.ts';
@@ -91,10 +91,10 @@ describe('the client', () => {
   });
 
   it('knows a share server from a static host and from nothing', async () => {
-    expect(await serverAvailable(server)).toBe(true);
+    expect(await shareServer(server)).toBe('here');
     // A static host answers with a page, or 404.
-    expect(await serverAvailable(`${server}/s`)).toBe(false);
-    expect(await serverAvailable('http://127.0.0.1:1')).toBe(false);
+    expect(await shareServer(`${server}/s`)).toBe('none');
+    expect(await shareServer('http://127.0.0.1:1')).toBe('unreachable');
     expect((await refusal(() => fetchShare('x', 'http://127.0.0.1:1'))).message).toContain(
       'cannot be reached',
     );

@@ -42,6 +42,10 @@ test('without a policy, or with what nobody can read, nothing is opened', async 
   expect(await codeOf(tiny.host.demonstrations.open({ kind: 'zip', file: zip }, nothing))).toBe('bad-file');
   const files = [{ path: 'folder/readme.txt', file: new File(['text'], 'readme.txt') }];
   expect(await codeOf(tiny.host.demonstrations.open({ kind: 'files', files }, nothing))).toBe('bad-file');
+  const photo = { path: 'holiday.jpg', file: new File(['a picture'], 'holiday.jpg') };
+  await expect(tiny.host.demonstrations.open({ kind: 'files', files: [photo] }, nothing)).rejects.toThrow(
+    /^holiday\.jpg is not a dataset/,
+  );
   // What was open before still is.
   expect((await tiny.host.demonstrations.episode(0)).length).toBe(11);
 });

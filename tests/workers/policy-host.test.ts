@@ -31,6 +31,9 @@ describe('loading', () => {
     expect(prediction.elapsedMs).toBe(tiny.tick);
     const seen = await tiny.host.preview(observationFor(info).images);
     expect(seen[0]).toMatchObject(info.imageSize);
+    // One camera is looked through before there is another.
+    const [first] = observationFor(info).images;
+    expect(await tiny.host.preview([first!])).toEqual([seen[0]]);
     await tiny.host.dispose();
     expect(tiny.runtime()).toMatchObject({ live: { tensors: 0 }, programs: 0, disposed: true });
     expect(await codeOf(tiny.host.predict(observationFor(info)))).toBe('bad-input');

@@ -81,7 +81,7 @@ export function CameraRecorder({ policy }: { policy: PolicyInfo }) {
       </div>
       <div className="recorder-side">
         <div className="option">
-          <label htmlFor="camera-instruction">Say what you show</label>
+          <label htmlFor="camera-instruction">Say what you’re showing</label>
           <input
             id="camera-instruction"
             type="text"

@@ -22,7 +22,7 @@ function notReadable(error: unknown): void {
   const failure: Failure = {
     code: 'file-unreadable',
     message: `What was dropped could not be read: ${error instanceof Error ? error.message : String(error)}`,
-    hint: 'Check that it is still there and that you may read it, or choose it with the buttons.',
+    hint: 'Drop the files or the folder of a dataset that you may read, or choose them with the buttons.',
   };
   useFineTuneStore.setState({ demonstrations: { kind: 'failed', failure } });
 }

@@ -10,6 +10,7 @@ import { useTraining } from '../policy/policy-store.ts';
 import { whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore } from '../practice/practice-store.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
+import type { View } from '../url-state.ts';
 import { useViewStore } from '../view-store.ts';
 import { closeOpened } from './close-opened.ts';
 import { CameraRecorder } from './camera-recorder.tsx';
@@ -41,7 +42,7 @@ function About({ info }: { info: DemonstrationsInfo }) {
         [
           'Robot',
           info.robot.choice
-            ? `another one: ${info.action.length} action values, a head of its own`
+            ? `a new one: ${info.action.length} action values, its own action head`
             : 'the one in use',
         ],
         ['Episodes to train on', info.episodes.length],
@@ -81,10 +82,16 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           {origin === 'recorded' && deleted > 0 && (
             <DeleteButton label={`Empty the bin (${deleted})`} onDelete={() => void purgeRecordings()} />
           )}
+          {info.problems.length > 0 && (
+            <p className="aside" id="why-not-yet">
+              Nothing to train on yet: {info.problems[0]!.found}.
+            </p>
+          )}
           <button
             type="button"
             className="button-primary"
             disabled={info.problems.length > 0}
+            aria-describedby={info.problems.length > 0 ? 'why-not-yet' : undefined}
             onClick={() => void goOn()}
           >
             Fine-tune on these
@@ -101,8 +108,8 @@ function Opened({ info, policy }: { info: DemonstrationsInfo; policy: PolicyInfo
           <span>
             Mix in tasks it knows{' '}
             <span className="aside">
-              episodes of the scripted expert, so that it forgets nothing: a lesson of three demonstrations
-              without them took <em>reach</em> from 100 to 0 %
+              adds the scripted expert’s episodes of them, so they aren’t forgotten: a lesson of three
+              demonstrations without them took <em>reach</em> from 100 to 0 %
             </span>
           </span>
         </label>
@@ -158,14 +165,19 @@ const TABS = [
   { value: 'dataset', label: 'Open a dataset' },
 ] as const;
 
+/** Another robot at the table is taught by the expert; a policy that is for no robot of the table by a dataset. */
+function firstTab(view: View, policy: PolicyInfo): string {
+  if (view === 'camera') return 'dataset';
+  if (whyNotOnTable(policy) === null) return 'table';
+  return usePracticeStore.getState().table?.robot === 'so101' ? 'expert' : 'dataset';
+}
+
 /** Where demonstrations come from, and a look at each of them. */
 export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo }) {
   const demonstrations = useFineTuneStore((state) => state.demonstrations);
   const running = useTraining();
   const view = useViewStore((state) => state.view);
-  const [tab, setTab] = useState<string>(
-    view === 'camera' || whyNotOnTable(policy) !== null ? 'dataset' : 'table',
-  );
+  const [tab, setTab] = useState<string>(() => firstTab(view, policy));
   // A table that is not on show stands still.
   useEffect(
     () =>
@@ -229,7 +241,7 @@ export default function DemonstrationsPage({ info: policy }: { info: PolicyInfo 
           <Opened info={demonstrations.info} policy={policy} />
           <div className="actions">
             <button type="button" disabled={running} onClick={() => void closeOpened()}>
-              Use others
+              Close these
             </button>
           </div>
         </>

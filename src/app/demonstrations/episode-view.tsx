@@ -110,6 +110,9 @@ function Edits({
 }) {
   const edit = useFineTuneStore((state) => state.edits[track.index]);
   const busy = useTraining();
+  // What another robot's actions say the table's would take for something else.
+  const ofTable =
+    track.actionNames.length === 7 && (sceneOf(track.index) !== null || info.robot.choice === null);
   const original = info.recorded.find(({ index }) => index === track.index)!;
   // While it is dragged, and until what it was dragged to has arrived.
   const kept = edit?.keep;
@@ -163,7 +166,7 @@ function Edits({
         <button type="button" onClick={() => change({ deleted: !edit?.deleted })}>
           {edit?.deleted ? 'Restore' : 'Delete'}
         </button>
-        <Replay track={track} disabled={whyNotOnTable(policy) !== null || track.actionNames.length !== 7} />
+        {ofTable && <Replay track={track} disabled={whyNotOnTable(policy) !== null} />}
       </div>
     </fieldset>
   );

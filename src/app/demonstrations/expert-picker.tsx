@@ -86,7 +86,7 @@ export function ExpertPicker({ policy, disabled }: { policy: PolicyInfo; disable
       <p>
         {own
           ? 'The practice table’s scripted expert shows a task that the policy does not know, as often as you like.'
-          : `Let the scripted expert show what the ${robotName} is to do. Everything it is to do belongs into one lesson.`}
+          : `The scripted expert shows what the ${robotName} should learn. Choose all its tasks at once: they are learned together, in one lesson.`}
       </p>
       <div className="options">
         {own ? (

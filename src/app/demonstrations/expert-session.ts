@@ -96,7 +96,10 @@ async function showAll(
     if (count === 0) continue;
     const order = { task, robot, episodes: count, seed, tables: [] };
     const more = await practiceWorker().demonstrate(order, (done) => progress(before + done));
-    whole = whole ? { ...whole, episodes: [...whole.episodes, ...more.episodes] } : more;
+    // Each is named after its task.
+    whole = whole
+      ? { ...whole, name: `${whole.name}, ${task}`, episodes: [...whole.episodes, ...more.episodes] }
+      : more;
   }
   return whole!;
 }

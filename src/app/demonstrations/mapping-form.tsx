@@ -112,7 +112,7 @@ export function MappingForm({ info, reading }: { info: DemonstrationsInfo; readi
         />
         <div className="actions">
           <button type="submit" disabled={busy || same}>
-            Read it so
+            Read it this way
           </button>
         </div>
       </form>

@@ -67,9 +67,15 @@ function SteerPad() {
 function Keys() {
   return (
     <p className="aside steer-keys">
-      <kbd>W</kbd> <kbd>A</kbd> <kbd>S</kbd> <kbd>D</kbd> or arrows move as the picture shows it, <kbd>R</kbd>{' '}
-      raises, <kbd>F</kbd> lowers, <kbd>Q</kbd> <kbd>E</kbd> turn, <kbd>Space</kbd> opens and closes,{' '}
-      <kbd>Shift</kbd> is slow. A gamepad works too, and so does dragging the gripper in the picture.
+      <span className="by-keys">
+        <kbd>W</kbd> <kbd>A</kbd> <kbd>S</kbd> <kbd>D</kbd> or arrows move as the picture shows it,{' '}
+        <kbd>R</kbd> raises, <kbd>F</kbd> lowers, <kbd>Q</kbd> <kbd>E</kbd> turn, <kbd>Space</kbd> opens and
+        closes, <kbd>Shift</kbd> is slow. A gamepad works too, and so does dragging the gripper in the
+        picture.
+      </span>
+      <span className="by-touch">
+        Hold the buttons to steer, or drag the gripper in the picture. A gamepad works too.
+      </span>
     </p>
   );
 }
@@ -127,6 +133,11 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
   useFocusKept(status.kind, (phase) =>
     phase === 'idle' ? take.current : stage.current?.querySelector<HTMLElement>('.table-picture'),
   );
+  const atGripper = status.kind !== 'idle';
+  useEffect(() => {
+    // On a phone the button is far below the picture that is steered by.
+    if (atGripper) stage.current?.scrollIntoView({ block: 'nearest' });
+  }, [atGripper]);
   const settled = useFirstTask();
   const busy = status.kind !== 'idle' || table === null || !settled;
   const tasks = tableStatus.kind === 'open' ? tableStatus.tasks : [];
@@ -142,6 +153,11 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           <TablePicture />
         )}
         {tableStatus.kind === 'open' && <PolicyEyes info={policy} />}
+        {tableStatus.kind === 'opening' && (
+          <p className="stage-note" aria-busy="true">
+            Opening the practice table…
+          </p>
+        )}
         {recording && (
           <p className={`stage-note ${status.achieved ? 'stage-good' : ''}`} role="status">
             {status.achieved
@@ -162,7 +178,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
           onChoose={(task) => void chooseTable(task, randomSeed())}
         />
         <div className="option">
-          <label htmlFor="record-instruction">Say what you show</label>
+          <label htmlFor="record-instruction">Say what you’re showing</label>
           <input
             id="record-instruction"
             type="text"
@@ -172,7 +188,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
             onChange={(event) => setText(event.target.value)}
           />
         </div>
-        {!judged && text.trim() !== '' && (
+        {table && !judged && text.trim() !== '' && (
           <p className="aside">The table can’t tell when this is finished: press Finish when it is.</p>
         )}
         <div className="actions">
@@ -196,7 +212,7 @@ export function TableRecorder({ policy }: { policy: PolicyInfo }) {
                 Finish
               </button>
               <button type="button" disabled={!recording} onClick={() => void discardEpisode()}>
-                Again <kbd>⌫</kbd>
+                Start over <kbd>⌫</kbd>
               </button>
               <button type="button" className="button-stop" onClick={stopTableRecording}>
                 Stop recording <kbd>Esc</kbd>

@@ -128,7 +128,7 @@ export function TrackPlot({ name, values, step, from, to, predicted, onStep }: P
   return (
     <figure className="track">
       <figcaption>
-        <span>{name}</span>
+        <span title={name}>{name}</span>
         <span className="number">{formatValue(values[step] ?? Number.NaN)}</span>
       </figcaption>
       <div

@@ -3,6 +3,7 @@ import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import type { AdapterInfo, RunInfo } from '../../workers/boundary/contract-finetune.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { rememberAdapter, restoreAdapter } from './adapter-memory.ts';
+import { useCompareStore } from './compare-store.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 
 const { memory, adapters } = vi.hoisted(() => ({
@@ -54,6 +55,16 @@ test('one whose run was deleted, or that was imported, is kept as a file', async
   expect(await restoreAdapter()).toBe(true);
   expect(adapters.openFile).toHaveBeenCalledExactlyOnceWith('file of a', 'mine');
   expect(adapters.use).toHaveBeenCalledExactlyOnceWith('b');
+});
+
+test('what a comparison has in use for its trials is not what the next visit finds', async () => {
+  // It may begin before what has just been trained is remembered.
+  useCompareStore.setState({ running: true, backTo: 'a' });
+  useFineTuneStore.setState({ active: null });
+  await rememberAdapter();
+  useCompareStore.setState({ running: false });
+  expect(await restoreAdapter()).toBe(true);
+  expect(adapters.use).toHaveBeenCalledExactlyOnceWith('a');
 });
 
 test('the policy as it was loaded is remembered, too', async () => {

@@ -2,11 +2,15 @@
 import { policyWorker } from '../policy/policy-session.ts';
 import { loadedPolicy } from '../policy/policy-store.ts';
 import { remember, remembered } from '../remembered.ts';
+import { useCompareStore } from './compare-store.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 
 /** To be called when another adapter has come into use, or where it came from has changed. */
 export async function rememberAdapter(): Promise<void> {
-  const { active, adapters, runs } = useFineTuneStore.getState();
+  const { active: now, adapters, runs } = useFineTuneStore.getState();
+  // A comparison puts both sides into use in turn: closed in between, what was in use before it is wanted again.
+  const { running, backTo } = useCompareStore.getState();
+  const active = running ? backTo : now;
   const policy = loadedPolicy()?.package.hash;
   if (!policy) return;
   const info = adapters.find(({ id }) => id === active);

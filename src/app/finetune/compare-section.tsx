@@ -25,6 +25,7 @@ function SideView({ label, side }: { label: string; side: Side }) {
       <h5>{label}</h5>
       <p className="trials-rate">
         <strong>{rate ? percent(rate.rate) : '–'}</strong>{' '}
+        {side.otherRobot && <span className="aside">the original policy is for another robot</span>}
         {rate && (
           <span className="aside">
             {rate.successes} of {rate.episodes}, {percent(rate.low)} to {percent(rate.high)}

@@ -5,7 +5,8 @@ import { useCompareStore } from './compare-store.ts';
 import { compare } from './compare-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 
-const { chooseAdapter, runTrials } = vi.hoisted(() => ({
+const { chooseAdapter, runTrials, unfit } = vi.hoisted(() => ({
+  unfit: { why: null as string | null },
   chooseAdapter: vi.fn<(id: string | null) => Promise<void>>(),
   runTrials:
     vi.fn<
@@ -18,7 +19,9 @@ vi.mock('../practice/practice-run.ts', () => ({
   runTrials,
   stopPractice: () => undefined,
   TRIALS: 20,
+  whyNotOnTable: () => unfit.why,
 }));
+vi.mock('../policy/policy-store.ts', () => ({ loadedPolicy: () => ({}) }));
 
 const trial: TrialResult = { task: 'can', seed: 1, success: true, steps: 3 };
 
@@ -45,6 +48,22 @@ test('each side is tried with its own adapter, and what was in use is in use aga
   expect(useFineTuneStore.getState().active).toBe('mine');
   expect(useCompareStore.getState().comparisons).toMatchObject([
     { before: { trials: [trial] }, after: { trials: [trial] } },
+  ]);
+});
+
+test('a robot that the original policy does not know is tried after its lesson only', async () => {
+  prepare();
+  unfit.why = 'The active model is for another robot.';
+  await compare(['lift'], 'taught');
+  unfit.why = null;
+  expect(chooseAdapter.mock.calls).toEqual([['taught'], ['mine']]);
+  expect(useCompareStore.getState().comparisons).toEqual([
+    {
+      task: 'lift',
+      heldOut: false,
+      before: { adapter: null, trials: [], otherRobot: true },
+      after: { adapter: 'taught', trials: [trial] },
+    },
   ]);
 });
 

@@ -1,5 +1,6 @@
 /** Before and after: the same trials with the policy as it was loaded and with the adapter. */
-import { practiceIdle, runTrials, stopPractice, TRIALS } from '../practice/practice-run.ts';
+import { loadedPolicy } from '../policy/policy-store.ts';
+import { practiceIdle, runTrials, stopPractice, TRIALS, whyNotOnTable } from '../practice/practice-run.ts';
 import { usePracticeStore, type TrialResult } from '../practice/practice-store.ts';
 import { toFailure } from '../status/failure.ts';
 import { useCompareStore, type Comparison } from './compare-store.ts';
@@ -26,7 +27,7 @@ export async function compare(
   if (status.kind !== 'open') return;
   stopped = false;
   stopPractice();
-  set({ running: true, failure: null, comparisons: [] });
+  set({ running: true, backTo: active, failure: null, comparisons: [] });
   try {
     await practiceIdle();
     for (const task of tasks) {
@@ -40,6 +41,11 @@ export async function compare(
       const others = useCompareStore.getState().comparisons;
       for (const side of ['before', 'after'] as const) {
         const wanted = comparison[side].adapter;
+        if (wanted === null && originalIsForAnotherRobot()) {
+          comparison = { ...comparison, [side]: { ...comparison[side], otherRobot: true } };
+          set({ comparisons: [...others, comparison] });
+          continue;
+        }
         await chooseAdapter(wanted);
         const now = useFineTuneStore.getState();
         // Trials with another adapter would be shown as this one's.
@@ -63,6 +69,12 @@ export async function compare(
     await chooseAdapter(active);
     set({ running: false });
   }
+}
+
+/** A robot that the policy was taught, and did not know before. */
+function originalIsForAnotherRobot(): boolean {
+  const original = loadedPolicy();
+  return original !== null && whyNotOnTable(original) !== null;
 }
 
 export function stopComparing(): void {

@@ -6,6 +6,8 @@ import type { Failure } from '../status/failure.ts';
 export interface Side {
   readonly adapter: string | null;
   readonly trials: readonly TrialResult[];
+  /** It is for another robot than stands at the table, so there is nothing to try. */
+  readonly otherRobot?: true;
 }
 
 export interface Comparison {
@@ -18,6 +20,8 @@ export interface Comparison {
 interface CompareState {
   comparisons: readonly Comparison[];
   running: boolean;
+  /** The adapter that is in use again when it has ended; null for none. */
+  backTo: string | null;
   /** Whether it begins by itself when a run is done. */
   byItself: boolean;
   failure: Failure | null;
@@ -27,6 +31,7 @@ interface CompareState {
 export const useCompareStore = create<CompareState>()(() => ({
   comparisons: [],
   running: false,
+  backTo: null,
   byItself: true,
   failure: null,
 }));

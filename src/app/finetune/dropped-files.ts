@@ -9,11 +9,23 @@ export function chosenFiles(list: FileList | null): HandedFile[] {
   return Array.from(list ?? [], (file) => ({ path: file.webkitRelativePath || file.name, file }));
 }
 
-/** What was dropped, folders walked through. Has to be called in the drop event itself. */
+/**
+ * What was dropped, folders walked through. Has to be called in the drop event itself.
+ * @throws where nothing of it is a file
+ */
 export async function droppedFiles(data: DataTransfer): Promise<HandedFile[]> {
-  const entries = Array.from(data.items, (item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  // Nothing of an item can be asked for once the event is over.
+  const dropped = Array.from(data.items, (item) => ({
+    entry: item.webkitGetAsEntry(),
+    file: item.kind === 'file' ? item.getAsFile() : null,
+  }));
   const files: HandedFile[] = [];
-  for (const entry of entries) await walk(entry, files);
+  for (const { entry, file } of dropped) {
+    if (entry) await walk(entry, files);
+    // A picture that is dragged out of another page is a file of no folder.
+    else if (file) files.push({ path: file.name, file });
+  }
+  if (files.length === 0) throw new Error('it holds no file.');
   return files;
 }
 

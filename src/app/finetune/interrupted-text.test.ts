@@ -12,11 +12,11 @@ const run = {
 test('nothing is lost where a run can go on, and nowhere else', () => {
   const text = (open: string | null, packageHash: string, info = run) =>
     interruptedText(info, { open, packageHash });
-  expect(text('f', 'p')).toContain('Nothing is lost');
+  expect(text('f', 'p')).toContain('It goes on from step');
   const fromAddress = { ...run, demonstrations: { ...run.demonstrations, url: 'demo/' } };
-  expect(text(null, 'p', fromAddress)).toContain('Nothing is lost');
+  expect(text(null, 'p', fromAddress)).toContain('It goes on from step');
   for (const said of [text(null, 'p'), text('g', 'p')]) {
-    expect(said).not.toContain('Nothing is lost');
+    expect(said).not.toContain('It goes on from step');
     expect(said).toContain('“Practice table” has to be open');
   }
   expect(text('f', 'q')).toContain('another policy');

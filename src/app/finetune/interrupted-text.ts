@@ -14,6 +14,6 @@ export function interruptedText(
   if (packageHash !== now.packageHash)
     return `${was} at step ${step}. It is of another policy: load that one to use it or to go on.`;
   if (demonstrations.fingerprint === now.open || demonstrations.url !== null)
-    return `${was}. Nothing is lost: it goes on from step ${step}, on the same curve.`;
+    return `${was}. It goes on from step ${step}, on the same curve.`;
   return `${was}. What it had learned by step ${step} can be used. To go on, “${demonstrations.name}” has to be open as it was then.`;
 }

@@ -12,6 +12,9 @@ import { changeRobot } from './robot-session.ts';
 /** Those that robots are recorded in; the likely ones come first. */
 const UNITS = ['deg', 'rad', 'm', 'mm', '−100…100', 'open–close', 'scaled', ''];
 
+/** More than these fill the screen; whoever has to check one opens them. */
+const AT_ONCE = 8;
+
 function replaced<T>(list: readonly T[], at: number, value: T): T[] {
   return list.map((old, i) => (i === at ? value : old));
 }
@@ -57,14 +60,14 @@ function Row({ value, guess, range, as, onChange, onAs }: RowProps) {
       {onAs && (
         <td data-unsure={unclear}>
           <select
-            aria-label={`What ${value.name} says`}
+            aria-label={`Kind of ${value.name}`}
             value={as}
             onChange={(event) => onAs(event.target.value as 'last' | 'sum')}
           >
-            <option value="last">where to be</option>
-            <option value="sum">how far to go</option>
+            <option value="last">absolute</option>
+            <option value="sum">delta</option>
           </select>
-          {unclear && <span className="robot-unsure">cannot be told</span>}
+          {unclear && <span className="robot-unsure">please check</span>}
         </td>
       )}
       <td className="number">{range && `${formatValue(range.min)} … ${formatValue(range.max)}`}</td>
@@ -87,32 +90,34 @@ export function RobotDimensions({ info, robot }: { info: DemonstrationsInfo; rob
           unit. Training does not depend on it; what you read off the plots does.
         </p>
       )}
-      <div className="table-scroll">
-        <table className="robot-dimensions">
-          <caption>Actions</caption>
-          <thead>
-            <tr>
-              <th scope="col">name</th>
-              <th scope="col">unit</th>
-              <th scope="col">says</th>
-              <th scope="col">range</th>
-            </tr>
-          </thead>
-          <tbody>
-            {actions.map((value, i) => (
-              <Row
-                key={info.action[i]?.name ?? i}
-                value={value}
-                guess={info.robot.actions[i]}
-                range={info.action[i]}
-                as={thinnedAs[i]}
-                onChange={(next) => changeRobot({}, { actions: replaced(actions, i, next) })}
-                onAs={(as) => changeRobot({ thinnedAs: replaced(thinnedAs, i, as) })}
-              />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <details open={actions.length <= AT_ONCE}>
+        <summary>The actions: {actions.length} values</summary>
+        <div className="table-scroll">
+          <table className="robot-dimensions">
+            <thead>
+              <tr>
+                <th scope="col">name</th>
+                <th scope="col">unit</th>
+                <th scope="col">kind</th>
+                <th scope="col">range</th>
+              </tr>
+            </thead>
+            <tbody>
+              {actions.map((value, i) => (
+                <Row
+                  key={info.action[i]?.name ?? i}
+                  value={value}
+                  guess={info.robot.actions[i]}
+                  range={info.action[i]}
+                  as={thinnedAs[i]}
+                  onChange={(next) => changeRobot({}, { actions: replaced(actions, i, next) })}
+                  onAs={(as) => changeRobot({ thinnedAs: replaced(thinnedAs, i, as) })}
+                />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
       {state && (
         <details>
           <summary>The state: {state.length} values</summary>

@@ -16,7 +16,7 @@ const HEADS: readonly [RobotChoice['head'], string][] = [
 const ABOUT_HEADS: Record<RobotChoice['head'], string> = {
   l1: 'Fast; what openvla-oft recommends.',
   diffusion: 'Slower; for scenes with several right answers.',
-  discrete: 'Words for actions, as the original OpenVLA.',
+  discrete: 'Actions as words, like the original OpenVLA.',
 };
 
 function Labelled({
@@ -130,7 +130,7 @@ function Settings({ info, robot }: { info: DemonstrationsInfo; robot: RobotChoic
           hint={
             profile.normalization === 'bounds'
               ? 'For joints, which reach their limits.'
-              : 'For differences, which have outliers.'
+              : 'For deltas, which have outliers.'
           }
         >
           {(id) => (
@@ -184,9 +184,9 @@ function Whose({ info, disabled }: { info: DemonstrationsInfo; disabled: boolean
   if (differs.length > 0) {
     return (
       <p className="section-hint">
-        These demonstrations are of another robot than <strong>{inUse}</strong>:{' '}
+        These demonstrations are of a different robot than <strong>{inUse}</strong>:{' '}
         {differs.map(({ found, needed }) => `${sizeIn(found)} instead of ${sizeIn(needed)}`).join('; ')}. It
-        gets a head, a state projector and statistics of its own; the original policy stays as it is.
+        gets its own action head, state projector and statistics; the original policy stays as it is.
       </p>
     );
   }
@@ -206,7 +206,7 @@ function Whose({ info, disabled }: { info: DemonstrationsInfo; disabled: boolean
           checked={chosen !== null}
           onChange={() => guess && void teachAs(guess, null)}
         />
-        Another robot, with a head of its own
+        Another robot, with its own action head
       </label>
     </fieldset>
   );

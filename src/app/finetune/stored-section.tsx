@@ -125,7 +125,7 @@ export function AdaptersSection() {
         <p className="section-hint">While a run goes on, the active model is what it has learned so far.</p>
       )}
       <fieldset disabled={busy} className="adapters">
-        <legend className="visually-hidden">Adapter in use</legend>
+        <legend className="visually-hidden">Active model</legend>
         <label className="adapter">
           <input
             type="radio"
@@ -199,7 +199,7 @@ export function AdaptersSection() {
           />
         </label>
         <p className="aside">
-          The folder that openvla-oft’s finetune.py leaves: compatible with openvla-oft in both directions.
+          The folder that openvla-oft’s finetune.py writes. Compatible with openvla-oft in both directions.
         </p>
       </div>
     </section>

@@ -11,8 +11,8 @@ export default function ModelsPage({ info }: { info: PolicyInfo }) {
       <section className="share-part" aria-labelledby="models-page-title">
         <h2 id="models-page-title">Models</h2>
         <p className="section-hint">
-          Loaded: <strong>{info.package.name}</strong>. {info.package.description} What it was taught lies
-          over it; choose below which of it is in use.
+          Loaded: <strong>{info.package.name}</strong>. {info.package.description} Choose below which version
+          of it is active: the original, or one that was fine-tuned.
         </p>
       </section>
       <AdaptersSection />

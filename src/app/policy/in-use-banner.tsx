@@ -12,12 +12,12 @@ export function InUseBanner() {
   const taught = useFineTuneStore((state) => state.options.robot);
   const adapter = adapters.find(({ id }) => id === active);
   if (!info?.adapted || !(training ? taught : adapter?.robot)) return null;
-  const sizes = `${info.actions.length} action values, ${info.imageSlots.length} ${info.imageSlots.length === 1 ? 'image' : 'images'}, ${info.state ? `a state of ${info.state.length}` : 'no state'}`;
+  const sizes = `${info.actions.length} action values, ${info.imageSlots.length} ${info.imageSlots.length === 1 ? 'image' : 'images'}, ${info.state ? `${info.state.length} state values` : 'no state'}`;
   return (
     <section className="notice notice-calm in-use" aria-label="Policy in use">
       <p>
         In use: <strong>{info.robot}</strong> <span className="aside">{sizes}</span>
-        {training ? ', as far as the run has come' : adapter && `, taught by ${adapter.label}`}.
+        {training ? ', as trained so far' : adapter && `, from “${adapter.label}”`}.
       </p>
       {!training && (
         <button type="button" onClick={() => void chooseAdapter(null)}>

@@ -5,6 +5,7 @@ import { PolicySummary } from '../policy/policy-summary.tsx';
 import { usePolicyInfo, usePolicyStore } from '../policy/policy-store.ts';
 import { Chunk, PredictionAbout } from '../prediction/prediction-panel.tsx';
 import { Command } from './command.tsx';
+import { whyNotOnTable } from './practice-run.ts';
 import { chooseLoop, limitSpeed } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 import { Stage } from './stage.tsx';
@@ -86,6 +87,9 @@ function PolicyState() {
 /** Something worth running at once: a simulated table and a policy that works on it. */
 export function PracticePage() {
   const info = usePolicyInfo();
+  // Which robot stands there is known once it is laid.
+  usePracticeStore((state) => state.table);
+  const fits = info !== null && whyNotOnTable(info) === null;
   return (
     <div className="practice">
       <p className="practice-intro">
@@ -95,7 +99,7 @@ export function PracticePage() {
       <div className="practice-side">
         <Command info={info} />
         <PolicyState />
-        {info && <Chunk info={info} />}
+        {fits && <Chunk info={info} />}
       </div>
       <div className="practice-more">
         {info && <Trials info={info} />}

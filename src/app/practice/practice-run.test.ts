@@ -3,11 +3,11 @@ import type { PolicyInfo, Prediction } from '../../workers/boundary/contract.ts'
 import type { RunNews } from '../../workers/boundary/contract-practice.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
-import { hidePractice, runTrials, startPractice, whyNotOnTable } from './practice-run.ts';
+import { hidePractice, runTrials, startPractice, tryTask, whyNotOnTable } from './practice-run.ts';
 import { undoLast, useUndoStore } from '../undo/undo-store.ts';
 import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useViewStore } from '../view-store.ts';
-import { chooseAgain, disturbTable, openTable } from './practice-session.ts';
+import { chooseAgain, chooseTable, disturbTable, openTable } from './practice-session.ts';
 import { usePracticeStore } from './practice-store.ts';
 
 const { worker, failPolicy } = vi.hoisted(() => ({
@@ -34,7 +34,11 @@ vi.mock('../policy/policy-session.ts', () => ({
   policyWorker: () => ({ serve: async () => undefined }),
   failPolicy,
 }));
-vi.mock('../url-state.ts', () => ({ readUrlState: () => ({ table: null }), writeUrlState: () => undefined }));
+vi.mock('../url-state.ts', () => ({
+  readUrlState: () => ({ table: null }),
+  wrongTable: () => 'The address asks for a robot “franka”.',
+  writeUrlState: () => undefined,
+}));
 
 const info = { imageSlots: [], actions: [], state: null } as unknown as PolicyInfo;
 
@@ -76,6 +80,15 @@ beforeEach(async () => {
   await openTable({ width: 1, height: 1 });
 });
 
+test('an address that asks for what there is not is told, on a table that can be used', async () => {
+  expect(usePracticeStore.getState()).toMatchObject({
+    table: { task: 'plate' },
+    failure: { message: 'The address asks for a robot “franka”.' },
+  });
+  await chooseAgain('new');
+  expect(usePracticeStore.getState().failure).toBeNull();
+});
+
 test('trials stand still between actions, each on the table that was laid for it', async () => {
   expect(await runTrials('plate', 10, { episodes: 2 })).toBe(true);
   expect(worker.reset.mock.calls.slice(-2)).toEqual([
@@ -86,6 +99,20 @@ test('trials stand still between actions, each on the table that was laid for it
     [10, true],
     [11, true],
   ]);
+});
+
+test('trials asked for while another task is being laid are of that task', async () => {
+  let lay!: () => void;
+  worker.reset.mockImplementationOnce(
+    (task, seed) => new Promise((resolve) => (lay = () => resolve(laid(task, seed)))),
+  );
+  const chosen = chooseTable('reach', 5);
+  const trials = tryTask(10);
+  const order = vi.waitFor(() => lay());
+  await Promise.all([order, chosen, trials]);
+  const { trials: done } = usePracticeStore.getState();
+  expect(new Set(done.map(({ task }) => task))).toEqual(new Set(['reach']));
+  expect(worker.reset.mock.calls[0]).toEqual(['reach', 5, true, undefined]);
 });
 
 test('a table that cannot be laid is not tried, and the trials before it stay', async () => {

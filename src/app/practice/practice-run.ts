@@ -17,7 +17,7 @@ import { usePredictionStore } from '../prediction/prediction-store.ts';
 import { useStateStore } from '../state/state-store.ts';
 import { needsRestart, toFailure } from '../status/failure.ts';
 import { linkPolicy } from './policy-link.ts';
-import { layTable, practiceWorker, randomSeed } from './practice-session.ts';
+import { layTable, practiceWorker, randomSeed, tableSettled } from './practice-session.ts';
 import { usePracticeStore, type Outcome, type PracticeRun, type TrialResult } from './practice-store.ts';
 
 /** Where success cannot be judged, a run ends after this many actions. */
@@ -45,7 +45,7 @@ export function whyNotOnTable(info: PolicyInfo): string | null {
   const other =
     loaded?.actions.length === 7 && info.actions.some(({ name }, i) => name !== loaded.actions[i]?.name);
   if (info.adapted && other) {
-    return `The active model is for ${info.robot}; its actions mean something else than the table's ${loaded.actions.map(({ name }) => name).join(', ')}.`;
+    return `The active model is for ${info.robot}; its actions don’t mean the same as the table’s ${loaded.actions.map(({ name }) => name).join(', ')}.`;
   }
   // Of another rate each action is another distance.
   if (info.adapted && table && info.controlHz !== table.profile.controlHz) {
@@ -64,7 +64,7 @@ function whyNotFor({ name, actions, state, images }: TableRobotProfile, info: Po
     named(state) === named(info.state) &&
     images.length === info.imageSlots.length;
   if (fits) return null;
-  return `The policy in use was made for another robot (${info.robot}); an ${name} stands here. Under Demonstrations let the expert show a task, then teach it under Fine-tune.`;
+  return `The active model is for another robot (${info.robot}); an ${name} stands here. To teach it, choose Auto-generate under Demonstrations, then train under Fine-tune.`;
 }
 
 function named(dimensions: readonly { readonly name: string }[] | null): string {
@@ -146,6 +146,7 @@ async function runEpisode(by: 'visitor' | 'show'): Promise<Outcome> {
 
 /** Does what the instruction says, until it is done, stopped, or given up. */
 export async function startPractice(): Promise<void> {
+  await tableSettled();
   if (!currentPolicy() || runNow().kind !== 'idle' || !useInstructionStore.getState().text.trim()) return;
   try {
     set({ outcome: await runEpisode('visitor') });
@@ -181,6 +182,7 @@ export function practiceIdle(): Promise<void> {
 
 /** Task after task, until somebody steps in: what a visitor sees on arrival. */
 export async function startShow(): Promise<void> {
+  await tableSettled();
   const { status } = usePracticeStore.getState();
   if (status.kind !== 'open' || !currentPolicy() || runNow().kind !== 'idle') return;
   const trained = status.tasks.filter(({ heldOut }) => !heldOut);
@@ -239,6 +241,13 @@ export async function replay(
   } finally {
     set({ run: { kind: 'idle' } });
   }
+}
+
+/** Trials of the task that is chosen. */
+export async function tryTask(seed: number): Promise<void> {
+  await tableSettled();
+  const { table } = usePracticeStore.getState();
+  if (table) await runTrials(table.task, seed);
 }
 
 /**

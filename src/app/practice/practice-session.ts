@@ -1,7 +1,7 @@
 /** The practice worker, and what the page asks of it: layouts, pointers, views. Runs are in practice-run.ts. */
 import { connectPracticeWorker, type PracticeClient } from '../../workers/boundary/client.ts';
 import { useInstructionStore } from '../instruction/instruction-store.ts';
-import { readUrlState, writeUrlState } from '../url-state.ts';
+import { readUrlState, writeUrlState, wrongTable } from '../url-state.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
 import type {
   LoopChoices,
@@ -76,16 +76,26 @@ export async function openTable(size: ViewSize): Promise<void> {
   }
 }
 
-/** What the address asks for, or what a visitor sees first. A task that there is not is said to be none, on a table that can be used. */
+/** What the address asks for, or what a visitor sees first; there, too, where the address asks for what there is not, which is said. */
 async function layFirst(asked: TableLayout | null): Promise<void> {
+  if (!asked) {
+    const message = wrongTable();
+    const hint = 'The table of a first visit is shown instead.';
+    await layTable(
+      firstTask,
+      firstSeed,
+      true,
+      undefined,
+      message ? { code: 'bad-input', message, hint } : null,
+    );
+    return;
+  }
   try {
-    if (asked) await layTable(asked.task, asked.seed, true, asked.robot);
-    else await layTable(firstTask, firstSeed);
+    await layTable(asked.task, asked.seed, true, asked.robot);
   } catch (error) {
     const failure = toFailure(error);
-    if (!asked || failure.code !== 'bad-input') throw error;
-    await layTable(firstTask, firstSeed);
-    set({ failure });
+    if (failure.code !== 'bad-input') throw error;
+    await layTable(firstTask, firstSeed, true, undefined, failure);
   }
 }
 
@@ -142,6 +152,7 @@ export function showTable(visible: boolean): void {
  * Lays the table for a task; the instruction becomes one that fits.
  * @param realTime whether time goes by on it before the next action
  * @param robot who is to stand there; default who stands there
+ * @param failure why it is not what was asked for; default it is
  * @returns what lies there now
  * @throws what the worker rejects with; the table before is still there then, and is not what was asked for
  */
@@ -150,9 +161,10 @@ export async function layTable(
   seed: number,
   realTime = true,
   robot?: TableRobotName,
+  failure: Failure | null = null,
 ): Promise<TableReport> {
   const table = await practiceWorker().reset(task, seed, realTime, robot);
-  set({ table, judged: true, outcome: { kind: 'none' }, failure: null });
+  set({ table, judged: true, outcome: { kind: 'none' }, failure });
   // Each robot can be asked for other things.
   if (robot) set({ status: { kind: 'open', tasks: table.tasks } });
   tableChanged();
@@ -199,8 +211,19 @@ async function bringBack({ scene, text }: TableBefore): Promise<void> {
   writeUrlState({ table: addressedTable(table) });
 }
 
+let changing: Promise<void> = Promise.resolve();
+
+/** When every change that was asked for is made: until then the table is still the one before, and so is its task. */
+export const tableSettled = (): Promise<void> => changing;
+
 /** Changes the table as a button does it: a failure is shown, and there is a way back. */
-export async function changeTable(said: string, change: () => Promise<unknown>): Promise<void> {
+export function changeTable(said: string, change: () => Promise<unknown>): Promise<void> {
+  const mine = Promise.all([changing, changeNow(said, change)]).then(() => undefined);
+  changing = mine;
+  return mine;
+}
+
+async function changeNow(said: string, change: () => Promise<unknown>): Promise<void> {
   try {
     const before = await tableNow();
     await change();

@@ -3,7 +3,7 @@ import type { HoldReason } from '../../workers/boundary/contract-practice.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { DragHint } from './drag-hint.tsx';
 import { PolicyEyes } from './policy-eyes.tsx';
-import { stopPractice } from './practice-run.ts';
+import { stopPractice, whyNotOnTable } from './practice-run.ts';
 import { chooseAgain, chooseTable, disturbTable, randomSeed } from './practice-session.ts';
 import { usePracticeStore, type Outcome, type PracticeRun } from './practice-store.ts';
 import { seconds } from './seconds.ts';
@@ -43,6 +43,8 @@ export function Stage({ info }: { info: PolicyInfo | null }) {
   const held = usePracticeStore((state) => state.held);
   const { text, tone } = outcomeText(run, outcome, held);
   const tasks = status.kind === 'open' ? status.tasks : [];
+  // What this policy sees and does is not here then; why not is said beside its instruction.
+  const fits = info !== null && whyNotOnTable(info) === null;
   return (
     <section className="stage" aria-label="Practice table">
       <div className="stage-picture">
@@ -61,7 +63,7 @@ export function Stage({ info }: { info: PolicyInfo | null }) {
             Opening the practice table…
           </p>
         )}
-        {status.kind === 'open' && info && (
+        {status.kind === 'open' && fits && (
           <p className={`stage-note stage-${tone}`} role="status">
             {text}
           </p>
@@ -71,7 +73,7 @@ export function Stage({ info }: { info: PolicyInfo | null }) {
             <span>next actions, gripper open</span> <span className="legend-closed">closed</span>
           </p>
         )}
-        {info && <PolicyEyes info={info} />}
+        {fits && <PolicyEyes info={info} />}
       </div>
       <div className="actions stage-tools">
         <RobotChoice disabled={busy} />

@@ -1,6 +1,6 @@
 import { successRate } from '../../practice/success-rate.ts';
 import type { PolicyInfo } from '../../workers/boundary/contract.ts';
-import { runTrials, TRIALS, whyNotOnTable } from './practice-run.ts';
+import { TRIALS, tryTask, whyNotOnTable } from './practice-run.ts';
 import { usePracticeStore } from './practice-store.ts';
 import { TrialRow } from './trial-row.tsx';
 
@@ -25,7 +25,7 @@ export function Trials({ info }: { info: PolicyInfo }) {
         <button
           type="button"
           disabled={run.kind !== 'idle' || !table || whyNotOnTable(info) !== null}
-          onClick={() => void runTrials(table!.task, seed)}
+          onClick={() => void tryTask(seed)}
         >
           Run {TRIALS} trials
         </button>

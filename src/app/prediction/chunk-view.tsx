@@ -3,7 +3,7 @@ import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { lazyPart } from '../lazy-part.tsx';
 import { ChunkTable } from './chunk-table.tsx';
 import type { ShownPrediction } from './prediction-store.ts';
-import { unitWords } from './unit-words.ts';
+import { unitWords, valuesOf } from './unit-words.ts';
 
 const load = () => import('./chunk-plots.tsx');
 // uPlot is not needed to load a policy; by the time there is a chunk it is here.
@@ -44,7 +44,7 @@ export function EmptyChunk({ info }: { info: PolicyInfo }) {
             <figure key={name} className="plot">
               <figcaption>
                 <span>
-                  {name} <span className="unit">{unitWords(name, unit)}</span>
+                  {name} <span className="unit">{unitWords(name, unit, valuesOf(info))}</span>
                 </span>
               </figcaption>
               <div className="plot-canvas" />
@@ -61,7 +61,7 @@ export function ChunkView({ info, latest }: { info: PolicyInfo; latest: ShownPre
   const rows = scale === 'real' ? latest.actions : latest.normalized;
   const units = info.actions.map(({ unit }) => (scale === 'real' ? unit : 'normalised'));
   const words = info.actions.map(({ name, unit }) =>
-    scale === 'real' ? unitWords(name, unit) : 'normalised',
+    scale === 'real' ? unitWords(name, unit, valuesOf(info)) : 'normalised',
   );
   const still = info.actions.filter((_, i) => !moves(info, i)).map(({ name }) => name);
   const plots = (shown: (index: number) => boolean) => {

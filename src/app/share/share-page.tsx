@@ -11,6 +11,7 @@ import {
   cancelSharing,
   isLocal,
   manifestOf,
+  lookForServer,
   prepareSharing,
   removeShare,
   saveAdapterFile,
@@ -217,8 +218,19 @@ export default function SharePage({ info }: { info: PolicyInfo }) {
           <ShareFacts manifest={manifest} />
         </details>
         {server === null && <p className="waiting">Checking for a share server…</p>}
-        {server === false && <StaticHost text={text} adapter={active} ready={ready} />}
-        {server && !busy && (
+        {server === 'unreachable' && (
+          <div className="actions">
+            <p className="aside">
+              {location.host} could not be reached, so nothing can be shared now. What you taught is kept on
+              this device.
+            </p>
+            <button type="button" onClick={() => void lookForServer()}>
+              Try again
+            </button>
+          </div>
+        )}
+        {server === 'none' && <StaticHost text={text} adapter={active} ready={ready} />}
+        {server === 'here' && !busy && (
           <div className="actions">
             <button
               type="button"

@@ -1,5 +1,5 @@
 /** Making a link: what is in use now, as a manifest; the adapter goes to the share server, or where its maker puts it. */
-import { createShare, deleteShare, serverAvailable, uploadAdapter } from '../../share/share-client.ts';
+import { createShare, deleteShare, shareServer, uploadAdapter } from '../../share/share-client.ts';
 import { encodeShare, type ShareManifest } from '../../share/share-manifest.ts';
 import { askedFor, goalOf, tasksOf } from '../../practice/tasks.ts';
 import { useCompareStore } from '../finetune/compare-store.ts';
@@ -39,7 +39,13 @@ export async function prepareSharing(): Promise<void> {
   } catch {
     set({ own: [] });
   }
-  set({ server: await serverAvailable() });
+  await lookForServer();
+}
+
+/** Whether this page can be shared by its own server; asked again once that can be reached. */
+export async function lookForServer(): Promise<void> {
+  set({ server: null });
+  set({ server: await shareServer() });
 }
 
 function keepOwn(own: readonly OwnShare[]): void {
@@ -106,13 +112,16 @@ export function manifestOf(
           }
         : null,
     success: comparisons
-      .filter(({ before, after }) => before.trials.length > 0 && before.trials.length === after.trials.length)
+      .filter(
+        ({ before, after }) =>
+          after.trials.length > 0 && (before.otherRobot || before.trials.length === after.trials.length),
+      )
       .filter(({ after }) => after.adapter === active)
       .map(({ task, heldOut, before, after }) => ({
         task,
         heldOut,
-        episodes: before.trials.length,
-        before: successes(before.trials),
+        episodes: after.trials.length,
+        before: before.otherRobot ? null : successes(before.trials),
         after: successes(after.trials),
       })),
   };

@@ -1,4 +1,5 @@
 import { create } from 'zustand';
+import type { ShareServer } from '../../share/share-client.ts';
 import type { ShareManifest } from '../../share/share-manifest.ts';
 import type { Failure } from '../status/failure.ts';
 
@@ -30,7 +31,7 @@ interface ShareState {
   work: ShareWork;
   own: readonly OwnShare[];
   /** Whether this page came from a share server; null until it has answered. */
-  server: boolean | null;
+  server: ShareServer | null;
   failure: Failure | null;
 }
 

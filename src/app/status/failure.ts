@@ -38,7 +38,7 @@ const titles: Record<FailureCode, string> = {
   'out-of-memory': 'Out of memory',
   cancelled: 'Loading stopped',
   diverged: 'It became unstable',
-  'bad-input': 'The policy cannot use this input',
+  'bad-input': 'This cannot be used',
   busy: 'Busy with something else',
   unknown: 'Something unexpected went wrong',
   'worker-crashed': 'The policy worker stopped',

@@ -10,6 +10,8 @@ export interface PackageDemand {
   readonly largestTensorBytes: number;
   /** Rough size of activations, bytes. */
   readonly activationBytes: number;
+  /** Rough arithmetic of a prediction, floating-point operations. */
+  readonly flop: number;
   /** Null where a GPU's memory was not planned. */
   readonly gpu?: GpuDemand | null;
 }
@@ -56,8 +58,10 @@ type GpuLimits = NonNullable<BackendChoice['limits']>;
 
 /** A 32-bit WASM heap ends at 4 GiB; onnxruntime's own code, its arena and our copies need the rest. */
 const WASM_HEAP = 3 * 2 ** 30;
-/** Above this, a prediction on CPU threads takes tens of seconds (50 GFLOPS, docs/measurements.md). */
-const SLOW_ON_CPU = 1 * 2 ** 30;
+/** What a thread of the CPU computes in a second; two reached 36 to 60 GFLOPS (docs/measurements.md). */
+const CPU_FLOPS = 25e9;
+/** Above this, seconds, nobody waits for a prediction with pleasure. */
+const SLOW = 5;
 
 export function assessCapability(demand: PackageDemand, machine: Machine): Capability {
   const checks = [
@@ -68,17 +72,35 @@ export function assessCapability(demand: PackageDemand, machine: Machine): Capab
   ];
   if (machine.choice.backend === 'wasm') checks.push(threadsCheck(machine));
   const failed = checks.some(({ status }) => status === 'fail');
-  const slow = machine.choice.backend === 'wasm' && demand.weightBytes > SLOW_ON_CPU;
+  const slow = machine.choice.backend === 'wasm' && isHeavy(demand, machine);
   return { verdict: failed ? 'no' : slow ? 'slow' : 'ok', checks };
 }
 
-function gpuCheck(demand: PackageDemand, { choice }: Machine): Check {
+const secondsOnCpu = ({ flop }: PackageDemand, { choice }: Machine): number =>
+  flop / (CPU_FLOPS * choice.threads);
+
+const isHeavy = (demand: PackageDemand, machine: Machine): boolean => secondsOnCpu(demand, machine) > SLOW;
+
+const cpuMemory = (demand: PackageDemand): number => demand.weightBytes + demand.activationBytes;
+
+/** 27 → "30 seconds", 172 → "3 minutes": no more is known. */
+function roughly(seconds: number): string {
+  if (seconds >= 90) return `${Math.round(seconds / 60)} minutes`;
+  return `${seconds < 10 ? Math.round(seconds) : 10 * Math.round(seconds / 10)} seconds`;
+}
+
+function gpuCheck(demand: PackageDemand, machine: Machine): Check {
+  const { choice } = machine;
   const software = choice.backend === 'webgpu' && (choice.adapter?.isFallback ?? false);
   const onGpu = choice.backend === 'webgpu' && !software;
-  const heavy = demand.weightBytes > SLOW_ON_CPU;
+  const heavy = isHeavy(demand, machine);
+  const onCpu =
+    cpuMemory(demand) > WASM_HEAP
+      ? 'Open the page in a browser with WebGPU, on a computer with a GPU.'
+      : `It will run, but a prediction takes about ${roughly(secondsOnCpu(demand, machine))}. A browser with WebGPU on a real GPU makes it fast.`;
   const hint = software
     ? 'This GPU adapter is software and slower than the CPU; choose the CPU, or update the graphics driver.'
-    : 'It will run, but each prediction takes tens of seconds. A browser with WebGPU on a real GPU makes it fast.';
+    : onCpu;
   const fine = onGpu || (!heavy && !software);
   return {
     id: 'gpu',
@@ -92,12 +114,12 @@ function gpuCheck(demand: PackageDemand, { choice }: Machine): Check {
 
 function memoryCheck(demand: PackageDemand, machine: Machine): Check {
   if (machine.choice.backend === 'webgpu' && demand.gpu) return gpuMemoryCheck(demand.gpu);
-  const needed = demand.weightBytes + demand.activationBytes;
+  const needed = cpuMemory(demand);
   const wasm = machine.choice.backend === 'wasm';
   const reported = machine.deviceMemoryGib === null ? null : machine.deviceMemoryGib * 2 ** 30;
   const overHeap = wasm && needed > WASM_HEAP;
   const overDevice = reported !== null && needed > reported;
-  const found = reported === null ? 'not told by this browser' : `at least ${formatBytes(reported)}`;
+  const found = reported === null ? 'This browser doesn’t say.' : `at least ${formatBytes(reported)}`;
   return {
     id: 'memory',
     label: 'Memory',
@@ -113,7 +135,7 @@ function memoryCheck(demand: PackageDemand, machine: Machine): Check {
 }
 
 const amount = ({ bytes }: PlannedDemand): string =>
-  bytes === null ? 'not possible here' : formatBytes(bytes);
+  bytes === null ? 'more than this GPU can hold' : formatBytes(bytes);
 
 /** No browser tells how much memory a GPU has, so this can say what is needed and no more. */
 function gpuMemoryCheck({ prediction, training }: GpuDemand): Check {
@@ -122,10 +144,8 @@ function gpuMemoryCheck({ prediction, training }: GpuDemand): Check {
     id: 'memory',
     label: 'Memory',
     status: 'ok',
-    found: 'browsers do not tell how much a GPU has',
-    needed:
-      `to predict: ${amount(prediction)}; ` +
-      `to fine-tune with LoRA of rank ${training.rank}, ${samples}: ${amount(training)}`,
+    found: 'Browsers don’t say how much memory a GPU has.',
+    needed: `${amount(prediction)} to predict; ${amount(training)} to fine-tune (LoRA rank ${training.rank}, ${samples})`,
     hint: '',
   };
 }
@@ -138,7 +158,7 @@ function plannedLimitsCheck({ prediction, training }: GpuDemand, limits: GpuLimi
     id: 'limits',
     label: 'Largest buffer',
     status: prediction.refusal ? 'fail' : training.refusal ? 'warn' : 'ok',
-    found: `buffers of up to ${formatBytes(limits.maxBufferSize)}, of which ${formatBytes(limits.maxStorageBufferBindingSize)} at once`,
+    found: `buffers of up to ${formatBytes(limits.maxBufferSize)}, ${formatBytes(limits.maxStorageBufferBindingSize)} of one at a time`,
     needed: largest > 0 ? formatBytes(largest) : 'more than this GPU offers',
     hint: refusal ? `${only}${refusal} Use a more strongly quantised package, or another GPU.` : '',
   };
@@ -170,7 +190,7 @@ function storageCheck(demand: PackageDemand, machine: Machine): Check {
     id: 'storage',
     label: 'Storage',
     status: fits ? 'ok' : 'fail',
-    found: free === null ? 'not told by this browser' : `${formatBytes(free)} free for this site`,
+    found: free === null ? 'This browser doesn’t say.' : `${formatBytes(free)} free for this site`,
     needed: needed === 0 ? 'nothing: it is stored already' : formatBytes(needed),
     hint: fits ? '' : 'Free some disk space, or delete packages you no longer use.',
   };

@@ -25,17 +25,27 @@ export function demandOf(manifest: DemandingPackage, config: PolicyConfig): Pack
   for (const shard of manifest.shards) storedBytes += shard.byteLength;
   let weightBytes = 0;
   let largestTensorBytes = 0;
+  let visionParameters = 0;
+  let otherParameters = 0;
   for (const { name, shape, encoding } of manifest.tensors) {
     const bound = isBound(name, network, { lmHead: headOf(config).lmHead, lastBlock: false });
     const embedding = name === 'language_model.model.embed_tokens.weight';
     if (!bound && !embedding) continue;
     const bytes = encodedByteLength(shape, encoding === 'f16' && !embedding ? 'f32' : encoding);
     weightBytes += bytes;
-    if (!embedding) largestTensorBytes = Math.max(largestTensorBytes, bytes);
+    // Looking a row up is no arithmetic.
+    if (embedding) continue;
+    largestTensorBytes = Math.max(largestTensorBytes, bytes);
+    const parameters = shape.reduce((product, size) => product * size, 1);
+    if (name.startsWith('vision_backbone.')) visionParameters += parameters;
+    else otherParameters += parameters;
   }
   const patches = patchesOf(network.vits[0]!) * profile.images.length;
   const tokens = patches + PROMPT_TOKENS + profile.chunkSize * profile.actions.length;
+  const passes = config.diffusion?.inferenceSteps ?? 1;
   const activationBytes =
     4 * tokens * (LIVE_ACTIVATIONS * network.language.hidden + network.language.heads * tokens);
-  return { storedBytes, weightBytes, largestTensorBytes, activationBytes };
+  // A multiplication and an addition for each weight and token.
+  const flop = 2 * (visionParameters * patches + otherParameters * tokens * passes);
+  return { storedBytes, weightBytes, largestTensorBytes, activationBytes, flop };
 }

@@ -22,8 +22,13 @@ export interface Observed {
 }
 
 export interface Observer {
+  /** @throws bad-input for fewer or more frames than the policy has images */
   observe(frames: readonly GpuImageSource[]): Promise<Observed>;
+  /** What the model would see of any of its images. */
+  see(frames: readonly GpuImageSource[]): Promise<readonly SeenImage[]>;
 }
+
+type Process = (frames: readonly GpuImageSource[]) => Promise<Observed>;
 
 /** Reads any frame's pixels where there is no GPU to take them from; given by the host, as it needs a canvas. */
 export type ReadPixels = (frame: VideoFrame | ImageBitmap) => ImageBytes;
@@ -33,8 +38,8 @@ export function createObserver(config: PolicyConfig, runtime: Runtime, readPixel
   const options = { centerCrop: config.centerCrop, policyResize: !headOf(config).generates };
   const wanted = config.profile.images;
   const { imageSize } = config.network.vits[0]!;
-  const shape = [wanted.length, 3 * config.network.vits.length, imageSize, imageSize];
-  const perImage = shape[1]! * imageSize * imageSize;
+  const shapeOf = (images: number) => [images, 3 * config.network.vits.length, imageSize, imageSize];
+  const perImage = 3 * config.network.vits.length * imageSize * imageSize;
   const check = (frames: readonly unknown[]) => {
     if (frames.length === wanted.length) return;
     throw new ModelError(
@@ -44,44 +49,50 @@ export function createObserver(config: PolicyConfig, runtime: Runtime, readPixel
     );
   };
 
+  const observer = (process: Process): Observer => ({
+    observe: async (frames) => {
+      check(frames);
+      return process(frames);
+    },
+    see: async (frames) => {
+      const { pixels, seen } = await process(frames);
+      pixels.dispose();
+      return seen;
+    },
+  });
+
   const { device } = runtime;
   if (device) {
     const processor = createGpuImageProcessor(device, config.preprocessor, options);
-    return {
-      observe: async (frames) => {
-        check(frames);
-        const buffer = createStorageBuffer(device, 4 * perImage * frames.length, 'pixels');
-        const pixels = runtime.adopt(buffer, shape);
-        const results = [];
-        try {
-          for (const [i, frame] of frames.entries()) {
-            results.push(processor.process(frame, { buffer, offset: i * perImage }));
-          }
-          const seen = [];
-          for (const result of results) seen.push(await result.seen());
-          return { pixels, seen };
-        } catch (error) {
-          pixels.dispose();
-          throw error;
-        } finally {
-          for (const result of results) result.destroy();
+    return observer(async (frames) => {
+      const buffer = createStorageBuffer(device, 4 * perImage * frames.length, 'pixels');
+      const pixels = runtime.adopt(buffer, shapeOf(frames.length));
+      const results = [];
+      try {
+        for (const [i, frame] of frames.entries()) {
+          results.push(processor.process(frame, { buffer, offset: i * perImage }));
         }
-      },
-    };
+        const seen = [];
+        for (const result of results) seen.push(await result.seen());
+        return { pixels, seen };
+      } catch (error) {
+        pixels.dispose();
+        throw error;
+      } finally {
+        for (const result of results) result.destroy();
+      }
+    });
   }
 
   const processor = createImageProcessor(config.preprocessor, options);
-  return {
-    observe: async (frames) => {
-      check(frames);
-      const values = new Float32Array(perImage * frames.length);
-      const seen = frames.map((frame, i) => {
-        const bytes = 'data' in frame ? frame : readPixels(frame as VideoFrame | ImageBitmap);
-        const result = processor.process(bytes);
-        values.set(result.pixelValues, i * perImage);
-        return result.seen;
-      });
-      return { pixels: runtime.upload(values, shape), seen };
-    },
-  };
+  return observer(async (frames) => {
+    const values = new Float32Array(perImage * frames.length);
+    const seen = frames.map((frame, i) => {
+      const bytes = 'data' in frame ? frame : readPixels(frame as VideoFrame | ImageBitmap);
+      const result = processor.process(bytes);
+      values.set(result.pixelValues, i * perImage);
+      return result.seen;
+    });
+    return { pixels: runtime.upload(values, shapeOf(frames.length)), seen };
+  });
 }

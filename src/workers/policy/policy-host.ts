@@ -119,11 +119,9 @@ export class PolicyHost implements PolicyWorker {
 
   async preview(images: Frame[]): Promise<RawImage[]> {
     try {
-      return await this.#lease.turn('predicting', async ({ variants }) => {
-        const { pixels, seen } = await variants.inUse.observer.observe(images);
-        pixels.dispose();
-        return [...seen];
-      });
+      return await this.#lease.turn('predicting', async ({ variants }) => [
+        ...(await variants.inUse.observer.see(images)),
+      ]);
     } finally {
       close(images);
     }

@@ -198,8 +198,10 @@ async function folderOf(source: Exclude<DemonstrationsSource, { kind: 'recorded'
   return openAddress(source.url, source.token ? { hubToken: source.token } : {});
 }
 
-/** The folder that was dropped or chosen, where all files lie in one; the name says how some datasets are to be read. */
+/** The folder that was dropped or chosen, where all files lie in one, or the one file; the name says how some datasets are to be read. */
 function nameOf(files: readonly { path: string }[]): string {
+  const [only] = files;
+  if (only && files.length === 1 && !only.path.includes('/')) return only.path;
   const tops = new Set(files.map(({ path }) => path.replace(/^\//, '').split('/').slice(0, -1)[0] ?? ''));
   return (tops.size === 1 && [...tops][0]) || 'The folder';
 }
