@@ -83,11 +83,19 @@ export class LoadedWeights implements WeightStore {
     }
   }
 
-  /** Reads what was set aside again, and uploads it. @throws ModelError as `source.load`; what is missing then, another call brings back */
-  async bringBack(runtime: Runtime, source: WeightSource): Promise<void> {
+  /**
+   * Reads what was set aside again, and uploads it.
+   * @param hidden what may stay aside
+   * @throws ModelError as `source.load`; what is missing then, another call brings back
+   */
+  async bringBack(
+    runtime: Runtime,
+    source: WeightSource,
+    hidden: (name: string) => boolean = () => false,
+  ): Promise<void> {
     for (const name of this.#aside) {
       // Also those that were freed with the attempt that brought them back.
-      if (!this.has(name)) this.add(runtime, await source.load(name));
+      if (!this.has(name) && !hidden(name)) this.add(runtime, await source.load(name));
     }
   }
 

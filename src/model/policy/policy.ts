@@ -70,6 +70,7 @@ export class Policy {
   readonly #weights: LoadedWeights;
   /** The weights, as seen through the adapter in use. */
   #layered: WeightStore;
+  #adapter: Adapter | null = null;
   /** False for one that shares another's weights. */
   readonly #ownsWeights: boolean;
   readonly #trace: PolicyTrace | undefined;
@@ -154,6 +155,7 @@ export class Policy {
 
   /** Lays an adapter over the base from the next prediction on, or none; it stays the caller's. Nothing is reloaded. */
   use(adapter: Adapter | null): void {
+    this.#adapter = adapter;
     this.#layered = layered(this.#weights, adapter);
     this.network.use(adapter);
   }
@@ -169,6 +171,11 @@ export class Policy {
   /** Uploads what was set aside again, bit by bit as it was. @throws ModelError where it cannot be read; another call tries again */
   async bringBack(source: WeightSource): Promise<void> {
     await this.#weights.bringBack(this.runtime, source);
+  }
+
+  /** The same of what is bound now: nothing while a run hides it, and nothing where it is all there. */
+  async bringBackBound(source: WeightSource): Promise<void> {
+    await this.#weights.bringBack(this.runtime, source, (name) => this.#adapter?.table.has(name) ?? false);
   }
 
   /** The sequence for an instruction. */

@@ -24,7 +24,7 @@ class CancellableClock extends StageClock {
  * @throws ModelError `cancelled` between two stages, once the signal is aborted
  */
 export async function predictWith(
-  { variants, tokenize, runtime }: LoadedPolicy,
+  { variants, tokenize, runtime, source }: LoadedPolicy,
   observation: Observation,
   { now, signal }: { readonly now: () => number; readonly signal: AbortSignal },
 ): Promise<Prediction> {
@@ -32,6 +32,8 @@ export async function predictWith(
   const clock = new CancellableClock(runtime.device, signal);
   const { policy, observer, config } = variants.inUse;
   const { statistics } = config;
+  // All there, unless there was no room for the base's own head when a run ended.
+  await policy.bringBackBound(source);
   const { pixels, seen } = await observer.observe(observation.images);
   try {
     await clock.mark('image processor');

@@ -150,6 +150,7 @@ export class RunEstimator {
     const { now } = this.#around;
     const { policy, free } = await this.#timedPolicy(variants, opened, options);
     try {
+      await policy.bringBackBound(loaded.source);
       const pass = async (count: number) => {
         const samples = Array.from({ length: count }, () => sample);
         const start = now();
