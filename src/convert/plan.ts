@@ -12,6 +12,7 @@ import { checkTensors } from '../model/policy/checkpoint-tensors.ts';
 import { decodingOf } from '../model/policy/decoding.ts';
 import { openCheckpoint, type Checkpoint, type CheckpointFolder } from '../model/weights/checkpoint.ts';
 import { sha256Hex } from '../base/sha256.ts';
+import { assumedOf } from './assumed.ts';
 import { layoutOf, type EncodingOf, type PackageLayout } from './layout.ts';
 import { stretchesOf, type Stretch } from './stretches.ts';
 import { tokenizerOf } from './tokenizer.ts';
@@ -50,6 +51,8 @@ export interface ConversionPlan {
 export interface CheckpointPlan extends ConversionPlan {
   readonly config: PolicyConfig;
   readonly family: FamilyTold;
+  /** What had to be assumed about the robot, as a sentence; empty where the folder says it itself. */
+  readonly assumed: string;
 }
 
 /** What a checkpoint is taken for: two families have the same weights, so that it is never left unsaid. */
@@ -100,7 +103,8 @@ export async function planCheckpoint(
     tokenizer,
     { encodingOf: (tensor, shape) => storageEncoding(tensor, shape, bits), hashes: folder.hashes, ...sizes },
   );
-  return { ...plan, config, family: familyOf(checkpoint, config, choices) };
+  const assumed = checkpoint.robotProfile && !teach ? '' : assumedOf(config);
+  return { ...plan, config, family: familyOf(checkpoint, config, choices), assumed };
 }
 
 /** Those of 8-bit and 4-bit loaders are codes, whose scales are elsewhere. @throws ModelError `unsupported` */

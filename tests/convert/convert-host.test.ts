@@ -76,6 +76,9 @@ describe('a checkpoint on the Hub', () => {
       files: 3,
     });
     expect(report.told[0]).toContain('OpenVLA-OFT with an L1 head');
+    expect(report.told[1]).toContain(
+      'a robot like "libero", 2 images, chunks of 8 actions between q01 and q99',
+    );
     expect(report.checks.map(({ id }) => id)).toContain('storage');
     const weights = (await repoFiles()).get('model.safetensors')!.byteLength;
     const fetched = served

@@ -1,7 +1,7 @@
 /** `npm run convert`: an upstream checkpoint folder → a policy package. Streams: memory does not grow with the checkpoint. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { planCheckpoint, type CheckpointPlan, type PackageChoices } from '../../src/convert/plan.ts';
 import { runConversion, type ConversionProgress } from '../../src/convert/run-conversion.ts';
 import { ModelError } from '../../src/base/errors.ts';
@@ -9,7 +9,6 @@ import { TRAINABLE_HEADS } from '../../src/model/heads/index.ts';
 import type { Bits } from '../../src/model/network/storage-encoding.ts';
 import { formatBytes } from '../../src/model/policy/capability.ts';
 import { parseRobotProfile } from '../../src/model/policy/config.ts';
-import { PROFILE_FILE } from '../../src/model/policy/own-config.ts';
 import { ROBOT_PROFILES, type RobotProfile } from '../../src/model/policy/robot-profiles.ts';
 import { shardBytes } from '../../src/model/weights/manifest.ts';
 import { parseArguments } from '../node/arguments.ts';
@@ -68,7 +67,7 @@ async function convert(from: string, target: string): Promise<void> {
   await refuseForeignFolder(target);
   const start = performance.now();
   const plan = await planCheckpoint(diskCheckpoint(from), choices(from));
-  sayWhatItIs(plan, existsSync(join(from, PROFILE_FILE)));
+  sayWhatItIs(plan);
 
   // Written beside the target and renamed at the end: an interrupted run leaves no half package under its name.
   const unfinished = `${resolve(target)}.unfinished-${process.pid}`;
@@ -114,14 +113,16 @@ function choices(from: string): PackageChoices {
   };
 }
 
-/** @param told robot and head are in our own exports' file */
-function sayWhatItIs({ family, config }: CheckpointPlan, told: boolean): void {
+function sayWhatItIs({ family, config, assumed }: CheckpointPlan): void {
   const { kind, attention } = config.network.language;
   const otherwise = family.certain
     ? ''
     : ' If it is the original OpenVLA, convert it with --decoding autoregressive.';
   console.log(`This is ${family.name}${family.why}.${otherwise} Language model: ${kind}, ${attention}.`);
-  if (!told) console.log(`The files do not tell, and it is taken to be so: ${assumed(config).join(', ')}.`);
+  if (assumed)
+    console.log(
+      `${assumed} Others: --profile, --images, --center-crop, --no-center-crop, --diffusion-steps.`,
+    );
   const keys = Object.keys(config.statistics);
   if (keys.length > 1 && !values['unnorm-key']) {
     console.log(
@@ -129,22 +130,6 @@ function sayWhatItIs({ family, config }: CheckpointPlan, told: boolean): void {
         `--unnorm-key names another: ${keys.slice(1, 6).join(', ')}${keys.length > 6 ? ' …' : ''}.`,
     );
   }
-}
-
-/** What upstream keeps in its code and command lines. */
-function assumed({ profile, centerCrop, diffusion, head }: CheckpointPlan['config']): string[] {
-  const { chunkSize, normalization } = profile;
-  const cameras = profile.images.length;
-  return [
-    `a robot like "${profile.name}"`,
-    `${cameras} image${cameras === 1 ? '' : 's'} (--images)`,
-    head === 'autoregressive'
-      ? ''
-      : `chunks of ${chunkSize} actions, bounds by ${normalization === 'bounds' ? 'min and max' : 'q01 and q99'} (--profile)`,
-    `trained ${centerCrop ? 'with' : 'without'} image augmentation (--${centerCrop ? 'no-' : ''}center-crop)`,
-    diffusion ? `${diffusion.trainSteps} diffusion steps (--diffusion-steps)` : '',
-    profile.state || head === 'autoregressive' ? '' : 'no state, as there is no proprio projector',
-  ].filter(Boolean);
 }
 
 function profileOf(name: string): string | RobotProfile {

@@ -215,7 +215,7 @@ export class ConvertHost implements ConvertWorker {
 }
 
 /** What it is taken for, and why; what can be chosen about it is asked beside this. */
-function told({ family, config }: CheckpointPlan): string[] {
+function told({ family, config, assumed }: CheckpointPlan): string[] {
   const { kind, attention } = config.network.language;
   const keys = Object.keys(config.statistics).length;
   return [
@@ -223,6 +223,7 @@ function told({ family, config }: CheckpointPlan): string[] {
     ...(family.certain
       ? []
       : ['If it is the original OpenVLA, choose below that its tokens come one after the other.']),
+    ...(assumed ? [assumed] : []),
     ...(keys > 1
       ? [`It has statistics of ${keys} datasets; choose those that its actions are un-normalised with.`]
       : []),
