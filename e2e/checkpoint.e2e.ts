@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Page } from '@playwright/test';
-import { inTwoShards, REPO, repoFiles } from '../tests/convert/host.ts';
+import { inTwoShards, REPO, repoFiles } from '../tests/convert/repo.ts';
 import { hubDouble } from '../tests/io/hub-double.ts';
 import type { Files } from '../tests/weights/small-package.ts';
 import { expect, test } from './fixtures.ts';

