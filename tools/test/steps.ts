@@ -66,7 +66,7 @@ const build: Step = { name: 'build', cores: 1, command: tool('e2e/build-site.ts'
 
 export const FAST: readonly Step[] = [
   browser,
-  { name: 'format', cores: 1, command: ['npx', 'prettier', '--check', '--log-level', 'warn', '.'] },
+  { name: 'format', cores: 1, command: ['npx', 'oxfmt', '--check'] },
   { name: 'types', cores: 1, command: ['npx', 'tsc', '-p', 'tsconfig.json'] },
   { name: 'lint', cores: 1, command: ['npx', 'oxlint', '--type-aware', '--deny-warnings'] },
   build,

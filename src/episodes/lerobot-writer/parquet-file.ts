@@ -7,7 +7,9 @@ type Scalar = 'int64' | 'float32' | 'float64' | 'string';
 
 /** A column's type. Lists of lists, `depth` of them, are what statistics of images come as; `length` is of lists that all have the same. */
 export type ColumnType =
-  Scalar | 'image' | { readonly list: Scalar; readonly depth: number; readonly length?: number };
+  | Scalar
+  | 'image'
+  | { readonly list: Scalar; readonly depth: number; readonly length?: number };
 
 export interface Column {
   readonly name: string;

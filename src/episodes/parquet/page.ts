@@ -161,11 +161,13 @@ function decodePageV2(
   const v2 = header.data_page_header_v2!;
   const { repetition_levels_byte_length: repetition, definition_levels_byte_length: definition } = v2;
   const levels = repetition + definition;
-  if (!(
-    repetition >= 0 &&
-    definition >= 0 &&
-    levels <= Math.min(body.byteLength, header.uncompressed_page_size)
-  )) {
+  if (
+    !(
+      repetition >= 0 &&
+      definition >= 0 &&
+      levels <= Math.min(body.byteLength, header.uncompressed_page_size)
+    )
+  ) {
     throw new Error(`a page of ${body.byteLength} bytes claims levels of ${levels}`);
   }
   if (!(v2.num_nulls >= 0 && v2.num_nulls <= v2.num_values)) {

@@ -50,7 +50,8 @@ export type KernelBinding = GPUBuffer | GPUBufferBinding | GPUTextureView;
 
 /** A buffer, or bytes of it from a multiple of 256 on. */
 export type BufferRange =
-  GPUBuffer | { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
+  | GPUBuffer
+  | { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
 
 /** Records dispatches in order, and owns what they need only until they have run. */
 export class GpuRun {

@@ -255,7 +255,14 @@ export interface ValidationPoint {
 }
 
 export type FineTunePhase =
-  'preparing' | 'training' | 'validating' | 'saving' | 'paused' | 'done' | 'cancelled' | 'failed';
+  | 'preparing'
+  | 'training'
+  | 'validating'
+  | 'saving'
+  | 'paused'
+  | 'done'
+  | 'cancelled'
+  | 'failed';
 
 /** Everything the page shows of a run; sent as changes happen, whole each time but for the curves. */
 export interface FineTuneProgress {

@@ -85,7 +85,13 @@ export type Style = 'tiled' | 'direct';
 
 /** What has kernels of both styles; anything else is computed in one way. */
 export type Subject =
-  'product' | 'attention' | 'attention gradient' | 'normalize' | 'norm gradient' | 'reduce' | 'tokens';
+  | 'product'
+  | 'attention'
+  | 'attention gradient'
+  | 'normalize'
+  | 'norm gradient'
+  | 'reduce'
+  | 'tokens';
 
 /** Subjects that are computed in another style than the device's, as its own was wrong there (`self-check.ts`). */
 export type Styles = Readonly<Partial<Record<Subject, Style>>>;
