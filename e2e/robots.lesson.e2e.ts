@@ -74,6 +74,7 @@ async function shareOfMean(page: Page): Promise<number> {
 for (const robot of ROBOTS) {
   for (const head of ['l1', 'diffusion'] as const) {
     test(`${robot.dataset}, ${head}`, async ({ policyPage, page, browser }) => {
+      // By hand only, on datasets that are not part of the repository.
       test.skip(!FOLDER, 'DATASETS names no folder of datasets.');
       test.setTimeout(1_800_000);
       await policyPage.openTable('?view=camera');

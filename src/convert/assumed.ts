@@ -17,7 +17,7 @@ export function assumedOf(
       : `chunks of ${chunkSize} actions between ${normalization === 'bounds' ? 'min and max' : 'q01 and q99'}`,
     `${centerCrop ? '' : 'no '}image augmentation in training`,
     diffusion ? `${diffusion.trainSteps} diffusion steps in training` : '',
-    state || oneByOne ? '' : 'no state, as there is no proprio projector',
+    state || oneByOne ? '' : 'no state input, since there is no proprio projector',
   ];
   return `The files do not tell, so these are assumed: ${things.filter(Boolean).join(', ')}.`;
 }

@@ -151,7 +151,7 @@ function storeEdits(info: DemonstrationsInfo, edits: EpisodeEdits): void {
 
 const editsNotKept: Failure = {
   code: 'storage-full',
-  message: 'The change counts now, but there is no room to keep it for the next visit.',
+  message: 'The change is in effect, but there is no room to save it for your next visit.',
   hint: 'Save the demonstrations as a dataset, or free storage for this site.',
 };
 

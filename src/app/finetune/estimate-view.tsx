@@ -1,6 +1,7 @@
 import type { FineTuneEstimate } from '../../workers/boundary/contract-finetune.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { formatBytes, formatDuration } from '../format.ts';
+import { lastEstimate } from './estimate-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 
 function Known({ estimate, steps }: { estimate: FineTuneEstimate; steps: number }) {
@@ -45,7 +46,7 @@ export function EstimateView() {
   if (estimate.kind === 'none') return null;
   if (estimate.kind === 'failed')
     return <FailureNotice failure={estimate.failure} title="This cannot be trained" />;
-  const known = estimate.kind === 'known' ? estimate.estimate : estimate.last;
+  const known = lastEstimate(estimate);
   return (
     <div className="estimate" aria-busy={estimate.kind === 'asking'}>
       {known ? (

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import type {
   DemonstrationsInfo,
   DimensionStatistics,
@@ -75,6 +76,25 @@ function Row({ value, guess, range, as, onChange, onAs }: RowProps) {
   );
 }
 
+function Dimensions({ columns, children }: { columns: readonly string[]; children: ReactNode }) {
+  return (
+    <div className="table-scroll">
+      <table className="robot-dimensions">
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <th key={column} scope="col">
+                {column}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
 /** Names, units and meaning of every value; marked where the numbers fit more than one. */
 export function RobotDimensions({ info, robot }: { info: DemonstrationsInfo; robot: RobotChoice }) {
   const { profile, thinnedAs } = robot;
@@ -92,57 +112,34 @@ export function RobotDimensions({ info, robot }: { info: DemonstrationsInfo; rob
       )}
       <details open={actions.length <= AT_ONCE}>
         <summary>The actions: {actions.length} values</summary>
-        <div className="table-scroll">
-          <table className="robot-dimensions">
-            <thead>
-              <tr>
-                <th scope="col">name</th>
-                <th scope="col">unit</th>
-                <th scope="col">kind</th>
-                <th scope="col">range</th>
-              </tr>
-            </thead>
-            <tbody>
-              {actions.map((value, i) => (
-                <Row
-                  key={info.action[i]?.name ?? i}
-                  value={value}
-                  guess={info.robot.actions[i]}
-                  range={info.action[i]}
-                  as={thinnedAs[i]}
-                  onChange={(next) => changeRobot({}, { actions: replaced(actions, i, next) })}
-                  onAs={(as) => changeRobot({ thinnedAs: replaced(thinnedAs, i, as) })}
-                />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Dimensions columns={['name', 'unit', 'kind', 'range']}>
+          {actions.map((value, i) => (
+            <Row
+              key={info.action[i]?.name ?? i}
+              value={value}
+              guess={info.robot.actions[i]}
+              range={info.action[i]}
+              as={thinnedAs[i]}
+              onChange={(next) => changeRobot({}, { actions: replaced(actions, i, next) })}
+              onAs={(as) => changeRobot({ thinnedAs: replaced(thinnedAs, i, as) })}
+            />
+          ))}
+        </Dimensions>
       </details>
       {state && (
         <details>
           <summary>The state: {state.length} values</summary>
-          <div className="table-scroll">
-            <table className="robot-dimensions">
-              <thead>
-                <tr>
-                  <th scope="col">name</th>
-                  <th scope="col">unit</th>
-                  <th scope="col">range</th>
-                </tr>
-              </thead>
-              <tbody>
-                {state.map((value, i) => (
-                  <Row
-                    key={info.state?.[i]?.name ?? i}
-                    value={value}
-                    guess={info.robot.state?.[i]}
-                    range={info.state?.[i]}
-                    onChange={(next) => changeRobot({}, { state: replaced(state, i, next) })}
-                  />
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Dimensions columns={['name', 'unit', 'range']}>
+            {state.map((value, i) => (
+              <Row
+                key={info.state?.[i]?.name ?? i}
+                value={value}
+                guess={info.robot.state?.[i]}
+                range={info.state?.[i]}
+                onChange={(next) => changeRobot({}, { state: replaced(state, i, next) })}
+              />
+            ))}
+          </Dimensions>
         </details>
       )}
     </>

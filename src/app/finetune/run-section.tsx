@@ -5,12 +5,12 @@ import { FailureNotice } from '../status/failure-notice.tsx';
 import { toFailure } from '../status/failure.ts';
 import { formatBytes, formatDuration, formatRate } from '../format.ts';
 import { CurvePlot } from './curve-plot.tsx';
+import { mayStart } from './estimate-session.ts';
 import { EstimateView } from './estimate-view.tsx';
 import { useCompareStore } from './compare-store.ts';
 import { cancelRun, continueRun, pauseRun, startRun } from './run-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { useTraining } from '../policy/policy-store.ts';
-import { optionErrors } from './option-errors.ts';
 import { SamplePrediction } from './sample-prediction.tsx';
 
 const PHASES: Record<FineTuneProgress['phase'], string> = {
@@ -25,12 +25,7 @@ const PHASES: Record<FineTuneProgress['phase'], string> = {
 };
 
 function Buttons({ progress }: { progress: FineTuneProgress | null }) {
-  const ready = useFineTuneStore(
-    ({ estimate, options }) =>
-      estimate.kind === 'known' &&
-      estimate.estimate.refusal === null &&
-      Object.keys(optionErrors(options)).length === 0,
-  );
+  const ready = useFineTuneStore(mayStart);
   const training = useTraining();
   const byItself = useCompareStore((state) => state.byItself);
   const ofTable = useFineTuneStore(({ origin }) => origin !== 'dataset');

@@ -1,16 +1,11 @@
 import { ModelError } from '../../base/errors.ts';
 import { GraphBuilder } from '../graph/builder.ts';
-import {
-  gradientOfRows,
-  operandNames,
-  rowParts,
-  withGradientParts,
-  type Rows,
-} from '../graph/gradient-parts.ts';
-import { sizeOf, type Graph, type Value } from '../graph/types.ts';
+import { gradientOfRows, operandNames, withGradientParts, type Rows } from '../graph/gradient-parts.ts';
+import type { Graph, Value } from '../graph/types.ts';
 import { gradientName, vjp } from '../graph/vjp.ts';
 import type { Runtime, Tensor, Tensors } from '../runtime/runtime.ts';
 import { layered, signatureUnder, type Adapter, type WeightStore } from './adapter.ts';
+import { keyOfParts, keyOfSums, partsOf, sinkGradients, summedIn, sumsOf } from './gradient-sinks.ts';
 import { ProgramCache } from './program-cache.ts';
 import { Scope, type Tap } from './scope.ts';
 import { absoluteStage, buildSegments, feedsOf, type Partition, type Segment } from './segment.ts';
@@ -402,48 +397,6 @@ const trainedOf = (graph: Graph): string[] =>
   graph.outputs
     .filter(({ name }) => !name.startsWith(RESULT))
     .map(({ name }) => name.slice(gradientName('').length));
-
-/** Outputs that the runtime adds to the tape's sums. */
-const summedIn = (tape: Tape, trained: readonly string[]): string[] =>
-  tape.sums ? trained.map(gradientName) : [];
-
-/** A program adds its gradients up, or gives them back. */
-const keyOfSums = ({ sums }: Tape): string => (sums ? ' in sums' : '');
-
-/** Those sums. @param root of the weights' names */
-const sumsOf = ({ sums }: Tape, trained: readonly string[], root = ''): Tensors =>
-  sums ? Object.fromEntries(trained.map((name) => [gradientName(name), sums(root + name)])) : {};
-
-/** Hands over gradients that the runtime has not added up itself. */
-async function sinkGradients(
-  tape: Tape,
-  trained: readonly string[],
-  gradients: Tensors,
-  root = '',
-): Promise<void> {
-  if (tape.sums) return;
-  for (const name of trained) {
-    const gradient = gradients[gradientName(name)];
-    if (!gradient) continue;
-    await tape.sink({ name: root + name, rows: null, last: tape.isLast(root + name) }, gradient);
-    gradient.dispose();
-  }
-}
-
-/** Large weights whose gradients are wanted in parts, by name in the graph. */
-function partsOf(tape: Tape, trained: readonly string[], root: string, bound: Tensors): Map<string, Rows[]> {
-  const parts = new Map<string, Rows[]>();
-  for (const name of trained) {
-    const { shape } = bound[name]!;
-    // What several entries bind is added up whole.
-    if (shape.length !== 2 || sizeOf(shape) <= tape.splitAbove || !tape.isLast(root + name)) continue;
-    parts.set(name, rowParts(shape as [number, number], tape.splitAbove));
-  }
-  return parts;
-}
-
-const keyOfParts = (parts: ReadonlyMap<string, readonly Rows[]>): string =>
-  [...parts].map(([name, rows]) => `, ${name} in ${rows.length}`).join('');
 
 /** An input may have the same name. */
 const RESULT = 'result: ';

@@ -23,7 +23,7 @@ export function visionSegments(
     ...config.vits.flatMap((vit, i) => towerSegments(vit, i, blocksOf(vit))),
     joinSegment(config, samples),
   ];
-  // Of all parts the cheapest by far: a tenth of a 7B's forward pass, and as much memory as a third of its layers.
+  // Of all parts the cheapest by far: by its size a tenth of a 7B's forward pass, and as much memory as a third of its layers.
   return segments.map((segment) => ({ ...segment, again: 'vision' }));
 }
 

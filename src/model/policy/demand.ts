@@ -33,7 +33,7 @@ export function demandOf(manifest: DemandingPackage, config: PolicyConfig): Pack
     if (!bound && !embedding) continue;
     const bytes = encodedByteLength(shape, encoding === 'f16' && !embedding ? 'f32' : encoding);
     weightBytes += bytes;
-    // Looking a row up is no arithmetic.
+    // Looking up a row takes no arithmetic.
     if (embedding) continue;
     largestTensorBytes = Math.max(largestTensorBytes, bytes);
     const parameters = shape.reduce((product, size) => product * size, 1);

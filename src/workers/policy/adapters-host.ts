@@ -83,8 +83,8 @@ export class AdaptersHost implements AdaptersApi {
 
   /**
    * In a turn to let go in: what was in use before lies over the policy again, or what the run trained.
-   * @throws ModelError where there is no room for what it trained; what was in use before is in use then. Also where the base's own head cannot be read
-   *   again
+   * @throws ModelError where there is no room for what the run trained (what was in use before is then in use again), or where the base's own
+   *   head cannot be read back
    */
   async takeBack(
     held: LoadedPolicy,

@@ -1,5 +1,5 @@
-// The scale of a block of a packed weight. `scales` holds one f32 a block; or, after a mark that is no number, how many different ones
-// there are, those, and which of them each block has, 16 bits each (src/model/weights/few-scales.ts).
+// The scale of a block of a packed weight. `scales` holds either one f32 per block; or the NaN pattern INDEXED, the number of distinct
+// scales, those scales, and a 16-bit index into them for each block (src/model/weights/few-scales.ts).
 
 const INDEXED = 0xffc00001u;
 
