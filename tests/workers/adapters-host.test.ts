@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';
-import type { AdapterOrigin } from '../../src/workers/boundary/contract-finetune.ts';
+import type { AdapterOrigin } from '../../src/workers/boundary/contract-adapters.ts';
 import { adapterId } from '../../src/workers/policy/adapter-id.ts';
 import { AdapterShelf } from '../../src/workers/policy/adapter-shelf.ts';
 import {

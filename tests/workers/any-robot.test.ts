@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import type { PolicyInfo } from '../../src/workers/boundary/contract.ts';
-import type { RobotChoice } from '../../src/workers/boundary/contract-finetune.ts';
+import type { RobotChoice } from '../../src/workers/boundary/contract-demonstrations.ts';
 import type { RecordedDemonstrations } from '../../src/workers/boundary/contract-practice.ts';
 import {
   codeOf,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Finding } from '../../workers/boundary/contract-finetune.ts';
+import type { Finding } from '../../workers/boundary/contract-demonstrations.ts';
 import { alike, countOf } from './alike.ts';
 
 const finding = (id: string, episode: number | null): Finding => ({

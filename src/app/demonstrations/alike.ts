@@ -1,4 +1,4 @@
-import type { Finding } from '../../workers/boundary/contract-finetune.ts';
+import type { Finding } from '../../workers/boundary/contract-demonstrations.ts';
 
 /** More of one kind are one line. */
 const MOST = 3;

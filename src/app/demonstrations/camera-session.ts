@@ -1,6 +1,6 @@
 /** Recording from cameras: frames as the slots see them, actions as the sliders, keys or gamepad say. */
 import { create } from 'zustand';
-import type { EpisodeEdit } from '../../workers/boundary/contract-finetune.ts';
+import type { EpisodeEdit } from '../../workers/boundary/contract-demonstrations.ts';
 import type { RecordedEpisode } from '../../workers/boundary/contract-practice.ts';
 import type { PolicyInfo, RawImage } from '../../workers/boundary/contract.ts';
 import { allSources, rawFrames } from '../camera/slots.ts';

@@ -1,6 +1,6 @@
 /** How the visitor chose to have a dataset read, kept on this device for the next time a dataset of that name is opened. */
 import { optionsOf, readingText, type OpenOptions } from '../../episodes/reading.ts';
-import type { DemonstrationsInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
 
 interface Kept {
   readonly options: Required<OpenOptions>;

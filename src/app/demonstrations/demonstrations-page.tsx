@@ -1,7 +1,7 @@
 import { Tabs } from 'radix-ui';
 import { useEffect, useState } from 'react';
 import { optionsOf, readingText } from '../../episodes/reading.ts';
-import type { DemonstrationsInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
 import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { closeDemonstrations } from './open-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';

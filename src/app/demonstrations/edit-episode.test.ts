@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { DemonstrationsInfo, EpisodeEdits } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo, EpisodeEdits } from '../../workers/boundary/contract-demonstrations.ts';
 import { editEpisode } from './open-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 

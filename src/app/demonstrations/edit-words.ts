@@ -1,5 +1,5 @@
 /** An edit of an episode in a word, and its inverse. */
-import type { EpisodeEdit } from '../../workers/boundary/contract-finetune.ts';
+import type { EpisodeEdit } from '../../workers/boundary/contract-demonstrations.ts';
 
 /** What was done to it: "Episode 3 deleted". */
 export function editWord({ deleted, instruction, keep, success }: EpisodeEdit): string {

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { DemonstrationsInfo, Finding } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo, Finding } from '../../workers/boundary/contract-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { showEpisode, useEpisodeStore } from './episode-session.ts';
 

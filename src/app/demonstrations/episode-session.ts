@@ -1,6 +1,10 @@
 /** One episode on show: its numbers, the frames at the step that is looked at, a film strip, and what the policy says to it. */
 import { create } from 'zustand';
-import type { ChunkCheck, EpisodeEdit, EpisodeTrack } from '../../workers/boundary/contract-finetune.ts';
+import type {
+  ChunkCheck,
+  EpisodeEdit,
+  EpisodeTrack,
+} from '../../workers/boundary/contract-demonstrations.ts';
 import type { RawImage } from '../../workers/boundary/contract.ts';
 import { editEpisode } from './open-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';

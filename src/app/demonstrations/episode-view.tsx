@@ -1,6 +1,6 @@
 import { Slider } from 'radix-ui';
 import { useId, useMemo, useState } from 'react';
-import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo, EpisodeTrack } from '../../workers/boundary/contract-demonstrations.ts';
 import type { PolicyInfo } from '../../workers/boundary/contract.ts';
 import { EditableText } from '../controls/editable-text.tsx';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';

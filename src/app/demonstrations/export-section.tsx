@@ -1,5 +1,5 @@
 import { useId, useState } from 'react';
-import type { DemonstrationsInfo, LeRobotForm } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo, LeRobotForm } from '../../workers/boundary/contract-demonstrations.ts';
 import { FailureNotice } from '../status/failure-notice.tsx';
 import { folderPicker, pushToHub, saveIntoFolder, saveZip, setForm, stopWriting } from './export-session.ts';
 import { useExportStore, type ExportStatus } from './export-store.ts';

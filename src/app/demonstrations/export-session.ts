@@ -3,7 +3,7 @@ import type {
   DemonstrationsInfo,
   LeRobotForm,
   WriteTarget,
-} from '../../workers/boundary/contract-finetune.ts';
+} from '../../workers/boundary/contract-demonstrations.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { toFailure } from '../status/failure.ts';
 import { useExportStore } from './export-store.ts';

@@ -1,5 +1,5 @@
 import { create } from 'zustand';
-import type { LeRobotForm } from '../../workers/boundary/contract-finetune.ts';
+import type { LeRobotForm } from '../../workers/boundary/contract-demonstrations.ts';
 import type { Failure } from '../status/failure.ts';
 
 export type ExportStatus =

@@ -1,4 +1,4 @@
-import type { DemonstrationsInfo, Finding, FitNote } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo, Finding, FitNote } from '../../workers/boundary/contract-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { alike, countOf } from './alike.ts';
 import { showEpisode, showStep } from './episode-session.ts';

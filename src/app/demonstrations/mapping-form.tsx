@@ -1,6 +1,6 @@
 import { useId, useState } from 'react';
 import type { DatasetReading, FeatureMapping } from '../../episodes/reading.ts';
-import type { DemonstrationsInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
 import { reopenDemonstrations } from '../finetune/run-session.ts';
 import { useTraining } from '../policy/policy-store.ts';
 import { aboutChoice } from './chosen-reading.ts';

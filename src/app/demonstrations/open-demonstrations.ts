@@ -5,7 +5,7 @@ import type {
   DemonstrationsSource,
   EpisodeEdit,
   EpisodeEdits,
-} from '../../workers/boundary/contract-finetune.ts';
+} from '../../workers/boundary/contract-demonstrations.ts';
 import { refreshEstimate } from '../finetune/estimate-session.ts';
 import { useFineTuneStore, type Origin } from '../finetune/finetune-store.ts';
 import { optionsFor } from '../finetune/robot-session.ts';

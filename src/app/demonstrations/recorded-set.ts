@@ -1,5 +1,5 @@
 /** The dataset made of what was recorded in this page: opened in the policy worker, and opened anew after each recording. */
-import type { EpisodeEdit, EpisodeEdits } from '../../workers/boundary/contract-finetune.ts';
+import type { EpisodeEdit, EpisodeEdits } from '../../workers/boundary/contract-demonstrations.ts';
 import type { RecordedDemonstrations, RecordedEpisode } from '../../workers/boundary/contract-practice.ts';
 import { closeDemonstrations, rememberOpen } from './open-demonstrations.ts';
 import { setOptions } from '../finetune/estimate-session.ts';

@@ -1,6 +1,6 @@
 /** Episodes recorded in this page, kept on this device (IndexedDB) until they are deleted. */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
-import type { EpisodeEdit } from '../../workers/boundary/contract-finetune.ts';
+import type { EpisodeEdit } from '../../workers/boundary/contract-demonstrations.ts';
 import type {
   RecordedDemonstrations,
   RecordedEpisode,

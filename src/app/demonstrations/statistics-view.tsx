@@ -1,4 +1,7 @@
-import type { DemonstrationsInfo, DimensionStatistics } from '../../workers/boundary/contract-finetune.ts';
+import type {
+  DemonstrationsInfo,
+  DimensionStatistics,
+} from '../../workers/boundary/contract-demonstrations.ts';
 import { formatValue } from '../format.ts';
 
 function Statistics({ caption, rows }: { caption: string; rows: readonly DimensionStatistics[] }) {

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { PolicyInfo } from '../../workers/boundary/contract.ts';
-import type { AdapterInfo, RunInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
+import type { RunInfo } from '../../workers/boundary/contract-finetune.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { rememberAdapter, restoreAdapter } from './adapter-memory.ts';
 import { useCompareStore } from './compare-store.ts';

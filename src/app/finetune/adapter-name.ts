@@ -1,4 +1,4 @@
-import type { AdapterInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
 
 /** What an adapter is called in a list; of two with the same label and step the later one is numbered. */
 export function adapterName(adapter: AdapterInfo, all: readonly AdapterInfo[]): string {

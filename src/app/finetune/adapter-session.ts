@@ -1,5 +1,5 @@
 /** Adapters: which one is in use, what they are called, and their way in and out. */
-import type { AdapterInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { canUndo } from '../undo/undo-store.ts';
 import { setOptions } from './estimate-session.ts';

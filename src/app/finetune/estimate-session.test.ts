@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import type { DemonstrationsInfo, FineTuneEstimate } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
+import type { FineTuneEstimate } from '../../workers/boundary/contract-finetune.ts';
 import { mayStart, refreshEstimate, setOptions } from './estimate-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 

@@ -1,10 +1,12 @@
 import { create } from 'zustand';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
 import type {
-  AdapterInfo,
   ChunkCheck,
   DemonstrationsInfo,
   EpisodeEdits,
   Finding,
+} from '../../workers/boundary/contract-demonstrations.ts';
+import type {
   FineTuneEstimate,
   FineTuneOptions,
   FineTuneProgress,

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { AdapterInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
 import { asOwned, nameAdapter, ownName, putOnList, takeOffList } from './own-adapters.ts';
 
 const adapters = ['a', 'b'].map((id) => ({ id, label: `run ${id}` })) as AdapterInfo[];

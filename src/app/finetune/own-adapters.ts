@@ -1,5 +1,5 @@
 /** What the visitor calls adapters, and which of them were taken off the list. The worker keeps them as they are. */
-import type { AdapterInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
 
 const NAMES = 'openvla-web names of adapters';
 /** Those named first are forgotten. */

@@ -1,5 +1,5 @@
 import { useId } from 'react';
-import type { DemonstrationsInfo, RobotChoice } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo, RobotChoice } from '../../workers/boundary/contract-demonstrations.ts';
 import { changeRobot } from './robot-session.ts';
 
 /** As upstream's largest policies. */

@@ -5,7 +5,7 @@ import type {
   GuessedDimension,
   NamedDimension,
   RobotChoice,
-} from '../../workers/boundary/contract-finetune.ts';
+} from '../../workers/boundary/contract-demonstrations.ts';
 import { formatValue } from '../format.ts';
 import { CommittedInput } from './committed-input.tsx';
 import { changeRobot } from './robot-session.ts';

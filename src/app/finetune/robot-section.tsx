@@ -1,5 +1,5 @@
 import { useId, type ReactNode } from 'react';
-import type { DemonstrationsInfo, RobotChoice } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo, RobotChoice } from '../../workers/boundary/contract-demonstrations.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { RobotCameras } from './robot-cameras.tsx';
 import { RobotDimensions } from './robot-dimensions.tsx';

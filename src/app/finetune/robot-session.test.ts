@@ -1,9 +1,6 @@
 import { expect, test } from 'vitest';
-import type {
-  AdapterInfo,
-  DemonstrationsInfo,
-  RobotChoice,
-} from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
+import type { DemonstrationsInfo, RobotChoice } from '../../workers/boundary/contract-demonstrations.ts';
 import { DEFAULT_OPTIONS } from './finetune-store.ts';
 import { optionsFor } from './robot-session.ts';
 

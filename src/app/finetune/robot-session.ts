@@ -1,10 +1,7 @@
 /** Which robot the demonstrations are trained as: asked of the worker, which measures them for it. */
-import type {
-  AdapterInfo,
-  DemonstrationsInfo,
-  FineTuneOptions,
-  RobotChoice,
-} from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
+import type { DemonstrationsInfo, RobotChoice } from '../../workers/boundary/contract-demonstrations.ts';
+import type { FineTuneOptions } from '../../workers/boundary/contract-finetune.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { toFailure } from '../status/failure.ts';
 import { refreshEstimate } from './estimate-session.ts';

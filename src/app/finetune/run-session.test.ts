@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import type { DemonstrationsInfo, RunInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
+import type { RunInfo } from '../../workers/boundary/contract-finetune.ts';
 import { openDemonstrations } from './run-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 

@@ -1,7 +1,7 @@
 /** Runs: begun, watched, paused, and gone on with once their demonstrations are open. */
 import { optionsOf, type OpenOptions } from '../../episodes/reading.ts';
+import type { DemonstrationsSource } from '../../workers/boundary/contract-demonstrations.ts';
 import type {
-  DemonstrationsSource,
   FineTuneEvent,
   FineTuneOptions,
   RunInfo,

@@ -1,5 +1,5 @@
 /** What checked frames say about a policy: its error beside that of always predicting the mean. */
-import type { ChunkCheck, DimensionStatistics } from '../../workers/boundary/contract-finetune.ts';
+import type { ChunkCheck, DimensionStatistics } from '../../workers/boundary/contract-demonstrations.ts';
 
 export interface ScoredDimension {
   readonly name: string;

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import type { PolicyInfo } from '../../workers/boundary/contract.ts';
-import type { AdapterInfo, DemonstrationsInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
+import type { DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
 import { usePolicyStore } from '../policy/policy-store.ts';
 import { useFineTuneStore } from './finetune-store.ts';
 import { scoreFrames, useScoreStore } from './score-session.ts';

@@ -1,6 +1,6 @@
 /** Upstream's first sanity check: what the policy makes of frames it was trained on. The score belongs to what predicted, and to these demonstrations. */
 import { create } from 'zustand';
-import type { ChunkCheck, DemonstrationsInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { ChunkCheck, DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { currentPolicy, isTraining } from '../policy/policy-store.ts';
 import { toFailure, type Failure } from '../status/failure.ts';

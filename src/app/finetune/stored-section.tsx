@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { readingText } from '../../episodes/reading.ts';
-import type { AdapterInfo, RunInfo } from '../../workers/boundary/contract-finetune.ts';
+import type { AdapterInfo } from '../../workers/boundary/contract-adapters.ts';
+import type { RunInfo } from '../../workers/boundary/contract-finetune.ts';
 import { DeleteButton } from '../controls/delete-button.tsx';
 import { EditableText } from '../controls/editable-text.tsx';
 import { formatBytes, formatCount } from '../format.ts';

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { DemonstrationsInfo, FineTuneProgress } from '../../workers/boundary/contract-finetune.ts';
+import type { DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
+import type { FineTuneProgress } from '../../workers/boundary/contract-finetune.ts';
 import { useCompareStore } from '../finetune/compare-store.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import type { TrialResult } from '../practice/practice-store.ts';

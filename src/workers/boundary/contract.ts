@@ -3,7 +3,9 @@
  * No tensor and no GPU handle appears here. Buffers, frames and canvases are moved, not copied (see transfer.ts).
  */
 import type { ErrorCode } from '../../base/errors.ts';
-import type { AdaptersApi, DemonstrationsApi, TrainingApi } from './contract-finetune.ts';
+import type { AdaptersApi } from './contract-adapters.ts';
+import type { DemonstrationsApi } from './contract-demonstrations.ts';
+import type { TrainingApi } from './contract-finetune.ts';
 import type { Cancellable, LeaseState } from './contract-lease.ts';
 
 /** An error as data; calls of a worker reject with exactly these fields (see transfer.ts). */

@@ -2,7 +2,7 @@ import { ModelError } from '../../base/errors.ts';
 import type { TrainedState } from '../../model/finetune/trained.ts';
 import type { DatasetStatistics } from '../../model/policy/statistics.ts';
 import { adapterId, sizeOfAdapter } from './adapter-id.ts';
-import type { AdapterInfo, AdapterOrigin } from '../boundary/contract-finetune.ts';
+import type { AdapterInfo, AdapterOrigin } from '../boundary/contract-adapters.ts';
 
 export type ReadAgain = () => Promise<TrainedState>;
 

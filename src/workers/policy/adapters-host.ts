@@ -15,7 +15,7 @@ import { checkpointFolder } from '../../model/weights/checkpoint.ts';
 import { zipBlob } from '../../model/weights/zip-folder.ts';
 import { adapterId } from './adapter-id.ts';
 import { AdapterShelf } from './adapter-shelf.ts';
-import type { AdapterInfo, AdapterOrigin, AdaptersApi } from '../boundary/contract-finetune.ts';
+import type { AdapterInfo, AdapterOrigin, AdaptersApi } from '../boundary/contract-adapters.ts';
 import { cancelled } from '../lease.ts';
 import type { LoadedPolicy, PolicyFacts, PolicyLease } from './loaded-policy.ts';
 import type { StoredRuns } from '../training/stored-runs.ts';

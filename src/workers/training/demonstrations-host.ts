@@ -20,7 +20,7 @@ import type {
   LeRobotForm,
   WriteTarget,
   WrittenDataset,
-} from '../boundary/contract-finetune.ts';
+} from '../boundary/contract-demonstrations.ts';
 import {
   changeDemonstrations,
   openDemonstrations,

@@ -21,7 +21,7 @@ import type {
   DemonstrationsSource,
   DimensionStatistics,
   FitNote,
-} from '../boundary/contract-finetune.ts';
+} from '../boundary/contract-demonstrations.ts';
 import { isFaster, type Target } from './robot-choice.ts';
 import {
   guess,

@@ -8,7 +8,7 @@ import type { PolicyConfig } from '../../model/policy/config.ts';
 import { adaptedConfig, type OwnConfig } from '../../model/policy/own-config.ts';
 import { profileSchema, type RobotProfile } from '../../model/policy/robot-profiles.ts';
 import type { GuessedProfile } from '../../robot/guess-profile.ts';
-import type { RobotChoice } from '../boundary/contract-finetune.ts';
+import type { RobotChoice } from '../boundary/contract-demonstrations.ts';
 
 /** What demonstrations are measured for, and trained as. */
 export interface Target {

@@ -8,7 +8,12 @@ import { thinning, type ThinnedAs } from '../../episodes/thinned-dataset.ts';
 import { ModelError } from '../../base/errors.ts';
 import { guessProfile, type GuessedProfile } from '../../robot/guess-profile.ts';
 import type { RobotProfile } from '../../robot/robot.ts';
-import type { FitNote, GuessedDimension, RobotChoice, RobotInfo } from '../boundary/contract-finetune.ts';
+import type {
+  FitNote,
+  GuessedDimension,
+  RobotChoice,
+  RobotInfo,
+} from '../boundary/contract-demonstrations.ts';
 import type { Policies } from './demonstrations.ts';
 import { guessedChoice, isOfRobot, targetFor, type Target } from './robot-choice.ts';
 

@@ -5,7 +5,7 @@ import { leRobotFiles, type StreamedFile } from '../../episodes/lerobot-writer/f
 import { uploadToHub } from '../../io/hub-upload.ts';
 import { ModelError } from '../../base/errors.ts';
 import { zipBlob } from '../../model/weights/zip-folder.ts';
-import type { LeRobotForm, WrittenDataset, WriteTarget } from '../boundary/contract-finetune.ts';
+import type { LeRobotForm, WrittenDataset, WriteTarget } from '../boundary/contract-demonstrations.ts';
 
 /** @throws ModelError as `leRobotFiles` and `uploadToHub`, `bad-input` for a folder with something in it, `storage-full` */
 export async function writeDataset(
