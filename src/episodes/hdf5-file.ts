@@ -2,26 +2,16 @@
 import type { Metadata } from 'h5wasm';
 import type { ByteReader } from '../io/byte-reader.ts';
 import { ModelError } from '../base/errors.ts';
-import { Hdf5Library, type SyncSource } from './hdf5-wasm.ts';
+import { BlockCache, MOST_BYTES } from './hdf5-blocks.ts';
+import { ARRAYS, BYTES, dtypeOf, STRING, type NumberArray } from './hdf5-types.ts';
+import { Hdf5Library } from './hdf5-wasm.ts';
 
-/** HDF5's numbers for objects and classes of types (H5Gpublic.h, H5Tpublic.h). */
+/** HDF5's numbers for objects (H5Gpublic.h). */
 const GROUP = 0;
 const DATASET = 1;
-const INTEGER = 0;
-const FLOAT = 1;
-const STRING = 3;
-const ENUM = 8;
-const VARIABLE_LENGTH = 9;
 /** gzip, shuffle, Fletcher's checksum, szip, n-bit, scale-offset: what comes with HDF5 itself (H5Zpublic.h). */
 const KNOWN_FILTERS = new Set([1, 2, 3, 4, 5, 6]);
 
-const BLOCK = 64 * 2 ** 10;
-/** Blocks fetched at once, where one is missing: what is asked for next mostly lies behind it. */
-const BLOCKS_AHEAD = 3;
-/** Blocks kept, of each file. */
-const KEPT_BLOCKS = 512;
-/** What one call may read, and one chunk may hold. */
-const MOST_BYTES = 128 * 2 ** 20;
 /** Calls made again for want of bytes. A chain of metadata is far shorter. */
 const MOST_ATTEMPTS = 10_000;
 
@@ -290,139 +280,4 @@ function reasonOf({ error, complaint }: { error: unknown; complaint: string }): 
   const words = [...complaint.matchAll(/ in \w+\(\): ([^\n]{1,120})/g)].at(-1)?.[1];
   if (words) return words.split(': time =')[0]!;
   return error instanceof Error ? error.message.slice(0, 200) : 'HDF5 gave up';
-}
-
-export type NumberArray =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array<ArrayBuffer>
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
-
-const ARRAYS: Readonly<Record<string, (buffer: ArrayBuffer) => NumberArray>> = {
-  float16: (buffer) => Float32Array.from(new Uint16Array(buffer), halfToFloat),
-  float32: (buffer) => new Float32Array(buffer),
-  float64: (buffer) => new Float64Array(buffer),
-  int8: (buffer) => new Int8Array(buffer),
-  uint8: (buffer) => new Uint8Array(buffer),
-  bool: (buffer) => new Uint8Array(buffer),
-  int16: (buffer) => new Int16Array(buffer),
-  uint16: (buffer) => new Uint16Array(buffer),
-  int32: (buffer) => new Int32Array(buffer),
-  uint32: (buffer) => new Uint32Array(buffer),
-  int64: (buffer) => new BigInt64Array(buffer),
-  uint64: (buffer) => new BigUint64Array(buffer),
-};
-
-/** Lists of bytes, each of its own length. */
-export const BYTES = 'bytes';
-
-function dtypeOf({ type, size, signed, vlen_type: element }: Metadata): string {
-  if (type === FLOAT) return `float${size * 8}`;
-  if (type === INTEGER) return `${signed ? 'int' : 'uint'}${size * 8}`;
-  if (type === STRING) return 'string';
-  if (type === VARIABLE_LENGTH && element?.type === INTEGER && element.size === 1) return BYTES;
-  // h5py's booleans are an enumeration of a byte.
-  return type === ENUM && size === 1 ? 'bool' : `class ${type}`;
-}
-
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Infinity;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
-/** Header of a global heap, and of each of its objects (HDF5 File Format Specification, III.E). */
-const HEAP_HEADER = 16;
-/** WebAssembly's memory: HDF5 keeps the lower 32 bits of a larger size, which may be none. */
-const MOST_HEAP_OBJECT = 2n ** 31n;
-
-/**
- * A global heap (texts of variable length) with an object of no size: HDF5 2.0 walks round in such a one for ever, and cannot be stopped.
- * Its reads begin where the heap does.
- */
-function isEndlessHeap(bytes: Uint8Array): boolean {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 2 * HEAP_HEADER || view.getUint32(0) !== 0x47434f4c) return false;
-  const end = Math.min(bytes.length, Number(view.getBigUint64(8, true)));
-  for (let at = HEAP_HEADER; at + HEAP_HEADER <= end;) {
-    const size = view.getBigUint64(at + 8, true);
-    const isFree = view.getUint16(at, true) === 0;
-    if ((isFree && size < BigInt(HEAP_HEADER)) || size > MOST_HEAP_OBJECT) return true;
-    at += isFree ? Number(size) : HEAP_HEADER + 8 * Math.ceil(Number(size) / 8);
-  }
-  return false;
-}
-
-/** The parts of a file that have been fetched. */
-class BlockCache implements SyncSource {
-  readonly byteLength: number;
-  readonly missing = new Set<number>();
-  readonly #file: ByteReader;
-  readonly #blocks = new Map<number, Uint8Array>();
-
-  constructor(file: ByteReader) {
-    this.#file = file;
-    this.byteLength = file.byteLength;
-  }
-
-  read(position: number, into: Uint8Array): boolean {
-    const end = position + into.byteLength;
-    const before = this.missing.size;
-    for (let block = Math.floor(position / BLOCK); block * BLOCK < end; block++) {
-      const bytes = this.#blocks.get(block);
-      if (!bytes) {
-        this.missing.add(block);
-        continue;
-      }
-      const at = block * BLOCK;
-      const from = Math.max(position, at);
-      into.set(bytes.subarray(from - at, Math.min(end - at, bytes.byteLength)), from - position);
-    }
-    return this.missing.size === before && !isEndlessHeap(into);
-  }
-
-  /** @throws ModelError `unsupported` where one call wants more than fits, `download-failed` */
-  async fetchMissing(): Promise<void> {
-    if ((this.#blocks.size + this.missing.size) * BLOCK > 2 * MOST_BYTES + KEPT_BLOCKS * BLOCK) {
-      throw new ModelError(
-        'unsupported',
-        `${this.#file.name} has to be read in pieces that are too large.`,
-        'Store it again in smaller chunks, with h5repack.',
-      );
-    }
-    const wanted = [...this.missing].toSorted((a, b) => a - b);
-    const last = Math.ceil(this.byteLength / BLOCK) - 1;
-    while (wanted.length > 0) {
-      const first = wanted[0]!;
-      let until = first;
-      while (wanted.length > 0 && wanted[0]! <= until + 1) until = wanted.shift()!;
-      until = Math.min(last, until + BLOCKS_AHEAD);
-      const bytes = await this.#file.slice(first * BLOCK, Math.min(this.byteLength, (until + 1) * BLOCK));
-      for (let block = first; block <= until; block++) {
-        const at = (block - first) * BLOCK;
-        this.#blocks.delete(block);
-        this.#blocks.set(block, bytes.subarray(at, at + BLOCK));
-      }
-    }
-  }
-
-  /** Forgets the oldest blocks. Not while a call is being made again: it needs all of its blocks at once. */
-  drop(): void {
-    for (const oldest of this.#blocks.keys()) {
-      if (this.#blocks.size <= KEPT_BLOCKS) return;
-      this.#blocks.delete(oldest);
-    }
-  }
-
-  clear(): void {
-    this.#blocks.clear();
-  }
 }

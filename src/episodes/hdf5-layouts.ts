@@ -1,7 +1,8 @@
 /** What HDF5 files of demonstrations hold: LIBERO's and robomimic's `data/demo_N`, ACT's and ALOHA's one episode a file. */
 import { ModelError } from '../base/errors.ts';
 import type { FeatureMapping } from './reading.ts';
-import { BYTES, type Hdf5Dataset, type Hdf5File } from './hdf5-file.ts';
+import type { Hdf5Dataset, Hdf5File } from './hdf5-file.ts';
+import { BYTES } from './hdf5-types.ts';
 
 /** One episode of one file. */
 export interface Hdf5Recording {
