@@ -162,12 +162,29 @@ describe('the boundary', () => {
     close();
   });
 
-  test('calls back', async () => {
+  test('calls back, and answers when every callback has run', async () => {
     const { client, close } = connected();
     const steps: number[] = [];
     expect(await client.count(3, (n) => steps.push(n))).toBe('done');
-    await vi.waitFor(() => expect(steps).toEqual([1, 2, 3]));
+    expect(steps).toEqual([1, 2, 3]);
     close();
+  });
+
+  test('waits for callbacks that take their time or fail, also before it rejects', async () => {
+    let done = 0;
+    const slow = async () => {
+      await new Promise((later) => setTimeout(later));
+      done++;
+      throw new Error('The page could not draw it.');
+    };
+    const api = offered({
+      work: async (onStep: () => Promise<void>) => {
+        onStep().catch(nothing);
+        throw new Error('The disk is full.');
+      },
+    });
+    await expect(api.work(slow)).rejects.toThrow('The disk is full.');
+    expect(done).toBe(1);
   });
 
   test('passes errors on as code, message and hint', async () => {

@@ -80,11 +80,9 @@ export async function readDemonstrations(
   set({ demonstrations: { kind: 'opening', done: 0, total: 0 }, failure: null });
   try {
     const { demonstrations } = policyWorker();
-    // Progress crosses on a port of its own, and may come after what it was about.
-    let reading = true;
     const open = () =>
       demonstrations.open(source, (done, total) => {
-        if (reading && mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
+        if (mine === opening) set({ demonstrations: { kind: 'opening', done, total } });
       });
     let info = await open();
     const chosen = source.kind === 'recorded' || source.options ? null : chosenReading(info);
@@ -92,7 +90,6 @@ export async function readDemonstrations(
       source = { ...source, options: chosen };
       info = await open();
     }
-    reading = false;
     const edits = as.origin === 'dataset' ? storedEdits(info) : as.edits;
     if (Object.keys(edits).length > 0) info = await demonstrations.edit(edits);
     if (mine !== opening) return false;

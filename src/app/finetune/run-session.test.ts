@@ -1,5 +1,4 @@
 import { expect, test, vi } from 'vitest';
-import type { DemonstrationsInfo } from '../../workers/boundary/contract-demonstrations.ts';
 import type { RunInfo } from '../../workers/boundary/contract-finetune.ts';
 import { openDemonstrations } from './run-session.ts';
 import { useFineTuneStore } from './finetune-store.ts';
@@ -12,26 +11,6 @@ vi.mock('../policy/policy-session.ts', () => ({
   policyWorker: () => ({ demonstrations: { open } }),
   failPolicy: () => undefined,
 }));
-
-test('progress that arrives after the demonstrations are open does not close them again', async () => {
-  const info = {
-    name: 'two',
-    episodes: [],
-    recorded: [],
-    problems: [],
-    robot: { choice: null, startFrom: null },
-    edits: {},
-  } as unknown as DemonstrationsInfo;
-  let late!: Progress;
-  open.mockImplementation(async (_source, progress) => {
-    progress(1, 2);
-    late = progress;
-    return info;
-  });
-  await openDemonstrations({ kind: 'url', url: 'x' }, { origin: 'expert', edits: {} }).catch(() => undefined);
-  late(2, 2);
-  expect(useFineTuneStore.getState().demonstrations).toEqual({ kind: 'open', info });
-});
 
 test('a run to be resumed has its demonstrations read as it read them, and says where they cannot be', async () => {
   const reading = { mapping: { action: 'a', state: ['s'], cameras: ['c'] }, standardise: false, turned: 0 };

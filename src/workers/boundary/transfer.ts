@@ -66,14 +66,43 @@ export function crossing<T>(value: T): T {
   return Comlink.transfer(value, [...movable(value, new Set())]);
 }
 
-/** The worker's end: what its methods return crosses as `crossing` says; objects among its fields are offered, too. */
+type Method = (...args: unknown[]) => unknown;
+
+/**
+ * Calls a method. Callbacks cross on ports of their own, on which a message may be overtaken by the answer: progress would be told of what is
+ * done. So it answers when every callback it called has run.
+ */
+async function answerOf(method: Method, self: object, args: readonly unknown[]): Promise<unknown> {
+  const running = new Set<Promise<unknown>>();
+  const watched = args.map((arg) => {
+    if (typeof arg !== 'function') return arg;
+    return (...said: unknown[]): unknown => {
+      const call: unknown = (arg as Method)(...said);
+      if (!(call instanceof Promise)) return call;
+      running.add(call);
+      const end = () => running.delete(call);
+      call.then(end, end);
+      return call;
+    };
+  });
+  try {
+    return await method.apply(self, watched);
+  } finally {
+    await Promise.allSettled(running);
+  }
+}
+
+/**
+ * The worker's end: what its methods return crosses as `crossing` says, after whatever their callbacks were told; objects among its fields are
+ * offered, too.
+ */
 export function offered<T extends object>(api: T): T {
   return new Proxy(api, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value === 'function') {
         return async (...args: unknown[]): Promise<unknown> =>
-          crossing(await (value as (...args: unknown[]) => unknown).apply(target, args));
+          crossing(await answerOf(value as Method, target, args));
       }
       return typeof value === 'object' && value !== null ? offered(value) : value;
     },
