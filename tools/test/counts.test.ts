@@ -16,8 +16,13 @@ function stepWith(from: NonNullable<Step['report']>['from'], report: unknown): S
 const plain: Step = { name: 'interop', cores: 1, command: ['true'] };
 
 it('counts a step without a report as one test', () => {
-  expect(countsOf(plain, true, 'fine')).toEqual({ passed: 1, failed: 0, skipped: [] });
-  expect(countsOf(plain, false, 'skipped: or so it says')).toEqual({ passed: 0, failed: 1, skipped: [] });
+  expect(countsOf(plain, true, 'fine')).toEqual({ passed: 1, failed: 0, skipped: [], failures: [] });
+  expect(countsOf(plain, false, 'skipped: or so it says')).toEqual({
+    passed: 0,
+    failed: 1,
+    skipped: [],
+    failures: [],
+  });
 });
 
 it('tells why a step was skipped', () => {
@@ -26,6 +31,7 @@ it('tells why a step was skipped', () => {
     passed: 0,
     failed: 0,
     skipped: ['interop: there is no Python; see there'],
+    failures: [],
   });
 });
 
@@ -36,34 +42,64 @@ it('counts the tests of Vitest, and a file that could not be loaded', () => {
         status: 'failed',
         assertionResults: [
           { status: 'passed', fullName: 'a' },
-          { status: 'failed', fullName: 'b' },
+          {
+            status: 'failed',
+            fullName: 'b',
+            failureMessages: ['Error: \u001b[31m1 for 2\u001b[39m\n\n  at b.ts'],
+          },
           { status: 'pending', fullName: 'c [no GPU]' },
         ],
       },
-      { status: 'failed', assertionResults: [] },
+      { status: 'failed', name: 'broken.ts', message: 'no such module', assertionResults: [] },
     ],
   });
-  expect(countsOf(step, false, '')).toEqual({ passed: 1, failed: 2, skipped: ['c [no GPU]'] });
+  expect(countsOf(step, false, '')).toEqual({
+    passed: 1,
+    failed: 2,
+    skipped: ['c [no GPU]'],
+    failures: ['b\n    Error: 1 for 2\n      at b.ts', 'broken.ts\n    no such module'],
+  });
 });
 
 it('counts a journey that passed at a second attempt as failed', () => {
   const step = stepWith('playwright', {
     stats: { expected: 3, unexpected: 0, flaky: 1 },
-    suites: [{ suites: [{ specs: [{ title: 'later', tests: [{ status: 'skipped' }] }] }] }],
+    suites: [
+      {
+        suites: [
+          {
+            specs: [
+              { title: 'later', tests: [{ status: 'skipped' }] },
+              {
+                title: 'second',
+                tests: [
+                  { status: 'flaky', results: [{ errors: [{ message: 'too late' }] }, { errors: [] }] },
+                ],
+              },
+            ],
+          },
+        ],
+      },
+    ],
   });
-  expect(countsOf(step, true, '')).toEqual({ passed: 3, failed: 1, skipped: ['later'] });
+  expect(countsOf(step, true, '')).toEqual({
+    passed: 3,
+    failed: 1,
+    skipped: ['later'],
+    failures: ['second\n    too late'],
+  });
 });
 
 it('counts at least one failure where the command failed', () => {
   const step = stepWith('parity', { passed: 5, failed: 0 });
-  expect(countsOf(step, true, '')).toEqual({ passed: 5, failed: 0, skipped: [] });
-  expect(countsOf(step, false, '')).toEqual({ passed: 5, failed: 1, skipped: [] });
+  expect(countsOf(step, true, '')).toEqual({ passed: 5, failed: 0, skipped: [], failures: [] });
+  expect(countsOf(step, false, '')).toEqual({ passed: 5, failed: 1, skipped: [], failures: [] });
 });
 
 it('counts a report that is missing as a failure', () => {
   const told = vi.spyOn(console, 'error').mockReturnValue();
   const step: Step = { ...plain, report: { from: 'vitest', file: join(folder, 'nowhere.json') } };
-  expect(countsOf(step, true, '')).toEqual({ passed: 0, failed: 1, skipped: [] });
+  expect(countsOf(step, true, '')).toEqual({ passed: 0, failed: 1, skipped: [], failures: [] });
   expect(told).toHaveBeenCalledOnce();
   told.mockRestore();
 });

@@ -1,5 +1,6 @@
 /** How many tests a step ran, from the report that it left. */
 import { readFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 import type { Step } from './steps.ts';
 
 export interface Counts {
@@ -7,7 +8,12 @@ export interface Counts {
   readonly failed: number;
   /** By name. */
   readonly skipped: readonly string[];
+  /** Each with what it said, where the report tells: its name on the first line, the message below. */
+  readonly failures: readonly string[];
 }
+
+/** Lines of a failure's message that are repeated at the end. */
+const MESSAGE_LINES = 12;
 
 /**
  * @param good whether the step's command ended well; one that did not has at least one failure
@@ -16,15 +22,15 @@ export interface Counts {
 export function countsOf(step: Step, good: boolean, output: string): Counts {
   if (!step.report) {
     const skipped = good ? /^skipped: (.*)$/m.exec(output) : null;
-    if (skipped) return { passed: 0, failed: 0, skipped: [`${step.name}: ${skipped[1]!}`] };
-    return { passed: good ? 1 : 0, failed: good ? 0 : 1, skipped: [] };
+    if (skipped) return { passed: 0, failed: 0, skipped: [`${step.name}: ${skipped[1]!}`], failures: [] };
+    return { passed: good ? 1 : 0, failed: good ? 0 : 1, skipped: [], failures: [] };
   }
   let counts: Counts;
   try {
     counts = READERS[step.report.from](JSON.parse(readFileSync(step.report.file, 'utf8')));
   } catch (error) {
     console.error(`The step "${step.name}" left no readable report: ${String(error)}`);
-    return { passed: 0, failed: 1, skipped: [] };
+    return { passed: 0, failed: 1, skipped: [], failures: [] };
   }
   return good || counts.failed > 0 ? counts : { ...counts, failed: 1 };
 }
@@ -32,14 +38,23 @@ export function countsOf(step: Step, good: boolean, output: string): Counts {
 interface VitestReport {
   readonly testResults: readonly {
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly name?: string;
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
 interface PlaywrightSuite {
   readonly specs?: readonly {
     readonly title: string;
-    readonly tests: readonly { readonly status: string }[];
+    readonly tests: readonly {
+      readonly status: string;
+      readonly results?: readonly { readonly errors?: readonly { readonly message?: string }[] }[];
+    }[];
   }[];
   readonly suites?: readonly PlaywrightSuite[];
 }
@@ -49,7 +64,7 @@ interface PlaywrightReport extends PlaywrightSuite {
 }
 
 const READERS: Record<NonNullable<Step['report']>['from'], (report: unknown) => Counts> = {
-  parity: (report) => ({ ...(report as { passed: number; failed: number }), skipped: [] }),
+  parity: (report) => ({ ...(report as { passed: number; failed: number }), skipped: [], failures: [] }),
   vitest: (report) => {
     const files = (report as VitestReport).testResults;
     const tests = files.flatMap(({ assertionResults }) => assertionResults);
@@ -64,16 +79,46 @@ const READERS: Record<NonNullable<Step['report']>['from'], (report: unknown) => 
       skipped: tests.flatMap(({ status, fullName }) =>
         status === 'passed' || status === 'failed' ? [] : [fullName],
       ),
+      failures: [
+        ...tests.flatMap(({ status, fullName, failureMessages = [] }) =>
+          status === 'failed' ? [failure(fullName, failureMessages)] : [],
+        ),
+        ...broken.map(({ name = 'a file', message = '' }) => failure(name, [message])),
+      ],
     };
   },
   playwright: (report) => {
     const { stats, ...suite } = report as PlaywrightReport;
     // One that passed at a second attempt has a fault.
-    return { passed: stats.expected, failed: stats.unexpected + stats.flaky, skipped: skippedIn(suite) };
+    return {
+      passed: stats.expected,
+      failed: stats.unexpected + stats.flaky,
+      skipped: specsOf(suite).flatMap(({ title, tests }) =>
+        tests.some(({ status }) => status === 'skipped') ? [title] : [],
+      ),
+      failures: specsOf(suite).flatMap(({ title, tests }) =>
+        tests.flatMap(({ status, results = [] }) =>
+          status === 'unexpected' || status === 'flaky'
+            ? [
+                failure(
+                  title,
+                  results.flatMap(({ errors = [] }) => errors.map(({ message = '' }) => message)),
+                ),
+              ]
+            : [],
+        ),
+      ),
+    };
   },
 };
 
-function skippedIn({ specs = [], suites = [] }: PlaywrightSuite): string[] {
-  const own = specs.filter(({ tests }) => tests.some(({ status }) => status === 'skipped'));
-  return [...own.map(({ title }) => title), ...suites.flatMap(skippedIn)];
+const specsOf = ({ specs = [], suites = [] }: PlaywrightSuite): NonNullable<PlaywrightSuite['specs']> => [
+  ...specs,
+  ...suites.flatMap(specsOf),
+];
+
+function failure(name: string, messages: readonly string[]): string {
+  const lines = messages.flatMap((message) => stripVTControlCharacters(message).split('\n'));
+  const told = lines.filter((line) => line.trim()).slice(0, MESSAGE_LINES);
+  return [name, ...told.map((line) => `    ${line}`)].join('\n');
 }

@@ -97,6 +97,9 @@ if (!values.full) {
 console.log(
   'by hand (npx playwright test --project lesson): a whole lesson from "Teach it this" to its verdict',
 );
+// Once more at the end: of a long output, often only that is kept.
+for (const { step, failures } of done)
+  for (const failure of failures) console.log(`failed: ${step.name}: ${failure}`);
 const sum = (of: (one: Done) => number): number => done.reduce((all, one) => all + of(one), 0);
 console.log(`in ${secondsSince(started)}`);
 console.log(
