@@ -1,21 +1,28 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { DemonstrationsInfo, EpisodeEdits } from '../../workers/boundary/contract-demonstrations.ts';
+import { changeEpisode } from './episode-session.ts';
 import { editEpisode } from './open-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { lastChange, undoLast, useUndoStore } from '../undo/undo-store.ts';
 
 const { demonstrations, training } = vi.hoisted(() => ({
   demonstrations: {
     edit: vi.fn<(changes: object) => Promise<object>>(),
     review: async () => [],
   },
-  training: { estimate: async () => ({}) },
+  training: { estimate: vi.fn<() => Promise<object>>() },
 }));
 vi.mock('../policy/policy-session.ts', () => ({
   policyWorker: () => ({ demonstrations, training }),
   failPolicy: () => undefined,
 }));
 
-const info = { name: 'made up', recorded: [], episodes: [], problems: [] } as unknown as DemonstrationsInfo;
+const info = {
+  name: 'made up',
+  recorded: [{ index: 0 }, { index: 1 }],
+  episodes: [],
+  problems: [],
+} as unknown as DemonstrationsInfo;
 let stored: Record<string, string> = {};
 
 beforeEach(() => {
@@ -27,6 +34,7 @@ beforeEach(() => {
     edits: {},
     failure: null,
   });
+  training.estimate.mockReset().mockResolvedValue({});
   // As the worker does it: one after the other, each on what the one before it left.
   let edits: EpisodeEdits = {};
   demonstrations.edit.mockReset().mockImplementation(async (changes) => {
@@ -74,4 +82,14 @@ test('an edit that is refused is said, and nothing is changed', async () => {
     failure: { code: 'busy' },
     demonstrations: { kind: 'open' },
   });
+});
+
+test('what is shown as changed can be taken back at once, however long the estimate takes', async () => {
+  training.estimate.mockReturnValue(new Promise(() => undefined));
+  await changeEpisode(0, { instruction: 'wave' });
+  await changeEpisode(0, { deleted: true });
+  expect(lastChange(useUndoStore.getState(), 'demonstrations')?.said).toBe('Episode 1 deleted.');
+  await undoLast('demonstrations');
+  expect(useUndoStore.getState().said?.text).toBe('Undone: Episode 1 deleted.');
+  expect(useFineTuneStore.getState().edits).toEqual({ 0: { instruction: 'wave' } });
 });

@@ -6,7 +6,7 @@ import type {
   EpisodeTrack,
 } from '../../workers/boundary/contract-demonstrations.ts';
 import type { RawImage } from '../../workers/boundary/contract.ts';
-import { editEpisode } from './open-demonstrations.ts';
+import { editEpisode, editsNotKept } from './open-demonstrations.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
 import { policyWorker } from '../policy/policy-session.ts';
 import { toFailure, type Failure } from '../status/failure.ts';
@@ -133,26 +133,28 @@ export async function checkStep(): Promise<void> {
   }
 }
 
-/** Changes what is trained on, and remembers it; there is a way back. */
+/** Changes what is trained on, and remembers it; there is a way back from the moment on that it is shown. */
 export async function changeEpisode(index: number, change: EpisodeEdit): Promise<void> {
   const { demonstrations, edits } = useFineTuneStore.getState();
   if (demonstrations.kind !== 'open') return;
   const before = beforeEdit(edits[index], change);
   const number = 1 + demonstrations.info.recorded.findIndex((episode) => episode.index === index);
-  if (!(await edit(index, change))) return;
+  if (!(await editEpisode(index, change))) return;
   canUndo({
     said: `Episode ${number} ${editWord(change)}.`,
     about: 'demonstrations',
     undo: async () => {
-      if (await edit(index, before)) return;
-      throw useFineTuneStore.getState().failure ?? new Error('These demonstrations are not open any more.');
+      if (!(await editEpisode(index, before)))
+        throw useFineTuneStore.getState().failure ?? new Error('These demonstrations are not open any more.');
+      await keep(index);
     },
   });
+  await keep(index);
 }
 
-async function edit(index: number, change: EpisodeEdit): Promise<boolean> {
-  if (!(await editEpisode(index, change))) return false;
+/** What is changed is in use whether or not it can be kept for the next visit. */
+async function keep(index: number): Promise<void> {
   const { edits, origin } = useFineTuneStore.getState();
-  if (origin === 'recorded' && edits[index]) await keepEdit(index, edits[index]);
-  return true;
+  if (origin !== 'recorded' || !edits[index]) return;
+  await keepEdit(index, edits[index]).catch(() => useFineTuneStore.setState({ failure: editsNotKept }));
 }

@@ -146,7 +146,7 @@ function storeEdits(info: DemonstrationsInfo, edits: EpisodeEdits): void {
   }
 }
 
-const editsNotKept: Failure = {
+export const editsNotKept: Failure = {
   code: 'storage-full',
   message: 'The change is in effect, but there is no room to save it for your next visit.',
   hint: 'Save the demonstrations as a dataset, or free storage for this site.',
@@ -165,7 +165,8 @@ export async function editEpisode(index: number, change: EpisodeEdit): Promise<b
     set({ edits, demonstrations: { kind: 'open', info }, failure: null });
     if (origin === 'dataset') storeEdits(info, edits);
     void review();
-    await refreshEstimate();
+    // Not waited for: the change is made, and whoever takes it back at once must find it.
+    void refreshEstimate();
     return true;
   } catch (error) {
     set({ failure: failed(error) });

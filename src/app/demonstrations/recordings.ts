@@ -115,9 +115,11 @@ function sizeOf({ actions, state, frames }: RecordedEpisode): number {
 }
 
 export async function editRecording(id: number, edit: EpisodeEdit): Promise<void> {
-  const db = await open();
-  const stored = await db.get('recordings', id);
-  if (stored) await db.put('recordings', { ...stored, edit });
+  // In one transaction: the later of two quick edits is the one that is kept.
+  const { store, done } = (await open()).transaction('recordings', 'readwrite');
+  const stored = await store.get(id);
+  if (stored) await store.put({ ...stored, edit });
+  await done;
 }
 
 export async function deleteRecordings(ids: readonly number[]): Promise<void> {
