@@ -83,14 +83,17 @@ describe('checkpoints of a run', () => {
     expect(await store.files(RUN)).toHaveLength(4);
   });
 
-  it('survives a crash at every single change to the disk', async () => {
+  it.each([
+    ['', null],
+    [', also where it takes the place of the last', 20],
+  ])('survives a crash at every single change to the disk%s', async (_, inPlaceOf) => {
     const found: number[] = [];
     for (let at = 1, crashed = true; crashed; at++) {
       const disk = memoryShardStore();
       await saveCheckpoint(disk, checkpointOf(10));
       await saveCheckpoint(disk, checkpointOf(20));
       const machine = crashing(disk, at);
-      await saveCheckpoint(machine.store, checkpointOf(30)).catch(() => undefined);
+      await saveCheckpoint(machine.store, checkpointOf(30), { inPlaceOf }).catch(() => undefined);
       crashed = machine.crashed();
       const { step } = (await loadLatestCheckpoint(disk, RUN))!;
       expect(await loadCheckpoint(disk, RUN, step)).toEqual(checkpointOf(step));

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadLatestCheckpoint, saveCheckpoint } from '../../src/model/finetune/checkpoints.ts';
+import {
+  listCheckpoints,
+  loadLatestCheckpoint,
+  saveCheckpoint,
+} from '../../src/model/finetune/checkpoints.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import type { Sample } from '../../src/model/finetune/micro-batch.ts';
 import {
@@ -275,6 +279,56 @@ describe('the loop around a trainer', () => {
     expect(seen).toContain('paused');
     expect(seen.filter((entry) => entry.startsWith('validated'))).toEqual(['validated 2', 'validated 4']);
     expect((await loadLatestCheckpoint(store, 'test'))!).toMatchObject({ step: 5, state: { from: 'test' } });
+    trainer.dispose();
+    await opened.policy.dispose();
+  });
+
+  it('is saved every few seconds, each time in place of the last, and keeps what is saved by steps', async () => {
+    const store = memoryShardStore();
+    const opened = await open('libero-l1');
+    const trainer = await trainerOf(opened, { maxSteps: 11, saveFreq: 4 });
+    let time = 0;
+    const kept: number[][] = [];
+    await runTraining(
+      trainer,
+      store,
+      {},
+      {
+        phase: () => undefined,
+        // A step takes three seconds.
+        step: () => (time += 3000),
+        validation: () => undefined,
+        saved: () => undefined,
+        saveFailed: (error) => {
+          throw error;
+        },
+      },
+      {
+        signal: new AbortController().signal,
+        // Asked before every step: what is there then.
+        gate: () => {
+          void listCheckpoints(store, 'test').then((list) => kept.push(list.map(({ step }) => step)));
+          return null;
+        },
+        exclusively: (task) => task(),
+        now: () => time,
+      },
+    );
+    kept.push((await listCheckpoints(store, 'test')).map(({ step }) => step));
+    expect(kept).toEqual([
+      [],
+      [1],
+      [1],
+      [1, 3],
+      [1, 4],
+      [1, 4],
+      [1, 4, 6],
+      [1, 4, 6],
+      [1, 4, 8],
+      [1, 4, 8],
+      [1, 4, 8, 10],
+      [1, 4, 8, 11],
+    ]);
     trainer.dispose();
     await opened.policy.dispose();
   });

@@ -43,10 +43,14 @@ const dataPath = (step: number) => `step-${String(step).padStart(8, '0')}.safete
 const sealPath = (step: number) => `step-${String(step).padStart(8, '0')}.json`;
 
 /**
- * Writes a checkpoint, then drops the oldest beyond `keep` and whatever an earlier crash left.
+ * Writes a checkpoint, then drops the one of step `inPlaceOf`, the oldest beyond `keep` and whatever an earlier crash left.
  * @throws ModelError `storage-full`; the earlier checkpoints stay
  */
-export async function saveCheckpoint(store: ShardStore, checkpoint: Checkpoint, keep = 2): Promise<void> {
+export async function saveCheckpoint(
+  store: ShardStore,
+  checkpoint: Checkpoint,
+  { keep = 2, inPlaceOf = null }: { readonly keep?: number; readonly inPlaceOf?: number | null } = {},
+): Promise<void> {
   const { run, step, state, tensors } = checkpoint;
   await removeUnsealed(store, run);
   try {
@@ -58,6 +62,7 @@ export async function saveCheckpoint(store: ShardStore, checkpoint: Checkpoint, 
     await store.remove(run, dataPath(step)).catch(() => undefined);
     throw error;
   }
+  if (inPlaceOf !== null && inPlaceOf !== step) await removeCheckpoint(store, run, inPlaceOf);
   const steps = (await listCheckpoints(store, run)).map((entry) => entry.step);
   for (const old of steps.slice(0, Math.max(0, steps.length - keep))) await removeCheckpoint(store, run, old);
 }

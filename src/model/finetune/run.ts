@@ -22,6 +22,8 @@ export interface RunControl {
   readonly gate: () => Promise<void> | null;
   /** Runs a step, a validation or the reading of a checkpoint while nothing else uses the policy. */
   readonly exclusively: <T>(task: () => Promise<T>) => Promise<T>;
+  /** Milliseconds; `performance.now` unless given. */
+  readonly now?: () => number;
 }
 
 /** Lets waiting messages in: on WASM a step never leaves the thread by itself, and a timer would cost 4 ms. */
@@ -42,8 +44,15 @@ const MANY = 6;
 const FEW = 2;
 
 /**
- * Trains until `maxSteps` or until stopped. Checkpoints are saved every `saveFreq` steps, after the first, at the end and when
- * asked for; with a `saveFreq` of 0 at the end, when paused and when asked for.
+ * Between them a run is saved so often that what a closed page loses is small, and so seldom that it costs a fortieth of the time. Each of
+ * these takes the place of the one before.
+ */
+const AT_LEAST_MS = 5_000;
+const TIMES_A_SAVE = 40;
+
+/**
+ * Trains until `maxSteps` or until stopped. Checkpoints are saved every `saveFreq` steps, after the first, every few seconds, at the end and
+ * when asked for; with a `saveFreq` of 0 at the end, when paused and when asked for.
  * @param extra what a checkpoint's state holds besides the trainer's own
  * @param store where checkpoints go; null keeps none
  * @throws ModelError when a step fails or the run diverges; the last checkpoint stays
@@ -56,20 +65,32 @@ export async function runTraining(
   control: RunControl,
 ): Promise<'done' | 'cancelled'> {
   const { valFreq, saveFreq } = trainer.options;
+  const now = control.now ?? (() => performance.now());
   let savedStep = -1;
+  /** The step of the newest checkpoint where the next one takes its place. */
+  let passing: number | null = null;
+  let dueAt = now() + AT_LEAST_MS;
   const kept = trainer.trainables.byteLength < SMALL ? MANY : FEW;
-  const save = async () => {
+  const save = async (briefly = false) => {
     if (!store || savedStep === trainer.step) return;
     events.phase('saving');
+    const began = now();
     try {
       const checkpoint = await control.exclusively(() => trainer.checkpoint());
-      await saveCheckpoint(store, { ...checkpoint, state: { ...checkpoint.state, ...extra } }, kept);
-      savedStep = trainer.step;
+      const { step } = checkpoint;
+      await saveCheckpoint(
+        store,
+        { ...checkpoint, state: { ...checkpoint.state, ...extra } },
+        { keep: briefly && kept === MANY ? kept + 1 : kept, inPlaceOf: passing },
+      );
+      passing = briefly ? step : null;
+      savedStep = step;
       events.saved(savedStep);
     } catch (error) {
       if (!(error instanceof ModelError)) throw error;
       events.saveFailed(error);
     }
+    dueAt = now() + Math.max(AT_LEAST_MS, TIMES_A_SAVE * (now() - began));
   };
   while (!trainer.done) {
     await yieldToMessages();
@@ -94,6 +115,7 @@ export async function runTraining(
     }
     // The first is early: whoever closes the page a moment later finds the run again.
     if (trainer.done || (saveFreq > 0 && (step === 1 || step % saveFreq === 0))) await save();
+    else if (saveFreq > 0 && now() >= dueAt) await save(true);
   }
   return 'done';
 }
