@@ -90,7 +90,7 @@ export const FULL: readonly Step[] = [
   {
     ...parity('long parity', '--full'),
     about:
-      'every op and golden case on webgpu in software, forward and in training, one with all five steps; a LLaMA-2-7B layer',
+      'five steps of every golden training on wasm (`npm test` takes five of one and one of the others); every op and golden case on webgpu in software, forward and in training; a LLaMA-2-7B layer',
   },
   {
     name: 'interop',
