@@ -6,6 +6,7 @@ import { exportCheckpoint } from '../../src/model/finetune/export-checkpoint.ts'
 import { importCheckpoint } from '../../src/model/finetune/import-checkpoint.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
 import { memoryReader } from '../../src/io/byte-reader.ts';
+import { torchArchive } from '../../src/model/weights/torch-writer.ts';
 import { safetensorsFile } from '../../src/model/weights/safetensors-writer.ts';
 import { collectBytes } from '../../src/model/weights/zip-writer.ts';
 import { openExportCase, stepFive, type CASES } from '../../tools/interop/golden-state.ts';
@@ -47,6 +48,19 @@ async function outcome(call: () => Promise<unknown>): Promise<string> {
     throw error;
   }
 }
+
+describe('importCheckpoint reads', () => {
+  it('an adapter that PEFT saved with safe_serialization=False, to the bit', async () => {
+    const { state, folder, attempt } = await good();
+    const tensors = await openIn(folder, ADAPTER);
+    const dict = new Map<string, HostTensor>();
+    for (const [name, { shape }] of tensors.entries)
+      dict.set(name, { shape, data: await tensors.readFloat32(name) });
+    const bin = await collectBytes(torchArchive(dict, { name: 'adapter_model' }));
+    const read = await attempt({ [ADAPTER]: null, 'lora_adapter/adapter_model.bin': bin });
+    expect(stateDifference(read, state)).toBeNull();
+  });
+});
 
 describe('importCheckpoint refuses', () => {
   const lora = { r: 4, alpha: 4, dropout: 0, targetModules: ['fc1'] };

@@ -32,7 +32,8 @@ import type { HostTensor, LoraConfig, TrainedState } from './trained.ts';
 export type { ImportFolder };
 
 const CONFIG = 'lora_adapter/adapter_config.json';
-const WEIGHTS = 'lora_adapter/adapter_model.safetensors';
+/** As PEFT looks for them; the second is what it wrote before safetensors, or with safe_serialization=False. */
+const WEIGHTS = ['lora_adapter/adapter_model.safetensors', 'lora_adapter/adapter_model.bin'] as const;
 const MODEL = 'model.safetensors';
 const QUERIES = 'action_queries.weight';
 
@@ -131,16 +132,17 @@ async function readAdapter(
     );
   }
   const config = parseAdapterConfig(json);
-  if (!folder.files.includes(WEIGHTS)) {
+  const title = WEIGHTS.find((path) => folder.files.includes(path));
+  if (title === undefined) {
     throw new ModelError(
       'bad-file',
-      `The folder has ${CONFIG} but no ${WEIGHTS}.`,
-      folder.files.includes('lora_adapter/adapter_model.bin')
-        ? 'Save the adapter with safe_serialization=True.'
-        : 'Copy the whole folder.',
+      `The folder has ${CONFIG} but no ${WEIGHTS[0]}.`,
+      'Copy the whole folder.',
     );
   }
-  const file = { tensors: await openSafetensors(await folder.open(WEIGHTS)), title: WEIGHTS };
+  const reader = await folder.open(title);
+  const tensors = await (title === WEIGHTS[0] ? openSafetensors(reader) : openTorchArchive(reader));
+  const file = { tensors, title };
   const names = new Map<string, string>();
   for (const name of file.tensors.entries.keys()) {
     // The frozen weight of an adapted embedding layer, which the base has.
@@ -153,14 +155,14 @@ async function readAdapter(
     if (!/^base_model\.model\..+\.lora_[AB](\.default)?\.weight$/.test(name)) {
       throw new ModelError(
         'unsupported',
-        `${WEIGHTS} has "${name}"; only lora_A and lora_B of linear layers and of the patch convolution are read.`,
+        `${title} has "${name}"; only lora_A and lora_B of linear layers and of the patch convolution are read.`,
         'Merge the adapter with PEFT in Python, then convert the merged checkpoint.',
       );
     }
     names.set(packageName(name), name);
   }
   const adapters = await readPairs(file, names, base, config.r);
-  if (adapters.size === 0) throw new ModelError('bad-file', `${WEIGHTS} has no LoRA weights.`);
+  if (adapters.size === 0) throw new ModelError('bad-file', `${title} has no LoRA weights.`);
   const { r, alpha, dropout, targetModules } = config;
   return {
     config,
