@@ -19,6 +19,7 @@ export interface FitNote {
     | 'cameras'
     | 'episodes'
     | 'short'
+    | 'samples'
     | 'not-finite'
     | 'constant'
     | 'instructions';
@@ -38,6 +39,8 @@ export interface Fit {
 /** A rate this far from the policy's makes its actions too large or too small. */
 const RATE_TOLERANCE = 0.1;
 const FEW_EPISODES = 5;
+/** Of the steps; with fewer, most of what was recorded is never an answer's beginning. */
+const FEW_SAMPLES = 0.2;
 
 const listed = (names: readonly string[]): string => `${names.length} (${names.join(', ')})`;
 
@@ -101,6 +104,17 @@ export function checkFit(
       found: `${dataset.episodes.length - usable.length} episodes shorter than a chunk of actions`,
       needed: `${wanted.chunkSize} steps or more`,
       hint: 'They are left out.',
+    });
+  }
+  const steps = usable.reduce((sum, { length }) => sum + length, 0);
+  // One of every step that a whole chunk of actions follows.
+  const samples = steps - usable.length * (wanted.chunkSize - 1);
+  if (usable.length > 0 && samples < FEW_SAMPLES * steps) {
+    warnings.push({
+      id: 'samples',
+      found: `${samples} training ${samples === 1 ? 'sample' : 'samples'} in ${steps} steps`,
+      needed: `episodes several times as long as a chunk of ${wanted.chunkSize} actions`,
+      hint: 'Choose a shorter chunk, where it can be chosen, or record longer episodes.',
     });
   }
   if (dataset.episodes.length < FEW_EPISODES) {

@@ -141,6 +141,16 @@ describe('a dataset that does not fit', () => {
     const { problems, warnings } = checkFit(few, LIBERO, numbers);
     expect(problems).toEqual([]);
     expect(warnings.map(({ id }) => id)).toEqual(['short', 'episodes', 'constant', 'instructions']);
+    const shorter = { ...few, episodes: [{ index: 0, length: 9, instruction: 'x' }] };
+    expect(checkFit(shorter, { ...LIBERO, chunkSize: 9 }, numbers).warnings).toContainEqual({
+      id: 'samples',
+      found: '1 training sample in 9 steps',
+      needed: 'episodes several times as long as a chunk of 9 actions',
+      hint: 'Choose a shorter chunk, where it can be chosen, or record longer episodes.',
+    });
+    // Of nine steps, two are followed by a whole chunk of eight actions.
+    const enough = checkFit(shorter, LIBERO, numbers).warnings;
+    expect(enough.map(({ id }) => id)).not.toContain('samples');
   });
 });
 
