@@ -2,11 +2,13 @@ import type { MouseEvent } from 'react';
 import { usePolicyStore, useTraining, type PolicyStatus } from '../policy/policy-store.ts';
 import { useRunStore, type RunStatus } from '../prediction/run-store.ts';
 import { useFineTuneStore } from '../finetune/finetune-store.ts';
+import { useShareStore } from '../share/share-store.ts';
 import { STEPS, type Step } from '../url-state.ts';
 import { useViewStore } from '../view-store.ts';
 import './masthead.css';
 
-function phase(policy: PolicyStatus, run: RunStatus): { text: string; tone: string } {
+/** @param shared whether what a link shares is still on its way: what would act until then is not what was shared */
+function phase(policy: PolicyStatus, run: RunStatus, shared: boolean): { text: string; tone: string } {
   if (policy.kind === 'asking') return { text: 'Waiting for your permission', tone: 'idle' };
   if (policy.kind === 'inspecting') return { text: 'Checking this machine', tone: 'busy' };
   if (policy.kind === 'inspected') return { text: 'Policy not loaded', tone: 'idle' };
@@ -17,6 +19,7 @@ function phase(policy: PolicyStatus, run: RunStatus): { text: string; tone: stri
   if (policy.kind === 'failed') return { text: 'Needs attention', tone: 'fail' };
   if (run.kind === 'streaming') return { text: 'Predicting', tone: 'live' };
   if (run.kind === 'once' || run.kind === 'stopping') return { text: 'Finishing', tone: 'busy' };
+  if (shared) return { text: 'Loading what was shared', tone: 'busy' };
   return { text: 'Policy ready', tone: 'ready' };
 }
 
@@ -41,12 +44,13 @@ export function Masthead() {
   const policy = usePolicyStore((state) => state.status);
   const run = useRunStore((state) => state.status);
   const training = useTraining();
+  const shared = useShareStore(({ opened }) => opened.kind === 'known' && opened.agreed);
   const episodes = useFineTuneStore(({ demonstrations }) =>
     demonstrations.kind === 'open' ? demonstrations.info.episodes.length : 0,
   );
   const current = useViewStore((state) => state.step);
   const setStep = useViewStore((state) => state.setStep);
-  const { text, tone } = training ? { text: 'Fine-tuning', tone: 'live' } : phase(policy, run);
+  const { text, tone } = training ? { text: 'Fine-tuning', tone: 'live' } : phase(policy, run, shared);
   const open = (event: MouseEvent, step: Step): void => {
     // Another tab or window is the browser's business.
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
