@@ -56,7 +56,7 @@ const before = ofTable
 if (before) print('before', before);
 else {
   await page.getByLabel('Robot', { exact: true }).selectOption(robot);
-  const refused = page.getByText('was made for another robot').first();
+  const refused = page.getByText(/another robot|active model is for/).first();
   console.log(`before: ${await refused.textContent()}`);
 }
 
