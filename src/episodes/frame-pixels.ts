@@ -2,14 +2,11 @@ import type { FrameImage } from './dataset.ts';
 
 /** RGB, 8 bit, rows from the top → RGBA. */
 export function rgbImage(rgb: Uint8Array, width: number, height: number): FrameImage {
-  const data = new Uint8ClampedArray(width * height * 4);
-  for (let from = 0, to = 0; to < data.length; from += 3, to += 4) {
-    data[to] = rgb[from]!;
-    data[to + 1] = rgb[from + 1]!;
-    data[to + 2] = rgb[from + 2]!;
-    data[to + 3] = 255;
-  }
-  return { width, height, data };
+  // A pixel at a time: half of the time of a byte at a time. Wherever this runs the lowest byte is the first.
+  const pixels = new Uint32Array(width * height);
+  for (let pixel = 0, from = 0; pixel < pixels.length; pixel++, from += 3)
+    pixels[pixel] = rgb[from]! | (rgb[from + 1]! << 8) | (rgb[from + 2]! << 16) | 0xff000000;
+  return { width, height, data: new Uint8ClampedArray(pixels.buffer) };
 }
 
 /** Turned by 180°, as `image[::-1, ::-1]` does. */

@@ -4,8 +4,14 @@ import type { ByteReader } from '../io/byte-reader.ts';
 import type { SyncSource } from './hdf5-wasm.ts';
 
 const BLOCK = 64 * 2 ** 10;
-/** Blocks fetched at once, where one is missing: what is asked for next mostly lies behind it. */
+/**
+ * Blocks fetched besides, where one is missing: what is asked for next mostly lies behind it. Who goes on where an earlier fetch ended reads
+ * in order: twice as many then, a megabyte at most.
+ */
 const BLOCKS_AHEAD = 3;
+const MOST_AHEAD = 16;
+/** Places remembered where a fetch ended: a file's cameras are read in turns. */
+const KEPT_ENDS = 32;
 /** Blocks kept, of each file. */
 const KEPT_BLOCKS = 512;
 /** What one call may read, and one chunk may hold. */
@@ -39,6 +45,8 @@ export class BlockCache implements SyncSource {
   readonly missing = new Set<number>();
   readonly #file: ByteReader;
   readonly #blocks = new Map<number, Uint8Array>();
+  /** Blocks fetched besides, by the block behind them. */
+  readonly #ends = new Map<number, number>();
 
   constructor(file: ByteReader) {
     this.#file = file;
@@ -76,7 +84,7 @@ export class BlockCache implements SyncSource {
       const first = wanted[0]!;
       let until = first;
       while (wanted.length > 0 && wanted[0]! <= until + 1) until = wanted.shift()!;
-      until = Math.min(last, until + BLOCKS_AHEAD);
+      until = Math.min(last, until + this.#ahead(first, until));
       const bytes = await this.#file.slice(first * BLOCK, Math.min(this.byteLength, (until + 1) * BLOCK));
       for (let block = first; block <= until; block++) {
         const at = (block - first) * BLOCK;
@@ -84,6 +92,17 @@ export class BlockCache implements SyncSource {
         this.#blocks.set(block, bytes.subarray(at, at + BLOCK));
       }
     }
+  }
+
+  /** How many blocks behind `until` are fetched besides. */
+  #ahead(first: number, until: number): number {
+    const before = this.#ends.get(first);
+    const ahead = before === undefined ? BLOCKS_AHEAD : Math.min(MOST_AHEAD, 2 * before);
+    this.#ends.delete(first);
+    this.#ends.set(until + ahead + 1, ahead);
+    const [oldest] = this.#ends.keys();
+    if (this.#ends.size > KEPT_ENDS) this.#ends.delete(oldest!);
+    return ahead;
   }
 
   /** Forgets the oldest blocks. Not while a call is being made again: it needs all of its blocks at once. */

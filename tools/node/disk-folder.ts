@@ -45,25 +45,38 @@ export function diskCheckpoint(root: string): CheckpointFolder {
 /** Node 20 counts the bytes of a file's Blob in 32 bits. */
 const MOST_BLOB = 2 ** 32 - 1;
 /** Reads of at least this size are made directly: a Blob gives its bytes in small pieces. */
-const LARGE_READ = 2 ** 20;
+const LARGE_READ = 2 ** 17;
 
 /** A file on disk, read by ranges. */
 export async function openDiskFile(path: string, name = path): Promise<ByteReader> {
-  const { size } = statSync(path);
+  const { size, mtimeMs } = statSync(path);
   const small = size <= MOST_BLOB ? blobReader(await openAsBlob(path), name) : null;
   return byteReader(
     name,
     size,
     (start, end) =>
-      small && end - start < LARGE_READ ? small.slice(start, end) : readRange(path, start, end),
+      small && end - start < LARGE_READ
+        ? small.slice(start, end)
+        : readRange({ path, name, mtimeMs }, start, end),
     small?.blob,
   );
 }
 
-/** Fewer bytes where the file was cut short meanwhile. */
-async function readRange(path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+/** Fewer bytes where the file was cut short meanwhile. @throws ModelError `bad-file` where it was changed, as a Blob's reads fail then */
+async function readRange(
+  { path, name, mtimeMs }: { readonly path: string; readonly name: string; readonly mtimeMs: number },
+  start: number,
+  end: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const file = await open(path, 'r');
   try {
+    if ((await file.stat()).mtimeMs !== mtimeMs) {
+      throw new ModelError(
+        'bad-file',
+        `${name} can no longer be read.`,
+        'It was changed since it was opened. Open it again.',
+      );
+    }
     const bytes = new Uint8Array(end - start);
     let done = 0;
     for (let got = 1; done < bytes.length && got > 0; done += got)
