@@ -42,6 +42,11 @@ const FEW_EPISODES = 5;
 /** Of the steps; with fewer, most of what was recorded is never an answer's beginning. */
 const FEW_SAMPLES = 0.2;
 
+/** Training samples in episodes: one of every step that a whole chunk of actions follows. */
+export function samplesIn(episodes: Dataset['episodes'], chunkSize: number): number {
+  return episodes.reduce((sum, { length }) => sum + Math.max(0, length - chunkSize + 1), 0);
+}
+
 const listed = (names: readonly string[]): string => `${names.length} (${names.join(', ')})`;
 
 /** @param numbers the dataset's statistics: they tell what never changes, and what is not a number */
@@ -107,8 +112,7 @@ export function checkFit(
     });
   }
   const steps = usable.reduce((sum, { length }) => sum + length, 0);
-  // One of every step that a whole chunk of actions follows.
-  const samples = steps - usable.length * (wanted.chunkSize - 1);
+  const samples = samplesIn(usable, wanted.chunkSize);
   if (usable.length > 0 && samples < FEW_SAMPLES * steps) {
     warnings.push({
       id: 'samples',

@@ -89,14 +89,15 @@ const READERS: Record<NonNullable<Step['report']>['from'], (report: unknown) => 
   },
   playwright: (report) => {
     const { stats, ...suite } = report as PlaywrightReport;
+    const specs = specsOf(suite);
     // One that passed at a second attempt has a fault.
     return {
       passed: stats.expected,
       failed: stats.unexpected + stats.flaky,
-      skipped: specsOf(suite).flatMap(({ title, tests }) =>
+      skipped: specs.flatMap(({ title, tests }) =>
         tests.some(({ status }) => status === 'skipped') ? [title] : [],
       ),
-      failures: specsOf(suite).flatMap(({ title, tests }) =>
+      failures: specs.flatMap(({ title, tests }) =>
         tests.flatMap(({ status, results = [] }) =>
           status === 'unexpected' || status === 'flaky'
             ? [

@@ -1,7 +1,7 @@
 /** Demonstrations as the worker opens them: read, measured, checked against the policy. */
 import type { Dataset } from '../../episodes/dataset.ts';
 import { editedDataset, type Edits } from '../../episodes/edited-dataset.ts';
-import { checkFit } from '../../episodes/fit.ts';
+import { checkFit, samplesIn } from '../../episodes/fit.ts';
 import { memoryDataset } from '../../episodes/memory-dataset.ts';
 import { openDataset } from '../../episodes/open-dataset.ts';
 import { datasetStatistics, type FieldStatistics } from '../../episodes/statistics.ts';
@@ -149,10 +149,7 @@ async function measured(
     ...(await undecodable(taken, cameras)),
   ];
   const trained = nothing ? edited : taken;
-  const samples = trained.episodes.reduce(
-    (sum, { length }) => sum + Math.max(0, length - profile.chunkSize + 1),
-    0,
-  );
+  const samples = samplesIn(trained.episodes, profile.chunkSize);
   const info: DemonstrationsInfo = {
     name: edited.name,
     format: edited.format,
