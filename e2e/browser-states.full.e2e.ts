@@ -1,10 +1,13 @@
 /** One journey for each state that a browser can be in: the shipped policy runs, and what does not work is said where it is missing. */
 import type { Page } from '@playwright/test';
+import { serveDataset } from './demo-dataset.ts';
+import { chooseSmallRun, teach } from './finetune-page.ts';
 import { expect, test } from './fixtures.ts';
 import type { PolicyPage } from './policy-page.ts';
 import { BUILT_PAGE } from './site.ts';
 import { staticHost } from './static-hosts.ts';
-import { goTo } from './studio.ts';
+import { goTo, openDataset } from './studio.ts';
+import { gradientImage } from './test-media.ts';
 
 test.slow();
 test.use({ serviceWorkers: 'block' });
@@ -49,6 +52,46 @@ for (const [name, override] of Object.entries(STATES)) {
     await expect(page.getByText(KEPT_NOWHERE)).toBeVisible({ visible: name.includes('OPFS') });
   });
 }
+
+test('without WebGL the table says that it cannot be drawn, and the policy predicts from pictures', async ({
+  page,
+  policyPage,
+}) => {
+  await put(
+    page,
+    `if (globalThis.OffscreenCanvas) OffscreenCanvas.prototype.getContext = () => null;
+    Object.defineProperty(Object.getPrototypeOf(navigator), 'gpu', { get: () => undefined });`,
+  );
+  await policyPage.openTable();
+  await policyPage.ready();
+  await expect(page.getByText('The practice table cannot be drawn here')).toBeVisible();
+  await page.getByRole('button', { name: 'Camera', exact: true }).click();
+  for (const slot of [0, 1]) await policyPage.useFile(slot, gradientImage(96 + 16 * slot, 80));
+  await policyPage.instruction.fill('lift the red block');
+  await policyPage.predictOnce();
+});
+
+test('with a full disk the shipped policy is at work and can be taught, and what is not kept is said', async ({
+  page,
+  policyPage,
+}) => {
+  const devTools = await page.context().newCDPSession(page);
+  await devTools.send('Storage.overrideQuotaForOrigin', {
+    origin: new URL(test.info().project.use.baseURL!).origin,
+    quotaSize: 100_000,
+  });
+  await serveDataset(page, 'v21');
+  await policyPage.openTable();
+  await expectAtWork(page, policyPage);
+  await openDataset(page, 'v21');
+  await chooseSmallRun(page, 'no room', 4);
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await expect(teach(page).getByRole('status').first()).toHaveText('Done', { timeout: 180_000 });
+  await expect(policyPage.failure('storage-full').first()).toBeVisible();
+  const downloading = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export checkpoint' }).click();
+  expect((await downloading).suggestedFilename()).toBe('no room--4_chkpt.zip');
+});
 
 test('over http on a LAN address the shipped policy is at work', async ({ page, policyPage }) => {
   const host = await staticHost(BUILT_PAGE);

@@ -1,6 +1,8 @@
 /** The same episodes in the page, in a real Chromium: its "Run 20 trials", as often as it takes. */
 import { chromium, type Page } from '@playwright/test';
 import { serveSite } from '../../e2e/site.ts';
+import { goTo } from '../../e2e/studio.ts';
+import type { RobotName } from '../../src/practice/world.ts';
 import { CHROMIUM_FLAGS, findChromium } from '../node/find-chromium.ts';
 
 /** Episodes per press of the button. */
@@ -13,8 +15,14 @@ export interface PageEvaluation {
   close(): Promise<void>;
 }
 
-/** Opens the built page with the shipped policy. */
-export async function openPageEvaluation(): Promise<PageEvaluation> {
+/**
+ * Opens the built page with the shipped policy.
+ * @param options.adapter path of a checkpoint zip, which is imported and then in use
+ * @param options.robot who stands at the table; default the table's own
+ */
+export async function openPageEvaluation(
+  options: { readonly adapter?: string | undefined; readonly robot?: RobotName } = {},
+): Promise<PageEvaluation> {
   const server = await serveSite(0);
   const executablePath = await findChromium();
   const browser = await chromium.launch({
@@ -25,6 +33,13 @@ export async function openPageEvaluation(): Promise<PageEvaluation> {
   await page.goto(server.url);
   const start = page.getByRole('button', { name: `Run ${TRIALS} trials` });
   await start.waitFor({ timeout: 120_000 });
+  if (options.adapter) {
+    await goTo(page, 'Fine-tune');
+    await page.getByLabel('Import a checkpoint zip').setInputFiles(options.adapter);
+    await page.getByRole('radio', { name: /\(imported\)/, checked: true }).waitFor({ timeout: 120_000 });
+    await goTo(page, 'Run');
+  }
+  if (options.robot) await page.getByLabel('Robot', { exact: true }).selectOption(options.robot);
   return {
     page,
     run: async (task, firstSeed, episodes) => {

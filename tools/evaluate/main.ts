@@ -36,8 +36,8 @@ Lets a policy do the tasks of the practice table, closed loop, and prints each t
   --threads N           threads of onnxruntime (default: as many as it chooses)
   --ablation KIND       what the policy does without: ${ABLATIONS.join(', ')} (default none); "instruction" tells
                         it a goal of the same task at random, "images" shows it grey
-  --page                run the shipped policy in the built page in Chromium instead of Node; there only --task,
-                        --episodes, --seed and --json count
+  --page                run the shipped policy in the built page in Chromium instead of Node; there only --robot,
+                        --adapter, --task, --episodes, --seed and --json count
   --json FILE           write options and results there, with the seeds of the failed episodes`;
 
 const args = parseArguments(USAGE, {
@@ -69,8 +69,10 @@ if (values.page && episodes % TRIALS !== 0)
     `--episodes is "${episodes}"; in the page it has to be a multiple of ${TRIALS}, such as ${TRIALS * Math.ceil(episodes / TRIALS)}.`,
   );
 const robot = args.oneOf('robot', ROBOTS);
-if (values.page && robot !== 'gripper')
-  throw args.wrong('In the page only the table’s own robot is evaluated: leave --page or --robot out.');
+if (values.page && robot !== 'gripper' && !values.adapter)
+  throw args.wrong(
+    `In the page nothing moves the robot "${robot}" before it was taught: name the checkpoint zip with --adapter.`,
+  );
 const tasks = values.task ? values.task.map((name) => taskOf(robot, name)) : tasksOf(robot);
 
 await (values.page ? inPage() : values.expert ? withExpert() : inNode());
@@ -78,7 +80,7 @@ await (values.page ? inPage() : values.expert ? withExpert() : inNode());
 process.exit(0);
 
 async function inPage(): Promise<void> {
-  const evaluation = await openPageEvaluation();
+  const evaluation = await openPageEvaluation({ adapter: values.adapter, robot });
   const results = [];
   for (const task of tasks) {
     const outcomes = await evaluation.run(task.name, firstSeed, episodes);

@@ -31,6 +31,10 @@ def load_base(case, files):
     tensors = {}
     for path in files:
         tensors.update(load_file(str(path)))
+    if not any(".attn_pool." in key for key in tensors):
+        # SigLIP's pooling comes after the block whose output is taken: a base may be made without it.
+        for tower in model.vision_backbone.towers():
+            tower.attn_pool = None
     model.load_state_dict(tensors, strict=True)
     return model
 
@@ -118,8 +122,10 @@ class Case:
         if self.case["film"]:
             backbone = model.base_model.model.vision_backbone
             torch.save(backbone.state_dict(), str(out / f"vision_backbone--{self.step}_checkpoint.pt"))
-        statistics = "dataset_statistics.json"
-        (out / statistics).write_bytes((self.export / statistics).read_bytes())
+        # What Python neither reads nor writes is copied along.
+        for beside_it in ("dataset_statistics.json", "robot_profile.json"):
+            if (self.export / beside_it).exists():
+                (out / beside_it).write_bytes((self.export / beside_it).read_bytes())
 
     def merged_model(self):
         files = sorted(self.merged.glob("model*.safetensors"))
@@ -141,7 +147,7 @@ class Case:
         for text, ids in self.case["tokens"].items():
             found = tokenizer(text, add_special_tokens=True).input_ids
             self.check(f"AutoTokenizer: {text[:30]!r}", found == ids, found)
-        self.check("the padding token", tokenizer.pad_token_id == 32000, tokenizer.pad_token_id)
+        self.check("the padding token", tokenizer.pad_token_id == self.case["padToken"], tokenizer.pad_token_id)
 
     def run(self):
         beside = self.beside()

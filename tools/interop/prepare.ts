@@ -1,4 +1,4 @@
-/** Exports a golden case for check.py. */
+/** Exports a trained state for check.py: of a golden case, or of any robot that a policy was taught. */
 import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -6,10 +6,12 @@ import {
   checkpointFolderName,
   exportCheckpoint,
   exportMerged,
+  type ExportBase,
 } from '../../src/model/finetune/export-checkpoint.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
 import { resolveLora } from '../../src/model/finetune/lora.ts';
 import type { HostTensor, TrainedState } from '../../src/model/finetune/trained.ts';
+import { adaptedConfig } from '../../src/model/policy/own-config.ts';
 import { Policy } from '../../src/model/policy/policy.ts';
 import { promptFor } from '../../src/model/policy/prompt.ts';
 import type { Runtime } from '../../src/model/runtime/runtime.ts';
@@ -21,27 +23,64 @@ import { openTensors } from '../parity/golden.ts';
 import { llama2Tokenize } from '../parity/tokenize.ts';
 import { openExportCase, stepFive, type ExportCase } from './golden-state.ts';
 
-export interface Prepared {
+/** What check.py judges. */
+export interface Subject {
   readonly name: string;
-  readonly folder: string;
-  readonly opened: ExportCase;
+  /** What it was trained on. */
+  readonly base: ExportBase;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly state: TrainedState;
+  /** The base in float32, for Python: a safetensors file. */
+  readonly baseModel: string;
+  /** `pixels` [images, 3 · backbones, H, W], and by name `proprio` [1, dim], `noise` [1, chunk, dim]; both normalised. */
+  readonly inputs: ReadonlyMap<string, HostTensor>;
+  readonly promptIds: readonly number[];
+  /** Sentences with the tokens that ours makes of them. */
+  readonly sentences: Readonly<Record<string, readonly number[]>>;
+  /** Of the tokenizer; null where it has none. */
+  readonly padToken: number | null;
+  readonly maxShardBytes: number;
+}
+
+export interface Prepared extends Subject {
+  readonly folder: string;
   /** Ours, normalised. */
   readonly actions: readonly number[];
 }
 
 /** Writes what check.py reads below `folder`, and computes our own actions. */
-export async function prepare(name: string, folder: string, runtime: Runtime): Promise<Prepared> {
-  const opened = await openExportCase(name);
-  const state = completed(await stepFive(opened), opened);
-  const tokenizer = new TextEncoder().encode(JSON.stringify(await llama2TokenizerJson()));
-  const base = { ...opened.base, tokenizer };
+export async function prepare(subject: Subject, folder: string, runtime: Runtime): Promise<Prepared> {
+  const { base, state, inputs, maxShardBytes } = subject;
   await writeFolder(join(folder, 'export'), exportCheckpoint(state, base));
-  await writeFolder(join(folder, 'merged'), exportMerged(state, base, { maxShardBytes: 150_000 }));
-  const inputs = await inputsOf(opened);
+  await writeFolder(join(folder, 'merged'), exportMerged(state, base, { maxShardBytes }));
   await writeFile(join(folder, 'inputs.safetensors'), await collectBytes(safetensorsFile(inputs)));
-  await writeFile(join(folder, 'case.json'), JSON.stringify(await describe(opened, state)));
-  return { name, folder, opened, state, actions: await ourActions(opened, state, inputs, runtime) };
+  await writeFile(join(folder, 'case.json'), JSON.stringify(describe(subject)));
+  return { ...subject, folder, actions: await ourActions(subject, runtime) };
+}
+
+/** A golden case after the fifth step of upstream's run. */
+export async function goldenSubject(name: string): Promise<Subject> {
+  const opened = await openExportCase(name);
+  const tokenize = await llama2Tokenize();
+  const sentences = ['put the red mug on the left plate', 'Öffne die Tür, bitte: 3×'].map((text) =>
+    promptFor(text),
+  );
+  const io = await openTensors(opened.files, 'io.safetensors');
+  return {
+    name,
+    base: {
+      ...opened.base,
+      tokenizer: new TextEncoder().encode(JSON.stringify(await llama2TokenizerJson())),
+    },
+    shapes: opened.shapes,
+    state: completed(await stepFive(opened), opened),
+    baseModel: resolve('tests/golden', name, 'model.safetensors'),
+    inputs: await inputsOf(opened),
+    promptIds: [...(await io.numbers('prompt_input_ids'))],
+    sentences: Object.fromEntries(sentences.map((sentence) => [sentence, tokenize(sentence)])),
+    padToken: 32_000,
+    maxShardBytes: 150_000,
+  };
 }
 
 const zeros = (shape: readonly number[]): HostTensor => ({
@@ -96,16 +135,14 @@ async function inputsOf({ files, base }: ExportCase): Promise<Map<string, HostTe
 }
 
 /** What check.py has to know, in one file. */
-async function describe({ files, base }: ExportCase, state: TrainedState): Promise<object> {
-  const { config, source } = base;
+function describe({ base, state, baseModel, promptIds, sentences, padToken }: Subject): object {
+  const { source } = base;
+  const config = adaptedConfig(base.config, state);
   const { vits, language, projectorLayers } = config.network;
-  const io = await openTensors(files, 'io.safetensors');
-  const tokenize = await llama2Tokenize();
-  const prompts = [promptFor('put the red mug on the left plate'), promptFor('Öffne die Tür, bitte: 3×')];
   return {
     name: checkpointFolderName(state),
     step: state.step,
-    base_model: resolve('tests/golden', files.name, 'model.safetensors'),
+    base_model: baseModel,
     film: vits.some(({ film }) => film),
     vits: vits.map((vit) => ({ ...vit, mlp: source.shapeOf(`${vit.prefix}.blocks.0.mlp.fc1.weight`)[0] })),
     projectorLayers,
@@ -117,7 +154,7 @@ async function describe({ files, base }: ExportCase, state: TrainedState): Promi
     chunk: config.profile.chunkSize,
     actionDim: config.profile.actions.length,
     proprioDim: config.profile.state?.length ?? null,
-    promptIds: [...(await io.numbers('prompt_input_ids'))],
+    promptIds,
     empty: config.tokens.empty,
     placeholder: config.tokens.placeholder,
     stop: config.tokens.stop,
@@ -125,32 +162,31 @@ async function describe({ files, base }: ExportCase, state: TrainedState): Promi
     bins: config.actionBins,
     trainSteps: config.diffusion?.trainSteps,
     steps: config.diffusion?.inferenceSteps,
-    tokens: Object.fromEntries(prompts.map((prompt) => [prompt, tokenize(prompt)])),
+    tokens: sentences,
+    padToken,
   };
 }
 
-async function ourActions(
-  { files, base }: ExportCase,
-  state: TrainedState,
-  inputs: ReadonlyMap<string, HostTensor>,
-  runtime: Runtime,
-): Promise<number[]> {
-  const policy = await Policy.load(base.config, base.source, runtime);
+async function ourActions({ base, state, inputs, promptIds }: Subject, runtime: Runtime): Promise<number[]> {
+  const original = await Policy.load(base.config, base.source, runtime);
+  const policy = state.own
+    ? await original.withConfig(adaptedConfig(base.config, state), base.source)
+    : original;
   const adapter = new LoadedAdapter(runtime, base.config, state);
   policy.use(adapter);
-  const io = await openTensors(files, 'io.safetensors');
   const { data, shape } = inputs.get('pixels')!;
   const pixels = runtime.upload(data, shape);
   const noise = inputs.get('noise')?.data;
   const proprio = inputs.get('proprio');
   const actions = await policy.predict({
     pixels,
-    promptIds: [...(await io.numbers('prompt_input_ids'))],
+    promptIds,
     proprio: proprio ? [...proprio.data] : null,
     ...(noise ? { noise } : {}),
   });
   pixels.dispose();
   adapter.dispose();
-  await policy.dispose();
+  if (policy !== original) await policy.dispose();
+  await original.dispose();
   return actions.flat();
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { createNodeRuntime } from '../../src/model/runtime/node.ts';
-import { prepare } from './prepare.ts';
+import { goldenSubject, prepare } from './prepare.ts';
 import { findPython, runPython } from './python.ts';
 
 /**
@@ -16,7 +16,7 @@ export async function upstreamStepMs(folder: string, steps: number): Promise<num
   const runtime = await createNodeRuntime();
   try {
     const name = basename(folder);
-    await prepare(name, join(work, name), runtime);
+    await prepare(await goldenSubject(name), join(work, name), runtime);
     const out = runPython(python, resolve('tools/interop/train_step.py'), join(work, name), String(steps));
     return (JSON.parse(out.split('\n').at(-1)!) as { ms: number }).ms;
   } finally {

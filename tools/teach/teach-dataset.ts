@@ -2,6 +2,7 @@
 import { ModelError } from '../../src/base/errors.ts';
 import { DemonstrationSource } from '../../src/model/finetune/demonstrations.ts';
 import { LoadedAdapter } from '../../src/model/finetune/loaded-adapter.ts';
+import type { Sample } from '../../src/model/finetune/micro-batch.ts';
 import type { TrainedState } from '../../src/model/finetune/trained.ts';
 import { headOf, type TrainableHead } from '../../src/model/heads/index.ts';
 import { normalizeActions, type DatasetStatistics } from '../../src/model/policy/statistics.ts';
@@ -25,6 +26,7 @@ export interface Taught {
   /** What the same loss is for who always predicts the mean action, or the mean of the noise. Null for tokens. */
   readonly lossOfMean: number | null;
   readonly msPerStep: number;
+  readonly first: Sample;
   /** Of the first sample, in the dataset's own units [chunk][dim]. */
   readonly predicted: readonly (readonly number[])[];
   readonly state: TrainedState;
@@ -77,7 +79,8 @@ export async function teachDataset(
     trainer.dispose();
     const adapter = new LoadedAdapter(policy.runtime, base, state);
     policy.use(adapter);
-    const predicted = await firstChunk(policy, train, unnormKey!, statistics);
+    const first = await train.sample(0, null);
+    const predicted = await chunkOf(first, policy, unnormKey!, statistics);
     policy.use(null);
     adapter.dispose();
     return {
@@ -86,6 +89,7 @@ export async function teachDataset(
       loss: last.reduce((sum, loss) => sum + loss, 0) / last.length,
       lossOfMean: await lossOfMean(head, taken.dataset, config.profile, statistics[unnormKey!]!),
       msPerStep,
+      first,
       predicted,
       state,
     };
@@ -94,13 +98,12 @@ export async function teachDataset(
   }
 }
 
-async function firstChunk(
+async function chunkOf(
+  { pixels, promptIds, proprio }: Sample,
   policy: NodePolicy['policy'],
-  train: DemonstrationSource,
   unnormKey: string,
   statistics: Parameters<NodePolicy['policy']['unnormalize']>[2],
 ): Promise<number[][]> {
-  const { pixels, promptIds, proprio } = await train.sample(0, null);
   const { network, profile } = policy.config;
   const side = network.vits[0]!.imageSize;
   const tensor = policy.runtime.upload(pixels, [profile.images.length, 3 * network.vits.length, side, side]);

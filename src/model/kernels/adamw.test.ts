@@ -124,7 +124,13 @@ describeGpu('adamw', (device) => {
       v: long(tail.v),
     };
     const [actual] = await onGpu(start, [2]);
-    adamwCpu(start.parameter, start.gradient, start.m, start.v, { ...FINETUNE, step: 2, clip: 0.5 });
-    expect(actual).toBeNear(start.parameter, TOLERANCE);
+    // All before the tail are alike: one of them stands for all, and the twin computes the last ones only.
+    const last = (values: Float32Array): Float32Array => values.slice(count - tail.parameter.length - 1);
+    const wanted = last(start.parameter);
+    const moments = [last(start.m), last(start.v)] as const;
+    adamwCpu(wanted, last(start.gradient), ...moments, { ...FINETUNE, step: 2, clip: 0.5 });
+    expect(last(actual!)).toBeNear(wanted, TOLERANCE);
+    expect(actual!.findIndex((value) => value !== actual![0])).toBe(count - tail.parameter.length);
+    expect([actual![0]!]).toBeNear([wanted[0]!], TOLERANCE);
   });
 });

@@ -11,7 +11,7 @@ export async function createTokenizer(tokenizerJson: unknown): Promise<Tokenize>
   const { PreTrainedTokenizer } = await import('@xenova/transformers');
   try {
     const tokenizer = new PreTrainedTokenizer(
-      tokenizerJson,
+      asInRust(tokenizerJson),
       isByteLevel(tokenizerJson)
         ? { eos_token: '<|endoftext|>', tokenizer_class: 'Qwen2Tokenizer' }
         : {
@@ -36,10 +36,37 @@ export async function createTokenizer(tokenizerJson: unknown): Promise<Tokenize>
   }
 }
 
+type PreTokenizer = { readonly type?: string; readonly pretokenizers?: readonly PreTokenizer[] } | null;
+
+/** `\w` of the tokenizers library, which is written in Rust; JavaScript's knows ASCII alone. */
+const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200c\\u200d';
+/** ASCII's marks and symbols, and whatever Unicode calls punctuation: as the tokenizers library tells them. */
+const MARK = '[!-\\/:-@\\[-`{-~\\p{P}]';
+
+/**
+ * transformers.js cuts a word at its letters with an accent, and takes marks that stand together, as in "please.?", for one piece, where the
+ * tokenizers library takes each for itself: what cuts is written out.
+ */
+function asInRust(tokenizerJson: unknown): unknown {
+  const { pre_tokenizer: pre } = (tokenizerJson ?? {}) as { pre_tokenizer?: PreTokenizer };
+  const written = (part: PreTokenizer): unknown => {
+    if (part?.type === 'Whitespace') return split(`[${WORD}]+|[^${WORD}\\s]+`, true);
+    if (part?.type === 'Punctuation') return split(MARK, false);
+    return part?.pretokenizers ? { ...part, pretokenizers: part.pretokenizers.map(written) } : part;
+  };
+  return pre ? { ...(tokenizerJson as object), pre_tokenizer: written(pre) } : tokenizerJson;
+}
+
+/** @param invert whether the pattern is of what stays, not of where it is cut */
+const split = (Regex: string, invert: boolean) => ({
+  type: 'Split',
+  pattern: { Regex },
+  behavior: invert ? 'Removed' : 'Isolated',
+  invert,
+});
+
 /** Qwen's kind, which splits text by a pattern into bytes; LLaMA's and Mistral's come from sentencepiece. */
 export function isByteLevel(tokenizerJson: unknown): boolean {
-  const { pre_tokenizer: pre } = (tokenizerJson ?? {}) as {
-    pre_tokenizer?: { type?: string; pretokenizers?: { type?: string }[] } | null;
-  };
+  const { pre_tokenizer: pre } = (tokenizerJson ?? {}) as { pre_tokenizer?: PreTokenizer };
   return [pre, ...(pre?.pretokenizers ?? [])].some((part) => part?.type === 'ByteLevel');
 }
