@@ -151,7 +151,7 @@ export function holding(table: World, target: ObjectName): boolean {
   const [gx, gy, gz] = table.position('gripper');
   return (
     Math.abs(x - gx) < 0.02 &&
-    Math.abs(y - gy) < 0.012 &&
+    Math.abs(y - gy) < table.heldWithin &&
     Math.abs(z - gz) < 0.02 &&
     Math.abs(table.opening - width / 2) < 0.0035
   );

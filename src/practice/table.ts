@@ -24,6 +24,7 @@ export class PracticeTable implements World {
   readonly limits = TABLE_LIMITS;
   readonly timestep = TIMESTEP;
   readonly dropHeight = 0;
+  readonly heldWithin = 0.012;
   readonly #physics: Physics;
   /** Commanded x, y, z, yaw, finger. */
   #target: number[];

@@ -52,6 +52,8 @@ export interface World {
   readonly toolStep: number;
   /** How far above its place in a bowl a thing is let go, metres: a hand that swings open would push the bowl away. */
   readonly dropHeight: number;
+  /** How far across the table's y the middle of what is held may be from the tool centre point, metres. */
+  readonly heldWithin: number;
   /**
    * The action that leads the tool: [x, y, z, roll, pitch, yaw, gripper], shares of the largest step, gripper 1 open … 0 closed.
    * @param closing the direction in which it is to close, about the vertical, radians; null to stay as it is

@@ -4,8 +4,11 @@ import { LINKS, TIP, type Quaternion } from './figures.ts';
 
 /** Where its base stands on the table, metres: behind what is to be picked up, facing the viewer. */
 export const BASE: Vector = [-0.24, 0, 0];
-/** In the hand's frame, what is brought to a thing's middle: half a block and a little room from the jaw that does not move. */
-export const GRASP: Vector = [TIP[0] + 0.024, TIP[1], TIP[2] + 0.008];
+/**
+ * In the hand's frame, what is brought to a thing's middle: half a block and a centimetre from the jaw that does not move. With less, a hand
+ * that is off by as little comes down on the block.
+ */
+export const GRASP: Vector = [TIP[0] + 0.03, TIP[1], TIP[2] + 0.008];
 
 /** A frame as a matrix [3][4], rows one after the other. */
 export type Frame = readonly number[];

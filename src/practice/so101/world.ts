@@ -24,6 +24,7 @@ export class So101World implements World {
   readonly limits = SO101_LIMITS;
   readonly timestep = TIMESTEP;
   readonly dropHeight = 0.022;
+  readonly heldWithin = 0.02;
   readonly #physics: Physics;
   /** Of the joints, radians: where the servos are told to be at the end of the period, and what they were told before. */
   #target: readonly number[];
