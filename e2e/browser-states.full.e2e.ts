@@ -38,7 +38,7 @@ async function put(page: Page, override: string): Promise<void> {
 /** The policy of the page is there and acts on the table. */
 async function expectAtWork(page: Page, policyPage: PolicyPage): Promise<void> {
   await policyPage.ready();
-  const outcome = page.getByRole('region', { name: 'Practice table' }).getByRole('status');
+  const outcome = page.getByRole('region', { name: 'Practice table', exact: true }).getByRole('status');
   await expect(outcome).toContainText(/Working|Done/, { timeout: 120_000 });
 }
 
@@ -59,7 +59,13 @@ test('without WebGL the table says that it cannot be drawn, and the policy predi
 }) => {
   await put(
     page,
-    `if (globalThis.OffscreenCanvas) OffscreenCanvas.prototype.getContext = () => null;
+    `for (const canvas of [globalThis.OffscreenCanvas, globalThis.HTMLCanvasElement]) {
+      const { getContext } = canvas?.prototype ?? {};
+      if (canvas)
+        canvas.prototype.getContext = function (kind, ...rest) {
+          return /^webgl/.test(kind) ? null : getContext.call(this, kind, ...rest);
+        };
+    }
     Object.defineProperty(Object.getPrototypeOf(navigator), 'gpu', { get: () => undefined });`,
   );
   await policyPage.openTable();
@@ -83,6 +89,7 @@ test('with a full disk the shipped policy is at work and can be taught, and what
   await serveDataset(page, 'v21');
   await policyPage.openTable();
   await expectAtWork(page, policyPage);
+  await expect(page.getByText('This device has no room to keep the policy')).toBeVisible();
   await openDataset(page, 'v21');
   await chooseSmallRun(page, 'no room', 4);
   await page.getByRole('button', { name: 'Start training' }).click();

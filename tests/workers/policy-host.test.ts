@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import { memoryShardStore } from '../../src/model/weights/shard-store.ts';
 import { WrongKernelsError } from '../../src/model/runtime/webgpu/kernel-report.ts';
 import { exhaustAfter, type FakeRuntime } from './fake-runtime.ts';
 import {
@@ -37,6 +38,15 @@ describe('loading', () => {
     await tiny.host.dispose();
     expect(tiny.runtime()).toMatchObject({ live: { tensors: 0 }, programs: 0, disposed: true });
     expect(await codeOf(tiny.host.predict(observationFor(info)))).toBe('bad-input');
+  });
+
+  test('a disk without room for a small policy: it predicts all the same, and is said not to be kept', async () => {
+    const device = { ...newDevice(), packages: memoryShardStore({ quota: 2000 }) };
+    const { host } = await tinyHost(device);
+    const info = await host.load(urlOf('first'), 'auto', nothing);
+    expect(info.package).toMatchObject({ name: 'first', stored: false });
+    expect((await host.predict(observationFor(info))).actions).toHaveLength(8);
+    await host.dispose();
   });
 
   test('what was asked for is not there: no WebGPU, no such package', async () => {

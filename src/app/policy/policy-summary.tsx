@@ -43,6 +43,11 @@ export function PolicySummary({ info }: { info: PolicyInfo }) {
           {warning} The details are under “About this policy”.
         </p>
       )}
+      {!loaded.stored && (
+        <p className="notice notice-calm" role="status">
+          This device has no room to keep the policy: it is fetched again at the next visit.
+        </p>
+      )}
       {info.repaired.length > 0 && (
         <p className="summary-repaired" role="status">
           {info.repaired.join(', ')} {info.repaired.length === 1 ? 'was' : 'were'} damaged and fetched again.

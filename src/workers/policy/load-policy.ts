@@ -1,4 +1,4 @@
-import type { ModelError } from '../../base/errors.ts';
+import { ModelError } from '../../base/errors.ts';
 import { parsePolicyConfig, type PolicyConfig } from '../../model/policy/config.ts';
 import { createObserver } from '../../model/policy/observe.ts';
 import { Policy } from '../../model/policy/policy.ts';
@@ -8,7 +8,9 @@ import {
   WrongKernelsError,
   type KernelReport,
 } from '../../model/runtime/webgpu/kernel-report.ts';
+import type { PackageReader } from '../../model/weights/package-reader.ts';
 import { inspectPackage, openPackage, type PackageInspection } from '../../model/weights/package.ts';
+import { memoryShardStore } from '../../model/weights/shard-store.ts';
 import type {
   BackendPreference,
   LoadProgress,
@@ -22,6 +24,9 @@ import { predictWith } from './predict.ts';
 import { backendReport } from './backend-report.ts';
 import type { Surroundings } from '../surroundings.ts';
 import { Variants } from './variants.ts';
+
+/** Bytes of a package that may be held in memory beside what computes. */
+const MOST_IN_MEMORY = 100e6;
 
 interface LoadRequest {
   readonly url: string;
@@ -50,7 +55,8 @@ export async function loadPolicy(
   report('manifest', 0, 1);
   const inspection = await inspectPackage(url, options);
   const config = parsePolicyConfig(inspection.manifest.config);
-  const source = await openPackage(url, {
+  const { byteLength } = summaryOf(url, inspection);
+  const { source, kept } = await openOrHold(url, byteLength, {
     ...options,
     onProgress: (files) => {
       shards = [...files];
@@ -65,7 +71,7 @@ export async function loadPolicy(
   await free();
   const { name } = inspection.manifest;
   const facts = { config, source, tokenize, tokenizer, name, url, hash: inspection.hash };
-  const summary = { ...summaryOf(url, inspection), stored: true };
+  const summary = { ...summaryOf(url, inspection), stored: kept };
   const put = async (takenOver?: KernelReport): Promise<{ held: LoadedPolicy; result: PolicyInfo }> => {
     const device: { lost: ModelError | null } = { lost: null };
     const { runtime, choice } = await around.startRuntime(
@@ -149,6 +155,21 @@ function greyObservation(config: PolicyConfig): Observation {
     state: profile.state && [...(statistics.proprio?.mean ?? profile.state.map(() => 0))],
     unnormKey: defaultUnnormKey,
   };
+}
+
+/** The package, in memory until the page is closed where the disk has no room for it and it is small. @throws as `openPackage` */
+async function openOrHold(
+  url: string,
+  byteLength: number,
+  options: Parameters<typeof openPackage>[1],
+): Promise<{ source: PackageReader; kept: boolean }> {
+  try {
+    return { source: await openPackage(url, options), kept: true };
+  } catch (error) {
+    const full = error instanceof ModelError && error.code === 'storage-full';
+    if (!full || byteLength > MOST_IN_MEMORY) throw error;
+    return { source: await openPackage(url, { ...options, store: memoryShardStore() }), kept: false };
+  }
 }
 
 export function summaryOf(url: string, { manifest, hash, stored }: PackageInspection): PackageSummary {
