@@ -66,8 +66,9 @@ async function takeStudio(browser: Browser, url: string, look: Look): Promise<vo
   const page = await context.newPage();
   const policyPage = new PolicyPage(page);
   await policyPage.openTable('?task=stack&seed=1002');
+  await policyPage.ready();
   await page.getByRole('button', { name: 'Do it' }).click({ timeout: 120_000 });
-  await page.getByText(/Working, 1\.6/).waitFor({ timeout: 60_000 });
+  await page.getByText(/Working, (0\.8|1)/).waitFor({ timeout: 60_000 });
   await page.evaluate(() => window.scrollTo({ top: 0 }));
   await save(page, 'run', look);
   await page.keyboard.press('Escape');
