@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { isOutside } from '../../src/model/finetune/export-checkpoint.ts';
 import { baseTensors } from '../../src/model/finetune/export-checkpoint-tensors.ts';
 import { shapesOf } from '../../src/model/finetune/parameters.ts';
 import type { HostTensor } from '../../src/model/finetune/trained.ts';
@@ -24,9 +25,6 @@ export const ROBOT_DATASETS = [
   `${FIXTURES}/rlds`,
   `${FIXTURES}/v21`,
 ] as const;
-
-/** Tensors that upstream keeps outside of the model. */
-const BESIDE = /^(action_head|proprio_projector|noisy_action_projector)\./;
 
 /** Each dataset with an L1 head and with a diffusion head. */
 export async function robotSubjects(
@@ -56,7 +54,7 @@ export async function robotSubjects(
 /** The base decoded to float32, as Python loads it. */
 async function writeBase({ source }: NodePolicy, path: string): Promise<void> {
   const tensors = baseTensors(source);
-  const names = source.names.filter((name) => !BESIDE.test(name));
+  const names = source.names.filter((name) => !isOutside(name));
   const file = safetensorsFile(new Map(names.map((name) => [name, fromFile(tensors, name)])));
   mkdirSync(dirname(path), { recursive: true });
   await writeFile(path, await collectBytes(file));

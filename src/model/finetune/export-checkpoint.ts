@@ -144,7 +144,7 @@ const hasFilm = (config: PolicyConfig): boolean => config.network.vits.some((vit
 const scalingOf = ({ lora }: TrainedState): number => (lora ? lora.alpha / lora.r : 1);
 
 /** Weights that upstream keeps beside the model: the modules, and FiLM. */
-const isOutside = (name: string): boolean =>
+export const isOutside = (name: string): boolean =>
   FILM.test(name) || MODULE_FILES.some((module) => name.startsWith(`${module}.`));
 
 function adapterFiles(
